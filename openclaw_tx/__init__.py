@@ -1,0 +1,1 @@
+"""The OpenClaw Gateway for Twisted."""

@@ -1,0 +1,88 @@
+"""Shape of C{models}: providers and the embedded model (spec 6.2)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section
+
+
+class Cost(Section, frozen=True):
+    """Price per million tokens."""
+
+    input: float = 0
+    output: float = 0
+    cache_read: float = 0
+    cache_write: float = 0
+
+
+class Compat(Section, frozen=True):
+    """What a provider's dialect of an API lacks."""
+
+    supports_store: bool = True
+    supports_developer_role: bool = True
+    supports_reasoning_effort: bool = True
+    supports_usage_in_streaming: bool = True
+    """False = do not send stream_options.include_usage."""
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    send_return_progress: bool = False
+    """llama.cpp: ask for prompt progress, so that an abort during prefill takes effect."""
+
+
+class ModelDefinition(Section, frozen=True):
+    """A model of a provider."""
+
+    id: str
+    name: str = ""
+    api: str = ""
+    reasoning: bool = False
+    input: list[Literal["text", "image"]] = field(default_factory=lambda: ["text"])
+    cost: Cost = field(default_factory=Cost)
+    context_window: PositiveInt = 200_000
+    max_tokens: NonNegativeInt = 0
+    """Most tokens of an answer; 0 = the smaller of 8192 and the window."""
+    headers: dict[str, str] = {}
+    compat: Compat = field(default_factory=Compat)
+
+
+class ProviderDefinition(Section, frozen=True):
+    """An entry of C{models.providers}."""
+
+    base_url: str
+    """Root of the API, e.g. https://api.openai.com/v1."""
+    api_key: str = ""
+    """Comes after the provider's environment variable, e.g. OPENAI_API_KEY."""
+    auth: Literal["api-key", "token"] = "api-key"
+    auth_header: bool = True
+    """Send the key as Authorization: Bearer."""
+    api: Literal["openai-completions"] = "openai-completions"
+    headers: dict[str, str] = {}
+    models: list[ModelDefinition] = []
+    timeout_seconds: PositiveInt = 120
+    """Longest silence of the provider, re-armed by each piece of its answer."""
+    connect_timeout_seconds: PositiveInt = 10
+    compat: Compat = field(default_factory=Compat)
+
+
+class LocalModel(Section, frozen=True):
+    """C{models.local}: the embedded model."""
+
+    enabled: bool = True
+    """Offer the provider `local`."""
+    path: str = ""
+    """A GGUF file to use instead of the installed one; OPENCLAW_LOCAL_MODEL comes first."""
+    context_window: Annotated[int, Meta(ge=512)] = 8192
+    """Tokens of context the child process keeps."""
+    threads: NonNegativeInt = 0
+    """Threads for inference; 0 = one fewer than the cores, at least 1."""
+
+
+class ModelsSection(Section, frozen=True):
+    """C{models}."""
+
+    mode: Literal["merge", "replace"] = "merge"
+    """replace = only the providers listed here, without the embedded one."""
+    providers: dict[str, ProviderDefinition] = {}
+    local: LocalModel = field(default_factory=LocalModel)

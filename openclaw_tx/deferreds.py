@@ -1,0 +1,74 @@
+"""Twisted glue that knows no domain: the edge between coroutines and Deferreds."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+
+def spawn(coroutine: Coroutine[Deferred[Any], Any, T], log: Logger, what: str) -> Deferred[T | None]:
+    """Start C{coroutine} now; the only way a coroutine is ever started outside another one.
+
+    @param log: where an unexpected failure goes.
+    @param what: a few words for that log line, e.g. C{"run 1234"}.
+    @return: fires with the result, or with None after a failure was logged or the work was cancelled.
+        Cancelling it cancels the coroutine.
+    """
+    deferred: Deferred[T | None] = Deferred.fromCoroutine(coroutine)
+
+    def ended(failure: Failure) -> None:
+        if not isinstance(failure.value, CancelledError):
+            log.failure("{what} failed", failure, what=what)
+
+    deferred.addErrback(ended)
+    return deferred
+
+
+def sleep(clock: IReactorTime, seconds: float) -> Deferred[None]:
+    """Fire after C{seconds} of C{clock}; cancelling it removes the delayed call."""
+    deferred: Deferred[None] = Deferred(lambda _: call.cancel())
+    call = clock.callLater(seconds, deferred.callback, None)
+    return deferred
+
+
+class Gate:
+    """Something that happens once, which any number of waiters may await, before or after.
+
+    A cancelled waiter just stops waiting: neither the event nor another waiter notices.
+    """
+
+    def __init__(self) -> None:
+        self.opened = False
+        self._waiters: list[Deferred[None]] = []
+
+    def open(self) -> None:
+        """Let everybody through; a second call does nothing."""
+        if self.opened:
+            return
+        self.opened = True
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.callback(None)
+
+    def wait(self) -> Deferred[None]:
+        """Fire when the gate is open: at once if it is."""
+        deferred: Deferred[None] = Deferred(self._forget)
+        if self.opened:
+            deferred.callback(None)
+        else:
+            self._waiters.append(deferred)
+        return deferred
+
+    def _forget(self, waiter: Deferred[None]) -> None:
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+
+
+__all__ = ["Gate", "sleep", "spawn"]
