@@ -1,0 +1,32 @@
+"""The base of all values, and who asks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all values here: immutable, keyword-only."""
+
+
+class Principal(Value, frozen=True):
+    """Who is asking and what the credential allows. Scopes come from the credential, never from the request."""
+
+    id: str
+    """Stable name for limits and logs: C{shared-secret}, C{local}, C{none}, C{proxy:<user>}."""
+    method: Literal["token", "password", "none", "trusted-proxy", "local"]
+    scopes: frozenset[str]
+    """Operator scopes, e.g. C{operator.write}; C{operator.admin} implies all."""
+    ip: str = ""
+    """Client address after proxy attribution, for logs."""
+
+
+class Target(Value, frozen=True):
+    """What an action is aimed at; only the parts that apply are set."""
+
+    agent_id: str | None = None
+    session_key: str | None = None
+    owner_id: str | None = None
+    """L{Principal.id} that started the run aimed at."""
