@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.values import (
     Agent,
+    Credentials,
     Entry,
     Message,
     ModelEvent,
@@ -244,6 +245,37 @@ class Sessions(Protocol):
 
     async def close(self) -> None:
         """Finish what was asked, then release the database."""
+
+
+class Peer(Protocol):
+    """The other end of a request or WebSocket upgrade, as far as authentication needs it."""
+
+    @property
+    def address(self) -> str:
+        """IP address of the transport's peer; "" when it has none (a UNIX socket, a test)."""
+
+    def header(self, name: str) -> str | None:
+        """First value of a header, trimmed; names are case-insensitive."""
+
+
+class Authenticator(Protocol):
+    """Who is asking, from credentials and peer; secrets are resolved at each call."""
+
+    async def authenticate(self, credentials: Credentials, peer: Peer) -> Principal:
+        """
+        @raise GatewayError: C{invalid_api_key} (after the limiter's delay), C{rate_limit_exceeded} with
+            C{retry_after}, C{proxy_attribution_required}. C{details["code"]} is the WebSocket detail code
+            (spec 2.2 item 7).
+        """
+
+    def is_valid(self, principal: Principal) -> bool:
+        """False once the credential behind C{principal} was rotated or revoked."""
+
+    def check_origin(self, peer: Peer) -> None:
+        """Refuse a browser's upgrade from a foreign page (spec 9.3); no Origin header passes.
+
+        @raise GatewayError: C{origin_not_allowed}.
+        """
 
 
 class Authoriser(Protocol):

@@ -40,11 +40,12 @@ from openclaw_tx.values.runs import (
     ToolEnded,
     ToolStarted,
 )
-from openclaw_tx.values.value import Principal, Target, Value
+from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
     "Agent",
     "AssistantMessage",
+    "Credentials",
     "Entry",
     "FinishReason",
     "ImagePart",

@@ -21,6 +21,18 @@ class Principal(Value, frozen=True):
     """Operator scopes, e.g. C{operator.write}; C{operator.admin} implies all."""
     ip: str = ""
     """Client address after proxy attribution, for logs."""
+    credential: str = ""
+    """Digest of the secret that was accepted, to notice its rotation; never the secret."""
+
+
+class Credentials(Value, frozen=True):
+    """What a client offered; C{Authorization: Bearer x} offers C{x} as both."""
+
+    token: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
 
 
 class Target(Value, frozen=True):
