@@ -39,9 +39,9 @@ GROUND = ["_version", "errors", "values", "interfaces", "deferreds", "wire", "co
 """Ground-floor rooms may import those before them."""
 
 DOORS: dict[str, set[str]] = {
-    "autobahn": {"ws/channel.py", "cli/client.py", "testing.py"},
-    "txaio": {"ws/channel.py", "testing.py"},
-    "treq": {"models/http.py", "testing.py", "cli/local.py"},
+    "autobahn": {"ws/channel.py", "cli/client.py", "testing"},
+    "txaio": {"ws/channel.py", "testing"},
+    "treq": {"models/http.py", "testing", "cli/local.py"},
     "sqlalchemy": {"sessions/schema.py", "sessions/sql.py", "sessions/worker.py", "sessions/migrations.py"},
     "sqlite3": {"sessions/worker.py", "sessions/migrations.py"},
     "xllamacpp": {"models/child.py"},

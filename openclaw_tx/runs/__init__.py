@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""The engine: an agent run from admission to its one terminal event."""

@@ -1,0 +1,80 @@
+# -*- test-case-name: tests.runs.test_journal -*-
+"""The numbered, bounded log of one run: the one source that every surface renders."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import (
+    Entry,
+    ReasoningDelta,
+    RunEnded,
+    RunEvent,
+    TextDelta,
+    ToolCallDelta,
+    ToolEnded,
+)
+
+ENTRY_BYTES = 250
+"""What an entry costs in memory beside its text, roughly."""
+
+
+def cost(event: RunEvent) -> int:
+    """Roughly how many bytes of memory an event holds."""
+    if isinstance(event, TextDelta | ReasoningDelta | ToolEnded):
+        return ENTRY_BYTES + len(event.text)
+    if isinstance(event, ToolCallDelta):
+        return ENTRY_BYTES + len(event.arguments)
+    if isinstance(event, RunEnded):
+        return ENTRY_BYTES + sum(len(text) for text in event.result.payloads)
+    return ENTRY_BYTES
+
+
+class Journal:
+    """Entries with consecutive numbers from 1; over the limit the oldest are dropped, never the numbering.
+
+    @ivar held: estimated bytes held.
+    """
+
+    __slots__ = ("_entries", "_limit", "_next", "held")
+
+    def __init__(self, limit: int = 4 * 1024 * 1024) -> None:
+        """
+        @param limit: bytes to hold at most (estimated); the newest entry is always held.
+        """
+        self._entries: deque[Entry] = deque()
+        self._limit = limit
+        self._next = 1
+        self.held = 0
+
+    @property
+    def last_seq(self) -> int:
+        """Number of the newest entry; 0 before the first."""
+        return self._next - 1
+
+    def append(self, events: Sequence[RunEvent], ts_ms: int) -> Sequence[Entry]:
+        """Number the events and keep them.
+
+        @return: the new entries, in order.
+        """
+        entries = [Entry(seq=seq, ts_ms=ts_ms, event=event) for seq, event in enumerate(events, self._next)]
+        self._next += len(entries)
+        self._entries.extend(entries)
+        for event in events:
+            self.held += cost(event)
+        while self.held > self._limit and len(self._entries) > 1:
+            self.held -= cost(self._entries.popleft().event)
+        return entries
+
+    def since(self, after: int) -> Sequence[Entry]:
+        """All entries with a number greater than C{after}.
+
+        @raise GatewayError: C{replay_gap}, some of them are no longer held.
+        """
+        first = self._next - len(self._entries)
+        if after + 1 < first:
+            raise GatewayError("replay_gap", f"Events {after + 1} to {first - 1} of this run are no longer held.")
+        return list(islice(self._entries, after + 1 - first, None))

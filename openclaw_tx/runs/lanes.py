@@ -1,0 +1,82 @@
+# -*- test-case-name: tests.runs.test_lanes -*-
+"""First-in-first-out queues with a cap on how many are at work (spec 3.8)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+
+
+class _Lane:
+    __slots__ = ("active", "waiting")
+
+    def __init__(self) -> None:
+        self.active = 0
+        self.waiting: deque[Deferred[None]] = deque()
+
+
+class Lanes:
+    """Named lanes. A lane exists only while somebody is in it, so any number of names costs nothing.
+
+    Bounds on how many may wait are the caller's: L{waiting} tells.
+    """
+
+    def __init__(self, cap: Callable[[str], int]) -> None:
+        """
+        @param cap: how many may be at work in the lane of that name; asked each time, so it may change.
+        """
+        self._cap = cap
+        self._lanes: dict[str, _Lane] = {}
+
+    def waiting(self, name: str) -> int:
+        """How many wait in the lane."""
+        lane = self._lanes.get(name)
+        return len(lane.waiting) if lane is not None else 0
+
+    def active(self, name: str) -> int:
+        """How many are at work in the lane."""
+        lane = self._lanes.get(name)
+        return lane.active if lane is not None else 0
+
+    def enter(self, name: str) -> Deferred[None] | None:
+        """Take a place.
+
+        @return: None when there was one free; otherwise fires when it is one's turn. Cancelling it gives up the wait.
+        """
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = _Lane()
+        if not lane.waiting and lane.active < self._cap(name):
+            lane.active += 1
+            return None
+        turn: Deferred[None] = Deferred(lambda waiter: self._give_up(name, waiter))
+        lane.waiting.append(turn)
+        return turn
+
+    def leave(self, name: str) -> None:
+        """Give a place back; whoever waits longest gets it before this returns."""
+        lane = self._lanes[name]
+        lane.active -= 1
+        self._admit(name, lane)
+
+    def refresh(self) -> None:
+        """Caps may have grown: let in whoever has room now."""
+        for name, lane in list(self._lanes.items()):
+            self._admit(name, lane)
+
+    def _admit(self, name: str, lane: _Lane) -> None:
+        while lane.waiting and lane.active < self._cap(name):
+            lane.active += 1
+            lane.waiting.popleft().callback(None)
+        self._forget_if_empty(name, lane)
+
+    def _give_up(self, name: str, waiter: Deferred[None]) -> None:
+        lane = self._lanes[name]
+        lane.waiting.remove(waiter)
+        self._forget_if_empty(name, lane)
+
+    def _forget_if_empty(self, name: str, lane: _Lane) -> None:
+        if not lane.active and not lane.waiting and self._lanes.get(name) is lane:
+            del self._lanes[name]

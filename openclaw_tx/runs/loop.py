@@ -1,0 +1,323 @@
+# -*- test-case-name: tests.runs.test_loop -*-
+"""The agent loop: model, tools, model again, until the model is done (spec 3.4). No I/O of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Agents, Models, Tool, Tools
+from openclaw_tx.runs.context import model_messages
+from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.thinking import ThinkFilter
+from openclaw_tx.values import (
+    Agent,
+    AssistantMessage,
+    FinishReason,
+    Message,
+    MessageEnded,
+    ModelAnswered,
+    ModelEvent,
+    ModelReply,
+    ModelRequest,
+    ReasoningDelta,
+    RunEvent,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolChoice,
+    ToolEnded,
+    ToolResult,
+    ToolResultMessage,
+    ToolStarted,
+    Usage,
+    Value,
+)
+
+MAX_TEXT = 8 * 1024 * 1024
+"""Characters a run may say; beyond, it is stopped with C{run_failed}."""
+
+MAX_TOOL_TEXT = 200_000
+"""Characters of one tool result that the model gets to read; the rest is cut with a marker."""
+
+
+class Outcome(Value, frozen=True):
+    """How the loop ended well."""
+
+    finish_reason: FinishReason
+    tool_calls: tuple[ToolCall, ...]
+
+
+class CallContext(Value, frozen=True):
+    """L{openclaw_tx.interfaces.ToolContext} for one call."""
+
+    agent: Agent
+    session_key: str
+    run_id: str
+    model: str
+    usage: Usage
+    clock: IReactorTime
+
+
+class ArgumentDecoder(Protocol):
+    """Validates a model's arguments against a tool's schema."""
+
+    def __call__(self, tool: Tool, text: str) -> Mapping[str, Any]:
+        """
+        @raise ValueError: one sentence for the model.
+        """
+
+
+class AgentLoop:
+    """Runs one turn. What it adds to the conversation is in L{added}, also when it fails or is cancelled.
+
+    @ivar added: the client's new messages, then answers and tool results in order.
+    @ivar context_tokens: prompt size of the last model call, as the provider counted it.
+    """
+
+    def __init__(
+        self,
+        run: AgentRun,
+        agent: Agent,
+        history: Sequence[Message],
+        added: Sequence[Message],
+        *,
+        agents: Agents,
+        models: Models,
+        tools: Tools,
+        decode_arguments: ArgumentDecoder,
+        max_rounds: int,
+        clock: IReactorTime,
+        log: Logger,
+    ) -> None:
+        self.added: list[Message] = list(added)
+        self.context_tokens: int | None = None
+        self._run = run
+        self._agent = agent
+        self._history = history
+        self._agents = agents
+        self._models = models
+        self._tools = tools
+        self._decode_arguments = decode_arguments
+        self._max_rounds = max_rounds
+        self._clock = clock
+        self._log = log
+
+    async def work(self) -> Outcome:
+        """Loop until the model is done.
+
+        @raise GatewayError: a provider's failure, C{empty_response}, C{tool_choice_unmet}, C{tool_name_conflict},
+            C{run_failed} when the bound on rounds or text is hit.
+        """
+        request = self._run.request
+        refs = (request.model,) if request.model else self._agent.models
+        info = self._models.info(refs[0])
+        own = {tool.spec.name: tool for tool in self._tools.allowed(self._agent, info.ref)}
+        offered = () if request.tool_choice.mode == "none" else request.tools
+        for position, spec in enumerate(request.tools):
+            if spec.name in own:
+                raise GatewayError(
+                    "tool_name_conflict",
+                    f"Invalid tool configuration: the agent already has a tool called {spec.name!r}.",
+                    param=f"tools[{position}].function.name",
+                )
+        forced = request.tool_choice.mode in ("required", "named")
+        specs = (*(tool.spec for tool in own.values()), *offered)
+        system = self._agents.system_prompt(self._agent, request, info, specs)
+        client_names = frozenset(spec.name for spec in offered)
+        answered = False
+        for round_ in range(1, self._max_rounds + 1):
+            model_request = ModelRequest(
+                system=system,
+                messages=model_messages(self._history, self.added),
+                tools=specs,
+                tool_choice=request.tool_choice if forced and round_ == 1 else ToolChoice(),
+                sampling=request.sampling,
+            )
+            reader = _Reader(self._run, round_, client_names, withhold=forced)
+            reply = await self._models.stream(refs, model_request, reader.take)
+            text = reader.finish(reply)
+            self._note(reply, text)
+            answered = answered or bool(text.strip())
+            client_calls = tuple(call for call in reply.tool_calls if call.name in client_names)
+            own_calls = [call for call in reply.tool_calls if call.name not in client_names]
+            if own_calls:
+                await self._call_tools(own_calls, own)
+            if client_calls:
+                self._check_choice(client_calls)
+                return Outcome(finish_reason="tool_calls", tool_calls=client_calls)
+            if not own_calls:
+                self._check_choice(())
+                if not answered and reply.finish_reason != "content_filter":
+                    raise GatewayError("empty_response", f"The model {reply.provider}/{reply.model} said nothing.")
+                reason = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
+                return Outcome(finish_reason=reason, tool_calls=())
+        raise GatewayError("run_failed", f"The run was stopped after {self._max_rounds} model calls without an end.")
+
+    def _check_choice(self, calls: Sequence[ToolCall]) -> None:
+        choice = self._run.request.tool_choice
+        if choice.mode == "required" and not calls:
+            raise GatewayError("tool_choice_unmet", "tool_choice=required was not satisfied by the agent response")
+        if choice.mode == "named" and not any(call.name == choice.name for call in calls):
+            raise GatewayError(
+                "tool_choice_unmet",
+                f"tool_choice required a {choice.name} tool call, but the agent did not produce one",
+            )
+
+    def _note(self, reply: ModelReply, text: str) -> None:
+        """Put an answer into the turn."""
+        self._run.usage = self._run.usage.plus(reply.usage)
+        self._run.provider, self._run.model = reply.provider, reply.model
+        if reply.usage.prompt_tokens is not None:
+            self.context_tokens = reply.usage.prompt_tokens
+        self.added.append(
+            AssistantMessage(
+                text=text,
+                reasoning=reply.reasoning,
+                tool_calls=reply.tool_calls,
+                stop_reason=reply.finish_reason,
+                provider=reply.provider,
+                model=reply.model,
+                usage=reply.usage,
+                timestamp_ms=self._now_ms(),
+            )
+        )
+        self._run.emit([MessageEnded()])
+
+    async def _call_tools(self, calls: Sequence[ToolCall], own: Mapping[str, Tool]) -> None:
+        """Run the agent's own tools one after the other; every call gets a result, in call order."""
+        pending = list(calls)
+        try:
+            while pending:
+                call = pending[0]
+                result = await self._call_tool(call, own.get(call.name))
+                pending.pop(0)
+                self._add_result(call, result)
+        except CancelledError:
+            # The transcript must not hold a call without a result.
+            for call in pending:
+                self._add_result(call, ToolResult(text="The run was aborted before this tool finished.", is_error=True))
+            raise
+
+    async def _call_tool(self, call: ToolCall, tool: Tool | None) -> ToolResult:
+        if tool is None:
+            return self._refused(call, f"Tool {call.name} not found")
+        try:
+            arguments = self._decode_arguments(tool, call.arguments)
+        except ValueError as error:
+            return self._refused(call, f"Invalid arguments for {call.name}: {error}")
+        self._run.effects = True
+        self._run.emit([ToolStarted(call_id=call.id, name=call.name, arguments=dict(arguments))])
+        context = CallContext(
+            agent=self._agent,
+            session_key=self._run.request.session_key,
+            run_id=self._run.request.run_id,
+            model=f"{self._run.provider}/{self._run.model}",
+            usage=self._run.usage,
+            clock=self._clock,
+        )
+        try:
+            return await tool.call(arguments, context)
+        except CancelledError:
+            raise
+        except Exception as error:
+            self._log.failure("tool {name} failed", name=call.name)
+            return ToolResult(text=f"{call.name} failed: {error}", is_error=True)
+
+    def _refused(self, call: ToolCall, text: str) -> ToolResult:
+        self._run.emit([ToolStarted(call_id=call.id, name=call.name, arguments=call.arguments)])
+        return ToolResult(text=text, is_error=True)
+
+    def _add_result(self, call: ToolCall, result: ToolResult) -> None:
+        text = result.text
+        if len(text) > MAX_TOOL_TEXT:
+            text = f"{text[:MAX_TOOL_TEXT]}\n[cut: {len(text) - MAX_TOOL_TEXT} more characters]"
+        self.added.append(
+            ToolResultMessage(
+                tool_call_id=call.id,
+                tool_name=call.name,
+                text=text,
+                is_error=result.is_error,
+                details=result.details,
+                timestamp_ms=self._now_ms(),
+            )
+        )
+        self._run.emit(
+            [ToolEnded(call_id=call.id, name=call.name, is_error=result.is_error, text=text, details=result.details)]
+        )
+
+    def _now_ms(self) -> int:
+        return int(self._clock.seconds() * 1000)
+
+
+class _Reader:
+    """Turns one model call's events into the run's: hides thinking and the calls of the agent's own tools."""
+
+    def __init__(self, run: AgentRun, round_: int, client_names: frozenset[str], *, withhold: bool) -> None:
+        self._run = run
+        self._round = round_
+        self._client_names = client_names
+        self._withhold = withhold
+        self._filter = ThinkFilter()
+        self._shown: dict[int, int] = {}
+        self._text: list[str] = []
+        self._calls_seen: set[int] = set()
+
+    def take(self, batch: Sequence[ModelEvent]) -> None:
+        """Hand a batch on."""
+        out: list[RunEvent] = []
+        for event in batch:
+            if type(event) is TextDelta:
+                if self._filter.passing and not self._withhold:
+                    self._text.append(event.text)
+                    out.append(event)
+                else:
+                    self._text_and_thought(*self._filter.feed(event.text), out)
+            elif type(event) is ToolCallDelta:
+                self._tool_call(event, out)
+            elif type(event) is ModelAnswered:
+                self._run.provider, self._run.model = event.provider, event.model
+                out.append(ModelAnswered(provider=event.provider, model=event.model, round=self._round))
+            else:
+                out.append(event)
+        if out:
+            self._run.emit(out)
+        if self._run.text_length > MAX_TEXT:
+            raise GatewayError("run_failed", f"The answer grew past {MAX_TEXT} characters and was stopped.")
+
+    def finish(self, reply: ModelReply) -> str:
+        """Hand on what was held back; an answer given only as reasoning counts as the answer.
+
+        @return: the text of this assistant message.
+        """
+        out: list[RunEvent] = []
+        self._text_and_thought(*self._filter.finish(), out)
+        if not reply.tool_calls and reply.reasoning and not "".join(self._text).strip():
+            self._text_and_thought(reply.reasoning, "", out)
+        if out:
+            self._run.emit(out)
+        return "".join(self._text)
+
+    def _text_and_thought(self, text: str, thought: str, out: list[RunEvent]) -> None:
+        if thought:
+            out.append(ReasoningDelta(text=thought))
+        if text:
+            self._text.append(text)
+            if not self._withhold:
+                out.append(TextDelta(text=text))
+
+    def _tool_call(self, event: ToolCallDelta, out: list[RunEvent]) -> None:
+        """Client tools are shown under indexes of their own, the agent's stay inside."""
+        if event.index not in self._calls_seen:
+            self._calls_seen.add(event.index)
+            if event.name in self._client_names:
+                self._shown[event.index] = len(self._shown)
+        if event.index in self._shown:
+            out.append(
+                ToolCallDelta(index=self._shown[event.index], id=event.id, name=event.name, arguments=event.arguments)
+            )

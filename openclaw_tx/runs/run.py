@@ -1,0 +1,251 @@
+# -*- test-case-name: tests.runs.test_run -*-
+"""One agent turn as the surfaces see it: a journal to watch, a result to await, a way to abort."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from openclaw_tx.deferreds import Gate
+from openclaw_tx.errors import ErrorInfo
+from openclaw_tx.interfaces import Push
+from openclaw_tx.runs.journal import Journal
+from openclaw_tx.runs.machine import RunMachine, Terminal
+from openclaw_tx.values import (
+    Entry,
+    FinishReason,
+    MessageEnded,
+    Principal,
+    RunEnded,
+    RunEvent,
+    RunRequest,
+    RunResult,
+    RunStarted,
+    RunStatus,
+    StoredRun,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
+
+MAX_PARTIAL = 256 * 1024
+"""Characters of partial text that a checkpoint writes down."""
+
+
+class AgentRun:
+    """A run (L{openclaw_tx.interfaces.Run}). The engine alone drives it.
+
+    @ivar task: the running coroutine; cancelling it is how every abort works.
+    @ivar abort_reason: why it was cancelled; "" when it was not.
+    @ivar settled: True once the outcome is decided and only being stored: too late to abort.
+    """
+
+    def __init__(
+        self,
+        request: RunRequest,
+        principal: Principal,
+        clock: IReactorTime,
+        notify: Callable[[AgentRun, Sequence[Entry]], None],
+    ) -> None:
+        """
+        @param notify: gets every batch after the run's own watchers.
+        """
+        self.request = request
+        self.principal = principal
+        self.journal = Journal()
+        self.outcome: RunResult | None = None
+        self.task: Deferred[Any] | None = None
+        self.abort_reason = ""
+        self.settled = False
+        self.session_id = ""
+        self.usage = Usage()
+        self.provider = ""
+        self.model = ""
+        self.effects = False
+        """True once a tool has run: a blind retry would run it again."""
+        self.queued_at_ms = _now_ms(clock)
+        self.started_at_ms = 0
+        self._clock = clock
+        self._log = Logger()
+        self._notify = notify
+        self._machine = RunMachine()
+        self._gate = Gate()
+        self._watchers: dict[int, Push] = {}
+        self._next_watcher = 0
+        self._undelivered: deque[Sequence[Entry]] = deque()
+        self._delivering = False
+        self._texts: list[str] = []
+        self._pieces: list[str] = []
+        self.text_length = 0
+
+    @property
+    def status(self) -> RunStatus:
+        """Where the run stands."""
+        return self._machine.status
+
+    @property
+    def ended(self) -> bool:
+        """True once the terminal event is in the journal."""
+        return self._machine.ended
+
+    @property
+    def open_text(self) -> str:
+        """What the assistant message that is not complete yet has said."""
+        return "".join(self._pieces)
+
+    @property
+    def payloads(self) -> tuple[str, ...]:
+        """What it has said so far: one text for each assistant message that said something."""
+        current = self.open_text
+        return (*self._texts, current) if current.strip() else tuple(self._texts)
+
+    # -- for the surfaces
+
+    def watch(self, push: Push, after: int = 0) -> Callable[[], None]:
+        """See L{openclaw_tx.interfaces.Run.watch}."""
+        history = self.journal.since(after)
+        number = self._next_watcher
+        self._next_watcher += 1
+        # Batches not yet delivered (we are inside one) are part of the history already: give only what comes after.
+        newest = self.journal.last_seq
+        if self._delivering:
+            self._watchers[number] = _after(newest, push)
+        else:
+            self._watchers[number] = push
+        if history:
+            push(history)
+
+        def stop() -> None:
+            self._watchers.pop(number, None)
+
+        return stop
+
+    async def result(self) -> RunResult:
+        """See L{openclaw_tx.interfaces.Run.result}."""
+        await self._gate.wait()
+        assert self.outcome is not None
+        return self.outcome
+
+    def abort(self, reason: str) -> bool:
+        """See L{openclaw_tx.interfaces.Run.abort}."""
+        if self.ended or self.settled or self.abort_reason or self.task is None:
+            return False
+        self.abort_reason = reason
+        self.task.cancel()
+        return True
+
+    # -- for the engine
+
+    def start(self, session_id: str) -> None:
+        """It left its queues."""
+        self._machine.start()
+        self.session_id = session_id
+        self.started_at_ms = _now_ms(self._clock)
+        self.emit([RunStarted(session_id=session_id)])
+
+    def emit(self, events: Sequence[RunEvent]) -> None:
+        """Write events to the journal and hand them to whoever watches; safe to call from within a watcher."""
+        for event in events:
+            if type(event) is TextDelta:
+                self._pieces.append(event.text)
+                self.text_length += len(event.text)
+            elif type(event) is MessageEnded:
+                self._close_message()
+        self._undelivered.append(self.journal.append(events, _now_ms(self._clock)))
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            while self._undelivered:
+                batch = self._undelivered.popleft()
+                for number, push in list(self._watchers.items()):
+                    try:
+                        push(batch)
+                    except Exception:
+                        # A broken watcher must not take the run, or the other watchers, with it.
+                        self._log.failure("a watcher of run {id} failed", id=self.request.run_id)
+                        self._watchers.pop(number, None)
+                self._notify(self, batch)
+        finally:
+            self._delivering = False
+
+    def conclude(
+        self,
+        status: Terminal,
+        *,
+        finish_reason: FinishReason = "stop",
+        tool_calls: tuple[ToolCall, ...] = (),
+        error: ErrorInfo | None = None,
+    ) -> RunResult:
+        """The result of a run that ends now with what it has said; changes nothing but L{settled}."""
+        self.settled = True
+        return RunResult(
+            run_id=self.request.run_id,
+            session_key=self.request.session_key,
+            agent_id=self.request.agent_id,
+            status=status,
+            payloads=self.payloads,
+            tool_calls=tool_calls,
+            finish_reason=finish_reason,
+            usage=self.usage,
+            provider=self.provider,
+            model=self.model,
+            session_id=self.session_id,
+            error=error,
+            abort_reason=self.abort_reason if status == "aborted" else "",
+            queued_at_ms=self.queued_at_ms,
+            started_at_ms=self.started_at_ms,
+            ended_at_ms=_now_ms(self._clock),
+        )
+
+    def finish(self, result: RunResult) -> None:
+        """Write the terminal event and let everybody who waits go on."""
+        assert result.status != "interrupted"
+        self._machine.end(result.status)
+        self.outcome = result
+        self.emit([RunEnded(result=result)])
+        self._watchers.clear()
+        self._gate.open()
+
+    def stored(self, result: RunResult | None = None) -> StoredRun:
+        """The run as the ledger keeps it."""
+        return StoredRun(
+            run_id=self.request.run_id,
+            session_key=self.request.session_key,
+            agent_id=self.request.agent_id,
+            status=result.status if result is not None else "running",
+            surface=self.request.surface,
+            principal_id=self.principal.id,
+            fingerprint=self.request.fingerprint,
+            queued_at_ms=self.queued_at_ms,
+            started_at_ms=self.started_at_ms,
+            ended_at_ms=result.ended_at_ms if result is not None else 0,
+            partial="\n\n".join(self.payloads)[:MAX_PARTIAL] if result is None else "",
+            result=result,
+        )
+
+    def _close_message(self) -> None:
+        text = self.open_text
+        self._pieces.clear()
+        if text.strip():
+            self._texts.append(text)
+
+
+def _after(newest: int, push: Push) -> Push:
+    """Like C{push}, without entries up to number C{newest}."""
+
+    def filtered(batch: Sequence[Entry]) -> None:
+        fresh = [entry for entry in batch if entry.seq > newest]
+        if fresh:
+            push(fresh)
+
+    return filtered
+
+
+def _now_ms(clock: IReactorTime) -> int:
+    return int(clock.seconds() * 1000)

@@ -1,0 +1,244 @@
+"""Small real rooms for tests of the engine: everything in memory, nothing mocked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from openclaw_tx.config.schema import Config
+from openclaw_tx.config.schema_agents import AgentDefaults, AgentsSection
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import OnEvents, Tool
+from openclaw_tx.runs.engine import Engine, Rooms
+from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.testing import ScriptedModel
+from openclaw_tx.values import (
+    Agent,
+    Entry,
+    Message,
+    ModelInfo,
+    ModelReply,
+    ModelRequest,
+    Principal,
+    RunRequest,
+    SessionEntry,
+    StoredRun,
+    TextPart,
+    ToolResult,
+    ToolSpec,
+    UserMessage,
+)
+
+OWNER = Principal(id="shared-secret", method="token", scopes=frozenset({"operator.admin"}))
+
+
+def user(text: str) -> UserMessage:
+    """A user message."""
+    return UserMessage(content=(TextPart(text=text),))
+
+
+class MemoryAgents:
+    """Agents main and beta, each with its own prompt."""
+
+    default_id = "main"
+
+    def __init__(self, model_ref: str, timeout_s: float = 600) -> None:
+        self._agents = [
+            Agent(
+                id=agent_id,
+                name=agent_id,
+                workspace="/nowhere",
+                models=(model_ref,),
+                is_default=agent_id == "main",
+                timeout_s=timeout_s,
+            )
+            for agent_id in ("main", "beta")
+        ]
+
+    def all(self) -> Sequence[Agent]:
+        """Both."""
+        return self._agents
+
+    def get(self, agent_id: str) -> Agent | None:
+        """By id."""
+        return next((agent for agent in self._agents if agent.id == agent_id), None)
+
+    def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
+        """Names what went in, so that a test can see it."""
+        return f"You are {agent.id}. {request.extra_system}".strip()
+
+
+class OneModel:
+    """The seam L{openclaw_tx.interfaces.Models} over one scripted model."""
+
+    def __init__(self, model: ScriptedModel) -> None:
+        self._model = model
+
+    def catalog(self) -> Sequence[ModelInfo]:
+        """The one model."""
+        return self._model.models()
+
+    def info(self, ref: str) -> ModelInfo:
+        """The one model, or C{model_not_found}."""
+        if ref != self._model.ref:
+            raise GatewayError("model_not_found", f"Unknown model: {ref}")
+        return self._model.models()[0]
+
+    async def stream(self, refs: Sequence[str], request: ModelRequest, on_events: OnEvents) -> ModelReply:
+        """Call it."""
+        return await self._model.stream(self.info(refs[0]).id, request, on_events)
+
+
+class MemoryTurn:
+    """What L{MemorySessions.begin} gives back."""
+
+    def __init__(self, entry: SessionEntry, history: Sequence[Message], added: Sequence[Message]) -> None:
+        self.entry = entry
+        self.history = history
+        self.added = added
+
+
+class MemorySessions:
+    """The part of the seam that the engine uses, on dicts.
+
+    @ivar hold: when set, commits wait for the Deferreds collected in it.
+    """
+
+    def __init__(self) -> None:
+        self.transcripts: dict[str, list[Message]] = {}
+        self.runs: dict[str, StoredRun] = {}
+        self.forgotten: list[str] = []
+        self.hold: list[Deferred[None]] | None = None
+        self.broken = False
+
+    async def begin(self, run: StoredRun, messages: Sequence[Message]) -> MemoryTurn:
+        """Everything but the last message is taken for known once the session has history."""
+        self._check()
+        history = list(self.transcripts.setdefault(run.session_key, []))
+        self.runs[run.run_id] = run
+        entry = SessionEntry(
+            key=run.session_key, agent_id=run.agent_id, session_id="s1", created_at_ms=0, updated_at_ms=0
+        )
+        return MemoryTurn(entry, history, list(messages[-1:]) if history else list(messages))
+
+    async def commit(
+        self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
+    ) -> None:
+        """Append."""
+        if self.hold is not None:
+            waiting: Deferred[None] = Deferred()
+            self.hold.append(waiting)
+            await waiting
+        self._check()
+        self.transcripts[run.session_key].extend(added)
+        self.runs[run.run_id] = run
+
+    async def checkpoint(self, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
+        """Note and forget."""
+        self._check()
+        for run in runs:
+            self.runs[run.run_id] = run
+        for run_id in ended:
+            self.runs.pop(run_id, None)
+            self.forgotten.append(run_id)
+
+    def _check(self) -> None:
+        if self.broken:
+            raise GatewayError("storage_unavailable", "The session store is not available.")
+
+
+class MemoryTools:
+    """A fixed set of tools for every agent."""
+
+    def __init__(self, *tools: Tool) -> None:
+        self._tools = tools
+
+    def allowed(self, agent: Agent, model_ref: str) -> Sequence[Tool]:
+        """All of them."""
+        return self._tools
+
+
+class Adder:
+    """A tool that adds two numbers; C{wait} makes it wait for L{release}."""
+
+    spec = ToolSpec(name="add", description="Adds a and b.", parameters={"type": "object"})
+
+    def __init__(self) -> None:
+        self.calls: list[Mapping[str, Any]] = []
+        self.waiting: list[Deferred[None]] = []
+        self.cancelled = 0
+
+    async def call(self, arguments: Mapping[str, Any], context: Any) -> ToolResult:
+        """a + b; a missing number is a KeyError, as from any buggy tool."""
+        self.calls.append(arguments)
+        if arguments.get("wait"):
+            gate: Deferred[None] = Deferred(lambda _: self._cancel())
+            self.waiting.append(gate)
+            await gate
+        total = arguments["a"] + arguments["b"]
+        return ToolResult(text=str(total), details={"total": total})
+
+    def _cancel(self) -> None:
+        self.cancelled += 1
+
+
+def decode_arguments(tool: Tool, text: str) -> Mapping[str, Any]:
+    """Any JSON object is fine."""
+    decoded = json.loads(text)
+    if not isinstance(decoded, dict):
+        raise ValueError("arguments must be an object")
+    return decoded
+
+
+class Bench:
+    """An engine on a Clock with everything around it.
+
+    @ivar entries: all entries of all runs, as (run id, entry), in the order the engine told them.
+    """
+
+    def __init__(self, *tools: Tool, defaults: AgentDefaults | None = None, timeout_s: float = 600) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_000_000)
+        self.model = ScriptedModel()
+        self.sessions = MemorySessions()
+        self.config = Config(agents=AgentsSection(defaults=defaults or AgentDefaults()))
+        rooms: Any = Rooms(
+            agents=MemoryAgents(self.model.ref, timeout_s),
+            models=OneModel(self.model),
+            tools=MemoryTools(*tools),
+            sessions=self.sessions,  # type: ignore[arg-type]
+            decode_arguments=decode_arguments,
+        )
+        self.engine = Engine(rooms, lambda: self.config, self.clock)
+        self.entries: list[tuple[str, Entry]] = []
+        self.engine.subscribe(lambda run, batch: self.entries.extend((run.request.run_id, entry) for entry in batch))
+        self._number = 0
+
+    def request(self, text: str = "hello", **fields: Any) -> RunRequest:
+        """A stateless request for agent main, unless C{fields} say otherwise."""
+        self._number += 1
+        values: dict[str, Any] = {
+            "run_id": f"run-{self._number}",
+            "agent_id": "main",
+            "session_key": f"agent:main:openai:{self._number}",
+            "messages": (user(text),),
+            "stateless": True,
+            **fields,
+        }
+        return RunRequest(**values)
+
+    def start(self, text: str = "hello", principal: Principal = OWNER, **fields: Any) -> AgentRun:
+        """Start a run of L{request}."""
+        return self.engine.start(self.request(text, **fields), principal)
+
+    def session(self, text: str = "hello", key: str = "agent:main:alice", **fields: Any) -> AgentRun:
+        """Start a run in a session."""
+        return self.start(text, session_key=key, stateless=False, **fields)
+
+    def events(self, run_id: str) -> list[Any]:
+        """What a run's journal told, without numbers."""
+        return [entry.event for of, entry in self.entries if of == run_id]

@@ -1,0 +1,237 @@
+# -*- test-case-name: tests.runs.test_parts -*-
+"""The engine's parts against simple models: machine, journal, lanes, think filter, context, watching."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.runs.context import model_messages
+from openclaw_tx.runs.journal import ENTRY_BYTES, Journal
+from openclaw_tx.runs.lanes import Lanes
+from openclaw_tx.runs.machine import IllegalTransition, RunMachine
+from openclaw_tx.runs.thinking import ThinkFilter
+from openclaw_tx.values import (
+    AssistantMessage,
+    ImagePart,
+    TextDelta,
+    TextPart,
+    ToolCall,
+    ToolResultMessage,
+    UserMessage,
+)
+from tests.runs.rooms import Bench, user
+
+
+class MachineTests(SynchronousTestCase):
+    """States of a run."""
+
+    def test_paths(self) -> None:
+        """Every legal path ends in a final state."""
+        for steps in (["ok"], ["error"], ["aborted"]):
+            machine = RunMachine()
+            machine.start()
+            machine.end(steps[0])  # type: ignore[arg-type]
+            self.assertTrue(machine.ended)
+            self.assertRaises(IllegalTransition, machine.end, "error")
+            self.assertRaises(IllegalTransition, machine.start)
+
+    def test_no_answer_without_work(self) -> None:
+        """A queued run can fail or be aborted, never succeed."""
+        self.assertRaises(IllegalTransition, RunMachine().end, "ok")
+
+
+class JournalTests(SynchronousTestCase):
+    """The numbered, bounded log."""
+
+    @given(st.lists(st.lists(st.text(max_size=5), max_size=4), max_size=20), st.integers(0, 60))
+    def test_since(self, batches: list[list[str]], after: int) -> None:
+        """Whatever the batches, C{since} gives exactly what was numbered higher."""
+        journal = Journal()
+        everything: list[Any] = []
+        for batch in batches:
+            everything.extend(journal.append([TextDelta(text=text) for text in batch], 0))
+        self.assertEqual([entry.seq for entry in everything], list(range(1, len(everything) + 1)))
+        self.assertEqual(list(journal.since(after)), [entry for entry in everything if entry.seq > after])
+
+    def test_gap(self) -> None:
+        """Over its limit the oldest entries go; asking for them is an explicit gap, never silence."""
+        journal = Journal(limit=3 * (ENTRY_BYTES + 1))
+        for number in range(10):
+            journal.append([TextDelta(text=str(number))], 0)
+        self.assertEqual([entry.seq for entry in journal.since(7)], [8, 9, 10])
+        self.assertEqual(self.assertRaises(GatewayError, journal.since, 6).info.code, "replay_gap")
+
+    def test_newest_is_always_held(self) -> None:
+        """One entry larger than the limit is still there for a watcher."""
+        journal = Journal(limit=10)
+        journal.append([TextDelta(text="x" * 1000)], 0)
+        self.assertEqual(len(journal.since(0)), 1)
+
+
+class LanesTests(SynchronousTestCase):
+    """First in, first out, under a cap."""
+
+    @given(st.integers(1, 3), st.lists(st.sampled_from(["enter", "leave", "cancel"]), max_size=60))
+    def test_model(self, cap: int, steps: list[str]) -> None:
+        """Never more at work than the cap, in order of arrival, and an empty lane leaves nothing behind."""
+        lanes = Lanes(lambda _: cap)
+        working: list[int] = []
+        waiting: list[tuple[int, Deferred[None]]] = []
+        for number, step in enumerate(steps):
+            if step == "enter":
+                turn = lanes.enter("x")
+                if turn is None:
+                    working.append(number)
+                else:
+                    waiting.append((number, turn))
+                    turn.addCallbacks(lambda _, n=number: working.append(n), lambda f: f.trap(CancelledError))
+            elif step == "leave" and working:
+                working.pop(0)
+                lanes.leave("x")
+            elif step == "cancel" and waiting:
+                waiting.pop()[1].cancel()
+            waiting = [(n, turn) for n, turn in waiting if not turn.called]
+            self.assertEqual((lanes.active("x"), lanes.waiting("x")), (len(working), len(waiting)))
+            self.assertLessEqual(len(working), cap)
+            self.assertTrue(len(working) == cap or not waiting)
+            self.assertEqual(working, sorted(working))
+        while working:
+            working.pop()
+            lanes.leave("x")
+        self.assertEqual(lanes._lanes, {})
+
+
+class ThinkFilterTests(SynchronousTestCase):
+    """Thinking and answer, whatever the split."""
+
+    @given(st.data())
+    def test_split_anywhere(self, data: st.DataObject) -> None:
+        """The same text gives the same answer and thinking at every split."""
+        text, answer, thought = data.draw(
+            st.sampled_from(
+                [
+                    ("<think>a</think>b", "b", "a"),
+                    (" \n<thinking>a<b></thinking>\n\nb <think>c", "b <think>c", "a<b>"),
+                    ("<think>never closed</thin", "", "never closed</thin"),
+                    ("<thin air", "<thin air", ""),
+                    ("plain <think>x</think>", "plain <think>x</think>", ""),
+                    ("<", "<", ""),
+                    ("", "", ""),
+                ]
+            )
+        )
+        filter_ = ThinkFilter()
+        got = ["", ""]
+        rest = text
+        while rest:
+            size = data.draw(st.integers(1, len(rest)))
+            for index, piece in enumerate(filter_.feed(rest[:size])):
+                got[index] += piece
+            rest = rest[size:]
+        for index, piece in enumerate(filter_.finish()):
+            got[index] += piece
+        self.assertEqual(got, [answer, thought])
+
+
+class ContextTests(SynchronousTestCase):
+    """What the model gets to read."""
+
+    def test_failed_turns_are_left_out(self) -> None:
+        """A turn that failed before a word was said is not shown; one with partial text or tools is."""
+        failed = AssistantMessage(stop_reason="error")
+        partial = AssistantMessage(text="half", stop_reason="aborted")
+        call = AssistantMessage(tool_calls=(ToolCall(id="1", name="x", arguments="{}"),), stop_reason="tool_calls")
+        result = ToolResultMessage(tool_call_id="1", text="r")
+        history = [user("a"), failed, user("b"), partial, user("c"), call, result, failed]
+        shown = model_messages(history, [user("d")])
+        self.assertEqual(shown, (user("b"), partial, user("c"), call, result, user("d")))
+
+    def test_images_of_the_active_turn_only(self) -> None:
+        """Images of earlier turns are left out, those of this one stay."""
+        image = UserMessage(content=(ImagePart(data="aGk=", mime_type="image/png"), TextPart(text="look")))
+        alone = UserMessage(content=(ImagePart(data="aGk=", mime_type="image/png"),))
+        shown = model_messages([image, alone], [image])
+        self.assertEqual(shown, (user("look"), user("[image]"), image))
+
+
+class WatchTests(SynchronousTestCase):
+    """Late watchers, leaving watchers, watchers that act."""
+
+    def setUp(self) -> None:
+        """A run in the middle of its answer."""
+        self.bench = Bench()
+        self.run_ = self.bench.start()
+        self.call = self.bench.model.calls[0]
+        self.call.text("a", "b")
+
+    def end(self) -> None:
+        """Let it end."""
+        self.call.text("c")
+        self.call.finish()
+
+    def test_late_watcher(self) -> None:
+        """A watcher that comes late gets the past, then what comes, each entry once and in order."""
+        late: list[int] = []
+        resumed: list[int] = []
+        self.run_.watch(lambda batch: late.extend(entry.seq for entry in batch))
+        self.run_.watch(lambda batch: resumed.extend(entry.seq for entry in batch), after=3)
+        self.end()
+        after_end: list[int] = []
+        self.run_.watch(lambda batch: after_end.extend(entry.seq for entry in batch))
+        everything = [entry.seq for _, entry in self.bench.entries]
+        self.assertEqual((late, after_end, resumed), (everything, everything, everything[3:]))
+
+    def test_stop(self) -> None:
+        """A watcher that left hears nothing more; leaving twice is fine."""
+        seen: list[int] = []
+        stop = self.run_.watch(lambda batch: seen.extend(entry.seq for entry in batch))
+        before = list(seen)
+        stop()
+        stop()
+        self.end()
+        self.assertEqual(seen, before)
+
+    def test_abort_from_within_a_watcher(self) -> None:
+        """A watcher may abort the run: everybody still sees the batch first, then the end, in order."""
+        first: list[int] = []
+        second: list[int] = []
+
+        def aborter(batch: Any) -> None:
+            first.extend(entry.seq for entry in batch)
+            if len(first) > 4:
+                self.run_.abort("slow_consumer")
+
+        self.run_.watch(aborter)
+        self.run_.watch(lambda batch: second.extend(entry.seq for entry in batch))
+        self.call.text("more")
+        self.assertEqual(self.run_.status, "aborted")
+        self.assertEqual(first, second)
+        self.assertEqual(first, sorted(set(first)))
+
+    def test_watch_from_within_a_watcher(self) -> None:
+        """A watcher added while a batch is handed out gets each entry once."""
+        inner: list[int] = []
+
+        def adder(batch: Any) -> None:
+            if not inner:
+                self.run_.watch(lambda more: inner.extend(entry.seq for entry in more))
+
+        self.run_.watch(adder, after=self.run_.journal.last_seq)
+        self.end()
+        self.assertEqual(inner, list(range(1, self.run_.journal.last_seq + 1)))
+
+    def test_waiting_for_the_result(self) -> None:
+        """Giving up the wait touches neither the run nor another waiter."""
+        impatient = Deferred.fromCoroutine(self.run_.result())
+        patient = Deferred.fromCoroutine(self.run_.result())
+        impatient.cancel()
+        self.failureResultOf(impatient, CancelledError)
+        self.end()
+        self.assertEqual(self.successResultOf(patient).text, "abc")
