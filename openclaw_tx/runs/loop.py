@@ -13,8 +13,8 @@ from twisted.logger import Logger
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Tool, Tools
 from openclaw_tx.runs.context import model_messages
+from openclaw_tx.runs.reply import ReplyFilter
 from openclaw_tx.runs.run import AgentRun
-from openclaw_tx.runs.thinking import ThinkFilter
 from openclaw_tx.values import (
     Agent,
     AssistantMessage,
@@ -143,7 +143,7 @@ class AgentLoop:
             reply = await self._models.stream(refs, model_request, reader.take)
             text = reader.finish(reply)
             self._note(reply, text)
-            answered = answered or bool(text.strip())
+            answered = answered or reader.silent or bool(text.strip())
             client_calls = tuple(call for call in reply.tool_calls if call.name in client_names)
             own_calls = [call for call in reply.tool_calls if call.name not in client_names]
             if own_calls:
@@ -263,7 +263,7 @@ class _Reader:
         self._round = round_
         self._client_names = client_names
         self._withhold = withhold
-        self._filter = ThinkFilter()
+        self._filter = ReplyFilter()
         self._shown: dict[int, int] = {}
         self._text: list[str] = []
         self._calls_seen: set[int] = set()
@@ -290,6 +290,11 @@ class _Reader:
         if self._run.text_length > MAX_TEXT:
             raise GatewayError("run_failed", f"The answer grew past {MAX_TEXT} characters and was stopped.")
 
+    @property
+    def silent(self) -> bool:
+        """True when the model chose to say nothing."""
+        return self._filter.silent
+
     def finish(self, reply: ModelReply) -> str:
         """Hand on what was held back; an answer given only as reasoning counts as the answer.
 
@@ -297,7 +302,7 @@ class _Reader:
         """
         out: list[RunEvent] = []
         self._text_and_thought(*self._filter.finish(), out)
-        if not reply.tool_calls and reply.reasoning and not "".join(self._text).strip():
+        if not reply.tool_calls and reply.reasoning and not self.silent and not "".join(self._text).strip():
             self._text_and_thought(reply.reasoning, "", out)
         if out:
             self._run.emit(out)

@@ -442,6 +442,13 @@ class ToolLoopTests(SynchronousTestCase):
         self.model.say("")
         self.assertEqual(self.run_once().error.code, "empty_response")
 
+    def test_silent_reply(self) -> None:
+        """A model that answers with the silent token succeeds without a payload, and nothing of it is shown."""
+        self.model.say("NO_", "REPLY")
+        result = self.run_once()
+        self.assertEqual((result.status, result.payloads), ("ok", ()))
+        self.assertNotIn(TextDelta, [type(event) for event in self.bench.events("run-1")])
+
     def test_reasoning_only_answer(self) -> None:
         """Text that came only as reasoning surfaces as the answer (T23)."""
         run = self.bench.start()

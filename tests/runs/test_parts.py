@@ -16,7 +16,7 @@ from openclaw_tx.runs.context import model_messages
 from openclaw_tx.runs.journal import ENTRY_BYTES, Journal
 from openclaw_tx.runs.lanes import Lanes
 from openclaw_tx.runs.machine import IllegalTransition, RunMachine
-from openclaw_tx.runs.thinking import ThinkFilter
+from openclaw_tx.runs.reply import ReplyFilter
 from openclaw_tx.values import (
     AssistantMessage,
     ImagePart,
@@ -108,8 +108,8 @@ class LanesTests(SynchronousTestCase):
         self.assertEqual(lanes._lanes, {})
 
 
-class ThinkFilterTests(SynchronousTestCase):
-    """Thinking and answer, whatever the split."""
+class ReplyFilterTests(SynchronousTestCase):
+    """Thinking, answer and silence, whatever the split."""
 
     @given(st.data())
     def test_split_anywhere(self, data: st.DataObject) -> None:
@@ -123,11 +123,15 @@ class ThinkFilterTests(SynchronousTestCase):
                     ("<thin air", "<thin air", ""),
                     ("plain <think>x</think>", "plain <think>x</think>", ""),
                     ("<", "<", ""),
+                    ("NO_REPLY", "", ""),
+                    ("<think>a</think>\nNO_REPLY\n", "", "a"),
+                    ("NO_REPLY is a token", "NO_REPLY is a token", ""),
+                    ("NO", "NO", ""),
                     ("", "", ""),
                 ]
             )
         )
-        filter_ = ThinkFilter()
+        filter_ = ReplyFilter()
         got = ["", ""]
         rest = text
         while rest:

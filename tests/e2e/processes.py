@@ -1,0 +1,174 @@
+"""Real processes on loopback for the end-to-end tests: the gateway under twistd, and a scripted upstream."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+REPOSITORY = Path(__file__).parent.parent.parent
+TOKEN = "a-token-for-the-end-to-end-tests"
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Child(ProcessProtocol):
+    """A child process and everything it printed.
+
+    @ivar ended: fires with the exit code, or minus the signal's number.
+    """
+
+    def __init__(self) -> None:
+        self.output = ""
+        self.ended: Deferred[int] = Deferred()
+        self.code: int | None = None
+        self._waiting: list[tuple[str, Deferred[str]]] = []
+
+    def outReceived(self, data: bytes) -> None:
+        """Collect, and wake whoever waits for this text."""
+        self.output += data.decode("utf-8", "replace")
+        for item in list(self._waiting):
+            if item[0] in self.output:
+                self._waiting.remove(item)
+                item[1].callback(self.output)
+
+    errReceived = outReceived
+
+    def processEnded(self, reason: Failure) -> None:
+        """Tell the exit code; waiting for text is over."""
+        value: Any = reason.value
+        self.code = -value.signal if value.signal else value.exitCode
+        for text, waiting in self._waiting:
+            waiting.errback(RuntimeError(f"ended with {self.code} before printing {text!r}:\n{self.output}"))
+        self._waiting.clear()
+        self.ended.callback(self.code)
+
+    def printed(self, text: str) -> Deferred[str]:
+        """Fires with all output once it contains C{text}; fails when the process ends before."""
+        waiting: Deferred[str] = Deferred()
+        if text in self.output:
+            waiting.callback(self.output)
+        elif self.code is not None:
+            waiting.errback(RuntimeError(f"ended with {self.code} before printing {text!r}:\n{self.output}"))
+        else:
+            self._waiting.append((text, waiting))
+        return waiting
+
+    async def stop(self, name: str = "TERM") -> int:
+        """Send a signal and wait for the end."""
+        if self.code is None:
+            try:
+                self.transport.signalProcess(name)  # type: ignore[union-attr]
+            except ProcessExitedAlready:
+                pass
+            ended: Deferred[int] = Deferred()
+            self.ended.addBoth(lambda code: (ended.callback(code), code)[1])
+            await ended
+        assert self.code is not None
+        return self.code
+
+
+def spawn(arguments: list[str], environment: dict[str, str] | None = None) -> Child:
+    """Start C{python ARGUMENTS} in the repository."""
+    from twisted.internet import reactor
+
+    child = Child()
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OPENCLAW_", "CLAWDBOT_"))}
+    reactor.spawnProcess(  # type: ignore[attr-defined]
+        child,
+        sys.executable,
+        [sys.executable, *arguments],
+        env={**inherited, "PYTHONUNBUFFERED": "1", **(environment or {})},
+        path=str(REPOSITORY),
+    )
+    return child
+
+
+async def start_upstream() -> tuple[Child, str]:
+    """A scripted OpenAI-compatible server; its base URL ends in /v1."""
+    child = spawn(["-m", "tests.support.upstream", "--port", "0"])
+    output = await child.printed("\n")
+    return child, f"http://127.0.0.1:{int(output.split()[-1])}/v1"
+
+
+def configuration(upstream: str, **gateway: Any) -> dict[str, Any]:
+    """A configuration with the endpoint on, two agents, and the scripted upstream as the only provider."""
+    return {
+        "gateway": {
+            "auth": {"mode": "token", "token": TOKEN},
+            "http": {"endpoints": {"chatCompletions": {"enabled": True}}},
+            **gateway,
+        },
+        "agents": {"list": [{"id": "main"}, {"id": "beta"}]},
+        "models": {
+            "mode": "replace",
+            "providers": {"stub": {"baseUrl": upstream, "apiKey": "k", "models": [{"id": "m"}]}},
+        },
+    }
+
+
+class GatewayProcess:
+    """A gateway under twistd, with its own state directory."""
+
+    def __init__(self, directory: Path, config: dict[str, Any]) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.config_path = directory / "openclaw.json"
+        self.write(config)
+        self.child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        """Root URL, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def write(self, config: dict[str, Any]) -> None:
+        """(Re)write the configuration file."""
+        self.config_path.write_text(json.dumps(config), "utf-8")
+
+    async def start(self, *arguments: str, environment: dict[str, str] | None = None) -> Child:
+        """Start and wait until it listens."""
+        self.child = self.spawn(*arguments, environment=environment)
+        await self.child.printed("listening on")
+        return self.child
+
+    def spawn(self, *arguments: str, environment: dict[str, str] | None = None) -> Child:
+        """Start without waiting."""
+        return spawn(
+            [
+                "-m",
+                "twisted",
+                "openclaw",
+                "--config",
+                str(self.config_path),
+                "--state-dir",
+                str(self.directory / "state"),
+                "--port",
+                str(self.port),
+                *arguments,
+            ],
+            environment,
+        )
+
+    async def stop(self, name: str = "TERM") -> int:
+        """Stop it and tell how it ended."""
+        assert self.child is not None
+        return await self.child.stop(name)
+
+
+KILLED = -signal.SIGKILL
