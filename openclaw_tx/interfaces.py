@@ -255,7 +255,8 @@ class Peer(Protocol):
         """IP address of the transport's peer; "" when it has none (a UNIX socket, a test)."""
 
     def header(self, name: str) -> str | None:
-        """First value of a header, trimmed; names are case-insensitive."""
+        """First value of a header, trimmed; names are case-insensitive. Repeated lines of C{X-Forwarded-For} are
+        one list (RFC 9110 5.3): joined by commas in their order."""
 
 
 class Authenticator(Protocol):
@@ -274,8 +275,11 @@ class Authenticator(Protocol):
     def check_origin(self, peer: Peer) -> None:
         """Refuse a browser's upgrade from a foreign page (spec 9.3); no Origin header passes.
 
-        @raise GatewayError: C{origin_not_allowed}.
+        @raise GatewayError: C{origin_not_allowed}, C{proxy_attribution_required}.
         """
+
+    def is_local_direct(self, peer: Peer) -> bool:
+        """True for a client on this machine that came without a proxy (spec 9.2): what D12's scope rule asks."""
 
 
 class Authoriser(Protocol):

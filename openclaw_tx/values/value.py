@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -33,6 +33,9 @@ class Credentials(Value, frozen=True):
 
     def __repr__(self) -> str:
         return "Credentials(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
 
 
 class Target(Value, frozen=True):

@@ -1,0 +1,139 @@
+# -*- test-case-name: tests.auth.test_actions -*-
+"""The one authoriser, and what a WebSocket client may be granted."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.auth import GatewayAuthenticator
+from openclaw_tx.auth.actions import ACTIONS, ADMIN, OPERATOR_SCOPES, READ, WRITE, authorise, granted, sufficient
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Authenticator, Authoriser
+from openclaw_tx.values import Principal, Target
+
+AUTHORISER: Authoriser = authorise
+AUTHENTICATOR: type[Authenticator] = GatewayAuthenticator
+
+SCOPES = st.sets(st.sampled_from([*sorted(OPERATOR_SCOPES), "operator.root", "*", ""]))
+
+
+def principal(*scopes: str, id: str = "shared-secret") -> Principal:
+    """Somebody with these scopes."""
+    return Principal(id=id, method="token", scopes=frozenset(scopes))
+
+
+def may(who: Principal, action: str, target: Target | None = None) -> bool:
+    """The authoriser's verdict."""
+    try:
+        authorise(who, action) if target is None else authorise(who, action, target)
+    except GatewayError as error:
+        assert error.info.code == "insufficient_scope"
+        return False
+    return True
+
+
+class AuthoriseTests(SynchronousTestCase):
+    """Action by scope."""
+
+    def test_matrix(self) -> None:
+        """Every action under every set of scopes: one suffices, admin always does, nothing else counts."""
+        for action, rule in ACTIONS.items():
+            for count in range(len(OPERATOR_SCOPES) + 1):
+                for scopes in combinations(sorted(OPERATOR_SCOPES), count):
+                    expected = (
+                        rule.scope is None
+                        or ADMIN in scopes
+                        or rule.scope in scopes
+                        or (rule.scope == READ and WRITE in scopes)
+                    )
+                    self.assertEqual(may(principal(*scopes), action), expected, (action, scopes))
+
+    def test_expected_scopes(self) -> None:
+        """What the protocol's table says of the actions there are."""
+        by_scope = {
+            scope: {name for name, rule in ACTIONS.items() if rule.scope == scope} for scope in (None, READ, WRITE)
+        }
+        self.assertEqual(by_scope[None], {"connect", "health"})
+        self.assertEqual(by_scope[WRITE], {"chat.completions", "agent", "agent.wait", "runs.cancel"})
+        self.assertEqual(set(ACTIONS) - by_scope[None] - by_scope[WRITE], by_scope[READ])
+
+    def test_error(self) -> None:
+        """The refusal names the scope in the words that clients match on, and says nothing else."""
+        error = self.assertRaises(GatewayError, authorise, principal(READ), "chat.completions")
+        self.assertEqual((str(error), error.info.kind.status), ("missing scope: operator.write", 403))
+        self.assertEqual((error.info.kind.type, error.info.kind.ws), ("forbidden", "FORBIDDEN"))
+        self.assertEqual(
+            error.info.details,
+            {"code": "MISSING_SCOPE", "missingScope": "operator.write", "requiredScopes": ["operator.write"]},
+        )
+
+    def test_unknown_action(self) -> None:
+        """An action that nobody entered into the table is a programming error, for admins too."""
+        self.assertRaises(KeyError, authorise, principal(ADMIN), "config.set")
+
+    def test_owned_runs(self) -> None:
+        """A run is cancelled by who started it, or by an admin; write scope alone does not reach others' runs."""
+        ada = principal(WRITE, id="proxy:ada")
+        self.assertTrue(may(ada, "runs.cancel", Target(owner_id="proxy:ada")))
+        self.assertFalse(may(ada, "runs.cancel", Target(owner_id="proxy:bob")))
+        self.assertFalse(may(ada, "runs.cancel", Target(session_key="agent:main:main")), "owner unknown")
+        self.assertTrue(may(principal(ADMIN), "runs.cancel", Target(owner_id="proxy:bob")))
+        self.assertTrue(may(principal(READ, id="proxy:ada"), "runs.read", Target(owner_id="proxy:bob")))
+
+    def test_docs(self) -> None:
+        """Every row says what it is for."""
+        for name, rule in ACTIONS.items():
+            self.assertTrue(rule.doc.endswith("."), name)
+
+
+class GrantedTests(SynchronousTestCase):
+    """D12: what a client without a device gets."""
+
+    def test_local_program_gets_what_it_asks(self) -> None:
+        """On this machine the requested scopes are kept, unknown ones dropped, and nothing added."""
+        full = principal(*OPERATOR_SCOPES)
+        asked = [ADMIN, READ, "operator.root"]
+        self.assertEqual(granted(full, asked, local_direct=True, has_origin=False), {ADMIN, READ})
+        for nothing in (None, []):
+            self.assertEqual(granted(full, nothing, local_direct=True, has_origin=False), frozenset())
+
+    def test_everybody_else_reads_at_most(self) -> None:
+        """Distant clients and pages get read, whatever they declare; never admin by default."""
+        full = principal(*OPERATOR_SCOPES)
+        for local, origin in [(False, False), (False, True), (True, True)]:
+            for asked in ([ADMIN], [WRITE, READ], [READ]):
+                self.assertEqual(granted(full, asked, local_direct=local, has_origin=origin), {READ})
+            for asked in (None, [], ["operator.pairing"]):
+                self.assertEqual(granted(full, asked, local_direct=local, has_origin=origin), frozenset())
+
+    def test_credential_bounds(self) -> None:
+        """A narrow credential gives no more than it implies."""
+        reader = principal(READ)
+        self.assertEqual(granted(reader, [ADMIN, WRITE, READ], local_direct=True, has_origin=False), {READ})
+        self.assertEqual(granted(principal(WRITE), [READ], local_direct=True, has_origin=False), {READ})
+        self.assertEqual(granted(principal(), [READ], local_direct=False, has_origin=False), frozenset())
+
+    @given(
+        held=SCOPES,
+        asked=st.none() | st.lists(st.text() | st.sampled_from(sorted(OPERATOR_SCOPES))),
+        local=...,
+        origin=...,
+    )
+    def test_never_more_than_held(self, held: set[str], asked: list[str] | None, local: bool, origin: bool) -> None:
+        """GHSA-rqpp-rjj8-7wv8: whatever a client declares, no action opens that its credential does not open."""
+        who = principal(*held)
+        scopes = granted(who, asked, local_direct=local, has_origin=origin)
+        self.assertLessEqual(scopes, OPERATOR_SCOPES)
+        for scope in scopes:
+            self.assertFalse(who.scopes.isdisjoint(sufficient(scope)))
+            self.assertFalse(frozenset(asked or ()).isdisjoint(sufficient(scope)), "nobody gets what he did not ask")
+        for action in ACTIONS:
+            if may(principal(*scopes), action):
+                self.assertTrue(may(who, action), action)
+        if origin or not local:
+            self.assertLessEqual(scopes, {READ})
