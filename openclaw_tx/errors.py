@@ -9,6 +9,7 @@ Sources: OpenAI error object (message, type, param, code); openai-python retry r
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -149,11 +150,13 @@ class ConfigError(Exception):
     """The configuration can not be used.
 
     @ivar issues: C{(path, message)} pairs, e.g. C{("gateway.port", "expected int, got str")}; never a secret.
+    @ivar files: the files that were looked at, for whoever waits for the fix.
     """
 
     def __init__(self, issues: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{path}: {message}" if path else message for path, message in issues))
         self.issues = issues
+        self.files: tuple[Path, ...] = ()
 
 
 __all__ = ["CODES", "ConfigError", "ErrorInfo", "GatewayError", "Kind"]

@@ -45,7 +45,7 @@ DOORS: dict[str, set[str]] = {
     "sqlalchemy": {"sessions/schema.py", "sessions/sql.py", "sessions/worker.py", "sessions/migrations.py"},
     "sqlite3": {"sessions/worker.py", "sessions/migrations.py"},
     "xllamacpp": {"models/child.py"},
-    "json5": {"config/files.py"},
+    "pyjson5": {"config/json5.py"},
     "prometheus_client": {"web/metrics.py"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -46,7 +46,7 @@ MAX_USER = 256
 _PREFIXES = ("OPENCLAW", "CLAWDBOT")
 """Environment names, and those of the product's former name."""
 _PLACEHOLDER = re.compile(
-    r"undefined|null|none|<.*>|\$\{.*\}|replace[-_]?me|change[-_]?me([-_].*)?|your[-_](gateway[-_])?(token|password|secret)([-_].*)?",
+    r"undefined|null|none|__openclaw_redacted__|<.*>|\$\{.*\}|replace[-_]?me|change[-_]?me([-_].*)?|your[-_](gateway[-_])?(token|password|secret)([-_].*)?",
     re.DOTALL,
 )
 """What stands for a secret in documentation, and what scripts write when they have none."""

@@ -20,14 +20,16 @@ class SessionSection(Section, frozen=True):
     """C{session}: keys and storage."""
 
     scope: Literal["per-sender", "global"] = "per-sender"
+    """global = every client without a session key of its own shares one session."""
     store: str = ""
-    """Database URL; empty = SQLite under the state directory."""
+    """Database URL, sqlite:///... or postgresql://...; empty = SQLite under the state directory."""
 
 
 class LoggingSection(Section, frozen=True):
     """C{logging}."""
 
     level: Literal["silent", "fatal", "error", "warn", "info", "debug", "trace"] = "info"
+    """Least severity that is logged."""
     access_log: bool = False
     """One line for each HTTP request."""
 
@@ -36,6 +38,7 @@ class EnvSection(Section, frozen=True):
     """C{env}: variables that fill only what the environment lacks."""
 
     vars: dict[str, str] = {}
+    """Name -> value. Names may also stand directly under `env`."""
 
 
 class Config(Section, frozen=True):

@@ -16,24 +16,33 @@ class ModelChoice(Section, frozen=True):
     primary: str = ""
     """Model ref `provider/model`."""
     fallbacks: list[str] = []
+    """Model refs to try in order when the primary fails before its first word."""
 
 
 class Identity(Section, frozen=True):
     """How an agent presents itself."""
 
     name: str = ""
+    """Name it goes by."""
     theme: str = ""
+    """Character in a few words, for the prompt."""
     emoji: str = ""
+    """Sign shown beside the name."""
     avatar: str = ""
+    """Picture: file in the workspace, http(s) or data URI."""
 
 
 class ToolPolicy(Section, frozen=True):
     """Which tools may be used: profile, then allow, then deny. Names, `group:*` names and `*` wildcards."""
 
     profile: Literal["minimal", "coding", "messaging", "full"] | None = None
+    """Named set of tools to start from; unset = all."""
     allow: list[str] = []
+    """Only these; empty = no restriction."""
     also_allow: list[str] = []
+    """These besides the profile's; can not stand beside `allow`."""
     deny: list[str] = []
+    """Never these."""
     by_provider: dict[str, ToolPolicy] = {}
     """The same, for one provider (`openai`) or model (`openai/gpt-4o`)."""
 
@@ -42,13 +51,16 @@ class ModelAlias(Section, frozen=True):
     """An entry of C{agents.defaults.models}."""
 
     alias: str = ""
+    """Short name of the model."""
     params: dict[str, Any] = {}
+    """Generation parameters for this model, e.g. temperature."""
 
 
 class Subagents(Section, frozen=True):
     """C{agents.defaults.subagents}."""
 
     max_concurrent: PositiveInt = 8
+    """Runs of sub-agents at work at the same time."""
 
 
 class AgentDefaults(Section, frozen=True):
@@ -84,10 +96,15 @@ class AgentEntry(Section, frozen=True):
     """An entry of C{agents.list}."""
 
     id: Slug
+    """Lower-case letters, digits, - and _."""
     default: bool = False
+    """Answer requests that name no agent; without any, the first of the list does."""
     name: str = ""
+    """Name shown to people."""
     workspace: str = ""
+    """Working directory; empty = made from `agents.defaults.workspace`."""
     model: ModelChoice | str = ""
+    """Model ref, or an object with primary and fallbacks; empty = that of the defaults."""
     identity: Identity = field(default_factory=Identity)
     tools: ToolPolicy = field(default_factory=ToolPolicy)
 
@@ -97,4 +114,4 @@ class AgentsSection(Section, frozen=True):
 
     defaults: AgentDefaults = field(default_factory=AgentDefaults)
     entries: list[AgentEntry] = field(default_factory=list, name="list")
-    """Agents (JSON name `list`); none = one agent called main."""
+    """Agents; none = one called main. A map `agents.entries` by id is read as well."""

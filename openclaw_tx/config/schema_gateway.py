@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
@@ -46,6 +46,12 @@ class Auth(Section, frozen=True):
     """Falls back to OPENCLAW_GATEWAY_PASSWORD."""
     rate_limit: RateLimit = field(default_factory=RateLimit)
     trusted_proxy: TrustedProxy = field(default_factory=TrustedProxy)
+
+    def __repr__(self) -> str:
+        return f"Auth(mode={self.mode!r}, ...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("mode", self.mode)]
 
 
 class ControlUi(Section, frozen=True):

@@ -13,20 +13,28 @@ class Cost(Section, frozen=True):
     """Price per million tokens."""
 
     input: float = 0
+    """Of the prompt."""
     output: float = 0
+    """Of the answer."""
     cache_read: float = 0
+    """Of the prompt's part that the provider had cached."""
     cache_write: float = 0
+    """Of the prompt's part that it put into its cache."""
 
 
 class Compat(Section, frozen=True):
     """What a provider's dialect of an API lacks."""
 
     supports_store: bool = True
+    """False = do not send store."""
     supports_developer_role: bool = True
+    """False = system in place of the developer role."""
     supports_reasoning_effort: bool = True
+    """False = do not send reasoning_effort."""
     supports_usage_in_streaming: bool = True
     """False = do not send stream_options.include_usage."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """Name of the limit on the answer's length."""
     send_return_progress: bool = False
     """llama.cpp: ask for prompt progress, so that an abort during prefill takes effect."""
 
@@ -35,15 +43,22 @@ class ModelDefinition(Section, frozen=True):
     """A model of a provider."""
 
     id: str
+    """The provider's own name of the model."""
     name: str = ""
+    """Name shown to people; empty = the id."""
     api: str = ""
+    """Dialect for this model; empty = the provider's."""
     reasoning: bool = False
+    """It thinks before it answers."""
     input: list[Literal["text", "image"]] = field(default_factory=lambda: ["text"])
+    """What it takes in."""
     cost: Cost = field(default_factory=Cost)
     context_window: PositiveInt = 200_000
+    """Tokens that prompt and answer may have together."""
     max_tokens: NonNegativeInt = 0
     """Most tokens of an answer; 0 = the smaller of 8192 and the window."""
     headers: dict[str, str] = {}
+    """HTTP headers for this model, over those of the provider."""
     compat: Compat = field(default_factory=Compat)
 
 
@@ -55,14 +70,19 @@ class ProviderDefinition(Section, frozen=True):
     api_key: str = ""
     """Comes after the provider's environment variable, e.g. OPENAI_API_KEY."""
     auth: Literal["api-key", "token"] = "api-key"
+    """What the key is; both are sent the same way."""
     auth_header: bool = True
     """Send the key as Authorization: Bearer."""
     api: Literal["openai-completions"] = "openai-completions"
+    """Dialect the provider speaks."""
     headers: dict[str, str] = {}
+    """HTTP headers of every call."""
     models: list[ModelDefinition] = []
+    """Models it offers."""
     timeout_seconds: PositiveInt = 120
     """Longest silence of the provider, re-armed by each piece of its answer."""
     connect_timeout_seconds: PositiveInt = 10
+    """Longest wait for a connection."""
     compat: Compat = field(default_factory=Compat)
 
 
@@ -85,4 +105,5 @@ class ModelsSection(Section, frozen=True):
     mode: Literal["merge", "replace"] = "merge"
     """replace = only the providers listed here, without the embedded one."""
     providers: dict[str, ProviderDefinition] = {}
+    """Providers by name, the part of a model ref before its first slash."""
     local: LocalModel = field(default_factory=LocalModel)

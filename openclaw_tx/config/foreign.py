@@ -1,0 +1,205 @@
+# -*- test-case-name: tests.config.test_foreign -*-
+"""What a real C{openclaw.json} holds that this gateway does not use (D24).
+
+Such keys are taken out before the strict decode and named once in a warning. Two kinds are refused instead:
+settings that would leave people with less protection than they asked for if they were ignored, and settings that
+OpenClaw itself has moved elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from openclaw_tx.config.decode import allowed
+from openclaw_tx.config.paths import Issues, Path, render
+from openclaw_tx.config.schema_models import ProviderDefinition
+
+_SECTIONS = (
+    "$schema meta auth acp wizard diagnostics cli crestodian update browser ui secrets skills plugins nodeHost "
+    "bindings multiAgent broadcast audio media tts messages commands approvals web channels cron hooks discovery "
+    "canvasHost talk memory mcp vault proxy"
+)
+SECTIONS = frozenset(_SECTIONS.split())
+"""Whole sections of OpenClaw's configuration without a counterpart here."""
+
+_AGENT = (
+    "imageModel imageGenerationModel musicGenerationModel videoGenerationModel pdfModel utilityModel agentRuntime "
+    "runtime cliBackends memorySearch contextPruning compaction contextLimits embeddedPi embeddedAgent "
+    "thinkingDefault reasoningDefault verboseDefault elevatedDefault fastModeDefault toolProgressDetail "
+    "blockStreamingDefault blockStreamingBreak blockStreamingChunk blockStreamingCoalesce humanDelay typingMode "
+    "typingIntervalSeconds heartbeat sandbox skills groupChat tts params cwd contextInjection "
+    "bootstrapPromptTruncationWarning contextTokens skipBootstrap repoRoot"
+)
+
+_TOOLS = (
+    "exec fs web media links message elevated agentToAgent subagents sessions sandbox loopDetection toolsBySender "
+    "codeMode toolSearch experimental github"
+)
+
+KEYS: dict[str, str] = {
+    "env": "shellEnv",
+    "gateway": "tls tailscale remote nodes tools push webchat terminal cliAgents publicOrigin roles "
+    "channelHealthCheckMinutes channelStaleEventThresholdMinutes channelMaxRestartsPerHour handshakeTimeoutMs",
+    "gateway.auth": "allowTailscale identityScopes",
+    "gateway.controlUi": "enabled basePath root embedSandbox allowExternalEmbedUrls allowInsecureAuth "
+    "dangerouslyDisableDeviceAuth environment communityInvite github experimental automaticallyFetchFavicons "
+    "toolTitles",
+    "gateway.reload": "deferralTimeoutMs",
+    "gateway.http": "securityHeaders",
+    "gateway.http.endpoints": "responses embeddings",
+    "gateway.http.endpoints.chatCompletions": "images maxImageParts maxTotalImageBytes",
+    "agents": "ownership",
+    "agents.defaults": f"{_AGENT} imageMaxDimensionPx imageQuality mediaMaxMb pdfMaxBytesMb pdfMaxPages timeFormat "
+    "envelopeTimezone envelopeTimestamp envelopeElapsed additionalSystemPrompt systemPromptOverride modelPolicy "
+    "mediaGenerationAutoProviderFallback systemAgent silentReply silentReplyRewrite",
+    "agents.defaults.model": "timeoutMs",
+    "agents.defaults.models.*": "streaming agentRuntime codeMode",
+    "agents.defaults.subagents": "maxSpawnDepth maxChildrenPerAgent archiveAfterMinutes model thinking "
+    "runTimeoutSeconds announceTimeoutMs allowAgents requireAgentId",
+    "agents.list[]": f"{_AGENT} agentDir subagents models statusUpdates",
+    "agents.list[].model": "timeoutMs",
+    "agents.list[].tools": _TOOLS,
+    "tools": _TOOLS,
+    "models": "bedrockDiscovery proxy pricing",
+    "models.providers.*": "injectNumCtxForOpenAICompat request maxTokens contextWindow contextTokens params "
+    "agentRuntime localService region",
+    "models.providers.*.models[]": "contextTokens params agentRuntime thinkingLevelMap mediaInput baseUrl ",
+    "models.providers.*.models[].cost": "tieredPricing",
+    "models.providers.*.models[].compat": "supportsTools supportsStrictMode supportsPromptCacheKey "
+    "supportsLongCacheRetention supportedReasoningEfforts reasoningEffortMap thinkingFormat requiresToolResultName "
+    "requiresAssistantAfterToolResult requiresThinkingAsText requiresStringContent requiresMistralToolIds "
+    "requiresOpenAiAnthropicToolPayload toolSchemaProfile unsupportedToolSchemaKeywords nativeWebSearchTool "
+    "toolCallArgumentsEncoding strictMessageKeys visibleReasoningDetailTypes openRouterRouting "
+    "vercelGatewayRouting zaiToolStream cacheControlFormat sendSessionAffinityHeaders",
+    "session": "dmScope groupScope identityLinks reset resetByType resetByChannel resetTriggers idleMinutes mainKey "
+    "sendPolicy agentToAgent maintenance threadBindings parentForkMaxTokens typingMode typingIntervalSeconds",
+    "logging": "file maxFileBytes consoleLevel consoleStyle redactSensitive redactPatterns",
+}
+"""Path of an object in our sections (C{[]} = each item, C{*} = each value) -> its keys that are not used here."""
+
+_NO_SANDBOX = 'this gateway has no sandbox; set it to "off" and narrow the agent\'s tools with tools.allow and deny'
+
+REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
+    "gateway.tls.enabled": (
+        (False,),
+        "TLS is set up when starting, with --endpoint ssl:port=...:privateKey=...:certKey=...",
+    ),
+    "gateway.tailscale.mode": (("off",), 'run "tailscale serve" beside the gateway yourself, and set this to "off"'),
+    "gateway.auth.allowTailscale": (
+        (False,),
+        "Tailscale identities are not accepted here; use a token and set this to false",
+    ),
+    "gateway.auth.identityScopes": (({},), "scopes of single users can not be set here; remove it"),
+    "gateway.roles": (({},), "roles are not enforced here; remove it"),
+    "agents.defaults.sandbox.mode": (("off",), _NO_SANDBOX),
+    "agents.list[].sandbox.mode": (("off",), _NO_SANDBOX),
+    "agents.defaults.modelPolicy.allow": (([],), "list the models that may be used under agents.defaults.models"),
+}
+"""Path -> values that may be ignored, and what to do instead of any other."""
+
+MOVED: dict[str, str] = {
+    "agent": "was moved: put model, workspace and the like under agents.defaults",
+    "routing": "was moved: agents go under agents.list, bindings under bindings",
+    "identity": "was moved: give it to an agent, agents.list[].identity",
+    "gateway.token": "was moved to gateway.auth.token",
+    "gateway.password": "was moved to gateway.auth.password",
+}
+"""Settings of old that OpenClaw refuses as well."""
+
+_APIS = (
+    "openai-completions openai-responses openai-codex-responses openai-chatgpt-responses azure-openai-responses "
+    "anthropic-messages google-generative-ai google-vertex github-copilot bedrock-converse-stream ollama pi-messages"
+)
+APIS = frozenset(_APIS.split())
+"""Dialects that OpenClaw speaks with providers."""
+
+AUTHS = frozenset({"api-key", "aws-sdk", "oauth", "token"})
+"""Ways in which OpenClaw proves itself to providers."""
+
+
+def prune(data: dict[str, Any], issues: Issues) -> list[str]:
+    """Take out of C{data} what is not used here; what must not be ignored goes to C{issues}.
+
+    @param data: changed in place; its C{agents.list} is in the form of L{openclaw_tx.config.load}.
+    @return: paths that were ignored, each once, C{[]} and C{*} standing for any item.
+    """
+    for path, advice in MOVED.items():
+        for parent, key, place in list(_find(data, path)):
+            del parent[key]
+            issues.append((render(place), advice))
+    for path, (harmless, advice) in REFUSED.items():
+        for parent, key, place in _find(data, path):
+            if parent[key] is not None and parent[key] not in harmless:
+                issues.append((render(place), advice))
+    ignored = [key for key in data if key in SECTIONS]
+    for key in ignored:
+        del data[key]
+    for path, keys in KEYS.items():
+        for name in keys.split():
+            found = list(_find(data, f"{path}.{name}"))
+            for parent, key, _ in found:
+                del parent[key]
+            if found:
+                ignored.append(f"{path}.{name}")
+    return ignored + _unserved(data) + _session_store(data)
+
+
+def _find(data: dict[str, Any], pattern: str) -> Iterator[tuple[dict[str, Any], str, Path]]:
+    """Every place that matches C{pattern}: the object that holds it, its key there, its path."""
+    places: list[tuple[Any, Path]] = [(data, ())]
+    *parents, last = pattern.replace("[]", ".[]").split(".")
+    for part in parents:
+        found: list[tuple[Any, Path]] = []
+        for value, path in places:
+            if part == "[]" and isinstance(value, list):
+                found.extend((item, (*path, index)) for index, item in enumerate(value))
+            elif part == "*" and isinstance(value, dict):
+                found.extend((item, (*path, key)) for key, item in value.items())
+            elif isinstance(value, dict) and part in value:
+                found.append((value[part], (*path, part)))
+        places = found
+    for value, path in places:
+        if isinstance(value, dict) and last in value:
+            yield value, last, (*path, last)
+
+
+def _unserved(data: dict[str, Any]) -> list[str]:
+    """Leave out providers and models whose dialect or credentials are OpenClaw's but not ours yet."""
+    apis = APIS - set(allowed(ProviderDefinition, "api"))
+    auths = AUTHS - set(allowed(ProviderDefinition, "auth"))
+    ignored = []
+    section = data.get("models")
+    providers = section.get("providers") if isinstance(section, dict) else None
+    if not isinstance(providers, dict):
+        return []
+    for name, provider in list(providers.items()):
+        if not isinstance(provider, dict):
+            continue
+        path = render(("models", "providers", name))
+        if _in(provider.get("api"), apis):
+            ignored.append(f"{path} (api {provider['api']})")
+            del providers[name]
+        elif _in(provider.get("auth"), auths):
+            ignored.append(f"{path} (auth {provider['auth']})")
+            del providers[name]
+        elif isinstance(models := provider.get("models"), list):
+            kept = [model for model in models if not (isinstance(model, dict) and _in(model.get("api"), apis))]
+            if len(kept) < len(models):
+                ignored.append(f"{path}.models[] (of another api)")
+                provider["models"] = kept
+    return ignored
+
+
+def _in(value: Any, known: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in known
+
+
+def _session_store(data: dict[str, Any]) -> list[str]:
+    """OpenClaw's C{session.store} names its sessions.json; ours is a database URL."""
+    section = data.get("session")
+    store = section.get("store") if isinstance(section, dict) else None
+    if isinstance(section, dict) and isinstance(store, str) and "://" not in store and store.endswith(".json"):
+        del section["store"]
+        return ["session.store (a sessions.json; sessions live in the database of the state directory)"]
+    return []

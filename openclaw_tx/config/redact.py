@@ -1,0 +1,65 @@
+# -*- test-case-name: tests.config.test_redact -*-
+"""Configurations without their secrets, and back (D29)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from openclaw_tx.config.paths import Issues, Path, render
+
+REDACTED = "__OPENCLAW_REDACTED__"
+"""Stands for a secret. Written back, it means: as it was."""
+
+_SECRET_KEY = re.compile(
+    r"(token|password|passphrase|secret|credentials?|authorization|cookie|api_?key|(private|secret|access|signing)_?key)$",
+    re.IGNORECASE,
+)
+_SECRET_PARENTS = {"headers", "vars", "env"}
+"""Objects of which every string is treated as a secret."""
+_REFERENCE = re.compile(r"\$\{[A-Z_][A-Z0-9_]*\}")
+_USER_INFO = re.compile(r"(?<=://)([^/?#@\s:]*):([^/?#\s]*)(?=@)")
+
+
+def redact(value: Any, key: str = "", inside_secret: bool = False) -> Any:
+    """A copy of C{value} (plain JSON) with L{REDACTED} for every secret.
+
+    Secret is a string under a key that says so, every header and environment variable, and the password in a URL.
+    C{${NAME}} stays: it names a secret without being one.
+    """
+    if isinstance(value, dict):
+        names_secret = _SECRET_KEY.search(key) is not None and "source" not in value
+        inside = inside_secret or key in _SECRET_PARENTS or names_secret
+        return {name: redact(item, name, inside) for name, item in value.items()}
+    if isinstance(value, list):
+        return [redact(item, key, inside_secret) for item in value]
+    if value is None or isinstance(value, bool) or value == "":
+        return value
+    if isinstance(value, str) and _REFERENCE.fullmatch(value):
+        return value
+    if inside_secret or _SECRET_KEY.search(key):
+        return REDACTED
+    return _USER_INFO.sub(rf"\1:{REDACTED}", value) if isinstance(value, str) else value
+
+
+def restore(value: Any, original: Any, issues: Issues, path: Path = ()) -> Any:
+    """C{value} with every L{REDACTED} replaced by what C{original} has in that place.
+
+    @param issues: receives the places where the original has nothing to put back.
+    """
+    if isinstance(value, dict):
+        known = original if isinstance(original, dict) else {}
+        return {key: restore(item, known.get(key), issues, (*path, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        items = original if isinstance(original, list) else []
+        return [
+            restore(item, items[index] if index < len(items) else None, issues, (*path, index))
+            for index, item in enumerate(value)
+        ]
+    if not isinstance(value, str) or REDACTED not in value:
+        return value
+    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    if original is not None and value in (REDACTED, redact(original, key)):
+        return original
+    issues.append((render(path), f"{REDACTED} stands for a secret that is not there"))
+    return value

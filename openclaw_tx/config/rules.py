@@ -1,0 +1,133 @@
+# -*- test-case-name: tests.config.test_rules -*-
+"""What types can not say about a configuration.
+
+What concerns authentication is checked where it is done, in L{openclaw_tx.auth.startup}; see the C{check} of
+L{openclaw_tx.config.load.load}.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+
+from openclaw_tx.config.decode import allowed
+from openclaw_tx.config.paths import Issues, Path, render
+from openclaw_tx.config.schema import Config
+from openclaw_tx.config.schema_agents import AgentsSection, ToolPolicy
+from openclaw_tx.config.schema_gateway import GatewaySection
+from openclaw_tx.config.schema_models import ModelDefinition, ModelsSection, ProviderDefinition
+
+Found = Iterator[tuple[Path, str]]
+
+DATABASES = ("sqlite", "postgresql")
+"""URL schemes of C{session.store}, before any C{+driver}."""
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
+
+
+def check(config: Config) -> Issues:
+    """Everything that is wrong with a well-formed configuration, apart from authentication."""
+    found = [
+        *_gateway(config.gateway),
+        *_agents(config.agents),
+        *_models(config.models),
+        *_policy(config.tools, ("tools",)),
+        *_store(config.session.store),
+    ]
+    return [(render(path), message) for path, message in found]
+
+
+def _gateway(gateway: GatewaySection) -> Found:
+    host = gateway.custom_bind_host
+    if gateway.bind == "custom" and not (isIPAddress(host) or isIPv6Address(host)):
+        yield ("gateway", "customBindHost"), "must be an IP address when gateway.bind is custom"
+
+
+def _agents(agents: AgentsSection) -> Found:
+    seen: set[str] = set()
+    default = ""
+    for index, agent in enumerate(agents.entries):
+        place: Path = ("agents", "list", index)
+        if agent.id in seen:
+            yield (*place, "id"), f"another agent is called {agent.id}"
+        seen.add(agent.id)
+        if agent.default and default:
+            yield (*place, "default"), f"{default} is the default agent already"
+        default = default or (agent.id if agent.default else "")
+        yield from _policy(agent.tools, (*place, "tools"))
+    zone = agents.defaults.user_timezone
+    if zone and not _is_zone(zone):
+        yield ("agents", "defaults", "userTimezone"), "must be an IANA name such as Europe/Berlin"
+
+
+def _policy(policy: ToolPolicy, place: Path) -> Found:
+    if policy.allow and policy.also_allow:
+        yield (*place, "alsoAllow"), "can not stand beside allow; put everything into allow"
+    for name, inner in policy.by_provider.items():
+        yield from _policy(inner, (*place, "byProvider", name))
+
+
+def _models(models: ModelsSection) -> Found:
+    for name, provider in models.providers.items():
+        place: Path = ("models", "providers", name)
+        if "/" in name or not name.strip():
+            yield place, "a provider's name can not be blank or hold a slash"
+        if not _is_http_url(provider.base_url):
+            yield (*place, "baseUrl"), "must be an http:// or https:// URL"
+        if _has_control(provider.api_key):
+            yield (*place, "apiKey"), "holds a line break or another control character"
+        yield from _headers(provider.headers, (*place, "headers"))
+        seen: set[str] = set()
+        for index, model in enumerate(provider.models):
+            yield from _model(model, seen, (*place, "models", index))
+
+
+def _model(model: ModelDefinition, seen: set[str], place: Path) -> Found:
+    if not model.id.strip():
+        yield (*place, "id"), "is blank"
+    if model.id in seen:
+        yield (*place, "id"), "this provider has another model of that id"
+    seen.add(model.id)
+    apis = allowed(ProviderDefinition, "api")
+    if model.api and model.api not in apis:
+        yield (*place, "api"), f"expected one of {', '.join(apis)}"
+    yield from _headers(model.headers, (*place, "headers"))
+
+
+def _headers(headers: dict[str, str], place: Path) -> Found:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            yield (*place, name), "not a name for a header"
+        if _has_control(value):
+            yield (*place, name), "holds a line break or another control character"
+
+
+def _store(url: str) -> Found:
+    scheme, separator, _ = url.partition("://")
+    if url and (not separator or scheme.split("+")[0] not in DATABASES):
+        yield ("session", "store"), "must be a database URL, sqlite:///... or postgresql://..."
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        # On a machine without the database no name can be told from another.
+        return not zoneinfo.available_timezones()
+    return True
+
+
+def _is_http_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+
+
+def _has_control(text: str) -> bool:
+    return any((ord(char) < 32 and char != "\t") or ord(char) == 127 for char in text)

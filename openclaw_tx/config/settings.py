@@ -1,0 +1,93 @@
+# -*- test-case-name: tests.config.test_settings -*-
+"""The configuration of the moment, for everybody who works by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import structs
+
+from twisted.logger import Logger
+
+from openclaw_tx.config.environment import Environment
+from openclaw_tx.config.load import Loaded
+from openclaw_tx.config.reload import ReloadPlan, hold_back, plan
+from openclaw_tx.config.schema import Config
+from openclaw_tx.errors import ConfigError
+
+Listener = Callable[[Config, Config, ReloadPlan], None]
+"""Is told of a change: the configuration before, the one now, what differs. Must not block."""
+
+
+class Settings:
+    """Holds the configuration a running gateway goes by; calling it gives the L{Config}.
+
+    A change that needs a restart is held back: L{current} keeps the old value of it.
+    """
+
+    def __init__(self, loaded: Loaded, log: Logger | None = None) -> None:
+        self._loaded = loaded
+        self._log = log or Logger()
+        self._listeners: list[Listener] = []
+
+    def __call__(self) -> Config:
+        return self._loaded.config
+
+    @property
+    def current(self) -> Config:
+        """The configuration of the moment; frozen, so that who keeps it keeps one state of it."""
+        return self._loaded.config
+
+    @property
+    def loaded(self) -> Loaded:
+        """The same with its origin; C{config} is L{current}."""
+        return self._loaded
+
+    @property
+    def environment(self) -> Environment:
+        """The effective environment; frozen."""
+        return self._loaded.environment
+
+    @property
+    def state_dir(self) -> Path:
+        """The state directory; fixed for the life of the process."""
+        return self._loaded.state_dir
+
+    def replace(self, loaded: Loaded) -> ReloadPlan:
+        """Go by another configuration from now on, and tell the listeners if it differs.
+
+        @return: what differs from the one before; C{restart} is what was held back.
+        @raise ConfigError: what remains when the rest is held back does not pass the load's own check, e.g. an edit
+            that drops the secret and moves to loopback at once; nothing was changed.
+        """
+        old, before = self._loaded.config, self._loaded.environment
+        variables = {
+            name for name in {*before, *loaded.environment} if before.get(name) != loaded.environment.get(name)
+        }
+        changes = plan(old, loaded.config, variables)
+        config = hold_back(old, loaded.config)
+        issues = loaded.check(config, loaded.environment)
+        if issues:
+            raise ConfigError([(path, f"{message}; this edit needs a restart") for path, message in issues])
+        self._loaded = structs.replace(loaded, config=config, state_dir=self._loaded.state_dir)
+        if changes.hot:
+            for listener in list(self._listeners):
+                try:
+                    listener(old, config, changes)
+                except Exception:
+                    self._log.failure("a listener failed on the new configuration")
+        return changes
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Tell C{listener} of every change that took effect, in the order of subscription.
+
+        @return: ends it; may be called more than once.
+        """
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe

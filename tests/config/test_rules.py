@@ -1,0 +1,79 @@
+# -*- test-case-name: tests.config.test_rules -*-
+"""L{openclaw_tx.config.rules}, through whole files."""
+
+from __future__ import annotations
+
+from tests.config.support import Home
+
+
+class RulesTests(Home):
+    """What types can not say."""
+
+    def assertIssue(self, text: str, path: str, words: str) -> None:
+        """Exactly this one thing is wrong with C{text}."""
+        issues = self.issues(text)
+        self.assertEqual(list(issues), [path])
+        self.assertIn(words, issues[path])
+
+    def test_bind(self) -> None:
+        """A custom bind needs an address."""
+        for host in ("", "localhost", "1.2.3", "0.0.0.0:80"):
+            text = f"{{gateway: {{bind: 'custom', customBindHost: '{host}', auth: {{token: 'x1'}}}}}}"
+            self.assertIssue(text, "gateway.customBindHost", "IP address")
+        for host in ("127.0.0.1", "::1", "10.0.0.1"):
+            self.load(f"{{gateway: {{bind: 'custom', customBindHost: '{host}', auth: {{token: 'x1'}}}}}}")
+
+    def test_agents(self) -> None:
+        """Ids are unique, in the list and in the map and across; there is one default."""
+        self.assertIssue("{agents: {list: [{id: 'a'}, {id: 'b'}, {id: 'a'}]}}", "agents.list[2].id", "called a")
+        self.assertIssue(
+            "{agents: {list: [{id: 'a', default: true}, {id: 'b', default: true}]}}", "agents.list[1].default", "a is"
+        )
+        self.assertIssue("{agents: {list: [{id: 'a'}], entries: {a: {}}}}", "agents.entries.a.id", "called a")
+        self.assertIssue("{agents: {entries: {a: {id: 'b'}}}}", "agents.entries.a.id", "differs from the key")
+
+    def test_timezone(self) -> None:
+        """A time zone must exist and can not be a way into the file system."""
+        for zone in ("Nowhere/Land", "../../etc/passwd", "/etc/passwd", "Europe"):
+            self.assertIssue(
+                f"{{agents: {{defaults: {{userTimezone: '{zone}'}}}}}}", "agents.defaults.userTimezone", "IANA"
+            )
+        self.load("{agents: {defaults: {userTimezone: 'Europe/Berlin'}}}")
+
+    def test_allow_and_also_allow(self) -> None:
+        """Not both in one scope, whichever scope it is."""
+        both = "{allow: ['a'], alsoAllow: ['b']}"
+        for text, path in (
+            (f"{{tools: {both}}}", "tools.alsoAllow"),
+            (f"{{tools: {{byProvider: {{x: {both}}}}}}}", "tools.byProvider.x.alsoAllow"),
+            (f"{{agents: {{list: [{{id: 'a', tools: {both}}}]}}}}", "agents.list[0].tools.alsoAllow"),
+        ):
+            self.assertIssue(text, path, "allow")
+        self.load("{tools: {allow: ['a'], byProvider: {x: {alsoAllow: ['b']}}}}")
+
+    def test_providers(self) -> None:
+        """URLs, names, keys and headers that could not work or could smuggle something in."""
+        for part, path, words in (
+            ("x: {baseUrl: 'ftp://h/v1'}", "x.baseUrl", "http://"),
+            ("x: {baseUrl: 'h'}", "x.baseUrl", "http://"),
+            ("x: {baseUrl: 'http://'}", "x.baseUrl", "http://"),
+            ("x: {baseUrl: 'http://h:99999'}", "x.baseUrl", "http://"),
+            ("x: {baseUrl: 'http://[::1'}", "x.baseUrl", "http://"),
+            ("'a/b': {baseUrl: 'http://h'}", "a/b", "slash"),
+            ("x: {baseUrl: 'http://h', apiKey: 'a\\nb'}", "x.apiKey", "line break"),
+            ("x: {baseUrl: 'http://h', headers: {a: 'b\\r\\nc: d'}}", "x.headers.a", "line break"),
+            ("x: {baseUrl: 'http://h', headers: {'a b': 'c'}}", 'x.headers["a b"]', "header"),
+            ("x: {baseUrl: 'http://h', models: [{id: 'm'}, {id: 'm'}]}", "x.models[1].id", "another model"),
+            ("x: {baseUrl: 'http://h', models: [{id: ' '}]}", "x.models[0].id", "blank"),
+            ("x: {baseUrl: 'http://h', models: [{id: 'm', api: 'y'}]}", "x.models[0].api", "openai-completions"),
+            ("x: {baseUrl: 'http://h', models: [{id: 'm', headers: {a: '\\0'}}]}", "x.models[0].headers.a", "control"),
+        ):
+            self.assertIssue(f"{{models: {{providers: {{{part}}}}}}}", f"models.providers.{path}", words)
+        self.load("{models: {providers: {x: {baseUrl: 'http://[::1]:8080/v1', headers: {'X-A': 'b\\tc'}}}}}")
+
+    def test_store(self) -> None:
+        """The store is a database URL of a kind there is."""
+        for store in ("sessions.db", "/var/x.db", "mysql://h/d", "://x"):
+            self.assertIssue(f"{{session: {{store: '{store}'}}}}", "session.store", "database URL")
+        for store in ("", "sqlite:////var/x.db", "postgresql://u:p@h/d", "postgresql+psycopg://h/d"):
+            self.assertEqual(self.load(f"{{session: {{store: '{store}'}}}}").config.session.store, store)
