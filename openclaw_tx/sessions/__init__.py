@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""Sessions, transcripts and the ledger of runs: see docs/sessions.md."""

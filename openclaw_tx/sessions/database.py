@@ -1,0 +1,110 @@
+# -*- test-case-name: tests.sessions.test_database -*-
+"""The embedded engine: one SQLite file, opened when first needed and again after trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.sessions.owners import Owners
+from openclaw_tx.sessions.worker import BUSY_MS, Connection
+
+if TYPE_CHECKING:
+    from openclaw_tx.sessions.schema import Statements
+
+_REASONS = {
+    "SQLITE_BUSY": "is locked by another process",
+    "SQLITE_LOCKED": "is locked by another process",
+    "SQLITE_FULL": "has no space left on its disk",
+    "SQLITE_READONLY": "may not be written to",
+    "SQLITE_PERM": "may not be written to",
+    "SQLITE_CANTOPEN": "can not be opened",
+    "SQLITE_IOERR": "can not be read or written",
+    "SQLITE_CORRUPT": "is damaged",
+    "SQLITE_NOTADB": "is damaged",
+}
+"""What an SQLite error means for the operator, by the first two words of its name."""
+
+_HARMLESS = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_CONSTRAINT"})
+"""Errors after which the connection is as good as before."""
+
+
+class SqliteDatabase:
+    """Implements L{openclaw_tx.sessions.worker.Database}.
+
+    Used by the worker only. Trouble is reported when it begins, when its reason changes and when it is over, not for
+    each transaction; the next transaction tries again by itself.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        owners: Owners,
+        *,
+        seconds: Callable[[], float],
+        report: Callable[[str], None],
+        busy_ms: int = BUSY_MS,
+    ) -> None:
+        """
+        @param path: of the file, or C{":memory:"}.
+        @param seconds: the time, for names of copies.
+        @param report: takes a warning for the operator, in the worker's thread.
+        @param busy_ms: how long to wait for another process.
+        """
+        self._path = path
+        self._owners = owners
+        self._seconds = seconds
+        self._report = report
+        self._busy_ms = busy_ms
+        self._connection: Connection | None = None
+        self._statements: Statements | None = None
+        self._suspect = False
+        self._thorough = False
+        self._trouble = ""
+
+    def connect(self) -> Connection:
+        """See L{openclaw_tx.sessions.worker.Database.connect}."""
+        # SQLAlchemy takes a tenth of a second to import: here the reactor does not wait for it.
+        from openclaw_tx.sessions.migrations import open_database, sqlite_statements
+
+        if self._connection is not None and not self._suspect:
+            return self._connection
+        self.close()
+        if self._statements is None:
+            self._statements = sqlite_statements()
+        driver = open_database(
+            self._path,
+            busy_ms=self._busy_ms,
+            seconds=self._seconds,
+            report=self._report,
+            thorough=self._thorough,
+        )
+        self._suspect = self._thorough = False
+        self._connection = Connection(driver, self._statements, self._report)
+        self._owners.acquire()
+        return self._connection
+
+    def failed(self, error: Exception) -> GatewayError:
+        """See L{openclaw_tx.sessions.worker.Database.failed}."""
+        name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+        reason = _REASONS.get(name, "can not be opened" if isinstance(error, OSError) else "failed")
+        self._suspect = self._suspect or name not in _HARMLESS
+        self._thorough = self._thorough or name in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+        if reason != self._trouble:
+            self._trouble = reason
+            self._report(f"The session database {self._path} {reason}: {error}")
+        return GatewayError("storage_unavailable", f"The session store {reason}.", retry_after=1)
+
+    def worked(self, wrote: bool) -> bool:
+        """See L{openclaw_tx.sessions.worker.Database.worked}."""
+        if self._trouble and wrote:
+            self._trouble = ""
+            self._report(f"The session database {self._path} works again.")
+        return not self._trouble
+
+    def close(self) -> None:
+        """Close the connection; the next L{connect} opens another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.driver.close()

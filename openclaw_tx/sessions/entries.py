@@ -1,0 +1,148 @@
+# -*- test-case-name: tests.sessions.test_sql -*-
+"""Sessions and their transcripts: what jobs of the writer thread read and write of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from openclaw_tx.sessions.keys import is_leftover
+from openclaw_tx.sessions.records import encoded, entry_columns, entry_of, messages_of
+from openclaw_tx.sessions.worker import Connection
+from openclaw_tx.values import Message, SessionEntry
+
+HISTORY_MESSAGES = 4000
+"""Newest messages of a session that are ever loaded; older ones stay in the store."""
+
+HISTORY_BYTES = 32 * 1024 * 1024
+"""Characters of JSON that are ever loaded of a session; older messages stay in the store."""
+
+MAX_LISTED = 10_000
+"""Sessions that one listing gives at most."""
+
+PRUNED_AT_ONCE = 1000
+"""Rows that one transaction of L{prune_leftovers} looks at: others get their turn in between."""
+
+
+def find(connection: Connection, key: str) -> tuple[SessionEntry, int] | None:
+    """The session of a key, and the position where its transcript goes on."""
+    row = connection.run(connection.statements.entry, the_key=key).fetchone()
+    return (entry_of(row), row[-1]) if row is not None else None
+
+
+def add(connection: Connection, entry: SessionEntry) -> None:
+    """Make a session with an empty transcript."""
+    connection.run(connection.statements.add_entry, **entry_columns(entry, 0))
+
+
+def history(connection: Connection, session_id: str, limit: int = HISTORY_MESSAGES) -> list[Message]:
+    """The newest messages of a transcript, oldest first, within L{HISTORY_MESSAGES} and L{HISTORY_BYTES}."""
+    limit = max(0, min(limit, HISTORY_MESSAGES))
+    rows = connection.run(connection.statements.newest_messages, the_session=session_id, the_limit=limit)
+    bodies = list(_within_bytes(row[0] for row in rows))
+    bodies.reverse()
+    return messages_of(bodies, connection.report)
+
+
+def _within_bytes(bodies: Iterator[str]) -> Iterator[str]:
+    held = 0
+    for body in bodies:
+        held += len(body)
+        if held > HISTORY_BYTES:
+            return
+        yield body
+
+
+def append(connection: Connection, entry: SessionEntry, position: int, added: Sequence[Message]) -> None:
+    """Append to a transcript and write its entry."""
+    statements = connection.statements
+    connection.run_many(
+        statements.add_message,
+        [
+            {"session_id": entry.session_id, "position": position + number, "body": encoded(message)}
+            for number, message in enumerate(added)
+        ],
+    )
+    connection.run(
+        statements.update_entry,
+        the_session=entry.session_id,
+        updated_at_ms=entry.updated_at_ms,
+        aborted_last_run=entry.aborted_last_run,
+        model_provider=entry.model_provider,
+        model=entry.model,
+        input_tokens=entry.input_tokens,
+        output_tokens=entry.output_tokens,
+        total_tokens=entry.total_tokens,
+        next_position=position + len(added),
+    )
+
+
+def transcript(connection: Connection, key: str, limit: int) -> list[Message]:
+    """See L{openclaw_tx.interfaces.Sessions.transcript}."""
+    found = find(connection, key)
+    return history(connection, found[0].session_id, limit) if found is not None else []
+
+
+def listing(connection: Connection, agent_id: str | None, limit: int, search: str) -> list[SessionEntry]:
+    """See L{openclaw_tx.interfaces.Sessions.list}: C{search} is looked for in keys and labels, in any case."""
+    statements = connection.statements
+    limit = max(0, min(limit, MAX_LISTED))
+    wanted = search.strip().lower()
+    pattern = "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    if agent_id is None and not wanted:
+        rows = connection.run(statements.entries, the_limit=limit)
+    elif agent_id is None:
+        rows = connection.run(statements.entries_found, the_limit=limit, pattern=pattern)
+    elif not wanted:
+        rows = connection.run(statements.entries_of_agent, the_limit=limit, the_agent=agent_id)
+    else:
+        rows = connection.run(statements.entries_of_agent_found, the_limit=limit, the_agent=agent_id, pattern=pattern)
+    return [entry_of(row) for row in rows]
+
+
+def count(connection: Connection, agent_id: str | None) -> int:
+    """See L{openclaw_tx.interfaces.Sessions.count}."""
+    statements = connection.statements
+    if agent_id is None:
+        (number,) = connection.run(statements.count).fetchone()
+    else:
+        (number,) = connection.run(statements.count_of_agent, the_agent=agent_id).fetchone()
+    assert isinstance(number, int)
+    return number
+
+
+def remove(connection: Connection, session_id: str) -> None:
+    """Remove a session with its transcript and what the ledger holds of its conversation.
+
+    A run that is at work keeps its row, without content: its end is still recorded, its turn is not.
+    """
+    statements = connection.statements
+    connection.run(statements.delete_ended_runs_of_session, the_session=session_id)
+    connection.run(statements.empty_runs_of_session, the_session=session_id)
+    connection.run(statements.delete_session, the_session=session_id)
+
+
+def delete(connection: Connection, key: str) -> bool:
+    """See L{openclaw_tx.interfaces.Sessions.delete}."""
+    found = find(connection, key)
+    if found is None:
+        return False
+    remove(connection, found[0].session_id)
+    return True
+
+
+def prune_leftovers(connection: Connection, before_ms: int, after: str) -> str | None:
+    """Remove sessions that were made for one request and not used since (D34), some of them.
+
+    @param before_ms: those last used before this time go.
+    @param after: only keys that sort behind this one are looked at.
+    @return: the last key looked at, for the next call; None when that was all.
+    """
+    statements = connection.statements
+    rows = connection.run(statements.old_keys, before=before_ms, after=after, the_limit=PRUNED_AT_ONCE).fetchall()
+    for key, session_id in rows:
+        if not is_leftover(key):
+            continue
+        (live,) = connection.run(statements.live_runs_of_session, the_session=session_id).fetchone()
+        if not live:
+            remove(connection, session_id)
+    return rows[-1][0] if len(rows) == PRUNED_AT_ONCE else None

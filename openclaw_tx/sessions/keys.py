@@ -1,0 +1,125 @@
+# -*- test-case-name: tests.sessions.test_keys -*-
+"""The rules of session keys (spec 1.1, 4.1): pure functions on strings.
+
+A key is C{agent:<agent id>:<rest>}. What clients send may be shorter; L{canonical_key} makes it whole.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from openclaw_tx.errors import GatewayError
+
+MAX_KEY = 512
+"""Longest session key, in characters."""
+
+MAIN_AGENT = "main"
+"""The agent of keys that name none (spec 4.1)."""
+
+MAIN = "main"
+"""The rest of an agent's main key; C{session.mainKey} is not honoured (decision D19)."""
+
+SENTINELS = frozenset({"global", "unknown"})
+"""Keys that belong to no agent and stay as they are."""
+
+RESERVED = ("subagent:", "cron:", "acp:")
+"""Namespaces of the gateway's own sessions; clients may not name one (spec 1.1)."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_LEFTOVER = re.compile(f"(?:openai|openresponses):{_UUID}")
+
+
+class SessionKey(NamedTuple):
+    """A whole key, taken apart."""
+
+    agent_id: str
+    """Lower-cased."""
+    rest: str
+    """What follows C{agent:<id>:}, as it stands."""
+
+
+def parse_key(key: str) -> SessionKey | None:
+    """Take a key apart; None for one that does not name its agent."""
+    parts = key.strip().split(":", 2)
+    if len(parts) < 3 or parts[0].lower() != "agent":
+        return None
+    agent_id, rest = parts[1].strip().lower(), parts[2]
+    return SessionKey(agent_id, rest) if agent_id and rest.strip() else None
+
+
+def agent_of(key: str) -> str:
+    """The agent that a key belongs to: C{main} for a key that does not name one."""
+    parsed = parse_key(key)
+    return parsed.agent_id if parsed is not None else MAIN_AGENT
+
+
+def main_key(agent_id: str) -> str:
+    """The key of an agent's main session."""
+    return f"agent:{agent_id}:{MAIN}"
+
+
+def canonical_key(key: str, agent_id: str, *, fold_case: bool = True) -> str:
+    """A key as it is stored.
+
+    Blank or C{main} is the agent's main key, a bare key is put under the agent, a whole one stays.
+
+    @param agent_id: the agent that a key without one belongs to.
+    @param fold_case: lower-case the rest, as for all keys but the explicit ones of HTTP headers (spec 1.1).
+    @raise GatewayError: as L{checked_key}.
+    """
+    key = checked_key(key)
+    if not key or key.lower() == MAIN:
+        return main_key(agent_id)
+    if key.lower() in SENTINELS:
+        return key.lower()
+    parsed = parse_key(key) or SessionKey(agent_id, key)
+    rest = parsed.rest.lower() if fold_case else parsed.rest
+    return checked_key(f"agent:{parsed.agent_id}:{rest}")
+
+
+def checked_key(key: str, param: str = "sessionKey") -> str:
+    """A key without the blanks around it, if it is one that can be kept.
+
+    @param param: the request field it came in, for the error.
+    @raise GatewayError: C{invalid_request}: longer than L{MAX_KEY}, with control characters, or beginning with
+        C{agent:} without naming an agent and a session.
+    """
+    key = key.strip()
+    if len(key) > MAX_KEY:
+        raise GatewayError("invalid_request", f"A session key has at most {MAX_KEY} characters.", param=param)
+    if _CONTROL.search(key):
+        raise GatewayError("invalid_request", "A session key has no control characters.", param=param)
+    if key.lower().startswith("agent:") and parse_key(key) is None:
+        raise GatewayError("invalid_request", "A session key reads agent:<agent id>:<name>.", param=param)
+    return key
+
+
+def is_reserved(key: str) -> bool:
+    """Whether a key lies in a namespace that only the gateway itself uses, bare or inside C{agent:<id>:}."""
+    while (parsed := parse_key(key)) is not None:
+        key = parsed.rest
+    return key.strip().lower().startswith(RESERVED)
+
+
+def openai_key(agent_id: str, uuid: str) -> str:
+    """The key of one HTTP request that names no session."""
+    return f"agent:{agent_id}:openai:{uuid}"
+
+
+def openai_user_key(agent_id: str, user: str) -> str:
+    """The key of the OpenAI field C{user}: the same for each spelling of its case (spec 1.1).
+
+    @raise GatewayError: C{invalid_request}: the name is blank, too long, or has control characters.
+    """
+    name = user.strip().lower()
+    if not name:
+        raise GatewayError("invalid_request", "The user is blank.", param="user")
+    return checked_key(f"agent:{agent_id}:openai-user:{name}", "user")
+
+
+def is_leftover(key: str) -> bool:
+    """Whether a key was made for a single request, so that its session may be dropped some time later (D34)."""
+    parsed = parse_key(key)
+    return parsed is not None and _LEFTOVER.fullmatch(parsed.rest.lower()) is not None

@@ -1,0 +1,227 @@
+# -*- test-case-name: tests.sessions.test_sql -*-
+"""The ledger of runs, and turns from begin to end: what jobs of the writer thread do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.sessions import entries
+from openclaw_tx.sessions.conversation import unheld
+from openclaw_tx.sessions.owners import Owners
+from openclaw_tx.sessions.records import encoded, run_columns, run_of
+from openclaw_tx.sessions.worker import Connection
+from openclaw_tx.values import AssistantMessage, Message, RunResult, SessionEntry, StoredRun, Value
+
+MAX_RUNS = 50_000
+"""Ended runs that are kept at most."""
+
+INTERRUPTED = "The gateway stopped before this run had ended."
+"""What clients and transcripts are told of a run that a crash cut off."""
+
+_LIVE = ("queued", "running")
+
+
+class Turn(Value, frozen=True):
+    """Implements L{openclaw_tx.interfaces.TurnStart}."""
+
+    entry: SessionEntry
+    history: tuple[Message, ...]
+    added: tuple[Message, ...]
+
+
+class TurnEnd(Value, frozen=True):
+    """What L{openclaw_tx.interfaces.Sessions.commit} is given."""
+
+    run: StoredRun
+    added: tuple[Message, ...]
+    model_provider: str
+    model: str
+    context_tokens: int | None
+
+
+class Ledger:
+    """Runs of this process and of others."""
+
+    def __init__(self, owners: Owners, new_id: Callable[[], str]) -> None:
+        """
+        @param new_id: makes session ids.
+        """
+        self._owners = owners
+        self._new_id = new_id
+
+    def begin(self, connection: Connection, run: StoredRun, messages: Sequence[Message]) -> Turn:
+        """See L{openclaw_tx.interfaces.Sessions.begin}.
+
+        @raise GatewayError: C{idempotency_key_conflict}: a run of this id ended well, or is live in another process.
+        """
+        known = connection.run(connection.statements.run, the_run=run.run_id).fetchone()
+        if known is not None:
+            self._replace(connection, run_of(known), known[4])
+        entry, _ = self._session(connection, run)
+        history = entries.history(connection, entry.session_id)
+        added = unheld(history, messages)
+        columns = run_columns(run, session_id=entry.session_id, owner=self._owners.me, pending=added)
+        connection.run(connection.statements.add_run, **columns)
+        return Turn(entry=entry, history=tuple(history), added=added)
+
+    def forget(self, connection: Connection, run: StoredRun) -> None:
+        """Undo L{begin}: nobody learnt that the run was begun."""
+        state = connection.run(connection.statements.run_state, the_run=run.run_id).fetchone()
+        if state is None or state[0] not in _LIVE:
+            return
+        connection.run(connection.statements.delete_run, the_run=run.run_id)
+        found = entries.find(connection, run.session_key)
+        if found is not None and found[0].session_id == state[1] and found[1] == 0:
+            (live,) = connection.run(connection.statements.live_runs_of_session, the_session=state[1]).fetchone()
+            if not live:
+                entries.remove(connection, state[1])
+
+    def commit(self, connection: Connection, end: TurnEnd) -> None:
+        """See L{openclaw_tx.interfaces.Sessions.commit}.
+
+        A run that has ended stays as it is. The turn of a session that was deleted in the meantime is not stored, the
+        run's end is. A run that was never begun (the database was replaced in between) is stored whole.
+        """
+        run, statements = end.run, connection.statements
+        state = connection.run(statements.run_state, the_run=run.run_id).fetchone()
+        if state is not None and state[0] not in _LIVE:
+            return
+        session_id = state[1] if state is not None else None
+        if session_id is None:
+            entry, position = self._session(connection, run)
+            self._append(connection, end, entry, position)
+            columns = run_columns(run, session_id=entry.session_id, owner=self._owners.me, pending=())
+            connection.run(statements.delete_run, the_run=run.run_id)
+            connection.run(statements.add_run, **{**columns, "partial": ""})
+            return
+        found = entries.find(connection, run.session_key)
+        if found is not None and found[0].session_id == session_id:
+            self._append(connection, end, *found)
+        _end(connection, run)
+
+    def checkpoint(self, connection: Connection, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
+        """See L{openclaw_tx.interfaces.Sessions.checkpoint}."""
+        statements = connection.statements
+        for run in runs:
+            noted = connection.run(
+                statements.note_run,
+                the_run=run.run_id,
+                status=run.status,
+                started_at_ms=run.started_at_ms,
+                partial=run.partial,
+            )
+            if noted.rowcount:
+                continue
+            if connection.run(statements.run_state, the_run=run.run_id).fetchone() is None:
+                columns = run_columns(run, session_id=None, owner=self._owners.me, pending=())
+                connection.run(statements.add_run, **columns)
+        connection.run_many(statements.delete_stateless_run, [{"the_run": run_id} for run_id in ended])
+
+    def recover(self, connection: Connection, now_ms: int) -> list[StoredRun]:
+        """See L{openclaw_tx.interfaces.Sessions.recover}: runs of processes that live no more, each of them once."""
+        rows = connection.run(connection.statements.live_runs_of_others, the_owner=self._owners.me).fetchall()
+        lives = {owner: self._owners.lives(owner) for owner in {row[4] for row in rows}}
+        return [_interrupt(connection, run_of(row), row[2], now_ms) for row in rows if not lives[row[4]]]
+
+    def get(self, connection: Connection, run_id: str) -> StoredRun | None:
+        """See L{openclaw_tx.interfaces.Sessions.get_run}."""
+        row = connection.run(connection.statements.run, the_run=run_id).fetchone()
+        return run_of(row) if row is not None else None
+
+    def prune(self, connection: Connection, before_ms: int) -> bool:
+        """Remove ended runs that are old or too many, some of them.
+
+        @param before_ms: those that ended before this time go.
+        @return: whether there may be more.
+        """
+        statements = connection.statements
+        row = connection.run(statements.end_of_run_number, the_number=MAX_RUNS).fetchone()
+        before = max(before_ms, row[0] + 1) if row is not None else before_ms
+        limit = entries.PRUNED_AT_ONCE
+        return connection.run(statements.delete_old_runs, before=before, the_limit=limit).rowcount == limit
+
+    def _replace(self, connection: Connection, known: StoredRun, owner: str) -> None:
+        """Make room for a run whose id was used before and came to nothing."""
+        if known.status == "ok" or (known.status in _LIVE and owner != self._owners.me):
+            raise GatewayError("idempotency_key_conflict", "This run id was used before.")
+        connection.run(connection.statements.delete_run, the_run=known.run_id)
+
+    def _session(self, connection: Connection, run: StoredRun) -> tuple[SessionEntry, int]:
+        """The run's session, made if need be, and where its transcript goes on."""
+        found = entries.find(connection, run.session_key)
+        if found is not None:
+            return found
+        now = run.started_at_ms or run.queued_at_ms
+        entry = SessionEntry(
+            key=run.session_key,
+            agent_id=run.agent_id,
+            session_id=self._new_id(),
+            created_at_ms=now,
+            updated_at_ms=now,
+        )
+        entries.add(connection, entry)
+        return entry, 0
+
+    def _append(self, connection: Connection, end: TurnEnd, entry: SessionEntry, position: int) -> None:
+        usage = end.run.result.usage if end.run.result is not None else None
+        entry = msgspec.structs.replace(
+            entry,
+            updated_at_ms=max(entry.updated_at_ms, end.run.ended_at_ms),
+            aborted_last_run=end.run.status in ("aborted", "interrupted"),
+            model_provider=end.model_provider or entry.model_provider,
+            model=end.model or entry.model,
+            input_tokens=_known(usage.prompt_tokens if usage else None, entry.input_tokens),
+            output_tokens=_known(usage.completion_tokens if usage else None, entry.output_tokens),
+            total_tokens=_known(end.context_tokens, entry.total_tokens),
+        )
+        entries.append(connection, entry, position, end.added)
+
+
+def _known(value: int | None, otherwise: int) -> int:
+    return otherwise if value is None else value
+
+
+def _end(connection: Connection, run: StoredRun) -> None:
+    connection.run(
+        connection.statements.end_run,
+        the_run=run.run_id,
+        status=run.status,
+        started_at_ms=run.started_at_ms,
+        ended_at_ms=run.ended_at_ms,
+        # The result says it all, and a stateless run's partial text was for the case of a crash only.
+        partial=run.partial if run.status == "interrupted" else "",
+        result=encoded(run.result) if run.result is not None else None,
+    )
+
+
+def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
+    """End a run that its process did not live to end, and close its turn."""
+    found = entries.find(connection, run.session_key) if session_id is not None else None
+    result = RunResult(
+        run_id=run.run_id,
+        session_key=run.session_key,
+        agent_id=run.agent_id,
+        status="interrupted",
+        payloads=(run.partial,) if run.partial else (),
+        session_id=session_id or "",
+        error=GatewayError("run_interrupted", INTERRUPTED).info,
+        queued_at_ms=run.queued_at_ms,
+        started_at_ms=run.started_at_ms,
+        ended_at_ms=now_ms,
+    )
+    ended = msgspec.structs.replace(run, status="interrupted", ended_at_ms=now_ms, pending=(), result=result)
+    if found is not None and found[0].session_id == session_id:
+        entry, position = found
+        closing = AssistantMessage(
+            text=run.partial,
+            stop_reason="interrupted",
+            error_message=INTERRUPTED,
+            timestamp_ms=now_ms,
+        )
+        entry = msgspec.structs.replace(entry, aborted_last_run=True, updated_at_ms=max(entry.updated_at_ms, now_ms))
+        entries.append(connection, entry, position, (*run.pending, closing))
+    _end(connection, ended)
+    return ended

@@ -1,0 +1,207 @@
+# -*- test-case-name: tests.sessions.test_migrations -*-
+"""Opening the SQLite file: checked, of the right version, and never lost.
+
+A fresh file gets the tables of L{openclaw_tx.sessions.schema}. An older one is copied aside and led up step by step,
+each step in a transaction of its own. A damaged one is moved aside and a fresh one takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from sqlalchemy.dialects import sqlite
+
+from openclaw_tx.errors import ConfigError
+from openclaw_tx.sessions.schema import SCHEMA_VERSION, Statements, creation
+
+APPLICATION_ID = 0x4F43_4C57
+"""C{PRAGMA application_id} of our files ("OCLW")."""
+
+CHECKED_BYTES = 64 * 1024 * 1024
+"""Files up to this size are read through when opened; larger ones only after an error told of damage."""
+
+MEMORY = ":memory:"
+"""Path of a database that lives as long as its connection."""
+
+Report = Callable[[str], None]
+"""Takes a warning for the operator; called in the writer thread."""
+
+Upgrade = Callable[[sqlite3.Connection], None]
+
+UPGRADES: tuple[Upgrade, ...] = ()
+"""Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
+
+
+class Damaged(Exception):
+    """The file is a database no longer."""
+
+
+def open_database(
+    path: str,
+    *,
+    busy_ms: int,
+    seconds: Callable[[], float],
+    report: Report,
+    thorough: bool = False,
+    upgrades: Sequence[Upgrade] = UPGRADES,
+) -> sqlite3.Connection:
+    """Open, check and, if need be, create or upgrade the database; a damaged one is moved aside.
+
+    @param path: of the file, or L{MEMORY}. Directories that are missing are made, for the owner only.
+    @param busy_ms: how long a statement waits for another process.
+    @param seconds: the time, for names of copies.
+    @param thorough: read a large file through as well.
+    @raise ConfigError: the file belongs to another program, or to a newer version of this one.
+    @raise sqlite3.Error: it can not be opened now.
+    @raise OSError: the same.
+    """
+    try:
+        return _open(path, busy_ms, seconds, report, thorough, upgrades)
+    except (sqlite3.DatabaseError, Damaged) as error:
+        if path == MEMORY or not is_damage(error):
+            raise
+        moved = _move_aside(path, seconds())
+        report(f"The session database {path} is damaged ({error}). It was moved to {moved}; a new, empty one is used.")
+    return _open(path, busy_ms, seconds, report, False, upgrades)
+
+
+def sqlite_statements() -> Statements:
+    """The store's statements for what L{open_database} gives back."""
+    return Statements(sqlite.dialect())
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error tells that the file itself is broken, not that it can not be reached."""
+    if isinstance(error, Damaged):
+        return True
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _open(
+    path: str,
+    busy_ms: int,
+    seconds: Callable[[], float],
+    report: Report,
+    thorough: bool,
+    upgrades: Sequence[Upgrade],
+) -> sqlite3.Connection:
+    if path != MEMORY:
+        _make_file(path)
+    # One thread at a time uses it: the writer's. Transactions are ours alone: no implicit BEGIN.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
+        _check(connection, path, thorough)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {CHECKED_BYTES}")
+        _bring_up_to_date(connection, path, seconds, report, upgrades)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_file(path: str) -> None:
+    """Make the file, readable by its owner only; SQLite gives its side files the same mode."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if os.stat(path).st_mode & 0o077:
+        os.chmod(path, 0o600)
+
+
+def _check(connection: sqlite3.Connection, path: str, thorough: bool) -> None:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application_id != APPLICATION_ID:
+        raise ConfigError([("session.store", f"{path} is a database of another program")])
+    if path != MEMORY and (thorough or os.path.getsize(path) <= CHECKED_BYTES):
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise Damaged(verdict.replace("\n", " "))
+
+
+def _bring_up_to_date(
+    connection: sqlite3.Connection,
+    path: str,
+    seconds: Callable[[], float],
+    report: Report,
+    upgrades: Sequence[Upgrade],
+) -> None:
+    newest = 1 + len(upgrades)
+    version = _version(connection)
+    if version > newest:
+        raise ConfigError([("session.store", f"{path} was written by a newer version of this program")])
+    if version == 0:
+        _step(connection, 0, SCHEMA_VERSION, _create)
+        version = _version(connection)
+    if version == newest:
+        return
+    copy = _free_name(f"{path}.backup-v{version}-{_stamp(seconds())}")
+    if path != MEMORY:
+        # Made with the right mode before anything is in it.
+        os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with closing(sqlite3.connect(copy)) as target:
+            connection.backup(target)
+    for number in range(version, newest):
+        _step(connection, number, number + 1, upgrades[number - 1])
+    report(f"The session database {path} was upgraded from version {version} to {newest}; a copy is at {copy}.")
+
+
+def _step(connection: sqlite3.Connection, before: int, after: int, change: Upgrade) -> None:
+    """Lead the file from one version to the next, unless another process was faster."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _version(connection) == before:
+            change(connection)
+            connection.execute(f"PRAGMA user_version = {after}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    for statement in creation(sqlite.dialect()):
+        connection.execute(statement)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    assert isinstance(version, int)
+    return version
+
+
+def _move_aside(path: str, now: float) -> str:
+    """Rename the file and its side files.
+
+    @return: the new path.
+    """
+    moved = _free_name(f"{path}.corrupt-{_stamp(now)}")
+    os.rename(path, moved)
+    for suffix in ("-wal", "-shm"):
+        try:
+            os.rename(path + suffix, moved + suffix)
+        except FileNotFoundError:
+            pass
+    return moved
+
+
+def _free_name(path: str) -> str:
+    """C{path}, or with a number behind it when that exists."""
+    name, number = path, 2
+    while os.path.lexists(name):
+        name, number = f"{path}-{number}", number + 1
+    return name
+
+
+def _stamp(now: float) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))

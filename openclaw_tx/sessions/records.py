@@ -1,0 +1,116 @@
+# -*- test-case-name: tests.sessions.test_sql -*-
+"""Values to columns and back: JSON by msgspec, never pickles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from openclaw_tx.values import (
+    AssistantMessage,
+    Message,
+    RunResult,
+    SessionEntry,
+    StoredRun,
+    ToolResultMessage,
+    UserMessage,
+)
+
+_ENTRY_EXTRA = 12
+"""Column of C{extra} in an entry's row."""
+
+# What a tool put into its details may be anything; a turn is not lost over it.
+_encoder = msgspec.json.Encoder(enc_hook=repr)
+_message = msgspec.json.Decoder[UserMessage | AssistantMessage | ToolResultMessage](Message)
+_messages = msgspec.json.Decoder(tuple[Message, ...])
+_result = msgspec.json.Decoder(RunResult)
+_extra = msgspec.json.Decoder(dict[str, Any])
+
+
+def encoded(value: object) -> str:
+    """A value as JSON text.
+
+    @raise UnicodeEncodeError: it holds half a surrogate pair.
+    """
+    return _encoder.encode(value).decode()
+
+
+def messages_of(bodies: Iterable[str], report: Callable[[str], None]) -> list[Message]:
+    """Messages from their JSON texts; one that can not be read is left out and reported."""
+    messages: list[Message] = []
+    decode = _message.decode
+    for body in bodies:
+        try:
+            messages.append(decode(body))
+        except msgspec.MsgspecError as error:
+            report(f"A stored message can not be read and was left out: {error}")
+    return messages
+
+
+def entry_columns(entry: SessionEntry, next_position: int) -> dict[str, Any]:
+    """A session's row."""
+    columns: dict[str, Any] = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    columns["extra"] = encoded(entry.extra)
+    columns["next_position"] = next_position
+    return columns
+
+
+def entry_of(row: Sequence[Any]) -> SessionEntry:
+    """A session from its row, in the order of C{schema.ENTRY_FIELDS}."""
+    return SessionEntry(
+        key=row[0],
+        agent_id=row[1],
+        session_id=row[2],
+        created_at_ms=row[3],
+        updated_at_ms=row[4],
+        aborted_last_run=bool(row[5]),
+        model_provider=row[6],
+        model=row[7],
+        input_tokens=row[8],
+        output_tokens=row[9],
+        total_tokens=row[10],
+        label=row[11],
+        extra=_extra.decode(row[_ENTRY_EXTRA]),
+    )
+
+
+def run_columns(run: StoredRun, *, session_id: str | None, owner: str, pending: Sequence[Message]) -> dict[str, Any]:
+    """A run's row."""
+    return {
+        "run_id": run.run_id,
+        "session_key": run.session_key,
+        "session_id": session_id,
+        "agent_id": run.agent_id,
+        "owner": owner,
+        "status": run.status,
+        "surface": run.surface,
+        "principal_id": run.principal_id,
+        "fingerprint": run.fingerprint,
+        "queued_at_ms": run.queued_at_ms,
+        "started_at_ms": run.started_at_ms,
+        "ended_at_ms": run.ended_at_ms,
+        "partial": run.partial,
+        "pending": encoded(pending) if pending else None,
+        "result": encoded(run.result) if run.result is not None else None,
+    }
+
+
+def run_of(row: Sequence[Any]) -> StoredRun:
+    """A run from its row, in the order of C{schema.RUN_FIELDS}."""
+    return StoredRun(
+        run_id=row[0],
+        session_key=row[1],
+        agent_id=row[3],
+        status=row[5],
+        surface=row[6],
+        principal_id=row[7],
+        fingerprint=row[8],
+        queued_at_ms=row[9],
+        started_at_ms=row[10],
+        ended_at_ms=row[11],
+        partial=row[12],
+        pending=_messages.decode(row[13]) if row[13] else (),
+        result=_result.decode(row[14]) if row[14] else None,
+    )

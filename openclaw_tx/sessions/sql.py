@@ -1,0 +1,156 @@
+# -*- test-case-name: tests.sessions.test_sql -*-
+"""The session store on a SQL database: each method of the seam is one job of the writer thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import CancelledError
+
+from openclaw_tx.sessions import entries
+from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
+from openclaw_tx.sessions.owners import Owners
+from openclaw_tx.sessions.worker import Connection, GroupCommit
+from openclaw_tx.values import Message, SessionEntry, StoredRun
+
+KEEP_RUNS_MS = 24 * 3600 * 1000
+"""How long the ledger remembers runs that ended."""
+
+KEEP_LEFTOVERS_MS = 24 * 3600 * 1000
+"""How long a session that was made for one request is kept after its last use (decision D34)."""
+
+
+class SqlSessions:
+    """Implements L{openclaw_tx.interfaces.Sessions}.
+
+    Every method may raise C{storage_unavailable}: then nothing was written, and the next call tries anew. A method
+    that returned has made its changes durable. A cancelled caller just stops waiting: its changes are written all the
+    same, except that a cancelled L{begin} is undone.
+
+    Of a session's transcript the newest 4,000 messages or 32 MiB of JSON are ever loaded, whichever is less
+    (L{entries.HISTORY_MESSAGES}, L{entries.HISTORY_BYTES}); a listing gives 10,000 sessions at most.
+    """
+
+    def __init__(self, jobs: GroupCommit, owners: Owners, new_id: Callable[[], str]) -> None:
+        """
+        @param jobs: where the database is.
+        @param owners: this process and others that use the database.
+        @param new_id: makes session ids.
+        """
+        self._jobs = jobs
+        self._owners = owners
+        self._ledger = Ledger(owners, new_id)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the database is open and its last transaction went well."""
+        return self._jobs.healthy
+
+    async def open(self) -> None:
+        """Open the database now rather than with the first use.
+
+        @raise ConfigError: it belongs to another program or to a newer version of this one.
+        @raise GatewayError: C{storage_unavailable}; later calls try again by themselves.
+        """
+        await self._jobs.submit(_nothing, writes=False)
+
+    async def begin(self, run: StoredRun, messages: Sequence[Message]) -> Turn:
+        """See L{openclaw_tx.interfaces.Sessions.begin}.
+
+        @raise GatewayError: C{idempotency_key_conflict}: a run of this id ended well or is live in another process.
+        """
+        messages = tuple(messages)
+        begun: list[Turn] = []
+
+        def begin(connection: Connection) -> Turn:
+            begun.append(self._ledger.begin(connection, run, messages))
+            return begun[0]
+
+        def undo(connection: Connection) -> None:
+            if begun:
+                self._ledger.forget(connection, run)
+
+        try:
+            return await self._jobs.submit(begin)
+        except CancelledError:
+            undone = self._jobs.submit(undo)
+            undone.addErrback(lambda _: None)  # Trouble with the database is reported where it is met.
+            raise
+
+    async def commit(
+        self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
+    ) -> None:
+        """See L{openclaw_tx.interfaces.Sessions.commit}.
+
+        A second commit of a run changes nothing. The turn of a session that was deleted while the run was at work is
+        not stored; the run's end is.
+        """
+        end = TurnEnd(
+            run=run,
+            added=tuple(added),
+            model_provider=model_provider,
+            model=model,
+            context_tokens=context_tokens,
+        )
+        await self._jobs.submit(lambda connection: self._ledger.commit(connection, end))
+
+    async def checkpoint(self, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
+        """See L{openclaw_tx.interfaces.Sessions.checkpoint}; of a stateless run only its partial text is kept."""
+        runs, ended = tuple(runs), tuple(ended)
+        await self._jobs.submit(lambda connection: self._ledger.checkpoint(connection, runs, ended))
+
+    async def recover(self, now_ms: int) -> Sequence[StoredRun]:
+        """See L{openclaw_tx.interfaces.Sessions.recover}.
+
+        Runs of this process and of others that still live are left alone, so it may be called at any time.
+        """
+        return await self._jobs.submit(lambda connection: self._ledger.recover(connection, now_ms))
+
+    async def prune(self, now_ms: int) -> None:
+        """Forget runs that ended a day ago or are beyond the newest 50,000, and sessions of single requests (D34)."""
+        before = now_ms - KEEP_RUNS_MS
+        while await self._jobs.submit(lambda connection: self._ledger.prune(connection, before)):
+            pass
+        key: str | None = ""
+        while key is not None:
+            key = await self._jobs.submit(_pruning(now_ms - KEEP_LEFTOVERS_MS, key))
+
+    async def get_run(self, run_id: str) -> StoredRun | None:
+        """See L{openclaw_tx.interfaces.Sessions.get_run}."""
+        return await self._jobs.submit(lambda connection: self._ledger.get(connection, run_id), writes=False)
+
+    async def get(self, key: str) -> SessionEntry | None:
+        """See L{openclaw_tx.interfaces.Sessions.get}."""
+        found = await self._jobs.submit(lambda connection: entries.find(connection, key), writes=False)
+        return found[0] if found is not None else None
+
+    async def transcript(self, key: str, limit: int) -> Sequence[Message]:
+        """See L{openclaw_tx.interfaces.Sessions.transcript}."""
+        return await self._jobs.submit(lambda connection: entries.transcript(connection, key, limit), writes=False)
+
+    async def list(self, *, agent_id: str | None = None, limit: int = 100, search: str = "") -> Sequence[SessionEntry]:
+        """See L{openclaw_tx.interfaces.Sessions.list}; C{search} is looked for in keys and labels."""
+        return await self._jobs.submit(
+            lambda connection: entries.listing(connection, agent_id, limit, search), writes=False
+        )
+
+    async def count(self, agent_id: str | None = None) -> int:
+        """See L{openclaw_tx.interfaces.Sessions.count}."""
+        return await self._jobs.submit(lambda connection: entries.count(connection, agent_id), writes=False)
+
+    async def delete(self, key: str) -> bool:
+        """See L{openclaw_tx.interfaces.Sessions.delete}."""
+        return await self._jobs.submit(lambda connection: entries.delete(connection, key))
+
+    async def close(self) -> None:
+        """See L{openclaw_tx.interfaces.Sessions.close}."""
+        await self._jobs.close()
+        self._owners.release()
+
+
+def _nothing(connection: Connection) -> None:
+    """A job that only needs the database to be there."""
+
+
+def _pruning(before_ms: int, key: str) -> Callable[[Connection], str | None]:
+    return lambda connection: entries.prune_leftovers(connection, before_ms, key)
