@@ -1,0 +1,126 @@
+# -*- test-case-name: tests.cli.test_target -*-
+"""Which gateway a command talks to, and with which secret (spec 8). Pure.
+
+C{--url} needs C{--token} or C{--password} beside it, so that the secret of this machine's gateway is never sent to
+another one; C{ws://} without TLS is for loopback, private addresses, C{.local} and C{.ts.net} only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from openclaw_tx.auth.methods import resolve_secret
+from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.config.environment import Environment
+from openclaw_tx.config.load import port
+from openclaw_tx.config.schema import Config
+
+SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+"""Schemes of C{--url}, and the WebSocket scheme each stands for."""
+
+NEARBY = (".local", ".ts.net")
+"""Names that lead to machines nearby or through an encrypted network."""
+
+
+class Target(NamedTuple):
+    """A gateway and the secret for it."""
+
+    url: str
+    """C{ws://host:port/path} or C{wss://...}."""
+    host: str
+    port: int
+    secure: bool
+    """TLS."""
+    token: str | None
+    password: str | None
+    hint: str = ""
+    """What to do when nothing listens there."""
+
+    def __repr__(self) -> str:
+        return f"Target({self.url!r}, ...)"
+
+
+def resolve(
+    config: Config, environment: Environment, url: str | None, token: str | None, password: str | None
+) -> Target:
+    """The gateway to talk to.
+
+    @param url: C{--url}; None = this machine's gateway, as configured.
+    @param token: C{--token}.
+    @param password: C{--password}.
+    @raise CommandError: the options, or the configuration, name no gateway or no secret.
+    """
+    if url is not None:
+        if not token and not password:
+            raise CommandError(
+                "--url needs --token or --password: the secret of this machine's gateway is not sent to others"
+            )
+        return _parsed(url)._replace(token=token or None, password=password or None)
+    gateway = config.gateway
+    if gateway.mode == "remote":
+        raise CommandError("gateway.mode is remote: say which gateway with --url and --token")
+    host = gateway.custom_bind_host if gateway.bind == "custom" else "127.0.0.1"
+    address = _address(host)
+    if address is not None and address.is_unspecified:
+        host = "127.0.0.1" if address.version == 4 else "::1"
+    number = port(config, environment)
+    found = Target(
+        url=f"ws://{f'[{host}]' if ':' in host else host}:{number}/",
+        host=host,
+        port=number,
+        secure=False,
+        token=token or None,
+        password=password or None,
+        hint="start the gateway with `twistd -n openclaw`",
+    )
+    if token or password:
+        return found
+    secret = resolve_secret(config, environment)
+    if secret.mode in ("token", "password") and secret.value is None:
+        raise CommandError(f"no gateway {secret.mode} is set; `openclaw-tx setup` writes a configuration with one")
+    return found._replace(
+        token=secret.token if secret.mode == "token" else None,
+        password=secret.password if secret.mode == "password" else None,
+    )
+
+
+def _parsed(url: str) -> Target:
+    try:
+        parts = urlsplit(url)
+        number = parts.port
+    except ValueError:
+        raise CommandError(f"--url: not a URL: {url}") from None
+    scheme = SCHEMES.get(parts.scheme)
+    host = parts.hostname
+    if scheme is None or not host:
+        raise CommandError("--url: expected ws://HOST:PORT or wss://HOST:PORT")
+    if parts.username is not None or parts.password is not None:
+        raise CommandError("--url: no user name or password in it; use --token or --password")
+    secure = scheme == "wss"
+    if not secure and not is_nearby(host):
+        raise CommandError(f"--url: {host} is not on this machine or a private network; use wss://")
+    number = (443 if secure else 80) if number is None else number
+    place = f"[{host}]" if ":" in host else host
+    path = parts.path or "/"
+    return Target(f"{scheme}://{place}:{number}{path}", host, number, secure, None, None)
+
+
+def is_nearby(host: str) -> bool:
+    """Whether a secret may go there without TLS."""
+    address = _address(host)
+    if address is not None:
+        return address.is_loopback or (address.is_private and not address.is_unspecified) or address.is_link_local
+    name = host.rstrip(".").lower()
+    return name == "localhost" or name.endswith(NEARBY)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+__all__ = ["Target", "is_nearby", "resolve"]

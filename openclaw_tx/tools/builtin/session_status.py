@@ -1,0 +1,139 @@
+# -*- test-case-name: tests.tools.test_session_status -*-
+"""C{session_status}: what the agent is running on, what it has used, and what time it is (spec 7.1).
+
+OpenClaw's C{model} parameter, which overrides a session's model, is not offered: sessions cannot be changed by a model
+here, and what is not in the schema is refused with the list of what is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from msgspec import Meta
+
+from openclaw_tx.config.schema import Config
+from openclaw_tx.interfaces import Sessions, ToolContext
+from openclaw_tx.tools.typed import Parameters, TypedTool
+from openclaw_tx.values import SessionEntry, ToolResult, Usage
+
+
+class SessionStatusParameters(Parameters, frozen=True):
+    """Arguments of C{session_status}."""
+
+    session_key: Annotated[
+        str, Meta(max_length=512, description="Session to show; leave out for the one you are in.")
+    ] = ""
+
+
+class SessionStatus(TypedTool[SessionStatusParameters]):
+    """Shows a session of the agent's own; sessions of other agents are none of its business."""
+
+    name = "session_status"
+    description = (
+        "Show the current date and time, and the agent, model and token use of a session. "
+        "Use it whenever the date or the time matters."
+    )
+    parameters = SessionStatusParameters
+
+    def __init__(self, settings: Callable[[], Config], sessions: Sessions) -> None:
+        """
+        @param settings: gives the configuration of the moment, for the user's time zone.
+        @param sessions: where sessions are looked up.
+        """
+        super().__init__()
+        self._settings = settings
+        self._sessions = sessions
+
+    async def run(self, parameters: SessionStatusParameters, context: ToolContext) -> ToolResult:
+        """The status card; C{details} holds the same as an object."""
+        key = canonical(parameters.session_key, context)
+        own = key == context.session_key
+        if not own and not key.startswith(f"agent:{context.agent.id}:"):
+            return ToolResult(text=f"Session {key} belongs to another agent.", is_error=True)
+        entry = await self._sessions.get(key)
+        if entry is None and not own:
+            return ToolResult(text=f"There is no session {key}.", is_error=True)
+        details = {
+            "agentId": context.agent.id,
+            "agentName": context.agent.name,
+            "sessionKey": key,
+            **(_session(entry) if entry else {"stored": False}),
+            **(_run(context) if own else {}),
+            **now(context.clock.seconds(), self._settings().agents.defaults.user_timezone),
+        }
+        return ToolResult(text=card(details), details=details)
+
+
+def canonical(key: str, context: ToolContext) -> str:
+    """The full session key for what a model may write (spec 4.1): blank = its own, C{main}, a bare name, or a full
+    key."""
+    text = key.strip().lower()
+    if not text or text == context.session_key.lower():
+        return context.session_key
+    return text if text.startswith("agent:") else f"agent:{context.agent.id}:{text}"
+
+
+def _session(entry: SessionEntry) -> dict[str, Any]:
+    model = f"{entry.model_provider}/{entry.model}" if entry.model_provider and entry.model else entry.model
+    return {
+        "stored": True,
+        "sessionId": entry.session_id,
+        "model": model,
+        "inputTokens": entry.input_tokens,
+        "outputTokens": entry.output_tokens,
+        "totalTokens": entry.total_tokens,
+        "updatedAt": entry.updated_at_ms,
+    }
+
+
+def _run(context: ToolContext) -> dict[str, Any]:
+    """The run in progress: its model is the one that counts, whatever the session used before."""
+    return {"model": context.model, "runId": context.run_id, "runUsage": _usage(context.usage)}
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    counts = {"input": usage.prompt_tokens, "output": usage.completion_tokens, "cacheRead": usage.cached_tokens}
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def now(seconds: float, zone_name: str) -> dict[str, Any]:
+    """The time at the user's place.
+
+    @param seconds: since the epoch.
+    @param zone_name: IANA name; "" = the host's zone. An unknown one falls back to UTC.
+    """
+    zone: tzinfo | None = None
+    if zone_name:
+        try:
+            zone = ZoneInfo(zone_name)
+        except (KeyError, OSError, ValueError):  # not found, or not a name at all
+            zone = UTC
+    at = datetime.fromtimestamp(seconds, UTC).astimezone(zone)
+    name = zone_name if zone_name and zone is not UTC else at.tzname() or ""
+    return {"time": at.isoformat(timespec="seconds"), "timezone": name, "weekday": f"{at:%A}"}
+
+
+def card(details: dict[str, Any]) -> str:
+    """C{details} as lines a model reads well."""
+    lines = [
+        f"Time: {details['weekday']} {details['time']} ({details['timezone']})",
+        f"Agent: {details['agentName']} ({details['agentId']})",
+        f"Session: {details['sessionKey']}" + ("" if details["stored"] else " (not stored)"),
+        f"Model: {details.get('model') or 'none yet'}",
+    ]
+    if details.get("runUsage"):
+        lines.append(
+            "This run: " + ", ".join(f"{count} {name}" for name, count in details["runUsage"].items()) + " tokens"
+        )
+    if details["stored"]:
+        lines.append(
+            f"Session so far: {details['inputTokens']} input, {details['outputTokens']} output tokens; "
+            f"context {details['totalTokens']}"
+        )
+    return "\n".join(lines)
+
+
+__all__ = ["SessionStatus", "SessionStatusParameters"]

@@ -1,0 +1,60 @@
+# -*- test-case-name: tests.tools.test_registry -*-
+"""The tools there are, and those of them that an agent may use at this moment."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+
+from openclaw_tx.config.schema import Config
+from openclaw_tx.interfaces import Tool
+from openclaw_tx.tools import policy
+from openclaw_tx.values import Agent
+
+MAX_KEPT = 256
+"""Answers kept for pairs of agent and model; the one unused for longest goes."""
+
+
+class ToolBox:
+    """Implements L{openclaw_tx.interfaces.Tools}: the policy chain over a fixed set of tools."""
+
+    def __init__(self, settings: Callable[[], Config], tools: Iterable[Tool]) -> None:
+        """
+        @param settings: gives the configuration of the moment.
+        @param tools: every tool of this gateway; their order is kept.
+        @raise ValueError: two tools have one name (case does not tell them apart).
+        """
+        self._settings = settings
+        self._tools: dict[str, Tool] = {}
+        folded: set[str] = set()
+        for tool in tools:
+            name = tool.spec.name
+            if name.lower() in folded:
+                raise ValueError(f"two tools are called {name}")
+            folded.add(name.lower())
+            self._tools[name] = tool
+        self._config: Config | None = None
+        self._kept: OrderedDict[tuple[str, str], tuple[Tool, ...]] = OrderedDict()
+
+    def allowed(self, agent: Agent, model_ref: str) -> Sequence[Tool]:
+        """Tools left by the narrowing chain (spec 7.2), in a stable order."""
+        config = self._settings()
+        if config is not self._config:
+            self._config = config
+            self._kept.clear()
+        key = (agent.id, model_ref)
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = self._narrowed(config, agent.id, model_ref)
+            if len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(key)
+        return found
+
+    def _narrowed(self, config: Config, agent_id: str, model_ref: str) -> tuple[Tool, ...]:
+        own = next((entry.tools for entry in config.agents.entries if entry.id == agent_id), policy.NO_POLICY)
+        return tuple(self._tools[name] for name in policy.allowed(self._tools, config.tools, own, model_ref))
+
+
+__all__ = ["ToolBox"]

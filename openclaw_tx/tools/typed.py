@@ -1,0 +1,61 @@
+# -*- test-case-name: tests.tools.test_typed -*-
+"""A tool whose parameters are a msgspec Struct: what the built-in tools are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from openclaw_tx.interfaces import ToolContext
+from openclaw_tx.tools.schema import parameters_of
+from openclaw_tx.values import ToolResult, ToolSpec
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Base of the parameters of built-in tools: strict, JSON names in camelCase."""
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+class TypedTool(Generic[P]):
+    """Base of built-in tools; implements L{openclaw_tx.interfaces.Tool} around L{run}.
+
+    @cvar name: as the model and the policy see it.
+    @cvar description: for the model; its first sentence is the summary in the system prompt.
+    @cvar parameters: the Struct of the arguments.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    parameters: type[P]
+
+    def __init__(self) -> None:
+        self._spec = ToolSpec(name=self.name, description=self.description, parameters=parameters_of(self.parameters))
+
+    @property
+    def spec(self) -> ToolSpec:
+        """The tool as the model sees it."""
+        return self._spec
+
+    async def call(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
+        """Do it.
+
+        @raise msgspec.ValidationError: the arguments were not checked before.
+        """
+        # Not strict, because JSON Schema counts 3.0 among the integers, and so do some models.
+        return await self.run(msgspec.convert(arguments, self.parameters, strict=False), context)
+
+    async def run(self, parameters: P, context: ToolContext) -> ToolResult:
+        """What the tool does."""
+        raise NotImplementedError
+
+
+def json_result(details: Any) -> ToolResult:
+    """A result whose text is C{details} as readable JSON (spec 7.1)."""
+    return ToolResult(text=msgspec.json.format(msgspec.json.encode(details), indent=2).decode(), details=details)
+
+
+__all__ = ["Parameters", "TypedTool", "json_result"]
