@@ -1,13 +1,26 @@
 # -*- test-case-name: tests.test_tap -*-
+# mypy: allow-untyped-calls
 """C{twistd openclaw}: options, then configuration, then the service."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python import usage
+
+from openclaw_tx.errors import ConfigError
+from openclaw_tx.values import Entry, RunEnded
+
+if TYPE_CHECKING:
+    from openclaw_tx.gateway import Gateway
+
+SHOWN_MODELS = 8
+"""Models named in the line that the start logs."""
 
 
 class Options(usage.Options):
@@ -23,15 +36,15 @@ class Options(usage.Options):
             "config",
             "c",
             None,
-            "Configuration file [default: $OPENCLAW_CONFIG_PATH, else openclaw.json in the state dir]",
+            "Configuration file [default: $OPENCLAW_CONFIG_PATH or openclaw.json in state-dir]",
         ],
         ["state-dir", None, None, "Directory for sessions and models [default: $OPENCLAW_STATE_DIR or ~/.openclaw]"],
-        ["port", "p", None, "TCP port [default: $OPENCLAW_GATEWAY_PORT, gateway.port, or 18789]", int],
+        ["port", "p", None, "TCP port [default: $OPENCLAW_GATEWAY_PORT, gateway.port, or 18789]"],
         [
             "token",
             None,
             None,
-            "Shared secret clients must send; other users can see it in the process list, so prefer "
+            "Shared secret that clients must send. Other users can see it in the process list: prefer "
             "$OPENCLAW_GATEWAY_TOKEN or gateway.auth.token",
         ],
         ["password", None, None, "The same for auth mode password"],
@@ -51,27 +64,170 @@ class Options(usage.Options):
 
     opt_e = opt_endpoint
 
+    def postOptions(self) -> None:
+        """
+        @raise usage.UsageError: the port is not one.
+        """
+        text = self["port"]
+        if text is None:
+            return
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+            raise usage.UsageError(f"--port takes a number from 1 to 65535, not {text!r}")
+        self["port"] = int(text)
 
-def makeService(options: Options, reactor: Any = None) -> MultiService:
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Secrets of the command line, in the form of the configuration file."""
+        auth = {name: self[name] for name in ("token", "password") if self[name] is not None}
+        if len(auth) == 1:
+            auth["mode"] = next(iter(auth))
+        return {"gateway": {"auth": auth}} if auth else {}
+
+
+def makeService(options: Options, reactor: Any = None, environ: Mapping[str, str] | None = None) -> MultiService:
     """The gateway as a service that listens.
 
     @raise SystemExit: with one line that says what is wrong and where.
     """
     if reactor is None:
         from twisted.internet import reactor
-    from openclaw_tx.gateway import StartupError, serve
-
     try:
-        return serve(
-            reactor,
-            dict(os.environ),
-            config_path=options["config"],
-            state_dir=options["state-dir"],
-            port=options["port"],
-            endpoints=options["endpoints"],
-            token=options["token"],
-            password=options["password"],
-            verbose=bool(options["verbose"]),
-        )
-    except StartupError as error:
+        return _service(options, reactor, dict(os.environ if environ is None else environ))
+    except ConfigError as error:
         raise SystemExit(f"openclaw: {error}") from None
+
+
+def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> MultiService:
+    from openclaw_tx.auth.startup import check_startup, startup_warnings
+    from openclaw_tx.config.load import Loaded, load, port
+    from openclaw_tx.config.watching import ConfigWatcher
+    from openclaw_tx.gateway import Gateway
+    from openclaw_tx.web.listener import Listener
+
+    def loader() -> Loaded:
+        return load(
+            environ,
+            config=options["config"],
+            state_dir=options["state-dir"],
+            overrides=options.overrides,
+            check=check_startup,
+        )
+
+    log = Logger(namespace="openclaw_tx")
+    loaded = loader()
+    startup = [f"{path}: {text}" for path, text in startup_warnings(loaded.config, loaded.environment)]
+    for warning in (*loaded.warnings, *startup):
+        log.warn("{warning}", warning=warning)
+    if loaded.config.gateway.mode == "remote":
+        raise ConfigError([("gateway.mode", "is remote: this configuration is for clients of another gateway")])
+    number = port(loaded.config, loaded.environment, options["port"])
+    gateway = Gateway(reactor, loaded, access_log=bool(options["verbose"]))
+    site = gateway.site()
+    if options["verbose"]:
+        gateway.subscribe(lambda run, entries: log_end(log, entries[-1]))
+    top = Service(lambda: log.info("{line}", line=summary(gateway)))
+    wanted = [(text, True) for text in options["endpoints"]] or addresses(loaded.config, number)
+    check_endpoints(options["endpoints"], loaded.config)
+    # Stopped in this order: the ports first, so that nobody new gets in, then the gateway.
+    for description, required in wanted:
+        try:
+            Listener(reactor, description, site, required=required).setServiceParent(top)
+        except ValueError as error:
+            raise ConfigError([(f"--endpoint {description}", str(error))]) from None
+    ConfigWatcher(gateway.settings, loader, reactor).setServiceParent(top)
+    gateway.setServiceParent(top)
+    return top
+
+
+def summary(gateway: Gateway) -> str:
+    """One line on what is served; never a secret."""
+    models = [model.ref for model in gateway.models()]
+    chat = gateway.settings().gateway.http.endpoints.chat_completions.enabled
+    switch = "on" if chat else "off (gateway.http.endpoints.chatCompletions.enabled)"
+    agents = ", ".join(f"{agent.id} ({agent.models[0]})" for agent in gateway.agents())
+    shown = ", ".join(models[:SHOWN_MODELS]) + (
+        f" and {len(models) - SHOWN_MODELS} more" if models[SHOWN_MODELS:] else ""
+    )
+    return f"agents: {agents}; models: {shown or 'none'}; chat completions endpoint: {switch}"
+
+
+def log_end(log: Logger, entry: Entry) -> None:
+    """One line for a run that ended."""
+    if isinstance(entry.event, RunEnded):
+        result = entry.event.result
+        log.info(
+            "run {id} agent={agent} session={session} {status} {code} {ms} ms {model}",
+            id=result.run_id,
+            agent=result.agent_id,
+            session=result.session_key,
+            status=result.status,
+            code=result.error.code if result.error is not None else "",
+            ms=result.ended_at_ms - result.queued_at_ms,
+            model=f"{result.provider}/{result.model}" if result.model else "",
+        )
+
+
+def addresses(config: Any, port: int) -> list[tuple[str, bool]]:
+    """Endpoint strings for C{gateway.bind}, each with whether it must be had."""
+    gateway = config.gateway
+    if gateway.bind == "custom":
+        host = gateway.custom_bind_host
+        kind = "tcp6" if ":" in host else "tcp"
+        return [(f"{kind}:{port}:interface={_quoted(host)}", True)]
+    if gateway.bind in ("lan", "tailnet"):
+        return [(f"tcp:{port}", True)]
+    return [(f"tcp:{port}:interface=127.0.0.1", True), (f"tcp6:{port}:interface={_quoted('::1')}", False)]
+
+
+def check_endpoints(descriptions: Sequence[str], config: Any) -> None:
+    """Without a secret only this machine may connect.
+
+    @raise ConfigError: an endpoint is open to other machines in auth mode none.
+    """
+    if config.gateway.auth.mode != "none":
+        return
+    private = ("unix:", "interface=127.0.0.1", f"interface={_quoted('::1')}", "interface=localhost")
+    for description in descriptions:
+        if not any(text in description for text in private):
+            issue = "gateway.auth.mode none is for loopback only; name an interface or set a token"
+            raise ConfigError([(f"--endpoint {description}", issue)])
+
+
+def _quoted(text: str) -> str:
+    return text.replace(":", "\\:")
+
+
+class Service(MultiService):
+    """Everything that runs, from ports to sessions. A port that can not be had ends the program with one line."""
+
+    def __init__(self, started: Callable[[], None]) -> None:
+        super().__init__()
+        self._started = started
+
+    def privilegedStartService(self) -> None:
+        """Listen."""
+        self._or_exit(super().privilegedStartService)
+
+    def startService(self) -> None:
+        """Start, and say what runs."""
+        self._or_exit(super().startService)
+        self._started()
+
+    def stopService(self) -> Deferred[None]:
+        """Close the ports, then drain the gateway."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self.running = False
+        for service in list(self):
+            stopped = service.stopService()
+            if stopped is not None:
+                await stopped
+
+    def _or_exit(self, start: Callable[[], None]) -> None:
+        from openclaw_tx.web.listener import CannotListen
+
+        try:
+            start()
+        except CannotListen as error:
+            raise SystemExit(f"openclaw: {error}") from None

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openclaw_tx.values import AssistantMessage, ImagePart, Message, TextPart, UserMessage
+from openclaw_tx.sessions.conversation import repaired
+from openclaw_tx.values import AssistantMessage, ImagePart, Message, TextPart, ToolResultMessage, UserMessage
 
 
 def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Message, ...]:
     """The messages of the next model call.
 
-    Images of earlier turns are left out (spec: only the active turn's are sent), as are turns that failed before the
-    model said anything: the record keeps them, but a client's retry would otherwise make the question stand twice.
+    Calls without results and results without calls are put right over history and turn together, since a client's tool
+    results come a turn after the calls. Images of earlier turns are left out (spec: only the active turn's are sent),
+    as are turns that failed before the model said anything: the record keeps them, but a client's retry would
+    otherwise make the question stand twice.
 
     @param history: the session before this turn, oldest first.
     @param turn: this turn so far: the client's messages, then answers and tool results.
@@ -25,7 +28,19 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
                     kept.pop()
             continue
         kept.append(_without_images(message) if isinstance(message, UserMessage) else message)
-    return (*kept, *turn)
+    calls = {
+        call.id for message in (*kept, *turn) if isinstance(message, AssistantMessage) for call in message.tool_calls
+    }
+    return repaired([*kept, *(_told(message, calls) for message in turn)])
+
+
+def _told(message: Message, calls: set[str]) -> Message:
+    """A client's tool result whose call nobody knows of is told as text: it may be the very message to answer."""
+    if not isinstance(message, ToolResultMessage) or message.tool_call_id in calls:
+        return message
+    name = message.tool_name or message.tool_call_id
+    text = f"Result of the tool {name}:\n{message.text}"
+    return UserMessage(content=(TextPart(text=text),), timestamp_ms=message.timestamp_ms)
 
 
 def _without_images(message: UserMessage) -> UserMessage:

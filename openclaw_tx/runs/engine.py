@@ -229,6 +229,9 @@ class Engine:
             )
         except GatewayError as error:
             return run.conclude("error", error=error.info)
+        except CancelledError:
+            # The store closed under the run: whether the turn was written is not known.
+            return run.conclude("error", error=GatewayError("storage_unavailable", "The store was closed.").info)
         except Exception:
             self._log.failure("run {id} could not be stored", id=run.request.run_id)
             return run.conclude("error", error=GatewayError("storage_unavailable", "The turn was not stored.").info)

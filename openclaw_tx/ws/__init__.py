@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""The Gateway WebSocket protocol: a sans-I/O connection machine over one autobahn adapter (docs/protocol.md)."""

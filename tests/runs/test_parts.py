@@ -157,6 +157,22 @@ class ContextTests(SynchronousTestCase):
         shown = model_messages(history, [user("d")])
         self.assertEqual(shown, (user("b"), partial, user("c"), call, result, user("d")))
 
+    def test_result_without_a_call(self) -> None:
+        """A tool result that answers no known call is told as text, since it may be what is to be answered."""
+        result = ToolResultMessage(tool_call_id="call_1", tool_name="get_weather", text="sunny")
+        (shown,) = model_messages([], [result])
+        assert isinstance(shown, UserMessage)
+        self.assertEqual(shown.text, "Result of the tool get_weather:\nsunny")
+
+    def test_results_of_the_last_turn(self) -> None:
+        """A client's result follows the call that an earlier turn ended with; a missing one is made up."""
+        calls = tuple(ToolCall(id=call_id, name="x", arguments="{}") for call_id in ("1", "2"))
+        call = AssistantMessage(tool_calls=calls, stop_reason="tool_calls")
+        result = ToolResultMessage(tool_call_id="2", text="r")
+        shown = model_messages([user("a"), call], [result])
+        self.assertEqual(shown[:2], (user("a"), call))
+        self.assertEqual([message.tool_call_id for message in shown[2:]], ["1", "2"])  # type: ignore[union-attr]
+
     def test_images_of_the_active_turn_only(self) -> None:
         """Images of earlier turns are left out, those of this one stay."""
         image = UserMessage(content=(ImagePart(data="aGk=", mime_type="image/png"), TextPart(text="look")))

@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""The methods that WebSocket clients call, by family."""

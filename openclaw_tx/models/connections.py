@@ -1,0 +1,150 @@
+# -*- test-case-name: tests.models.test_http -*-
+"""Connections to one model server: how they are made, and that to lose one is to abort it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hyperlink import DecodedURL
+
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IConsumer, IProtocolFactory, IReactorTCP, IStreamClientEndpoint
+from twisted.internet.protocol import connectionDone
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from twisted.web.client import URI
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from openclaw_tx.deferreds import Gate
+
+
+class _Connection(ProtocolWrapper):
+    """Stands between Agent's protocol and its transport."""
+
+    owner: Connections
+
+    def connectionMade(self) -> None:
+        self.owner.live.add(self)
+
+    def loseConnection(self) -> None:
+        self.disconnecting = 1
+        self.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        base: Any = super()
+        base.connectionLost(reason)
+        self.owner.gone(self)
+
+
+@implementer(IAgentEndpointFactory, IStreamClientEndpoint)
+class Connections:
+    """Makes the connections to one server, and knows them all."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self.live: set[_Connection] = set()
+        self._endpoint = endpoint
+        self._closed: Gate | None = None
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        return self
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        def build(factory: Any, inner: Any) -> _Connection:
+            connection = _Connection(factory, inner)
+            connection.owner = self
+            return connection
+
+        quiet: Any = protocolFactory
+        quiet.noisy = False  # or it logs two lines for each connection
+        wrapping: WrappingFactory[_Connection] = WrappingFactory(protocolFactory)
+        wrapping.noisy = False
+        wrapping.protocol = build
+        made: Deferred[Any] = self._endpoint.connect(wrapping)
+        return made.addCallback(lambda connection: connection.wrappedProtocol)
+
+    def gone(self, connection: _Connection) -> None:
+        """A connection has ended."""
+        self.live.discard(connection)
+        if self._closed is not None and not self.live:
+            self._closed.open()
+
+    async def close(self) -> None:
+        """Abort all connections and wait until they are gone."""
+        if self.live:
+            self._closed = Gate()
+            for connection in list(self.live):
+                connection.loseConnection()
+            await self._closed.wait()
+
+
+def parse_base_url(base_url: str) -> DecodedURL:
+    """
+    @raise ValueError: not a URL of a server; the message does not repeat it.
+    """
+    try:
+        url = DecodedURL.from_text(base_url)
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("must begin with http:// or https:// and name a host")
+    if any(url.userinfo):
+        raise ValueError("must not hold a user or password; put the key into apiKey")
+    return url
+
+
+def endpoint_for(reactor: IReactorTCP, url: DecodedURL, timeout: float) -> IStreamClientEndpoint:
+    """The way to a server; an address given as numbers needs no resolver."""
+    endpoint: IStreamClientEndpoint
+    port = url.port or 80
+    if isIPAddress(url.host):
+        endpoint = TCP4ClientEndpoint(reactor, url.host, port, timeout)
+    elif isIPv6Address(url.host):
+        endpoint = TCP6ClientEndpoint(reactor, url.host, port, timeout)
+    else:
+        endpoint = HostnameEndpoint(reactor, url.host, port, timeout)
+    if url.scheme == "https":
+        endpoint = wrapClientTLS(optionsForClientTLS(url.host), endpoint)
+    return endpoint
+
+
+@implementer(IBodyProducer)
+class RequestBody:
+    """A body that goes out in one write; treq's own would feed it through the global reactor."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        consumer.write(self._body)
+        sent: Deferred[None] = Deferred()
+        sent.callback(None)
+        return sent
+
+    def stopProducing(self) -> None:
+        """Nothing is left to stop."""
+
+    pauseProducing = resumeProducing = stopProducing
+
+
+@implementer(IAgent)
+class NoGzip:
+    """Takes back the offer of gzip that treq makes: a stream must not wait in anybody's compressor."""
+
+    def __init__(self, agent: IAgent) -> None:
+        self._agent = agent
+
+    def request(
+        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
+    ) -> Deferred[IResponse]:
+        if headers is not None:
+            headers.removeHeader(b"accept-encoding")
+        return self._agent.request(method, uri, headers, bodyProducer)
+
+
+__all__ = ["Connections", "NoGzip", "RequestBody", "endpoint_for", "parse_base_url"]

@@ -1,0 +1,138 @@
+# -*- test-case-name: tests.models.test_failures -*-
+"""What a provider's failure means to us: one table from statuses and codes to L{GatewayError} (spec 6.4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.wire.openai_errors import UpstreamError
+
+FAILOVER_CODES = frozenset(
+    {
+        "provider_auth",
+        "provider_forbidden",
+        "provider_billing",
+        "provider_rejected",
+        "provider_rate_limit",
+        "provider_error",
+        "provider_overloaded",
+        "provider_timeout",
+        "model_not_found",
+        "local_model_not_installed",
+    }
+)
+"""Failures that the next model may not share."""
+
+RETRY_CODES = frozenset({"provider_rate_limit", "provider_error", "provider_overloaded"})
+"""Failures that may be gone a moment later. Silence is not among them: the run has waited long enough for it."""
+
+_BY_STATUS: Mapping[int, str] = {
+    401: "provider_auth",
+    402: "provider_billing",
+    403: "provider_forbidden",
+    408: "provider_timeout",
+    429: "provider_rate_limit",
+    503: "provider_overloaded",
+    504: "provider_timeout",
+    524: "provider_timeout",
+    529: "provider_overloaded",
+}
+
+_BY_WORD: Mapping[str, str] = {
+    "insufficient_quota": "provider_billing",
+    "billing_error": "provider_billing",
+    "billing_hard_limit_reached": "provider_billing",
+    "context_length_exceeded": "context_length_exceeded",
+    "exceed_context_size_error": "context_length_exceeded",
+    "model_not_found": "model_not_found",
+    "rate_limit_exceeded": "provider_rate_limit",
+    "rate_limit_error": "provider_rate_limit",
+    "overloaded_error": "provider_overloaded",
+    "authentication_error": "provider_auth",
+    "invalid_api_key": "provider_auth",
+    "permission_error": "provider_forbidden",
+    "timeout_error": "provider_timeout",
+    "invalid_request_error": "provider_rejected",
+}
+"""C{error.code} or C{error.type}, where it says more than the status or there is no status."""
+
+_SHARPER = frozenset({"provider_billing", "context_length_exceeded", "model_not_found"})
+"""Words that win over the status they came with."""
+
+_CONTEXT = re.compile(
+    r"maximum context|context (length|window|size)|(prompt|input) is too long|too many (input )?tokens", re.IGNORECASE
+)
+_NO_MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
+_SECRETS = re.compile(r"(?<=://)[^/\s@]+@|\b(sk|pk|key|gsk|xai|AIza)[-_][\w*.-]{6,}|(?<=Bearer )\S+")
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
+
+MAX_WORDS = 500
+"""Most characters of a provider's own words in an error."""
+
+
+def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = None) -> GatewayError:
+    """The error of ours for one of a provider.
+
+    @param ref: C{provider/model}, named in the message where the client's request is not at fault.
+    @param retry_after: seconds the provider asked to wait.
+    """
+    code = _code_of(error)
+    words = clean(error.message)
+    status = "" if error.status is None else str(error.status)
+    said = " ".join(part for part in (status, words) if part)
+    if code in ("provider_rejected", "context_length_exceeded", "model_not_found"):
+        return GatewayError(code, said if words else f"{ref}: the provider rejected the request ({status or code}).")
+    if code in ("provider_auth", "provider_forbidden", "provider_billing"):
+        # Providers like to quote the key here.
+        because = {"provider_auth": "key", "provider_forbidden": "permissions", "provider_billing": "quota or balance"}
+        return GatewayError(code, f"{ref}: the provider does not accept our {because[code]} ({status or code}).")
+    return GatewayError(code, f"{ref}: {said or 'the provider failed without saying why'}", retry_after=retry_after)
+
+
+def clean(words: str) -> str:
+    """A provider's words as one bounded line without anything that looks like a secret."""
+    line = _BLANKS.sub(" ", words[: 4 * MAX_WORDS]).strip()
+    line = _SECRETS.sub("***", line)
+    return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 3] + "..."
+
+
+def _code_of(error: UpstreamError) -> str:
+    by_word = _BY_WORD.get(error.code.lower()) or _BY_WORD.get(error.type.lower())
+    status = error.status
+    if status is None:
+        code = by_word or "provider_error"
+    elif by_word in _SHARPER:
+        code = by_word
+    elif status in _BY_STATUS:
+        code = _BY_STATUS[status]
+    else:
+        code = "provider_rejected" if 400 <= status < 500 else "provider_error"
+    if code == "provider_rejected":
+        if _CONTEXT.search(error.message):
+            return "context_length_exceeded"
+        if status == 404 and _NO_MODEL.search(error.message):
+            return "model_not_found"
+    return code
+
+
+def all_failed(failures: list[tuple[str, GatewayError]]) -> GatewayError:
+    """One error for several models that were tried: the most hopeful one's code, everybody's reason.
+
+    @param failures: model ref and its error, in the order tried; not empty.
+    """
+    if len(failures) == 1:
+        return failures[0][1]
+    hopeful = next((error for _, error in failures if error.info.should_retry), failures[-1][1])
+    waits = [error.info.retry_after for _, error in failures if error.info.retry_after is not None]
+    reasons = "; ".join(f"{ref}: {str(error).removeprefix(f'{ref}: ')}" for ref, error in failures)
+    return GatewayError(
+        hopeful.info.code,
+        f"All models failed ({len(failures)}): {reasons}",
+        retry_after=min(waits, default=None),
+        should_retry=hopeful.info.should_retry,
+    )
+
+
+__all__ = ["FAILOVER_CODES", "MAX_WORDS", "RETRY_CODES", "all_failed", "clean", "gateway_error"]

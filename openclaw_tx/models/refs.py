@@ -1,0 +1,57 @@
+# -*- test-case-name: tests.models.test_registry -*-
+"""Names of models and the keys of their providers (spec 6.1, 6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LOCAL = "local"
+"""Provider id of the embedded model."""
+DEFAULT_LOCAL_REF = "local/smollm2-135m"
+
+_SAME_PROVIDER: Mapping[str, str] = {
+    "z.ai": "zai",
+    "z-ai": "zai",
+    "opencode-zen": "opencode",
+    "qwen": "qwen-portal",
+    "kimi-code": "kimi-coding",
+}
+
+_KEY_NAMES: Mapping[str, tuple[str, ...]] = {
+    "anthropic": ("ANTHROPIC_OAUTH_TOKEN", "ANTHROPIC_API_KEY"),
+    "google": ("GEMINI_API_KEY",),
+    "zai": ("ZAI_API_KEY", "Z_AI_API_KEY"),
+    "vercel-ai-gateway": ("AI_GATEWAY_API_KEY",),
+    "opencode": ("OPENCODE_API_KEY", "OPENCODE_ZEN_API_KEY"),
+    "github-copilot": ("COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"),
+}
+"""Names that differ from C{<PROVIDER>_API_KEY}."""
+
+
+def provider_id(name: str) -> str:
+    """Lower-cased, and one id for the several names of a provider."""
+    lower = name.strip().lower()
+    return _SAME_PROVIDER.get(lower, lower)
+
+
+def split_ref(ref: str) -> tuple[str, str]:
+    """Provider id and model id: split at the first slash; no slash = no provider."""
+    provider, slash, model = ref.strip().partition("/")
+    return (provider_id(provider), model) if slash else ("", provider)
+
+
+def key_names(provider: str) -> tuple[str, ...]:
+    """Environment variables that may hold a provider's key, best first."""
+    return _KEY_NAMES.get(provider) or (provider.upper().replace("-", "_").replace(".", "_") + "_API_KEY",)
+
+
+def api_key(provider: str, configured: str, environ: Mapping[str, str], defaults: Mapping[str, str]) -> str:
+    """The key to use: the environment, then C{env.vars} of the configuration, then the provider's C{apiKey}."""
+    for name in key_names(provider):
+        found = environ.get(name) or defaults.get(name)
+        if found:
+            return found
+    return configured
+
+
+__all__ = ["DEFAULT_LOCAL_REF", "LOCAL", "api_key", "key_names", "provider_id", "split_ref"]

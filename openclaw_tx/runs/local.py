@@ -1,0 +1,54 @@
+# -*- test-case-name: tests.test_gateway -*-
+"""A run that Python code in this process asks for. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from openclaw_tx.agents.routing import default_agent
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Agents
+from openclaw_tx.sessions.keys import agent_of, canonical_key, openai_key, openai_user_key, parse_key
+from openclaw_tx.values import RunRequest, TextPart, UserMessage
+
+
+def local_request(
+    agents: Agents,
+    message: str,
+    *,
+    agent_id: str | None,
+    session_key: str | None,
+    user: str | None,
+    run_id: str | None,
+    now_ms: int,
+    new_id: Callable[[], str],
+    **fields: Any,
+) -> RunRequest:
+    """
+    @param agent_id: None = the agent that the session key names, else the default one.
+    @param session_key: a session to continue; C{user} names one by user; without both the run is stateless.
+    @param fields: further fields of L{RunRequest}.
+    @raise GatewayError: C{invalid_request}: the key belongs to another agent, or can not be one.
+    """
+    if agent_id is None and session_key is not None and parse_key(session_key) is not None:
+        agent_id = agent_of(session_key)
+    agent_id = agent_id or default_agent(agents)
+    if session_key is not None:
+        key = canonical_key(session_key, agent_id)
+        if agent_of(key) != agent_id:
+            raise GatewayError("invalid_request", "The session key belongs to another agent.", param="session_key")
+    else:
+        key = openai_user_key(agent_id, user) if user else openai_key(agent_id, new_id())
+    stateless = session_key is None and not user
+    asked = (agent_id, "" if stateless else key, message, sorted(fields.items()))
+    return RunRequest(
+        run_id=run_id or f"run_{new_id()}",
+        agent_id=agent_id,
+        session_key=key,
+        messages=(UserMessage(content=(TextPart(text=message),), timestamp_ms=now_ms),),
+        stateless=stateless,
+        fingerprint=hashlib.sha256(repr(asked).encode("utf-8", "replace")).hexdigest(),
+        **fields,
+    )

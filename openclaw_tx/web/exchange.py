@@ -1,0 +1,160 @@
+# -*- test-case-name: tests.web.test_resource -*-
+# mypy: allow-untyped-calls
+"""One request and its answer: what a resource reads, and the only place that writes a reply."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from twisted.web.server import Request
+
+from openclaw_tx.errors import ErrorInfo, GatewayError
+from openclaw_tx.runs.outbox import Outbox
+from openclaw_tx.web.request import BoundedRequest, too_large
+from openclaw_tx.wire.openai_chat_render import error_body
+
+JSON = b"application/json; charset=utf-8"
+
+STANDING_HEADERS: Mapping[bytes, bytes] = {
+    b"X-Content-Type-Options": b"nosniff",
+    b"Referrer-Policy": b"no-referrer",
+    b"Permissions-Policy": b"camera=(), microphone=(self), geolocation=()",
+}
+"""On every reply (spec 1.0)."""
+
+LARGE = 64 * 1024
+"""Bodies from this size on are sent at the reader's pace, so that no idle timeout cuts them."""
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class Exchange:
+    """A request with its reply. It is the L{openclaw_tx.interfaces.Peer} that authentication sees.
+
+    @ivar request: Twisted's request.
+    @ivar id: C{x-request-id}: the client's own where it is sane, else a new one.
+    @ivar gone: True once the connection is lost.
+    """
+
+    __slots__ = ("gone", "id", "request")
+
+    def __init__(self, request: Request, new_id: Callable[[], str]) -> None:
+        """
+        @param new_id: makes request ids.
+        """
+        self.request = request
+        self.gone = False
+        offered = self.header("x-request-id") or ""
+        self.id = offered if _SANE_ID.fullmatch(offered) else new_id()
+        headers = request.responseHeaders
+        for name, value in STANDING_HEADERS.items():
+            headers.setRawHeaders(name, [value])
+        headers.setRawHeaders(b"X-Request-Id", [self.id.encode("ascii")])
+
+    # -- reading
+
+    @property
+    def address(self) -> str:
+        """IP address of the transport's peer; "" when it has none."""
+        return getattr(self.request.getClientAddress(), "host", "") or ""
+
+    def header(self, name: str) -> str | None:
+        """See L{openclaw_tx.interfaces.Peer.header}; bytes that are not UTF-8 are read as Latin-1."""
+        values = self.request.requestHeaders.getRawHeaders(name.encode("ascii"))
+        if not values:
+            return None
+        value: bytes = b",".join(values) if name.lower() == "x-forwarded-for" else values[0]
+        try:
+            return value.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            return value.decode("latin-1").strip()
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body.
+
+        @raise GatewayError: C{payload_too_large} past C{limit} bytes, C{body_timeout}.
+        """
+        if isinstance(self.request, BoundedRequest):
+            return await self.request.body(limit)
+        # Under a foreign site the body has been buffered already; the bound still holds for what is done with it.
+        content = self.request.content
+        if content is None:
+            return b""
+        data: bytes = content.read(limit + 1)
+        if len(data) > limit:
+            raise too_large()
+        return data
+
+    # -- answering
+
+    @property
+    def started(self) -> bool:
+        """True once the status has gone out."""
+        return bool(self.request.startedWriting)
+
+    def set_header(self, name: str, value: str) -> None:
+        """Set a header of the reply; characters that no header can carry become C{?}."""
+        self.request.responseHeaders.setRawHeaders(name.encode("ascii"), [value.encode("utf-8")])
+
+    def send_json(self, body: bytes, status: int = 200) -> None:
+        """Send a whole JSON reply; nothing when the client has gone."""
+        self.send(body, JSON, status)
+
+    def send(self, body: bytes, content_type: bytes, status: int = 200) -> None:
+        """Send a whole reply; nothing when the client has gone."""
+        if self.gone:
+            return
+        request = self.request
+        request.setResponseCode(status)
+        request.responseHeaders.setRawHeaders(b"Content-Type", [content_type])
+        request.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+        if len(body) < LARGE or request.method == b"HEAD":
+            request.write(body)
+            request.finish()
+            return
+        outbox = Outbox(request.write, self.abort)
+        request.registerProducer(outbox, True)
+        outbox.push(body)
+        outbox.finish(self.finish)
+
+    def send_error(self, info: ErrorInfo) -> None:
+        """Send an error with its status and the headers that tell a client whether to retry.
+
+        When an answer is under way already, the connection is cut: the client must not take it for a whole one.
+        """
+        if self.gone:
+            return
+        if self.started:
+            self.abort()
+            return
+        if info.retry_after is not None:
+            self.set_header("Retry-After", str(max(1, math.ceil(info.retry_after))))
+        if info.should_retry is not None:
+            self.set_header("X-Should-Retry", "true" if info.should_retry else "false")
+        self.send_json(error_body(info), info.kind.status)
+
+    def finish(self) -> None:
+        """The reply is complete; releases the producer that wrote it."""
+        if not self.gone:
+            self.request.unregisterProducer()
+            self.request.finish()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if self.gone:
+            return
+        if isinstance(self.request, BoundedRequest):
+            self.request.abort()
+        elif self.request.transport is not None:
+            cast(Any, self.request.transport).abortConnection()
+
+
+def internal_error() -> GatewayError:
+    """What a client is told of a bug: nothing."""
+    return GatewayError("internal_error", "internal error")
+
+
+__all__ = ["JSON", "STANDING_HEADERS", "Exchange", "internal_error"]

@@ -1,0 +1,77 @@
+# -*- test-case-name: tests.web.test_guard -*-
+"""Nobody passes unasked: authentication and authorisation of everything under C{/v1}.
+
+A resource of that subtree is an L{Endpoint}; it can not be made without the guard, names its action, and is handed the
+principal that may do it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Authenticator, Authoriser
+from openclaw_tx.values import Credentials, Principal
+from openclaw_tx.web.exchange import Exchange
+from openclaw_tx.web.resource import GatewayResource, NewId
+
+_SCHEME = "bearer "
+
+
+class Guard(NamedTuple):
+    """Who is asking, and may they."""
+
+    authenticator: Authenticator
+    authorise: Authoriser
+
+    async def admit(self, exchange: Exchange, action: str) -> Principal:
+        """The principal behind a request, who may do C{action}.
+
+        @raise GatewayError: as L{Authenticator.authenticate} and L{Authoriser}.
+        """
+        principal = await self.authenticator.authenticate(credentials_of(exchange), exchange)
+        self.authorise(principal, action)
+        return principal
+
+
+class Endpoint(GatewayResource):
+    """A guarded resource that can be switched off by configuration."""
+
+    action: ClassVar[str]
+    """What it does, by the name that L{openclaw_tx.auth.actions} knows."""
+    config_key: ClassVar[str]
+    """The switch, named to clients that meet it off."""
+
+    def __init__(self, guard: Guard, new_id: NewId) -> None:
+        super().__init__(new_id)
+        self._guard = guard
+
+    def enabled(self) -> bool:
+        """Whether the switch is on, read from the configuration of the moment."""
+        raise NotImplementedError
+
+    async def serve(self, exchange: Exchange, principal: Principal) -> None:
+        """Answer somebody who may ask; see L{GatewayResource.respond}."""
+        raise NotImplementedError
+
+    def refusal(self) -> GatewayError | None:
+        """404 for every method and without authentication while it is off (decision D1)."""
+        if self.enabled():
+            return None
+        return GatewayError(
+            "endpoint_disabled", f"This endpoint is disabled. Set {self.config_key} to true to enable it."
+        )
+
+    async def respond(self, exchange: Exchange) -> None:
+        """Ask the guard, then serve."""
+        await self.serve(exchange, await self._guard.admit(exchange, self.action))
+
+
+def credentials_of(exchange: Exchange) -> Credentials:
+    """What C{Authorization: Bearer} offers: the one secret, as token and as password (spec 1.1)."""
+    value = exchange.header("authorization") or ""
+    secret = value[len(_SCHEME) :].strip() if value[: len(_SCHEME)].lower() == _SCHEME else ""
+    return Credentials(token=secret or None, password=secret or None)
+
+
+__all__ = ["Endpoint", "Guard", "credentials_of"]

@@ -1,0 +1,83 @@
+# -*- test-case-name: tests.web.test_listener -*-
+# mypy: allow-untyped-calls
+"""A listening port as a service that says at once when it can not listen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+
+class Listener(Service):
+    """One endpoint. Twisted's own C{StreamServerEndpointService} only logs a busy port and seems to run.
+
+    @ivar where: the address it listens on, once it does.
+    """
+
+    def __init__(self, reactor: Any, description: str, factory: IProtocolFactory, *, required: bool = True) -> None:
+        """
+        @param description: a Twisted endpoint string, e.g. C{tcp:18789:interface=127.0.0.1}.
+        @param required: False = a port that can not be had is only logged (C{::1} on a host without IPv6).
+        @raise ValueError: the description is not of an endpoint.
+        """
+        self.description = description
+        self.where: Any = None
+        self._endpoint = serverFromString(reactor, description)
+        self._factory = factory
+        self._required = required
+        self._port: IListeningPort | None = None
+        self._asked = False
+        self._log = Logger()
+
+    def privilegedStartService(self) -> None:
+        """Listen, before privileges are dropped."""
+        self._listen()
+
+    def startService(self) -> None:
+        """Listen, if that was not done before (C{twist} has no privileged start)."""
+        super().startService()
+        self._listen()
+
+    def stopService(self) -> Deferred[None] | None:
+        """Stop listening; fires when the port is closed."""
+        super().stopService()
+        self._asked = False
+        if self._port is None:
+            return None
+        port, self._port = self._port, None
+        closed: Deferred[None] | None = port.stopListening()
+        return closed
+
+    def _listen(self) -> None:
+        """
+        @raise CannotListen: the port is busy, or may not be had.
+        """
+        if self._asked:
+            return
+        self._asked = True
+        failures: list[Failure] = []
+        self._endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
+        if not failures:
+            return
+        reason = failures[0].getErrorMessage()
+        if self._required:
+            raise CannotListen(f"can not listen on {self.description}: {reason}")
+        self._log.info("not listening on {where}: {reason}", where=self.description, reason=reason)
+
+    def _listening(self, port: IListeningPort) -> None:
+        self._port = port
+        self.where = port.getHost()
+        self._log.info("listening on {where}", where=self.description)
+
+
+class CannotListen(Exception):
+    """An address can not be listened on; says which and why."""
+
+
+__all__ = ["CannotListen", "Listener"]

@@ -1,0 +1,182 @@
+# -*- test-case-name: tests.web.test_sse -*-
+# mypy: allow-untyped-calls
+"""A server-sent event stream on a request: bounded, kept alive, and ended in a way the client can tell from a fault.
+
+Source: WHATWG HTML, server-sent events. The keep-alive is a comment line with a single newline: with a second one it
+would be an empty event, which some SDKs choke on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from openclaw_tx.deferreds import Gate
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.runs.outbox import Item, Outbox
+from openclaw_tx.web.exchange import Exchange
+from openclaw_tx.web.request import BoundedRequest
+from openclaw_tx.wire.openai_chat_render import error_frame
+
+PING = b": ping\n"
+
+CHECK_SECONDS = 15.0
+"""How often a stream is looked after when keep-alives are switched off."""
+
+STALL_SECONDS = 600.0
+"""A client that takes nothing at all for so long is given up."""
+
+GRACE_SECONDS = 1.0
+"""Between the error that tells a slow client it is given up, and cutting its connection."""
+
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+
+
+class Frames:
+    """The frames of one batch. While it is held, text that follows text joins its frame."""
+
+    __slots__ = ("_parts", "_text_frame", "size")
+
+    def __init__(self, text_frame: Callable[[bytes], bytes]) -> None:
+        """
+        @param text_frame: makes a frame of escaped text.
+        """
+        self._text_frame = text_frame
+        self._parts: list[bytes | list[bytes]] = []
+        self.size = 0
+
+    def add(self, frame: bytes) -> None:
+        """A whole frame."""
+        self._parts.append(frame)
+        self.size += len(frame)
+
+    def add_text(self, escaped: bytes) -> None:
+        """A piece of text."""
+        self._parts.append([escaped])
+        self.size += len(escaped)
+
+    def absorb(self, later: Item) -> bool:
+        """See L{openclaw_tx.runs.outbox.Mergeable.absorb}."""
+        if not isinstance(later, Frames):
+            return False
+        for part in later._parts:
+            last = self._parts[-1] if self._parts else b""
+            if isinstance(part, list) and isinstance(last, list):
+                last.extend(part)
+            else:
+                self._parts.append(part)
+        self.size += later.size
+        return True
+
+    def render(self) -> bytes:
+        """All frames."""
+        frame = self._text_frame
+        return b"".join(frame(b"".join(part)) if isinstance(part, list) else part for part in self._parts)
+
+
+class EventStream:
+    """The stream of one exchange. Life: L{open}, any number of L{push}, L{end}; L{close} in any case.
+
+    @ivar ended: opens when the last byte was handed to the transport and the answer is finished.
+    """
+
+    def __init__(
+        self, exchange: Exchange, clock: IReactorTime, *, keep_alive: float, check: Callable[[], None]
+    ) -> None:
+        """
+        @param keep_alive: seconds of silence after which a comment is sent; 0 = never.
+        @param check: called at least every C{keep_alive} (or 15) seconds while the stream runs; may L{end} it.
+        """
+        self.ended = Gate()
+        self._exchange = exchange
+        self._clock = clock
+        self._keep_alive = keep_alive
+        self._interval = keep_alive or CHECK_SECONDS
+        self._check = check
+        self._outbox = Outbox(self._write, self._overflowed)
+        self._timer: IDelayedCall | None = None
+        self._written_at = 0.0
+        self._ending = False
+
+    def open(self) -> None:
+        """Send the status and the headers, and keep the stream alive from now on."""
+        if self._exchange.gone:
+            return
+        request = self._exchange.request
+        request.setResponseCode(200)
+        for name, value in HEADERS.items():
+            self._exchange.set_header(name, value)
+        request.registerProducer(self._outbox, True)
+        self._write(b"")
+        if isinstance(request, BoundedRequest):
+            request.prober = self._ping
+        self._timer = self._clock.callLater(self._interval, self._tick)
+
+    def push(self, item: Item) -> None:
+        """Send frames, or hold them as long as the client does not read."""
+        if not self._ending:
+            self._outbox.push(item)
+
+    def end(self) -> None:
+        """Finish the answer once all that was pushed has been taken."""
+        if not self._ending:
+            self._ending = True
+            self._outbox.finish(self._finish)
+
+    def close(self) -> None:
+        """Let go of timers and of what is held; the connection is left as it is."""
+        self._ending = True
+        self._outbox.close()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- inside
+
+    def _write(self, data: bytes) -> None:
+        self._written_at = self._clock.seconds()
+        if not self._exchange.gone:
+            self._exchange.request.write(data)
+
+    def _ping(self) -> None:
+        if self._outbox.willing and not self._ending:
+            self._write(PING)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if not self._ending:
+            self._check()
+        silent = self._clock.seconds() - self._written_at
+        if silent >= STALL_SECONDS and not self._outbox.willing:
+            self._exchange.abort()
+            return
+        if silent >= self._interval:
+            if self._keep_alive:
+                self._ping()
+            silent = 0.0
+        if not self.ended.opened:
+            self._timer = self._clock.callLater(self._interval - silent, self._tick)
+
+    def _overflowed(self) -> None:
+        """The client reads too slowly: say so, in case it reads at all, and cut the connection."""
+        self.close()
+        slow = GatewayError("slow_consumer", "The client did not read fast enough; the stream was cut off.")
+        self._write(error_frame(slow.info))
+        self._timer = self._clock.callLater(GRACE_SECONDS, self._cut)
+
+    def _cut(self) -> None:
+        self._timer = None
+        self._exchange.abort()
+
+    def _finish(self) -> None:
+        self.close()
+        self._exchange.finish()
+        self.ended.open()
+
+
+__all__ = ["PING", "EventStream", "Frames"]

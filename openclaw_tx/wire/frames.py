@@ -1,0 +1,236 @@
+# -*- test-case-name: tests.wire.test_frames -*-
+"""Frames of the Gateway WebSocket protocol: one JSON object each (spec 2.1).
+
+Pure: bytes in, values out, and the other way round. The texts of refusals are those of the OpenClaw gateway, so that
+clients which match on them keep working.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, cast
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from openclaw_tx.errors import ErrorInfo, GatewayError
+
+T = TypeVar("T")
+
+NonEmpty = Annotated[str, Meta(min_length=1)]
+MAX_ID = 256
+"""Longest request id; it is sent back with each response."""
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A C{req} frame. C{params} stays undecoded until the method is known."""
+
+    type: Literal["req"]
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
+    method: NonEmpty
+    params: Raw = Raw(b"")
+    traceparent: Annotated[str, Meta(max_length=128)] = ""
+    expected_profile_id: str = ""
+
+
+class NotJSON(Exception):
+    """The frame is not JSON at all (or not UTF-8, or nested deeper than can be read)."""
+
+
+class BadFrame(Exception):
+    """The frame is JSON, but not a request.
+
+    @ivar reply_to: id to answer under: the frame's own if it has one, else C{"invalid"}.
+    @ivar reason: what is wrong, in the words of the wire.
+    """
+
+    def __init__(self, reply_to: str | int | float, reason: str) -> None:
+        super().__init__(reason)
+        self.reply_to = reply_to
+        self.reason = reason
+
+
+_request_decoder = msgspec.json.Decoder(Request)
+_any_decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+"""A value as JSON bytes."""
+
+
+def decode_request(data: bytes) -> Request:
+    """Read one frame.
+
+    @raise NotJSON: it can not be parsed.
+    @raise BadFrame: it is no request frame.
+    """
+    try:
+        return _request_decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise BadFrame(_id_of(data), describe(error)) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise NotJSON from None
+
+
+def _id_of(data: bytes) -> str | int | float:
+    """The id of a frame that is otherwise wrong."""
+    try:
+        frame = _any_decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise NotJSON from None
+    found = frame.get("id") if isinstance(frame, dict) else None
+    if isinstance(found, str):
+        return found if 0 < len(found) <= MAX_ID else "invalid"
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        return found
+    return "invalid"
+
+
+def decode_params(type: type[T], raw: Raw | bytes, method: str) -> T:
+    """Read a method's params; absent ones count as an empty object.
+
+    @param type: the struct that describes them; unknown properties are refused if it forbids them.
+    @raise GatewayError: C{invalid_request}, C{invalid <method> params: ...} naming the property.
+    """
+    try:
+        params: T = _decoder(cast("Any", type)).decode(raw if len(memoryview(raw)) else b"{}")
+    except msgspec.ValidationError as error:
+        raise GatewayError("invalid_request", f"invalid {method} params: {describe(error)}") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise GatewayError("invalid_request", f"invalid {method} params: not readable as JSON") from None
+    return params
+
+
+@cache
+def _decoder(type: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(type)
+
+
+_PLACE = re.compile(r" - at `(\$[^`]*)`$", re.DOTALL)
+_KINDS = {
+    "object": "object",
+    "array": "array",
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "null": "null",
+}
+
+
+def describe(error: msgspec.ValidationError) -> str:
+    """What is wrong with a value, in the words that the wire uses (those of a JSON Schema validator)."""
+    text = str(error)
+    place = _PLACE.search(text)
+    path = ""
+    if place is not None:
+        text = text[: place.start()]
+        path = place.group(1)[1:].replace("[...]", "/*").replace("[", "/").replace("]", "").replace(".", "/")
+    prefix = f"at {path}: " if path else ""
+    if match := re.match(r"Object missing required field `(.*)`$", text, re.DOTALL):
+        return f"{prefix}must have required property '{match.group(1)}'"
+    if match := re.match(r"Object contains unknown field `(.*)`$", text, re.DOTALL):
+        return f"{prefix or 'at root: '}unexpected property '{_short(match.group(1))}'"
+    if match := re.match(r"Expected `(str|array|object)` of length (>=|<=) (\d+)$", text):
+        kind, sign, count = match.groups()
+        noun = {"str": "characters", "array": "items", "object": "properties"}[kind]
+        return f"{prefix}must NOT have {'fewer' if sign == '>=' else 'more'} than {count} {noun}"
+    if match := re.match(r"Expected `(?:int|float)` (>=|<=|>|<) (\S+)$", text):
+        return f"{prefix}must be {match.group(1)} {match.group(2)}"
+    if match := re.match(r"Expected `([^`]+)`, got `[^`]*`$", text):
+        kinds = [_KINDS.get(kind, kind) for kind in match.group(1).split(" | ")]
+        return f"{prefix}must be {' or '.join(kinds)}"
+    if text.startswith("Invalid enum value"):
+        return f"{prefix}must be equal to one of the allowed values"
+    return f"{prefix}{_short(text)}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:80] + "…"
+
+
+# What goes out. A frame is bytes from here on; nothing later parses or re-encodes it.
+
+
+def response(reply_to: str | int | float, payload: Any) -> bytes:
+    """A C{res} frame that says yes."""
+    return encode({"type": "res", "id": reply_to, "ok": True, "payload": payload})
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """The error object of the protocol."""
+
+    code: str
+    message: str
+    retryable: bool | UnsetType = UNSET
+    retry_after_ms: int | UnsetType = UNSET
+    details: dict[str, Any] | UnsetType = UNSET
+
+
+def failure_of(info: ErrorInfo, *, modern: bool = True) -> Failure:
+    """A L{GatewayError}'s information as the protocol's error object.
+
+    @param modern: protocol 4. In protocol 3 a missing scope is C{INVALID_REQUEST} without details.
+    """
+    code = info.kind.ws
+    if not modern and code == "FORBIDDEN":
+        return Failure(code="INVALID_REQUEST", message=info.message)
+    return Failure(
+        code=code,
+        message=info.message,
+        retryable=True if info.should_retry or info.retry_after is not None else UNSET,
+        retry_after_ms=UNSET if info.retry_after is None else max(0, round(info.retry_after * 1000)),
+        details=info.details or UNSET,
+    )
+
+
+def refusal(reply_to: str | int | float, failure: Failure, payload: Any = UNSET) -> bytes:
+    """A C{res} frame that says no.
+
+    @param payload: what a final answer of a failed run carries beside the error.
+    """
+    frame = {"type": "res", "id": reply_to, "ok": False, "error": failure}
+    if payload is not UNSET:
+        frame["payload"] = payload
+    return encode(frame)
+
+
+def event_body(event: str, payload: bytes, state_version: tuple[int, int] | None = None) -> bytes:
+    """An event frame without its end: made once, sent to any number of connections with L{numbered}.
+
+    @param payload: JSON.
+    @param state_version: versions of presence and health.
+    """
+    body = b'{"type":"event","event":"%b","payload":%b' % (event.encode("ascii"), payload)
+    if state_version is not None:
+        body += b',"stateVersion":{"presence":%d,"health":%d}' % state_version
+    return body
+
+
+def numbered(body: bytes, seq: int) -> bytes:
+    """The event frame with a connection's own sequence number."""
+    return b'%b,"seq":%d}' % (body, seq)
+
+
+def unnumbered(body: bytes) -> bytes:
+    """The event frame without a number: only C{connect.challenge}."""
+    return body + b"}"
+
+
+__all__ = [
+    "BadFrame",
+    "Failure",
+    "NonEmpty",
+    "NotJSON",
+    "Request",
+    "decode_params",
+    "decode_request",
+    "describe",
+    "encode",
+    "event_body",
+    "failure_of",
+    "numbered",
+    "refusal",
+    "response",
+    "unnumbered",
+]

@@ -1,0 +1,98 @@
+# -*- test-case-name: tests.wire.test_openai_chat -*-
+"""C{POST /v1/chat/completions}: a request's bytes become values. Pure (spec 1.1, OpenAI API reference).
+
+Error texts are those of the recorded gateway; every error names the field at fault in C{param}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import Message, Sampling, ToolChoice, ToolSpec, Value
+from openclaw_tx.wire.openai_chat_messages import read_messages
+from openclaw_tx.wire.openai_chat_sampling import read_sampling, refuse_unsupported
+from openclaw_tx.wire.openai_chat_tools import read_tools
+from openclaw_tx.wire.openai_fields import expected, optional_bool, optional_string
+
+
+class ChatRequest(Value, frozen=True):
+    """What a client asked for."""
+
+    model: str | None
+    """As sent; None = not sent."""
+    messages: tuple[Message, ...]
+    """The conversation up to the current message, which is the last; empty = there is none (see L{require_message})."""
+    extra_system: str
+    """C{system} and C{developer} texts, joined by blank lines."""
+    sampling: Sampling
+    tools: tuple[ToolSpec, ...]
+    tool_choice: ToolChoice
+    stream: bool
+    include_usage: bool
+    user: str | None
+
+    def require_message(self) -> None:
+        """
+        @raise GatewayError: C{invalid_request}: nothing in C{messages} can be answered.
+        """
+        if not self.messages:
+            raise GatewayError("invalid_request", "Missing user message in `messages`.", param="messages")
+
+
+def parse(body: bytes) -> ChatRequest:
+    """Read a request. An empty body is C{{}}.
+
+    @raise GatewayError: C{invalid_request}, C{unsupported_parameter} or C{invalid_image}.
+    """
+    fields = decode_object(body)
+    refuse_unsupported(fields)
+    model = optional_string(fields, "model")
+    user = optional_string(fields, "user")
+    stream = optional_bool(fields, "stream")
+    include_usage = _include_usage(fields.get("stream_options"))
+    sampling = read_sampling(fields)
+    messages, extra_system = read_messages(fields.get("messages"))
+    tools, tool_choice = read_tools(fields.get("tools"), fields.get("tool_choice"))
+    return ChatRequest(
+        model=model,
+        messages=messages,
+        extra_system=extra_system,
+        sampling=sampling,
+        tools=tools,
+        tool_choice=tool_choice,
+        stream=bool(stream),
+        include_usage=include_usage,
+        user=user,
+    )
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """A JSON object from bytes. Of repeated keys the last one counts, as in JavaScript.
+
+    @raise GatewayError: C{invalid_request}: not JSON, not UTF-8, nested too deeply, NaN, or not an object.
+    """
+    if not body.strip():
+        return {}
+    try:
+        fields = msgspec.json.decode(body)
+    except RecursionError:
+        raise GatewayError("invalid_request", "The JSON body is nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise GatewayError("invalid_request", f"The body is not valid JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise expected("object", fields, "")
+    return fields
+
+
+def _include_usage(options: Any) -> bool:
+    if options is None:
+        return False
+    if not isinstance(options, dict):
+        raise expected("object", options, "stream_options")
+    return bool(optional_bool(options, "include_usage", "stream_options."))
+
+
+__all__ = ["ChatRequest", "decode_object", "parse"]

@@ -1,0 +1,150 @@
+# -*- test-case-name: tests.wire.test_openai_chat -*-
+"""Generation parameters of a chat request, and the fields that are refused rather than ignored. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import Sampling
+from openclaw_tx.wire.openai_fields import (
+    MAX_SAFE_INT,
+    expected,
+    invalid,
+    optional_bool,
+    optional_number,
+    optional_string,
+)
+
+MAX_STOPS = 4
+"""Most stop sequences (OpenAI)."""
+
+
+def read_sampling(fields: Mapping[str, Any]) -> Sampling:
+    """The generation parameters; null is as good as absent.
+
+    @raise GatewayError: C{invalid_request} with the field at fault.
+    """
+    limit = _token_limit(fields, "max_completion_tokens")
+    legacy_limit = _token_limit(fields, "max_tokens")
+    return Sampling(
+        max_tokens=legacy_limit if limit is None else limit,
+        temperature=_between(fields, "temperature", 0, 2, "0 and 2"),
+        top_p=_between(fields, "top_p", 0, 1, "0 and 1"),
+        frequency_penalty=_between(fields, "frequency_penalty", -2, 2, "-2.0 and 2.0"),
+        presence_penalty=_between(fields, "presence_penalty", -2, 2, "-2.0 and 2.0"),
+        seed=_seed(fields),
+        stop=_stop(fields.get("stop")),
+        response_format=_response_format(fields.get("response_format")),
+        reasoning_effort=optional_string(fields, "reasoning_effort"),
+        parallel_tool_calls=optional_bool(fields, "parallel_tool_calls"),
+    )
+
+
+def refuse_unsupported(fields: Mapping[str, Any]) -> None:
+    """Refuse fields that would change what the answer means and that the gateway does not serve.
+
+    Everything else that is unknown is harmless and ignored (C{store}, C{metadata}, C{service_tier} ...): docs/http.md
+    has the table.
+
+    @raise GatewayError: C{unsupported_parameter}.
+    """
+    choices = fields.get("n")
+    if choices is not None:
+        if isinstance(choices, bool) or not isinstance(choices, int):
+            raise expected("number", choices, "n")
+        if choices != 1:
+            raise _unsupported("n", "Only one choice is generated (`n` must be 1).")
+    for name in ("logprobs", "top_logprobs"):
+        if fields.get(name):
+            raise _unsupported(name, f"`{name}` is not supported.")
+    modalities = fields.get("modalities")
+    if modalities is not None and modalities != ["text"]:
+        raise _unsupported("modalities", 'Only text is generated (`modalities` must be ["text"]).')
+    for name, instead in (
+        ("audio", ""),
+        ("functions", " Use `tools`."),
+        ("function_call", " Use `tool_choice`."),
+        ("logit_bias", ""),
+        ("web_search_options", ""),
+    ):
+        if fields.get(name):
+            raise _unsupported(name, f"`{name}` is not supported.{instead}")
+
+
+def _unsupported(param: str, message: str) -> GatewayError:
+    return GatewayError("unsupported_parameter", message, param=param)
+
+
+def _token_limit(fields: Mapping[str, Any], name: str) -> int | None:
+    value = optional_number(fields, name)
+    if value is None:
+        return None
+    if not _whole(value):
+        raise invalid(f"{name}: Invalid input: expected int, received number", name)
+    if value <= 0:
+        raise invalid(f"{name}: Too small: expected number to be >0", name)
+    if value > MAX_SAFE_INT:
+        raise invalid(f"{name}: Too big: expected int to be <={MAX_SAFE_INT}", name)
+    return int(value)
+
+
+def _between(fields: Mapping[str, Any], name: str, low: float, high: float, words: str) -> float | None:
+    value = optional_number(fields, name)
+    if value is not None and not low <= value <= high:
+        raise invalid(f"`{name}` must be between {words}.", name)
+    return value
+
+
+def _seed(fields: Mapping[str, Any]) -> int | None:
+    value = optional_number(fields, "seed")
+    if value is None:
+        return None
+    if not _whole(value) or not -(2**63) <= value < 2**63:
+        raise invalid("`seed` must be an integer.", "seed")
+    return int(value)
+
+
+def _whole(value: float) -> bool:
+    return isinstance(value, int) or value.is_integer()
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list):
+        raise invalid("stop: Invalid input", "stop")
+    if len(entries) > MAX_STOPS:
+        raise invalid(f"Invalid stop: stop supports at most {MAX_STOPS} sequences", "stop")
+    for entry in entries:
+        if not isinstance(entry, str) or not entry:
+            raise invalid("Invalid stop: stop entries must be non-empty strings", "stop")
+    return tuple(entries)
+
+
+def _response_format(value: Any) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise invalid("Invalid response_format: response_format must be an object", "response_format")
+    kind = value.get("type")
+    if kind not in ("text", "json_object", "json_schema"):
+        raise invalid(
+            "Invalid response_format: response_format.type must be text, json_object, or json_schema",
+            "response_format.type",
+        )
+    if kind == "json_schema":
+        schema = value.get("json_schema")
+        if not isinstance(schema, dict) or not isinstance(schema.get("name"), str):
+            raise invalid(
+                "Invalid response_format: response_format.json_schema must be an object with a name",
+                "response_format.json_schema",
+            )
+        if not isinstance(schema.get("schema", {}), dict):
+            raise expected("object", schema["schema"], "response_format.json_schema.schema")
+    return None if kind == "text" else value
+
+
+__all__ = ["read_sampling", "refuse_unsupported"]

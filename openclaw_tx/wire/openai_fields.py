@@ -1,0 +1,86 @@
+# -*- test-case-name: tests.wire.test_openai_chat -*-
+"""Checks of single JSON fields, with the error texts of the recorded gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from openclaw_tx.errors import GatewayError
+
+MAX_SAFE_INT = 2**53 - 1
+"""Largest integer that every JSON reader keeps exact."""
+
+
+def kind_of(value: Any) -> str:
+    """JavaScript's name for the type of a decoded JSON value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
+
+
+def invalid(message: str, param: str | None) -> GatewayError:
+    """C{invalid_request} about a field."""
+    return GatewayError("invalid_request", message, param=param)
+
+
+def expected(kind: str, value: Any, param: str) -> GatewayError:
+    """C{invalid_request}: a field has the wrong type.
+
+    @param param: path of the field; "" = the body itself.
+    """
+    text = f"Invalid input: expected {kind}, received {kind_of(value)}"
+    return invalid(f"{param}: {text}" if param else text, param or None)
+
+
+def optional_string(fields: Mapping[str, Any], name: str, prefix: str = "") -> str | None:
+    """A string field, or None.
+
+    @param prefix: path of the object the field is in, with its dot.
+    @raise GatewayError: C{invalid_request}.
+    """
+    value = fields.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise expected("string", value, prefix + name)
+
+
+def optional_bool(fields: Mapping[str, Any], name: str, prefix: str = "") -> bool | None:
+    """A boolean field, or None.
+
+    @raise GatewayError: C{invalid_request}.
+    """
+    value = fields.get(name)
+    if value is None or isinstance(value, bool):
+        return value
+    raise expected("boolean", value, prefix + name)
+
+
+def optional_number(fields: Mapping[str, Any], name: str) -> float | None:
+    """A number, or None.
+
+    @raise GatewayError: C{invalid_request}.
+    """
+    value = fields.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise expected("number", value, name)
+    return value
+
+
+__all__ = [
+    "MAX_SAFE_INT",
+    "expected",
+    "invalid",
+    "kind_of",
+    "optional_bool",
+    "optional_number",
+    "optional_string",
+]

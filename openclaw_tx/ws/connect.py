@@ -1,0 +1,188 @@
+# -*- test-case-name: tests.ws.test_connect -*-
+"""The C{connect} request: its params, the protocol's number, and every way to refuse it (spec 2.2).
+
+Pure. Texts and details are those of the current protocol (4); a client that offers only protocol 3 gets those of the
+January release, which have no details.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta
+
+from openclaw_tx.auth.failures import ws_message
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import Credentials
+from openclaw_tx.wire.frames import Failure, NonEmpty, failure_of
+
+OLDEST = 3
+NEWEST = 4
+"""Protocols spoken."""
+
+Version = Annotated[int, Meta(ge=1)]
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Base of all params: unknown properties are refused."""
+
+
+class Client(Params, frozen=True):
+    """C{client}: what the program says of itself. Any id and mode will do (decision D11)."""
+
+    id: NonEmpty
+    version: NonEmpty
+    platform: NonEmpty
+    mode: NonEmpty
+    display_name: str = ""
+    build_id: str = ""
+    device_family: str = ""
+    model_identifier: str = ""
+    time_zone: str = ""
+    instance_id: str = ""
+
+
+class Device(Params, frozen=True):
+    """C{device}: an identity and the proof of it."""
+
+    id: NonEmpty
+    public_key: NonEmpty
+    signature: NonEmpty
+    signed_at: Annotated[int, Meta(ge=0)]
+    nonce: str = ""
+
+
+class ConnectAuth(Params, frozen=True):
+    """C{auth}. The tokens besides C{token} and C{password} belong to features that this gateway does not have."""
+
+    token: str = ""
+    password: str = ""
+    device_token: str = ""
+    bootstrap_token: str = ""
+    approval_runtime_token: str = ""
+    agent_runtime_identity_token: str = ""
+
+    def __repr__(self) -> str:
+        return "ConnectAuth(...)"
+
+
+class ConnectParams(Params, frozen=True):
+    """Params of C{connect}."""
+
+    min_protocol: Version
+    max_protocol: Version
+    client: Client
+    caps: list[NonEmpty] = []
+    commands: list[NonEmpty] = []
+    permissions: dict[str, bool] = {}
+    path_env: str = ""
+    role: str = "operator"
+    scopes: list[NonEmpty] | None = None
+    device: Device | None = None
+    auth: ConnectAuth | None = None
+    locale: str = ""
+    user_agent: str = ""
+    computer_use: Any = None
+    worker_runs: Any = None
+
+    @property
+    def modern(self) -> bool:
+        """It speaks, or expects, protocol 4 or newer."""
+        return self.max_protocol != OLDEST
+
+    def credentials(self) -> Credentials:
+        """The secret it offers, in whichever field; an empty one counts as none."""
+        auth = self.auth or ConnectAuth()
+        return Credentials(token=auth.token or auth.password or None, password=auth.password or auth.token or None)
+
+
+class Refused(Exception):
+    """The handshake ends here.
+
+    @ivar failure: what the response says.
+    @ivar code: of the close.
+    @ivar reason: of the close, to be cut to fit.
+    """
+
+    def __init__(self, failure: Failure, code: int = 1008) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.code = code
+        self.reason = failure.message
+
+
+def refused(code: str, message: str, details: dict[str, Any] | None = None, close: int = 1008) -> Refused:
+    """A refusal with an error code of the protocol."""
+    return Refused(Failure(code=code, message=message, details=details or UNSET), close)
+
+
+def negotiate(params: ConnectParams) -> Literal[3, 4]:
+    """The highest protocol that both sides speak.
+
+    @raise Refused: there is none; close code 1002.
+    """
+    if params.min_protocol <= NEWEST <= params.max_protocol:
+        return 4
+    if params.min_protocol <= OLDEST <= params.max_protocol:
+        return 3
+    details = {
+        "code": "PROTOCOL_MISMATCH",
+        "clientMinProtocol": params.min_protocol,
+        "clientMaxProtocol": params.max_protocol,
+        "expectedProtocol": NEWEST,
+        "minimumProbeProtocol": OLDEST,
+    }
+    raise refused("INVALID_REQUEST", "protocol mismatch", details, 1002)
+
+
+def check_role(params: ConnectParams) -> None:
+    """
+    @raise Refused: neither an operator nor a node.
+    """
+    if params.role not in ("operator", "node"):
+        raise refused("INVALID_REQUEST", "invalid role")
+
+
+_MISSING = ("AUTH_TOKEN_MISSING", "AUTH_PASSWORD_MISSING")
+_JANUARY: Mapping[str, str] = {
+    f"AUTH_{kind}_{what}": f"unauthorized: gateway {kind.lower()} {what.lower()} "
+    f"(set gateway.remote.{kind.lower()} to match gateway.auth.{kind.lower()})"
+    for kind in ("TOKEN", "PASSWORD")
+    for what in ("MISSING", "MISMATCH")
+}
+_NEXT_STEP = "update_auth_credentials"
+
+
+def not_authenticated(error: GatewayError, params: ConnectParams) -> Refused:
+    """What a client is told whose credentials were refused.
+
+    A client with neither secret nor device is told to bring a device, as OpenClaw does.
+    """
+    code = (error.info.details or {}).get("code", "")
+    auth = params.auth
+    if code in _MISSING and auth is not None and auth.device_token and params.modern:
+        details = {
+            "code": "AUTH_DEVICE_TOKEN_MISMATCH",
+            "authReason": "device_token_mismatch",
+            "canRetryWithDeviceToken": False,
+            "recommendedNextStep": _NEXT_STEP,
+        }
+        return refused("INVALID_REQUEST", "unauthorized: device token mismatch (use the gateway's secret)", details)
+    if code in _MISSING and params.device is None:
+        return for_client(
+            refused("NOT_PAIRED", "device identity required", {"code": "DEVICE_IDENTITY_REQUIRED"}), params
+        )
+    message = ws_message(error)
+    if not params.modern:
+        message = _JANUARY.get(code, message)
+    failure = msgspec.structs.replace(failure_of(error.info), message=message)
+    return for_client(Refused(failure), params)
+
+
+def for_client(refusal: Refused, params: ConnectParams) -> Refused:
+    """The refusal as this client's protocol words it: protocol 3 has no details."""
+    if params.modern or refusal.code == 1002:
+        return refusal
+    return Refused(msgspec.structs.replace(refusal.failure, details=UNSET), refusal.code)

@@ -1,0 +1,103 @@
+# -*- test-case-name: tests.ws.test_hello -*-
+"""The payload of hello-ok, as each protocol has it (spec 2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from openclaw_tx._version import __version__
+from openclaw_tx.auth.actions import ADMIN
+from openclaw_tx.interfaces import Agents
+from openclaw_tx.sessions.keys import MAIN, main_key
+from openclaw_tx.ws.connect import ConnectParams
+from openclaw_tx.ws.connection import Connection
+
+MAX_PAYLOAD = 26_214_400
+"""Largest message after hello, in bytes."""
+MAX_EARLY_PAYLOAD = 64 * 1024
+"""Largest message before it."""
+MAX_BUFFERED = 52_428_800
+"""Bytes held for a client that does not read."""
+MAX_ATTACHMENTS = 19_464_192
+"""Base64 characters of all attachments of a message, as bytes of a frame."""
+MAX_IMAGE = 6 * 1024 * 1024
+"""Bytes of one image."""
+
+
+class Place(NamedTuple):
+    """Where the gateway keeps its files; only administrators are told."""
+
+    config_path: str
+    state_dir: str
+
+
+class Hello:
+    """Makes hello-ok for a connection that has just been let in."""
+
+    def __init__(
+        self,
+        agents: Agents,
+        methods: Callable[[], Sequence[str]],
+        events: Sequence[str],
+        health: Callable[[Connection], tuple[Any, tuple[int, int]]],
+        tick_seconds: Callable[[], float],
+        uptime_ms: Callable[[], int],
+        session_scope: Callable[[], str],
+        place: Place | None = None,
+    ) -> None:
+        """
+        @param health: the last known health that the connection may see (C{{}} before the first), and its version.
+        """
+        self._agents = agents
+        self._methods = methods
+        self._events = events
+        self._health = health
+        self._tick_seconds = tick_seconds
+        self._uptime_ms = uptime_ms
+        self._session_scope = session_scope
+        self._place = place
+
+    def __call__(self, connection: Connection, params: ConnectParams) -> dict[str, Any]:
+        """The payload. There are no device tokens, so protocol 3 gets no C{auth} at all, as without a device."""
+        modern = connection.protocol >= 4
+        default_id = self._agents.default_id
+        health, version = self._health(connection)
+        snapshot: dict[str, Any] = {
+            "presence": [],
+            "health": health,
+            "stateVersion": {"presence": version[0], "health": version[1]},
+            "uptimeMs": self._uptime_ms(),
+            "sessionDefaults": {
+                "defaultAgentId": default_id,
+                "mainKey": MAIN,
+                "mainSessionKey": main_key(default_id),
+                "scope": self._session_scope(),
+            },
+        }
+        if self._place is not None and ADMIN in connection.principal.scopes:
+            snapshot["configPath"] = self._place.config_path
+            snapshot["stateDir"] = self._place.state_dir
+        features: dict[str, Any] = {"methods": list(self._methods()), "events": list(self._events)}
+        policy: dict[str, Any] = {
+            "maxPayload": MAX_PAYLOAD,
+            "maxBufferedBytes": MAX_BUFFERED,
+            "tickIntervalMs": round(self._tick_seconds() * 1000),
+        }
+        hello: dict[str, Any] = {
+            "type": "hello-ok",
+            "protocol": connection.protocol,
+            "server": {"version": __version__, "connId": connection.id},
+            "features": features,
+            "snapshot": snapshot,
+            "policy": policy,
+        }
+        if modern:
+            features["capabilities"] = []
+            policy["attachments"] = {"maxBytes": MAX_ATTACHMENTS, "maxImageBytes": MAX_IMAGE}
+            hello["auth"] = {
+                "method": connection.principal.method,
+                "role": connection.role,
+                "scopes": list(connection.scopes),
+            }
+        return hello

@@ -1,0 +1,239 @@
+# -*- test-case-name: tests.ws.rpc.test_agent -*-
+"""C{agent} and C{agent.wait}: run an agent, and wait for the end of a run (spec 2.10, 2.6, 3.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from openclaw_tx.deferreds import Gate
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Agents, Authoriser, Models, Run, RunEngine, Sessions
+from openclaw_tx.sessions.keys import parse_key
+from openclaw_tx.values import Entry, Part, Principal, RunRequest, RunResult, Target, TextPart, UserMessage
+from openclaw_tx.wire.frames import MAX_ID, NonEmpty
+from openclaw_tx.ws.connect import Params
+from openclaw_tx.ws.methods import Call, Method
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, sampling, seat
+from openclaw_tx.ws.rpc.results import final, remembered, waited, waited_in_vain
+from openclaw_tx.ws.rpc.waiting import within
+
+MAX_WAIT_MS = 2_147_483_647
+Key = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
+
+
+class AgentParams(Params, frozen=True):
+    """Params of C{agent}. docs/protocol.md says of each what it does."""
+
+    message: NonEmpty
+    idempotency_key: Key
+    agent_id: str = ""
+    session_key: Annotated[str, Meta(max_length=512)] = ""
+    session_id: Annotated[str, Meta(max_length=128)] = ""
+    timeout: Annotated[int, Meta(ge=0)] | None = None
+    thinking: str = ""
+    model: str = ""
+    provider: str = ""
+    extra_system_prompt: str = ""
+    attachments: list[Attachment] = []
+    channel: Annotated[str, Meta(max_length=64)] = ""
+    lane: str = ""
+    deliver: bool = False
+    best_effort_deliver: bool = False
+    to: str = ""
+    reply_to: str = ""
+    reply_channel: str = ""
+    account_id: str = ""
+    reply_account_id: str = ""
+    thread_id: str = ""
+    group_id: str = ""
+    group_channel: str = ""
+    group_space: str = ""
+
+
+class WaitParams(Params, frozen=True):
+    """Params of C{agent.wait}."""
+
+    run_id: NonEmpty
+    timeout_ms: Annotated[int, Meta(ge=0)] = 30_000
+
+
+class AgentMethods:
+    """The family of C{agent} and C{agent.wait}."""
+
+    def __init__(
+        self,
+        engine: RunEngine,
+        agents: Agents,
+        models: Models,
+        sessions: Sessions,
+        authorise: Authoriser,
+        clock: IReactorTime,
+    ) -> None:
+        self._engine = engine
+        self._agents = agents
+        self._models = models
+        self._sessions = sessions
+        self._authorise = authorise
+        self._clock = clock
+
+    def methods(self) -> Sequence[Method]:
+        """The family's entries."""
+        return [
+            Method("agent", "agent", AgentParams, self.agent),
+            Method("agent.wait", "agent.wait", WaitParams, self.wait),
+        ]
+
+    # -- agent
+
+    async def agent(self, call: Call[AgentParams]) -> Any:
+        """Answer C{accepted} at once and the result under the same id at the end; a repeated key starts nothing."""
+        params = call.params
+        asked = fingerprint("agent", params)
+        repeated = await self._repeated(call.principal, params.idempotency_key, asked)
+        if isinstance(repeated, RunResult):
+            return final(repeated)
+        if repeated is not None:
+            return acknowledged(repeated, "in_flight" if call.modern else "accepted", call.modern)
+        request = await self._request(params, asked)
+        run = self._engine.start(request, call.principal)
+        call.respond(acknowledged(run, "accepted", call.modern))
+        return final(await run.result())
+
+    async def _repeated(self, principal: Principal, run_id: str, asked: str) -> Run | RunResult | None:
+        """The run that this key started before, or its result: from memory, or after a restart from the store.
+
+        @raise GatewayError: C{idempotency_key_conflict}: the key was used for something else, or by somebody else.
+        """
+        run = self._engine.get(run_id)
+        if run is not None:
+            check_same(run.request.fingerprint, asked, run.principal.id, principal)
+            return run.outcome or run
+        stored = await self._sessions.get_run(run_id)
+        if stored is None:
+            return None
+        check_same(stored.fingerprint, asked, stored.principal_id, principal)
+        return remembered(stored) or self._engine.get(run_id)
+
+    async def _request(self, params: AgentParams, asked: str) -> RunRequest:
+        """
+        @raise GatewayError: a param that can not be honoured.
+        """
+        if params.deliver:
+            raise bad("agent", "deliver is not supported: this gateway has no channels")
+        if params.lane not in ("", "main"):
+            raise bad("agent", 'lane must be "main"')
+        parts: tuple[Part, ...] = (TextPart(text=params.message), *images("agent", params.attachments))
+        options = sampling("agent", params.thinking)
+        model = self._model(params)
+        place = await self._seat(params)
+        return RunRequest(
+            run_id=params.idempotency_key,
+            agent_id=place.agent_id,
+            session_key=place.session_key,
+            messages=(UserMessage(content=parts, timestamp_ms=int(self._clock.seconds() * 1000)),),
+            extra_system=params.extra_system_prompt,
+            model=model,
+            sampling=options,
+            timeout_s=None if params.timeout is None else float(params.timeout),
+            channel=params.channel or "webchat",
+            surface="ws",
+            fingerprint=asked,
+        )
+
+    def _model(self, params: AgentParams) -> str:
+        """The ref of the model asked for, or ""."""
+        if not params.model:
+            if params.provider:
+                raise bad("agent", "provider needs model")
+            return ""
+        ref = f"{params.provider}/{params.model}" if params.provider else params.model
+        return self._models.info(ref).ref
+
+    async def _seat(self, params: AgentParams) -> Seat:
+        """Agent and session; a session id must be that of the session, or name an explicit one."""
+        wanted = params.session_id.strip()
+        if wanted and not params.session_key.strip():
+            agent_id = params.agent_id.strip().lower() or None
+            for found in await self._sessions.list(agent_id=agent_id, limit=20, search=wanted):
+                if found.session_id == wanted:
+                    return seat("agent", self._agents, params.agent_id, found.key, "")
+            agent = params.agent_id or self._agents.default_id
+            return seat("agent", self._agents, agent, f"explicit:{wanted}", "")
+        explicit = params.idempotency_key
+        place = seat("agent", self._agents, params.agent_id or self._default(params), params.session_key, explicit)
+        if wanted:
+            entry = await self._sessions.get(place.session_key)
+            named = parse_key(place.session_key)
+            is_named = named is not None and named.rest == f"explicit:{wanted}".lower()
+            if not is_named and (entry is None or entry.session_id != wanted):
+                raise bad("agent", "sessionId is not the session of sessionKey")
+        return place
+
+    def _default(self, params: AgentParams) -> str:
+        """A recipient without an agent means the main session of the default agent."""
+        return self._agents.default_id if params.to and not params.session_key else ""
+
+    # -- agent.wait
+
+    async def wait(self, call: Call[WaitParams]) -> Any:
+        """Answer when the run has ended or the time is over; the run goes on either way. A run that nobody knows yet
+        may still come."""
+        run_id = call.params.run_id
+        until = self._clock.seconds() + min(call.params.timeout_ms, MAX_WAIT_MS) / 1000
+        run = self._engine.get(run_id)
+        if run is None:
+            stored = await self._sessions.get_run(run_id)
+            result = remembered(stored) if stored is not None else None
+            if stored is not None and result is not None:
+                self._may_read(call.principal, result.agent_id, result.session_key, stored.principal_id)
+                return waited(result)
+            run = await self._appear(run_id, until)
+        if run is None:
+            return waited_in_vain(None, run_id)
+        self._may_read(call.principal, run.request.agent_id, run.request.session_key, run.principal.id)
+        outcome = run.outcome or await within(
+            self._clock, until - self._clock.seconds(), Deferred.fromCoroutine(run.result())
+        )
+        return waited(outcome) if outcome is not None else waited_in_vain(run, run_id)
+
+    def _may_read(self, principal: Principal, agent_id: str, key: str, owner_id: str | None) -> None:
+        self._authorise(principal, "runs.read", Target(agent_id=agent_id, session_key=key, owner_id=owner_id))
+
+    async def _appear(self, run_id: str, until: float) -> Run | None:
+        """The run once it shows up; None when it has not by then."""
+        gate = Gate()
+
+        def seen(run: Run, entries: Sequence[Entry]) -> None:
+            if run.request.run_id == run_id:
+                gate.open()
+
+        stop = self._engine.subscribe(seen)
+        try:
+            if self._engine.get(run_id) is None:
+                await within(self._clock, until - self._clock.seconds(), gate.wait())
+        finally:
+            stop()
+        return self._engine.get(run_id)
+
+
+def acknowledged(run: Run, status: str, modern: bool) -> dict[str, Any]:
+    """The first answer to C{agent}."""
+    answer: dict[str, Any] = {"runId": run.request.run_id, "status": status, "acceptedAt": run.queued_at_ms}
+    if modern:
+        answer["sessionKey"] = run.request.session_key
+        answer["agentId"] = run.request.agent_id
+    return answer
+
+
+def check_same(known: str, asked: str, owner_id: str, principal: Principal) -> None:
+    """
+    @raise GatewayError: C{idempotency_key_conflict}.
+    """
+    if known != asked or owner_id != principal.id:
+        raise GatewayError("idempotency_key_conflict", "this idempotencyKey was used before for another request")

@@ -1,0 +1,132 @@
+# -*- test-case-name: tests.ws.rpc.test_asks -*-
+"""From what a client asks to a run request: the session, the images, the thinking level. Pure, but for one look-up.
+
+Every refusal is C{invalid <method> params: ...}, in the words of the wire where it has any.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Agents
+from openclaw_tx.sessions.keys import canonical_key, is_reserved, main_key, parse_key
+from openclaw_tx.values import ImagePart, Sampling
+from openclaw_tx.wire.frames import encode
+from openclaw_tx.ws.hello import MAX_IMAGE
+from openclaw_tx.ws.rpc.catalog import unknown_agent
+
+THINKING = ("off", "minimal", "low", "medium", "high", "xhigh")
+MAX_IMAGES = 20
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+
+
+class Attachment(msgspec.Struct, frozen=True, rename="camel"):
+    """A file that comes with a message. Only images are supported; further properties are ignored, as on the wire."""
+
+    type: str = ""
+    mime_type: str = ""
+    file_name: str = ""
+    content: Any = None
+    """Base64, or a data URL."""
+
+
+class Seat(NamedTuple):
+    """Who answers, and where it is kept."""
+
+    agent_id: str
+    session_key: str
+
+
+def bad(method: str, what: str) -> GatewayError:
+    """The refusal of a param."""
+    return GatewayError("invalid_request", f"invalid {method} params: {what}")
+
+
+def seat(method: str, agents: Agents, agent_id: str, session_key: str, explicit: str) -> Seat:
+    """Choose agent and session.
+
+    A session key that names an agent decides; one that does not belongs to the chosen agent (decision D33). An agent
+    alone means its main session, nothing at all a session of its own for this request.
+
+    @param explicit: name of that session, e.g. the idempotency key.
+    @raise GatewayError: the agent is unknown, agent and key disagree, or the key is reserved or malformed.
+    """
+    chosen = agent_id.strip().lower()
+    if chosen and agents.get(chosen) is None:
+        raise unknown_agent(method, agent_id)
+    if not session_key.strip():
+        if chosen:
+            return Seat(chosen, main_key(chosen))
+        chosen = agents.default_id
+        return Seat(chosen, canonical_key(f"explicit:{explicit}", chosen))
+    if is_reserved(session_key):
+        raise bad(method, "sessionKey lies in a namespace of the gateway's own")
+    try:
+        key = canonical_key(session_key, chosen or agents.default_id)
+    except GatewayError as error:
+        raise bad(method, error.info.message) from None
+    named = parse_key(key)
+    owner = named.agent_id if named is not None else agents.default_id
+    if chosen and owner != chosen:
+        raise bad(method, f'agent "{chosen}" does not match session key agent "{owner}"')
+    if agents.get(owner) is None:
+        raise unknown_agent(method, owner)
+    return Seat(owner, key)
+
+
+def images(method: str, attachments: Sequence[Attachment]) -> tuple[ImagePart, ...]:
+    """The images that came along; what the bytes are counts, not what they are said to be.
+
+    @raise GatewayError: something that is no image, no base64, or too large.
+    """
+    if len(attachments) > MAX_IMAGES:
+        raise bad(method, f"attachments: at most {MAX_IMAGES}")
+    return tuple(_image(method, number, attachment) for number, attachment in enumerate(attachments))
+
+
+def _image(method: str, number: int, attachment: Attachment) -> ImagePart:
+    where = f"attachments/{number}"
+    if not isinstance(attachment.content, str):
+        raise bad(method, f"{where}: content must be a base64 string")
+    text = attachment.content
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    if len(text) * 3 // 4 > MAX_IMAGE + 2:
+        raise bad(method, f"{where}: an image has at most {MAX_IMAGE} bytes")
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise bad(method, f"{where}: content is not base64") from None
+    mime = next((mime for magic, mime in _MAGIC if data.startswith(magic)), "")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        mime = "image/webp"
+    if not mime:
+        raise bad(method, f"{where}: only PNG, JPEG, GIF and WebP images are supported")
+    return ImagePart(data=text, mime_type=mime)
+
+
+def sampling(method: str, thinking: str) -> Sampling:
+    """What a thinking level asks of the model: its reasoning effort; C{off} leaves that to the provider.
+
+    @raise GatewayError: there is no such level.
+    """
+    if thinking and thinking not in THINKING:
+        raise bad(method, f"thinking must be one of {', '.join(THINKING)}")
+    return Sampling(reasoning_effort=thinking if thinking not in ("", "off") else None)
+
+
+def fingerprint(method: str, params: msgspec.Struct) -> str:
+    """Digest of what was asked, by which a repeated key is told from a reused one."""
+    return hashlib.sha256(method.encode() + b"\0" + encode(params)).hexdigest()

@@ -1,0 +1,268 @@
+# -*- test-case-name: tests.ws.rpc.test_chat -*-
+"""C{chat.send}, C{chat.abort} and C{chat.history}: a conversation as chat clients see it (spec 2.10)."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Agents, Authoriser, Run, RunEngine, Sessions
+from openclaw_tx.values import (
+    AssistantMessage,
+    ImagePart,
+    Message,
+    RunRequest,
+    Target,
+    TextPart,
+    ToolResultMessage,
+    UserMessage,
+)
+from openclaw_tx.wire.frames import NonEmpty, encode
+from openclaw_tx.ws.connect import Params
+from openclaw_tx.ws.methods import Call, Method
+from openclaw_tx.ws.rpc.agent import Key, check_same
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, sampling, seat
+from openclaw_tx.ws.rpc.results import remembered, usage
+from openclaw_tx.ws.rpc.waiting import within
+
+STOP_WORDS = frozenset({"/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"})
+"""A message that is only this aborts the session's runs."""
+ABORT_SECONDS = 1.0
+"""How long C{chat.abort} waits for the runs to have ended, so that their events come before its answer."""
+MAX_HISTORY_BYTES = 6 * 1024 * 1024
+"""JSON of the messages in one C{chat.history}; older ones are left out."""
+SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+class SendParams(Params, frozen=True):
+    """Params of C{chat.send}."""
+
+    session_key: SessionKey
+    message: str
+    idempotency_key: Key
+    agent_id: str = ""
+    thinking: str = ""
+    attachments: list[Attachment] = []
+    timeout_ms: Annotated[int, Meta(ge=0)] = 0
+    deliver: bool = False
+
+
+class AbortParams(Params, frozen=True):
+    """Params of C{chat.abort}."""
+
+    session_key: SessionKey
+    agent_id: str = ""
+    run_id: NonEmpty | None = None
+
+
+class HistoryParams(Params, frozen=True):
+    """Params of C{chat.history}."""
+
+    session_key: SessionKey
+    agent_id: str = ""
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
+
+
+class ChatMethods:
+    """The family of chat."""
+
+    def __init__(
+        self,
+        engine: RunEngine,
+        agents: Agents,
+        sessions: Sessions,
+        authorise: Authoriser,
+        clock: IReactorTime,
+    ) -> None:
+        self._engine = engine
+        self._agents = agents
+        self._sessions = sessions
+        self._authorise = authorise
+        self._clock = clock
+
+    def methods(self) -> Sequence[Method]:
+        """The family's entries."""
+        return [
+            Method("chat.history", "chat.history", HistoryParams, self.history),
+            Method("chat.abort", "runs.cancel", AbortParams, self.abort),
+            Method("chat.send", "agent", SendParams, self.send),
+        ]
+
+    # -- chat.send
+
+    async def send(self, call: Call[SendParams]) -> Any:
+        """Start a run and answer at once; C{agent} and C{chat} events tell the rest."""
+        params = call.params
+        text = _clean(params.message)
+        place = self._seat("chat.send", params.agent_id, params.session_key)
+        if text.strip().lower() in STOP_WORDS and not params.attachments:
+            return await self._stop(call, place, "stop")
+        if not text.strip() and not params.attachments:
+            raise GatewayError("invalid_request", "message or attachment required")
+        if params.deliver:
+            raise bad("chat.send", "deliver is not supported: this gateway has no channels")
+        asked = fingerprint("chat.send", params)
+        before = await self._before(call, asked)
+        if before:
+            return {"runId": params.idempotency_key, "status": before}
+        parts = images("chat.send", params.attachments)
+        request = RunRequest(
+            run_id=params.idempotency_key,
+            agent_id=place.agent_id,
+            session_key=place.session_key,
+            messages=(
+                UserMessage(
+                    content=(TextPart(text=text), *parts) if text.strip() else parts,
+                    timestamp_ms=int(self._clock.seconds() * 1000),
+                ),
+            ),
+            sampling=sampling("chat.send", params.thinking),
+            timeout_s=params.timeout_ms / 1000 if params.timeout_ms else None,
+            surface="ws",
+            fingerprint=asked,
+        )
+        self._engine.start(request, call.principal)
+        return {"runId": params.idempotency_key, "status": "started"}
+
+    async def _before(self, call: Call[SendParams], asked: str) -> str:
+        """C{in_flight} or C{ok} for a key that was used before.
+
+        @raise GatewayError: it was used for something else, or its run failed.
+        """
+        run_id = call.params.idempotency_key
+        run = self._engine.get(run_id)
+        if run is not None:
+            check_same(run.request.fingerprint, asked, run.principal.id, call.principal)
+            outcome = run.outcome
+        else:
+            stored = await self._sessions.get_run(run_id)
+            if stored is None:
+                return ""
+            check_same(stored.fingerprint, asked, stored.principal_id, call.principal)
+            outcome = remembered(stored)
+        if outcome is None:
+            return "in_flight"
+        if outcome.error is not None and outcome.status != "aborted":
+            raise GatewayError.from_info(outcome.error)
+        return "ok"
+
+    # -- chat.abort
+
+    async def abort(self, call: Call[AbortParams]) -> Any:
+        """Abort the session's runs, or one of them, however they were started."""
+        params = call.params
+        place = self._seat("chat.abort", params.agent_id, params.session_key)
+        if params.run_id is None:
+            return await self._stop(call, place, "rpc")
+        run = self._engine.get(params.run_id)
+        if run is None:
+            return {"ok": True, "aborted": False, "runIds": []}
+        if run.request.session_key != place.session_key:
+            raise GatewayError("invalid_request", "runId does not match sessionKey")
+        return await self._abort(call, [run], "rpc")
+
+    async def _stop(self, call: Call[Any], place: Seat, reason: str) -> Any:
+        runs = [run for run in self._engine.live() if run.request.session_key == place.session_key]
+        return await self._abort(call, runs, reason)
+
+    async def _abort(self, call: Call[Any], runs: Sequence[Run], reason: str) -> Any:
+        for run in runs:
+            request = run.request
+            target = Target(agent_id=request.agent_id, session_key=request.session_key, owner_id=run.principal.id)
+            self._authorise(call.principal, "runs.cancel", target)
+        aborted = [run for run in runs if run.abort(reason)]
+        for run in aborted:
+            if await within(self._clock, ABORT_SECONDS, Deferred.fromCoroutine(run.result())) is None:
+                break
+        return {"ok": True, "aborted": bool(aborted), "runIds": [run.request.run_id for run in aborted]}
+
+    # -- chat.history
+
+    async def history(self, call: Call[HistoryParams]) -> Any:
+        """The newest messages, oldest first; an unknown session has none."""
+        params = call.params
+        place = self._seat("chat.history", params.agent_id, params.session_key)
+        target = Target(agent_id=place.agent_id, session_key=place.session_key)
+        self._authorise(call.principal, "chat.history", target)
+        entry = await self._sessions.get(place.session_key)
+        messages = await self._sessions.transcript(place.session_key, params.limit)
+        answer: dict[str, Any] = {"sessionKey": place.session_key}
+        if entry is not None:
+            answer["sessionId"] = entry.session_id
+        answer["messages"] = _fitting(messages)
+        answer["thinkingLevel"] = "off"
+        return answer
+
+    def _seat(self, method: str, agent_id: str, session_key: str) -> Seat:
+        return seat(method, self._agents, agent_id, session_key, "")
+
+
+def _clean(text: str) -> str:
+    """A message as it is kept: NFC, without control characters but for line breaks and tabs.
+
+    @raise GatewayError: it contains null bytes.
+    """
+    if "\0" in text:
+        raise bad("chat.send", "message must not contain null bytes")
+    text = unicodedata.normalize("NFC", text)
+    return "".join(char for char in text if char in "\n\r\t" or unicodedata.category(char) != "Cc")
+
+
+def _fitting(messages: Sequence[Message]) -> list[Any]:
+    """As many of the newest messages as fit."""
+    kept: list[Any] = []
+    room = MAX_HISTORY_BYTES
+    for message in reversed(messages):
+        row = message_row(message)
+        room -= len(encode(row))
+        if room < 0:
+            break
+        kept.append(row)
+    return kept[::-1]
+
+
+def message_row(message: Message) -> dict[str, Any]:
+    """A message of a transcript as chat clients know it."""
+    if isinstance(message, UserMessage):
+        return {"role": "user", "content": [_part(part) for part in message.content], "timestamp": message.timestamp_ms}
+    if isinstance(message, ToolResultMessage):
+        return {
+            "role": "toolResult",
+            "toolCallId": message.tool_call_id,
+            "toolName": message.tool_name,
+            "content": [{"type": "text", "text": message.text}],
+            "isError": message.is_error,
+            "timestamp": message.timestamp_ms,
+        }
+    assert isinstance(message, AssistantMessage)
+    content: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
+    content += [
+        {"type": "toolCall", "id": call.id, "name": call.name, "arguments": call.arguments}
+        for call in message.tool_calls
+    ]
+    row = {
+        "role": "assistant",
+        "content": content,
+        "provider": message.provider,
+        "model": message.model,
+        "usage": usage(message.usage),
+        "stopReason": message.stop_reason,
+        "timestamp": message.timestamp_ms,
+    }
+    if message.error_message:
+        row["errorMessage"] = message.error_message
+    return row
+
+
+def _part(part: TextPart | ImagePart) -> dict[str, Any]:
+    """Images are named, not repeated: they may be large."""
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    return {"type": "image", "mimeType": part.mime_type, "bytes": len(part.data) * 3 // 4, "omitted": True}

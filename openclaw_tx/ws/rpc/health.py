@@ -1,0 +1,298 @@
+# -*- test-case-name: tests.ws.rpc.test_health -*-
+"""C{health} and C{status}: what the gateway knows of itself (spec 2.10). There are no channels and no heartbeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
+
+from openclaw_tx._version import __version__
+from openclaw_tx.deferreds import Gate
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Agents, Authoriser, Models, RunEngine, Sessions
+from openclaw_tx.values import Principal, SessionEntry
+from openclaw_tx.ws.connect import Params
+from openclaw_tx.ws.methods import Call, Method
+
+FRESH_SECONDS = 60.0
+"""How old a health report may be before it is made anew."""
+RECENT = 5
+"""Sessions that a health report names; C{status} names twice as many."""
+STORE = "(database)"
+"""What stands for the path of the session store: it is no file a client could read."""
+
+StateVersion = tuple[int, int]
+"""Of presence and of health."""
+
+
+class HealthParams(Params, frozen=True):
+    """Params of C{health}."""
+
+    probe: bool = False
+    """Look anew instead of repeating what is known."""
+
+
+class StatusParams(Params, frozen=True):
+    """Params of C{status}. There are no channels, so the first says nothing here; nor does the second."""
+
+    include_channel_summary: bool = False
+    include_cli_projection: bool = False
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A health report in its two versions."""
+
+    open: dict[str, Any]
+    """For anybody who is authenticated: no session is named."""
+    full: dict[str, Any]
+    """For who may list sessions."""
+
+
+class Health:
+    """The health report, made at most once a minute unless asked for anew. Those who ask together share the work."""
+
+    def __init__(self, agents: Agents, sessions: Sessions, authorise: Authoriser, clock: IReactorTime) -> None:
+        self._agents = agents
+        self._sessions = sessions
+        self._authorise = authorise
+        self._clock = clock
+        self._report: Report | None = None
+        self._made_at = float("-inf")
+        self._making: Gate | None = None
+        self.version = 0
+        """Counts reports."""
+
+    @property
+    def state_version(self) -> StateVersion:
+        """Version of the report that is known."""
+        return 0, self.version
+
+    def known(self, principal: Principal) -> dict[str, Any]:
+        """The last report, as far as C{principal} may see it; empty before the first."""
+        if self._report is None:
+            return {}
+        return self._report.full if self._may_see(principal) else self._report.open
+
+    async def report(self, principal: Principal, *, anew: bool = False) -> dict[str, Any]:
+        """A report no older than a minute, as far as C{principal} may see it.
+
+        @raise GatewayError: C{storage_unavailable}.
+        """
+        if anew or self._clock.seconds() - self._made_at > FRESH_SECONDS:
+            await self._refresh()
+        return self.known(principal)
+
+    def _may_see(self, principal: Principal) -> bool:
+        try:
+            self._authorise(principal, "sessions.list")
+        except GatewayError:
+            return False
+        return True
+
+    async def _refresh(self) -> None:
+        if self._making is not None:
+            await self._making.wait()
+            return
+        gate = self._making = Gate()
+        try:
+            self._report = await self._make()
+            self._made_at = self._clock.seconds()
+            self.version += 1
+        finally:
+            self._making = None
+            gate.open()
+
+    async def _make(self) -> Report:
+        started = self._clock.seconds()
+        now = _ms(started)
+        counts: dict[str, int] = {}
+        recent: dict[str, Sequence[SessionEntry]] = {}
+        for agent in self._agents.all():
+            counts[agent.id] = await self._sessions.count(agent.id)
+            recent[agent.id] = await self._sessions.list(agent_id=agent.id, limit=RECENT)
+        head = {
+            "ok": True,
+            "ts": now,
+            "durationMs": _ms(self._clock.seconds()) - now,
+            "channels": {},
+            "channelOrder": [],
+            "channelLabels": {},
+            "heartbeatSeconds": 0,
+            "defaultAgentId": self._agents.default_id,
+        }
+        newest = sorted((entry for entries in recent.values() for entry in entries), key=_age_key)[:RECENT]
+        total = {"path": STORE, "count": sum(counts.values())}
+
+        def agents(named: bool) -> list[dict[str, Any]]:
+            return [
+                {
+                    "agentId": agent.id,
+                    "name": agent.name,
+                    "isDefault": agent.is_default,
+                    "heartbeat": NO_HEARTBEAT,
+                    "sessions": {
+                        "path": STORE,
+                        "count": counts[agent.id],
+                        "recent": [_brief(entry, now) for entry in recent[agent.id]] if named else [],
+                    },
+                }
+                for agent in self._agents.all()
+                if agent.id in counts
+            ]
+
+        return Report(
+            open={**head, "agents": agents(False), "sessions": {**total, "recent": []}},
+            full={
+                **head,
+                "agents": agents(True),
+                "sessions": {**total, "recent": [_brief(entry, now) for entry in newest]},
+            },
+        )
+
+
+NO_HEARTBEAT = {"enabled": False, "every": "disabled", "everyMs": None}
+
+
+def _brief(entry: SessionEntry, now_ms: int) -> dict[str, Any]:
+    return {"key": entry.key, "updatedAt": entry.updated_at_ms, "age": max(0, now_ms - entry.updated_at_ms)}
+
+
+def _age_key(entry: SessionEntry) -> int:
+    return -entry.updated_at_ms
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+class HealthMethods:
+    """The family of C{health} and C{status}."""
+
+    def __init__(
+        self,
+        health: Health,
+        engine: RunEngine,
+        agents: Agents,
+        models: Models,
+        sessions: Sessions,
+        uptime_ms: Callable[[], int],
+        clock: IReactorTime,
+    ) -> None:
+        self._health = health
+        self._engine = engine
+        self._agents = agents
+        self._models = models
+        self._sessions = sessions
+        self._uptime_ms = uptime_ms
+        self._clock = clock
+
+    def methods(self) -> Sequence[Method]:
+        """The family's entries."""
+        return [
+            Method("health", "health", HealthParams, self.health),
+            Method("status", "status", StatusParams, self.status),
+        ]
+
+    async def health(self, call: Call[HealthParams]) -> Any:
+        """The health report. A store that can not be asked makes C{ok} false, not the request fail."""
+        try:
+            return await self._health.report(call.principal, anew=call.params.probe)
+        except CancelledError:
+            raise
+        except GatewayError as error:
+            return {**self._health.known(call.principal), "ok": False, "error": error.info.message}
+
+    async def status(self, call: Call[StatusParams]) -> Any:
+        """Agents, sessions and runs of the moment."""
+        now = _ms(self._clock.seconds())
+        recent = [status_row(entry, now, self._models) for entry in await self._sessions.list(limit=2 * RECENT)]
+        by_agent = [
+            {"agentId": agent.id, "path": STORE, "count": await self._sessions.count(agent.id)}
+            for agent in self._agents.all()
+        ]
+        live = list(self._engine.live())
+        return {
+            "runtimeVersion": __version__,
+            "uptimeMs": self._uptime_ms(),
+            "heartbeat": {
+                "defaultAgentId": self._agents.default_id,
+                "agents": [{"agentId": agent.id, **NO_HEARTBEAT} for agent in self._agents.all()],
+            },
+            "channelSummary": [],
+            "queuedSystemEvents": [],
+            "agents": [
+                {"agentId": agent.id, "name": agent.name, "isDefault": agent.is_default, "models": list(agent.models)}
+                for agent in self._agents.all()
+            ],
+            "runs": {
+                "running": sum(run.status == "running" for run in live),
+                "queued": sum(run.status == "queued" for run in live),
+            },
+            "sessions": {
+                "paths": [STORE],
+                "count": await self._sessions.count(),
+                "defaults": model_defaults(self._agents, self._models),
+                "recent": recent,
+                "byAgent": by_agent,
+            },
+        }
+
+
+def model_defaults(agents: Agents, models: Models) -> dict[str, Any]:
+    """Provider, model and window of the default agent; empty values when it has no usable model."""
+    agent = agents.get(agents.default_id)
+    try:
+        info = models.info(agent.models[0]) if agent is not None and agent.models else None
+    except GatewayError:
+        info = None
+    if info is None:
+        return {"modelProvider": None, "model": None, "contextTokens": None}
+    return {"modelProvider": info.provider, "model": info.id, "contextTokens": info.context_window}
+
+
+def session_row(entry: SessionEntry, models: Models) -> dict[str, Any]:
+    """A session as C{sessions.list} shows it (spec 2.10)."""
+    row: dict[str, Any] = {
+        "key": entry.key,
+        "kind": entry.key if entry.key in ("global", "unknown") else "direct",
+        "agentId": entry.agent_id,
+        "updatedAt": entry.updated_at_ms,
+        "sessionId": entry.session_id,
+        "abortedLastRun": entry.aborted_last_run,
+        "inputTokens": entry.input_tokens,
+        "outputTokens": entry.output_tokens,
+        "totalTokens": entry.total_tokens,
+    }
+    if entry.label:
+        row["label"] = row["displayName"] = entry.label
+    if entry.model:
+        row["modelProvider"] = entry.model_provider
+        row["model"] = entry.model
+        window = _window(entry, models)
+        if window:
+            row["contextTokens"] = window
+    return row
+
+
+def status_row(entry: SessionEntry, now_ms: int, models: Models) -> dict[str, Any]:
+    """A session as C{status} shows it: with its age, and how full its context is."""
+    row = session_row(entry, models)
+    row["age"] = max(0, now_ms - entry.updated_at_ms)
+    row["flags"] = [*(["aborted"] if entry.aborted_last_run else []), f"id:{entry.session_id}"]
+    window = row.get("contextTokens")
+    if window:
+        row["remainingTokens"] = max(0, window - entry.total_tokens)
+        row["percentUsed"] = min(100, round(100 * entry.total_tokens / window))
+    return row
+
+
+def _window(entry: SessionEntry, models: Models) -> int:
+    try:
+        return models.info(f"{entry.model_provider}/{entry.model}").context_window
+    except GatewayError:
+        return 0

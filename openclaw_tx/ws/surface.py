@@ -1,0 +1,127 @@
+# -*- test-case-name: tests.ws.test_surface -*-
+"""The WebSocket surface put together: what the gateway makes once and mounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from openclaw_tx.config.schema import Config
+from openclaw_tx.interfaces import Agents, Authenticator, Authoriser, Models, Peer, RunEngine, Sessions
+from openclaw_tx.ws.channel import ChannelFactory
+from openclaw_tx.ws.connection import Connection, Desk, Granted
+from openclaw_tx.ws.hello import Hello, Place
+from openclaw_tx.ws.hub import EVENTS, Hub
+from openclaw_tx.ws.methods import Methods
+from openclaw_tx.ws.resource import UpgradeResource
+from openclaw_tx.ws.rpc.agent import AgentMethods
+from openclaw_tx.ws.rpc.catalog import CatalogMethods
+from openclaw_tx.ws.rpc.chat import ChatMethods
+from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
+from openclaw_tx.ws.timers import Timers
+
+
+class Rooms(NamedTuple):
+    """What the surface needs of the rooms below, by seam."""
+
+    engine: RunEngine
+    agents: Agents
+    models: Models
+    sessions: Sessions
+    authenticator: Authenticator
+    authorise: Authoriser
+    granted: Granted
+    is_local_direct: Callable[[Peer], bool]
+
+
+class WebSocketSurface:
+    """Everything behind the upgrade.
+
+    @ivar resource: takes every upgrade request, whatever its path.
+    @ivar hub: the ready connections.
+    @ivar factory: all connections.
+    """
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        settings: Callable[[], Config],
+        clock: IReactorTime,
+        place: Place | None = None,
+        new_id: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        """
+        @param settings: the configuration of the moment.
+        @param place: paths that administrators are told.
+        @param new_id: makes UUIDs; nonces must be unguessable.
+        """
+        started = clock.seconds()
+        self._health = Health(rooms.agents, rooms.sessions, rooms.authorise, clock)
+        self._timers = Timers(clock)
+
+        def now_ms() -> int:
+            return int(clock.seconds() * 1000)
+
+        def uptime_ms() -> int:
+            return int((clock.seconds() - started) * 1000)
+
+        def tick_seconds() -> float:
+            return settings().gateway.tick_interval_ms / 1000
+
+        def session_scope() -> str:
+            return settings().session.scope
+
+        engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
+        authorise = rooms.authorise
+        methods = Methods(
+            [
+                HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
+                CatalogMethods(agents, models, sessions, session_scope, clock).methods(),
+                AgentMethods(engine, agents, models, sessions, authorise, clock).methods(),
+                ChatMethods(engine, agents, sessions, authorise, clock).methods(),
+            ],
+            authorise,
+        )
+        self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
+        desk = Desk(
+            authenticator=rooms.authenticator,
+            granted=rooms.granted,
+            is_local_direct=rooms.is_local_direct,
+            methods=methods,
+            hello=Hello(
+                agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, session_scope, place
+            ),
+            watch=self.hub,
+            now_ms=now_ms,
+            new_id=new_id,
+        )
+        self.factory = ChannelFactory(desk, self._timers, clock)
+        self.resource = UpgradeResource(self.factory, rooms.authenticator)
+        self.methods: Sequence[str] = methods.names
+
+    def __len__(self) -> int:
+        """Connections, let in or not."""
+        return len(self.factory)
+
+    def config_changed(self) -> None:
+        """Close connections whose credential was rotated."""
+        self.hub.revalidate()
+
+    def stop(self, reason: str = "gateway stopping") -> Deferred[None]:
+        """Tell everybody, close with 1012, take nobody any more.
+
+        @return: fires when all connections are gone, about a second later at most.
+        """
+        self.hub.shutdown(reason)
+        return self.factory.stop(1012, "service restart")
+
+    async def _health_of(self, connection: Connection) -> tuple[Any, StateVersion]:
+        report = await self._health.report(connection.principal)
+        return report, self._health.state_version
+
+    def _known_health(self, connection: Connection) -> tuple[Any, StateVersion]:
+        return self._health.known(connection.principal), self._health.state_version
