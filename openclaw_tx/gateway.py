@@ -61,6 +61,8 @@ class Gateway(MultiService):
     @ivar engine: L{openclaw_tx.interfaces.RunEngine}.
     """
 
+    name = "gateway"
+
     def __init__(
         self,
         reactor: Any,

@@ -117,7 +117,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     loaded = loader()
     startup = [f"{path}: {text}" for path, text in startup_warnings(loaded.config, loaded.environment)]
     for warning in (*loaded.warnings, *startup):
-        log.warn("{warning}", warning=warning)
+        log.warn("{text}", text=warning)
     if loaded.config.gateway.mode == "remote":
         raise ConfigError([("gateway.mode", "is remote: this configuration is for clients of another gateway")])
     number = port(loaded.config, loaded.environment, options["port"])

@@ -105,7 +105,7 @@ class ConfigWatcher(Service):
         warnings = [warning for warning in loaded.warnings if warning not in self._settings.loaded.warnings]
         changes = self._settings.replace(loaded)
         for warning in warnings:
-            self._log.warn("{warning}", warning=warning)
+            self._log.warn("{text}", text=warning)
         if changes.hot:
             self._log.info("configuration applied: {paths}", paths=", ".join(changes.hot))
         if changes.restart and mode != "hot":

@@ -3,6 +3,9 @@
 docs/testing.md shows it at work.
 """
 
+from openclaw_tx.testing.gateway import TOKEN, MemoryGateway
+from openclaw_tx.testing.http import MemoryResponse
 from openclaw_tx.testing.model import ModelCall, ScriptedModel
+from openclaw_tx.testing.websocket import MemoryWebSocket
 
-__all__ = ["ModelCall", "ScriptedModel"]
+__all__ = ["TOKEN", "MemoryGateway", "MemoryResponse", "MemoryWebSocket", "ModelCall", "ScriptedModel"]

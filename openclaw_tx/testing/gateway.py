@@ -1,0 +1,160 @@
+# -*- test-case-name: tests.testing.test_gateway -*-
+# mypy: allow-untyped-calls
+"""A whole gateway in memory, on a clock that the test advances."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from treq.client import HTTPClient
+from twisted.internet.testing import MemoryReactorClock
+from twisted.web.client import Agent
+
+from openclaw_tx.config.files import merge
+from openclaw_tx.gateway import Gateway
+from openclaw_tx.interfaces import Tool
+from openclaw_tx.sessions.lifecycle import inline_parts
+from openclaw_tx.testing.http import MemoryResponse, send
+from openclaw_tx.testing.model import ScriptedModel
+from openclaw_tx.testing.network import MemoryEndpoint
+from openclaw_tx.testing.websocket import MemoryWebSocket
+
+TOKEN = "a-token-for-tests"
+
+START = 1_700_000_000.0
+"""The clock's time at the beginning, in seconds since 1970."""
+
+
+class MemoryGateway:
+    """The real gateway: sites, engine, store. Only its model, its clock and its network are the test's.
+
+    @ivar gateway: the L{Gateway}, already started.
+    @ivar model: the scripted model that every agent uses.
+    @ivar client: a treq C{HTTPClient} that reaches this gateway under every address; call L{flush} after using it.
+    @ivar clock: the reactor of it all.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | None = None,
+        *,
+        tools: Iterable[Tool] = (),
+        model: ScriptedModel | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        @param config: laid over a configuration with the chat endpoint on and agents main and beta.
+        @param tools: tools beside the built-in ones.
+        """
+        self.clock: Any = MemoryReactorClock()
+        self.clock.advance(START)
+        self.model = model or ScriptedModel()
+        self._directory = tempfile.mkdtemp(prefix="openclaw-test-")
+        ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
+        base: dict[str, Any] = {
+            "gateway": {
+                "auth": {"mode": "token", "token": TOKEN},
+                "http": {"endpoints": {"chatCompletions": {"enabled": True}}},
+            },
+            "agents": {"defaults": {"model": self.model.ref}, "list": [{"id": "main"}, {"id": "beta"}]},
+            "models": {"mode": "replace"},
+        }
+        given = dict(config or {})
+        if "list" in given.get("agents", {}):
+            del base["agents"]["list"]
+        self.config = merge(base, given)
+        self.gateway = Gateway(
+            self.clock,
+            self.config,
+            state_dir=self._directory,
+            environment=environment,
+            models={self.model.provider: self.model},
+            tools=tools,
+            store=inline_parts(self.clock.seconds, lambda: next(ids)),
+            new_id=lambda: next(ids),
+            randomness=lambda: 0.5,
+        )
+        self.gateway.startService()
+        self.site = self.gateway.site()
+        self._endpoints: list[MemoryEndpoint] = []
+        self.client = HTTPClient(Agent.usingEndpointFactory(self.clock, self._endpoint()))
+
+    # -- HTTP
+
+    def post(
+        self, path: str, body: Any = None, *, token: str | None = TOKEN, headers: Mapping[str, str] | None = None
+    ) -> MemoryResponse:
+        """POST a JSON body (bytes go as they are)."""
+        data = body if isinstance(body, bytes) else json.dumps(body if body is not None else {}).encode("utf-8")
+        return self.request(
+            "POST", path, data, token=token, headers={"Content-Type": "application/json", **(headers or {})}
+        )
+
+    def get(self, path: str, *, token: str | None = TOKEN, headers: Mapping[str, str] | None = None) -> MemoryResponse:
+        """GET."""
+        return self.request("GET", path, token=token, headers=headers)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        token: str | None = TOKEN,
+        headers: Mapping[str, str] | None = None,
+    ) -> MemoryResponse:
+        """Any request, on a connection of its own."""
+        authorization = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        return send(self.clock, self._endpoint(), method, path, body, {**authorization, **(headers or {})})
+
+    # -- WebSocket
+
+    def websocket(self) -> MemoryWebSocket:
+        """A WebSocket client that has not said C{connect} yet."""
+        return MemoryWebSocket(self.clock, self._endpoint(), self.flush, TOKEN)
+
+    # -- time
+
+    def flush(self) -> None:
+        """Carry all bytes that are on their way."""
+        for endpoint in self._endpoints:
+            endpoint.flush()
+
+    def advance(self, seconds: float, steps: int = 1) -> None:
+        """Let time pass, in so many steps, and carry what moves."""
+        for _ in range(steps):
+            self.clock.advance(seconds / steps)
+            self.flush()
+
+    def close(self) -> None:
+        """Stop the gateway and check that it leaves nothing behind.
+
+        @raise AssertionError: it does not stop, or a delayed call is left.
+        """
+        for call in self.model.calls:
+            if not call.done.called:
+                call.done.cancel()
+        stopped = self.gateway.stopService()
+        for _ in range(400):
+            if stopped.called:
+                break
+            self.advance(0.1)
+        assert stopped.called, "the gateway does not stop"
+        for endpoint in self._endpoints:
+            endpoint.disconnect()
+        shutil.rmtree(self._directory, ignore_errors=True)
+        left = self.clock.getDelayedCalls()
+        assert not left, f"left behind: {left}"
+
+    def _endpoint(self) -> MemoryEndpoint:
+        endpoint = MemoryEndpoint(self.site)
+        self._endpoints.append(endpoint)
+        return endpoint
+
+
+__all__ = ["START", "TOKEN", "MemoryGateway"]

@@ -1,0 +1,92 @@
+# -*- test-case-name: tests.test_docs -*-
+"""The code in the documentation runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IServiceCollection
+from twisted.internet import reactor
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from openclaw_tx.testing import MemoryGateway, ScriptedModel
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def blocks(page: str) -> list[str]:
+    """The Python blocks of a page."""
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+
+
+class TestingPageTests(SynchronousTestCase):
+    """docs/testing.md."""
+
+    def test_cases_pass(self) -> None:
+        """Every test shown on the page passes."""
+        namespace: dict[str, Any] = {}
+        for block in blocks("testing.md"):
+            exec(block, namespace)
+        cases = [
+            value
+            for value in namespace.values()
+            if isinstance(value, type) and issubclass(value, SynchronousTestCase) and value is not SynchronousTestCase
+        ]
+        ran = 0
+        for case in cases:
+            for name in dir(case):
+                if name.startswith("test_"):
+                    result = case(name).defaultTestResult()
+                    case(name).run(result)
+                    self.assertEqual([text for _, text in (*result.errors, *result.failures)], [])
+                    ran += 1
+        self.assertEqual(ran, 4)
+
+
+class EmbeddingPageTests(TestCase):
+    """docs/embedding.md."""
+
+    def setUp(self) -> None:
+        """Run the page's blocks in a directory of their own."""
+        directory = self.mktemp()
+        os.makedirs(directory)
+        before = os.getcwd()
+        os.chdir(directory)
+        self.addCleanup(os.chdir, before)
+        self.page: dict[str, Any] = {}
+        for block in blocks("embedding.md"):
+            exec(block, self.page)
+
+    def test_application(self) -> None:
+        """The gateway is a service of the application, its tree is mounted, and building it opened nothing."""
+        self.assertIn(self.page["gateway"], list(IServiceCollection(self.page["application"])))
+        self.assertIs(self.page["root"].children[b"agents"], self.page["gateway"].resource())
+        self.assertEqual(self.page["gateway"].agents()[0].id, "support")
+        self.assertEqual(reactor.getReaders(), [found for found in reactor.getReaders() if "Port" not in repr(found)])  # type: ignore[attr-defined]
+
+    def test_running_and_watching(self) -> None:
+        """C{run_agent}'s Deferred fires with the result; a subscriber sees the text."""
+        printed: list[Any] = []
+        self.page["print"] = lambda *values: printed.append(values)
+        memory = MemoryGateway({"agents": {"list": [{"id": "support"}]}})
+        self.addCleanup(memory.close)
+        memory.model.say("Hello!")
+        stop = self.page["watch"](memory.gateway)
+        self.successResultOf(self.page["greet"](memory.gateway))
+        stop()
+        self.assertEqual([values[-1] for values in printed[:1]], ["Hello!"])
+        self.assertEqual(printed[-1][:2], ("ok", "Hello!"))
+
+    def test_tool(self) -> None:
+        """A tool of one's own is offered to the model, called, and its result read."""
+        model = ScriptedModel()
+        memory = MemoryGateway(model=model, tools=[self.page["StockLevel"]()])
+        self.addCleanup(memory.close)
+        model.call_tool("stock_level", {"article": "bolt"})
+        model.say("Three.")
+        self.successResultOf(memory.gateway.run_agent("How many bolts?"))
+        self.assertIn("stock_level", [tool.name for tool in model.requests[0].tools])
+        self.assertEqual(model.requests[1].messages[-1].text, "bolt: 3 in stock")

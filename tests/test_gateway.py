@@ -1,0 +1,335 @@
+# -*- test-case-name: tests.test_gateway -*-
+"""The whole gateway in memory: what only shows when every room is real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from openclaw_tx import Gateway
+from openclaw_tx.errors import ConfigError, GatewayError
+from openclaw_tx.testing import TOKEN, MemoryGateway, ScriptedModel
+from openclaw_tx.testing.network import MemoryEndpoint
+from openclaw_tx.testing.websocket import MemoryWebSocket
+from openclaw_tx.values import RunEnded, RunResult
+
+HELLO = {"messages": [{"role": "user", "content": "hi"}]}
+CHAT = "/v1/chat/completions"
+
+
+class GatewayCase(SynchronousTestCase):
+    """A gateway for each test; it must stop clean."""
+
+    config: dict[str, Any] = {}
+
+    def setUp(self) -> None:
+        """Start it."""
+        self.memory = MemoryGateway(self.config)
+        self.addCleanup(self.memory.close)
+        self.model = self.memory.model
+
+    def chat(self, body: dict[str, Any] | None = None, **headers: str) -> Any:
+        """A chat completion; header names with underscores."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.memory.post(CHAT, {**HELLO, **(body or {})}, headers=named)
+
+    def keys(self) -> list[str]:
+        """Keys of the stored sessions."""
+        client = self.memory.websocket()
+        client.connect()
+        rows = client.request("sessions.list")["payload"]["sessions"]
+        client.close()
+        return sorted(row["key"] for row in rows)
+
+
+class OneEngineTests(GatewayCase):
+    """S4, S5, S6: both surfaces are two doors of one house."""
+
+    config = {
+        "tools": {"deny": ["agents_list"]},
+        "agents": {"list": [{"id": "main"}, {"id": "beta", "tools": {"deny": ["session_status"]}}]},
+    }
+
+    def test_s05_http_run_is_seen_on_websocket(self) -> None:
+        """A WebSocket client sees the agent events of a run that came by HTTP."""
+        client = self.memory.websocket()
+        client.connect()
+        self.model.say("Hel", "lo")
+        run_id = self.chat().headers["x-openclaw-run-id"]
+        self.memory.flush()
+        mine = [event["payload"] for event in client.events("agent") if event["payload"]["runId"] == run_id]
+        said = "".join(payload["data"].get("delta", "") for payload in mine if payload["stream"] == "assistant")
+        self.assertEqual(said, "Hello")
+        self.assertEqual([p["data"]["phase"] for p in mine if p["stream"] == "lifecycle"][-1], "end")
+        self.assertEqual([payload["seq"] for payload in mine], list(range(1, len(mine) + 1)))
+        client.close()
+
+    def test_s05_one_session_for_both(self) -> None:
+        """An HTTP request and a WebSocket C{agent} with one key share history and lane."""
+        client = self.memory.websocket()
+        client.connect()
+        first = self.chat(x_openclaw_session_key="agent:main:shared")
+        accepted = client.request(
+            "agent", {"message": "and now?", "sessionKey": "agent:main:shared", "idempotencyKey": "k"}
+        )
+        self.assertEqual(accepted["payload"]["status"], "accepted")
+        self.assertEqual(len(self.model.calls), 1)
+        self.model.calls[0].text("one")
+        self.model.calls[0].finish()
+        self.memory.flush()
+        self.assertEqual(first.json()["choices"][0]["message"]["content"], "one")
+        self.assertEqual([m.text for m in self.model.requests[1].messages], ["hi", "one", "and now?"])
+        self.model.calls[1].text("two")
+        self.model.calls[1].finish()
+        self.memory.flush()
+        self.assertEqual(client.response(accepted["id"])["payload"]["status"], "ok")
+        self.assertEqual(self.keys(), ["agent:main:shared"])
+        client.close()
+
+    def test_s06_tool_policy(self) -> None:
+        """A denied tool is absent from the model request of an HTTP run; an agent's own policy counts too."""
+        for model, names in (("openclaw", {"session_status"}), ("openclaw:beta", set())):
+            self.model.say("x")
+            self.chat({"model": model})
+            self.assertEqual({tool.name for tool in self.model.requests[-1].tools}, names)
+
+    def test_tool_round(self) -> None:
+        """The built-in status tool runs inside an HTTP run and tells the session it is in."""
+        self.model.call_tool("session_status", {})
+        self.model.say("Done.")
+        response = self.chat({"user": "alice"})
+        self.assertEqual(response.json()["choices"][0]["message"]["content"], "Done.")
+        self.assertIn("agent:main:openai-user:alice", self.model.requests[1].messages[-1].text)
+
+
+class SessionTests(GatewayCase):
+    """S15, S18, S19 over the real store."""
+
+    def test_s18_stateless(self) -> None:
+        """Two plain requests share nothing and leave nothing."""
+        for _ in range(2):
+            self.model.say("x")
+            self.chat()
+        self.assertEqual(len(self.model.requests[1].messages), 1)
+        self.assertEqual(self.keys(), [])
+
+    def test_s19_user(self) -> None:
+        """The same user continues; another user and another agent do not see it."""
+        for user, model in (("Alice", "openclaw"), ("alice", "openclaw"), ("bob", "openclaw"), ("alice", "agent:beta")):
+            self.model.say("x")
+            self.chat({"user": user, "model": model})
+        self.assertEqual([len(request.messages) for request in self.model.requests], [1, 3, 1, 1])
+        self.assertEqual(
+            self.keys(),
+            ["agent:beta:openai-user:alice", "agent:main:openai-user:alice", "agent:main:openai-user:bob"],
+        )
+
+    def test_resent_history_is_not_doubled(self) -> None:
+        """A client that keeps its own history and a session do not add up (design decision 14)."""
+        self.model.say("one")
+        self.chat({"user": "a"})
+        self.model.say("two")
+        resent = [*HELLO["messages"], {"role": "assistant", "content": "one"}, {"role": "user", "content": "more"}]
+        self.memory.post(CHAT, {"messages": resent, "user": "a"})
+        self.assertEqual([message.text for message in self.model.requests[1].messages], ["hi", "one", "more"])
+
+    def test_session_header(self) -> None:
+        """The header decides, keeps its case, and is echoed; two calls share the transcript."""
+        for _ in range(2):
+            self.model.say("x")
+            response = self.chat({"user": "ignored"}, x_openclaw_session_key="agent:main:My-Thread")
+            self.assertEqual(response.headers["x-openclaw-session-key"], "agent:main:My-Thread")
+        self.assertEqual(len(self.model.requests[1].messages), 3)
+        self.assertEqual(self.keys(), ["agent:main:My-Thread"])
+
+
+class ReloadTests(GatewayCase):
+    """Edits take effect without a restart."""
+
+    def enabled(self, switch: bool, **auth: Any) -> dict[str, Any]:
+        """The configuration with the endpoint on or off."""
+        section = {**self.memory.config["gateway"], "http": {"endpoints": {"chatCompletions": {"enabled": switch}}}}
+        if auth:
+            section["auth"] = auth
+        return {**self.memory.config, "gateway": section}
+
+    def test_s16_s17_toggle(self) -> None:
+        """Off means 404 for the next request while a running stream finishes; on answers again."""
+        stream = self.chat({"stream": True})
+        self.memory.gateway.reload(self.enabled(False))
+        refused = self.chat()
+        self.assertEqual((refused.code, refused.json()["error"]["code"]), (404, "endpoint_disabled"))
+        self.model.calls[0].text("still here")
+        self.model.calls[0].finish()
+        self.memory.flush()
+        self.assertEqual(stream.events()[-1], "[DONE]")
+        self.memory.gateway.reload(self.enabled(True))
+        self.model.say("back")
+        self.assertEqual(self.chat().code, 200)
+
+    def test_rotated_secret(self) -> None:
+        """After a rotation the old secret is out, on both surfaces and for connections already open."""
+        client = self.memory.websocket()
+        client.connect()
+        self.memory.gateway.reload(self.enabled(True, mode="token", token="another-secret"))
+        self.memory.flush()
+        self.assertEqual(client.closed and client.closed[0], 4001)
+        self.assertEqual(self.memory.post(CHAT, HELLO).code, 0)  # the wrong secret is answered late
+        self.memory.advance(1)
+        self.model.say("x")
+        self.assertEqual(self.memory.post(CHAT, HELLO, token="another-secret").code, 200)
+
+    def test_bad_edit(self) -> None:
+        """What can not be used changes nothing."""
+        self.assertRaises(ConfigError, self.memory.gateway.reload, {"gateway": {"port": "x"}})
+        self.model.say("x")
+        self.assertEqual(self.chat().code, 200)
+
+    def test_new_agent(self) -> None:
+        """An agent added to the list answers at once."""
+        config = self.enabled(True)
+        config["agents"] = {**config["agents"], "list": [{"id": "main"}, {"id": "gamma"}]}
+        self.memory.gateway.reload(config)
+        self.model.say("x")
+        self.assertEqual(self.chat({"model": "openclaw/gamma"}).code, 200)
+
+
+class RunAgentTests(GatewayCase):
+    """The embedder's door."""
+
+    def test_events_and_result(self) -> None:
+        """Events come as they happen; the result is the last of them."""
+        seen: list[Any] = []
+        deferred = self.memory.gateway.run_agent("hi", on_event=seen.append)
+        self.assertNoResult(deferred)
+        self.model.calls[0].text("yes")
+        self.model.calls[0].finish()
+        result = self.successResultOf(deferred)
+        self.assertEqual(seen[-1].event, RunEnded(result=result))
+        self.assertEqual((result.text, result.agent_id), ("yes", "main"))
+
+    def test_cancel(self) -> None:
+        """Cancelling the Deferred aborts the run and the model call."""
+        deferred = self.memory.gateway.run_agent("hi")
+        deferred.cancel()
+        self.failureResultOf(deferred, CancelledError)
+        self.assertTrue(self.model.calls[0].cancelled)
+
+    def test_failed_run_is_a_result(self) -> None:
+        """A run that failed fires with its result, which tells why."""
+        self.model.fail("provider_auth", "401 no")
+        result: RunResult = self.successResultOf(self.memory.gateway.run_agent("hi"))
+        assert result.error is not None
+        self.assertEqual((result.status, result.error.code), ("error", "provider_auth"))
+
+    def test_refused(self) -> None:
+        """A run that was not admitted fails with the refusal."""
+        gateway = self.memory.gateway
+        for fields in ({"agent_id": "nope"}, {"session_key": "agent:beta:x", "agent_id": "main"}):
+            self.failureResultOf(gateway.run_agent("hi", **fields), GatewayError)
+
+    def test_session_key_names_the_agent(self) -> None:
+        """A whole key needs no agent beside it."""
+        self.model.say("x")
+        result = self.successResultOf(self.memory.gateway.run_agent("hi", session_key="agent:beta:desk"))
+        self.assertEqual((result.agent_id, result.session_key), ("beta", "agent:beta:desk"))
+
+    def test_idempotency(self) -> None:
+        """The same run id joins the same run; another question under it is refused."""
+        self.model.say("x")
+        results = [self.successResultOf(self.memory.gateway.run_agent("hi", run_id="mine", user="u")) for _ in range(2)]
+        self.assertEqual(results[0], results[1])
+        self.assertEqual(len(self.model.calls), 1)
+        self.failureResultOf(self.memory.gateway.run_agent("other", run_id="mine", user="u"), GatewayError)
+
+
+class MountedTests(SynchronousTestCase):
+    """Under a foreign Site, at a prefix."""
+
+    def setUp(self) -> None:
+        """Mount a gateway at /deep/agents."""
+        self.memory = MemoryGateway()
+        self.addCleanup(self.memory.close)
+        root, deep = Resource(), Resource()
+        root.putChild(b"deep", deep)
+        deep.putChild(b"agents", self.memory.gateway.resource())
+        site = Site(root, reactor=self.memory.clock)
+        site.noisy = False
+        self.memory.site = site  # type: ignore[assignment]
+
+    def test_http(self) -> None:
+        """Every path works below the prefix, and only there; errors keep their shape."""
+        self.memory.model.say("x")
+        self.assertEqual(self.memory.post(f"/deep/agents{CHAT}", HELLO).code, 200)
+        self.assertEqual(self.memory.get("/deep/agents/v1/models").json()["object"], "list")
+        self.assertEqual(self.memory.get("/deep/agents/healthz", token=None).code, 200)
+        self.assertEqual(self.memory.get("/deep/agents/v1/nope").json()["error"]["code"], "not_found")
+        self.assertEqual(self.memory.post(CHAT, HELLO).code, 404)
+
+    def test_body_cap(self) -> None:
+        """The limit on bodies holds although the foreign site has buffered it."""
+        self.assertEqual(self.memory.post(f"/deep/agents{CHAT}", b" " * (20 * 1024 * 1024 + 1)).code, 413)
+
+    def test_websocket(self) -> None:
+        """The upgrade works at the mount point."""
+        endpoint = MemoryEndpoint(self.memory.site)
+        self.memory._endpoints.append(endpoint)
+        client = MemoryWebSocket(self.memory.clock, endpoint, self.memory.flush, TOKEN, path="/deep/agents/")
+        self.assertEqual(client.connect()["type"], "hello-ok")
+        client.close()
+
+
+class LifeTests(SynchronousTestCase):
+    """Starting, stopping, two at once."""
+
+    def test_two_gateways(self) -> None:
+        """Two gateways in one process share nothing."""
+        one, two = MemoryGateway(), MemoryGateway({"gateway": {"auth": {"token": "two"}}})
+        self.addCleanup(one.close)
+        self.addCleanup(two.close)
+        one.model.say("from one")
+        two.model.say("from two")
+        self.assertEqual(one.post(CHAT, HELLO).json()["choices"][0]["message"]["content"], "from one")
+        self.assertEqual(two.post(CHAT, HELLO, token="two").json()["choices"][0]["message"]["content"], "from two")
+
+    def test_drain(self) -> None:
+        """At a stop streams end with an error that says why, new work is refused, WebSockets close with 1012."""
+        memory = MemoryGateway({"gateway": {"shutdownGraceSeconds": 2}})
+        self.addCleanup(memory.close)
+        client = memory.websocket()
+        client.connect()
+        stream = memory.post(CHAT, {**HELLO, "stream": True})
+        memory.model.calls[0].text("half")
+        stopping = memory.gateway.stopService()
+        memory.flush()
+        refused = memory.post(CHAT, HELLO)
+        self.assertEqual((refused.code, refused.headers["retry-after"]), (503, "5"))
+        self.assertEqual(refused.json()["error"]["code"], "gateway_draining")
+        self.assertEqual(memory.get("/readyz").code, 503)
+        self.assertEqual(memory.get("/healthz", token=None).code, 200)
+        memory.advance(6, steps=60)
+        self.assertTrue(stopping.called)
+        self.assertEqual(stream.events()[-2]["error"]["code"], "gateway_restarting")
+        self.assertEqual(client.closed and client.closed[0], 1012)
+        self.assertEqual([event["event"] for event in client.events()][-1], "shutdown")
+
+    def test_no_module_state(self) -> None:
+        """A gateway that was made and never started leaves nothing behind."""
+        clock: Any = MemoryReactorClock()
+        model = ScriptedModel()
+        directory = Path(self.mktemp())
+        clock.callFromThread = lambda function, *args: function(*args)
+        token = {"gateway": {"auth": {"token": "a-secret"}}, "models": {"mode": "replace"}}
+        Gateway(clock, token, state_dir=directory, models={"scripted": model})
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_missing_secret(self) -> None:
+        """Without a secret there is no gateway."""
+        error = self.assertRaises(ConfigError, Gateway, MemoryReactorClock(), {}, state_dir=self.mktemp())
+        self.assertIn("OPENCLAW_GATEWAY_TOKEN", str(error))

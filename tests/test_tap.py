@@ -1,0 +1,207 @@
+# -*- test-case-name: tests.test_tap -*-
+"""The twistd plugin: options, start-up checks, ports, and the line it logs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+from twisted.application.service import IServiceMaker
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
+from twisted.logger import globalLogPublisher
+from twisted.plugin import getPlugins
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.tap import Options, makeService
+
+SECRET = "a-secret-nobody-logs"
+
+
+class Reactor(MemoryReactorClock):
+    """A reactor whose ports may be busy."""
+
+    busy: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.from_threads: Queue[Any] = Queue()
+
+    def callFromThread(self, function: Any, *args: Any, **kwargs: Any) -> None:
+        """When the test says so, in its own thread."""
+        self.from_threads.put(lambda: function(*args, **kwargs))
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        """Refuse busy interfaces."""
+        if interface in self.busy:
+            raise CannotListenError(interface, port, OSError(98, "Address already in use"))
+        return super().listenTCP(port, factory, backlog, interface)
+
+
+class TapTests(SynchronousTestCase):
+    """C{makeService} on a reactor in memory."""
+
+    def setUp(self) -> None:
+        """A configuration file and everything that is logged."""
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir()
+        self.reactor: Any = Reactor()
+        self.observer = EventLoggingObserver()
+        globalLogPublisher.addObserver(self.observer)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observer)
+        self.write({"gateway": {"auth": {"token": SECRET}}, "models": {"mode": "replace"}})
+
+    def write(self, config: Any) -> None:
+        """The configuration file."""
+        text = config if isinstance(config, str) else json.dumps(config)
+        (self.directory / "openclaw.json").write_text(text, "utf-8")
+
+    def make(self, *arguments: str, **environ: str) -> Any:
+        """What twistd makes of a command line."""
+        options = Options()
+        options.parseOptions(["--state-dir", str(self.directory), *arguments])
+        return makeService(options, self.reactor, {"HOME": str(self.directory), **environ})
+
+    def refused(self, *arguments: str, **environ: str) -> str:
+        """The one line of a start that fails."""
+        error = self.assertRaises(SystemExit, self.make, *arguments, **environ)
+        assert isinstance(error.code, str)
+        self.assertNotIn("\n", error.code)
+        self.assertNotIn(SECRET, error.code)
+        return error.code
+
+    def listening(self) -> list[tuple[int, str]]:
+        """Ports that are open, with their interfaces."""
+        return [(port, interface) for port, _, _, interface in self.reactor.tcpServers]
+
+    def test_plugin(self) -> None:
+        """twistd finds the plugin, and finding it imports nothing of the gateway."""
+        found = [plugin for plugin in getPlugins(IServiceMaker) if plugin.tapname == "openclaw"]
+        self.assertEqual([plugin.module for plugin in found], ["openclaw_tx.tap"])
+
+    def test_help(self) -> None:
+        """The help names every option and says what a stranger must know."""
+        text = str(Options())
+        for word in ("--config", "--state-dir", "--port", "--endpoint", "--token", "--password", "--verbose"):
+            self.assertIn(word, text)
+        self.assertIn("openclaw-tx setup", text)
+
+    def test_default_addresses(self) -> None:
+        """Without options it listens on loopback, both families, port 18789."""
+        service = self.make()
+        service.privilegedStartService()
+        self.assertEqual(self.listening(), [(18789, "127.0.0.1"), (18789, "::1")])
+
+    def test_started_once(self) -> None:
+        """The privileged and the ordinary start open each port once; twist has only the ordinary one."""
+        service = self.make("--port", "4000")
+        service.privilegedStartService()
+        service.startService()
+        self.assertEqual(self.listening(), [(4000, "127.0.0.1"), (4000, "::1")])
+        self.stop(service)
+
+    def stop(self, service: Any) -> None:
+        """Stop it and see that nothing is left."""
+        stopping = service.stopService()
+        while not stopping.called:
+            # What comes next is the store's own thread closing the database.
+            self.reactor.from_threads.get(timeout=30)()
+        self.successResultOf(stopping)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_port_precedence(self) -> None:
+        """--port, then the environment, then the configuration."""
+        self.write({"gateway": {"auth": {"token": SECRET}, "port": 1111}, "models": {"mode": "replace"}})
+        for arguments, environ, expected in (
+            ((), {}, 1111),
+            ((), {"OPENCLAW_GATEWAY_PORT": "2222"}, 2222),
+            (("--port", "3333"), {"OPENCLAW_GATEWAY_PORT": "2222"}, 3333),
+        ):
+            self.reactor = Reactor()
+            self.make(*arguments, **environ).privilegedStartService()
+            self.assertEqual(self.listening()[0][0], expected)
+
+    def test_endpoints(self) -> None:
+        """Endpoint strings replace bind and port."""
+        self.make("--endpoint", "tcp:1:interface=127.0.0.1", "--endpoint", "tcp:2").privilegedStartService()
+        self.assertEqual(self.listening(), [(1, "127.0.0.1"), (2, "")])
+
+    def test_busy_port(self) -> None:
+        """A busy port is one line and an exit, whichever start finds it."""
+        self.reactor.busy = frozenset({"127.0.0.1"})
+        for start in ("privilegedStartService", "startService"):
+            error = self.assertRaises(SystemExit, getattr(self.make(), start))
+            self.assertIn("18789", str(error.code))
+            self.assertIn("in use", str(error.code))
+
+    def test_no_ipv6(self) -> None:
+        """Loopback without IPv6 is fine."""
+        self.reactor.busy = frozenset({"::1"})
+        self.make().privilegedStartService()
+        self.assertEqual(self.listening(), [(18789, "127.0.0.1")])
+
+    def test_bad_options(self) -> None:
+        """Options that can not be are told as such."""
+        for arguments in (["--port", "x"], ["--port", "70000"], ["--nope"]):
+            self.assertRaises(usage.UsageError, Options().parseOptions, arguments)
+        self.assertIn("--endpoint nope", self.refused("--endpoint", "nope"))
+
+    def test_unreadable_configuration(self) -> None:
+        """Broken syntax, unknown keys and a missing secret each give one line that names the place."""
+        self.write("{gateway: {port: }")
+        self.assertIn("line 1", self.refused())
+        self.write({"gateway": {"auth": {"token": SECRET}, "prot": 1}})
+        self.assertIn("gateway.prot", self.refused())
+        self.write({})
+        self.assertIn("OPENCLAW_GATEWAY_TOKEN", self.refused())
+
+    def test_remote_mode(self) -> None:
+        """A configuration for clients is not served."""
+        self.write({"gateway": {"mode": "remote", "auth": {"token": SECRET}}})
+        self.assertIn("gateway.mode", self.refused())
+
+    def test_secrets_from_options(self) -> None:
+        """--token and --password stand in for the configuration, and decide the mode."""
+        self.write({"models": {"mode": "replace"}})
+        self.make("--token", SECRET).privilegedStartService()
+        self.make("--password", SECRET).privilegedStartService()
+        self.make(OPENCLAW_GATEWAY_TOKEN=SECRET).privilegedStartService()
+        self.assertIn("gateway.auth", self.refused())
+
+    def test_no_authentication(self) -> None:
+        """Mode none is for this machine only, also with endpoints."""
+        self.write({"gateway": {"auth": {"mode": "none"}}, "models": {"mode": "replace"}})
+        self.make("--endpoint", "tcp:1:interface=127.0.0.1").privilegedStartService()
+        self.assertIn("loopback", self.refused("--endpoint", "tcp:1"))
+
+    def test_what_is_logged(self) -> None:
+        """The start says where it listens, which agents and models, whether the endpoint is on; never a secret."""
+        service = self.make("--port", "4000")
+        service.startService()
+        text = "\n".join(event["log_format"].format(**event) for event in self.observer if event.get("log_format"))
+        for word in ("listening on", "4000", "agents: main", "models: none", "chat completions endpoint: off"):
+            self.assertIn(word, text)
+        self.assertNotIn(SECRET, text)
+        self.stop(service)
+
+    def test_edit(self) -> None:
+        """An edit of the file reaches the running gateway; the command line's secret stays in force."""
+        self.write({"models": {"mode": "replace"}})
+        service = self.make("--token", SECRET)
+        service.startService()
+        gateway = service.getServiceNamed("gateway")
+        self.assertFalse(gateway.settings().gateway.http.endpoints.chat_completions.enabled)
+        self.write(
+            {
+                "gateway": {"http": {"endpoints": {"chatCompletions": {"enabled": True}}}},
+                "models": {"mode": "replace"},
+            }
+        )
+        for _ in range(30):
+            self.reactor.advance(0.1)
+        self.assertTrue(gateway.settings().gateway.http.endpoints.chat_completions.enabled)
+        self.assertEqual(gateway.settings().gateway.auth.token, SECRET)
+        self.stop(service)
