@@ -28,7 +28,7 @@ FLOORS: dict[str, int] = {
     "web": 3,
     "ws": 3,
     "gateway": 4,
-    "__init__": 4,
+    "__init__": 5,
     "tap": 5,
     "cli": 5,
     "testing": 5,

@@ -43,10 +43,15 @@ class _Connection(ProtocolWrapper):
 
 @implementer(IAgentEndpointFactory, IStreamClientEndpoint)
 class Connections:
-    """Makes the connections to one server, and knows them all."""
+    """Makes the connections to one server, and knows them all.
+
+    @ivar live: those that are open.
+    @ivar attempts: how often one was asked for; a request during which it stays the same reuses one.
+    """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         self.live: set[_Connection] = set()
+        self.attempts = 0
         self._endpoint = endpoint
         self._closed: Gate | None = None
 
@@ -59,9 +64,10 @@ class Connections:
             connection.owner = self
             return connection
 
+        self.attempts += 1
         quiet: Any = protocolFactory
         quiet.noisy = False  # or it logs two lines for each connection
-        wrapping: WrappingFactory[_Connection] = WrappingFactory(protocolFactory)
+        wrapping: WrappingFactory[_Connection] = WrappingFactory(protocolFactory)  # type: ignore[no-untyped-call]
         wrapping.noisy = False
         wrapping.protocol = build
         made: Deferred[Any] = self._endpoint.connect(wrapping)
@@ -104,7 +110,7 @@ def endpoint_for(reactor: IReactorTCP, url: DecodedURL, timeout: float) -> IStre
     if isIPAddress(url.host):
         endpoint = TCP4ClientEndpoint(reactor, url.host, port, timeout)
     elif isIPv6Address(url.host):
-        endpoint = TCP6ClientEndpoint(reactor, url.host, port, timeout)
+        endpoint = TCP6ClientEndpoint(reactor, url.host, port, timeout)  # type: ignore[no-untyped-call]
     else:
         endpoint = HostnameEndpoint(reactor, url.host, port, timeout)
     if url.scheme == "https":

@@ -22,12 +22,19 @@ from twisted.internet.error import TimeoutError as ConnectTimeoutError
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    RequestTransmissionFailed,
+    ResponseDone,
+    ResponseNeverReceived,
+)
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
 
 from openclaw_tx.models.connections import Connections, NoGzip, RequestBody, endpoint_for, parse_base_url
+from openclaw_tx.models.idle import IdleTimer
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
@@ -37,6 +44,8 @@ IDLE_CONNECTION_S = 30
 LINGER_S = 0.25
 """How long the end of a body may come after the last thing of interest in it, before we hang up."""
 
+_NO_ANSWER = (RequestTransmissionFailed, ResponseNeverReceived)
+
 OnData = Callable[[bytes], bool]
 """Takes what one read brought; True = nothing further is of interest. May raise: the connection is closed then."""
 
@@ -45,11 +54,13 @@ class HttpFailure(Exception):
     """The exchange failed below HTTP.
 
     @ivar timed_out: the server did not connect or answer in time.
+    @ivar was_stale: an idle connection turned out to be dead: no piece of an answer came over it.
     """
 
     def __init__(self, message: str, *, timed_out: bool = False) -> None:
         super().__init__(message)
         self.timed_out = timed_out
+        self.was_stale = False
 
 
 class HttpDoor:
@@ -81,12 +92,13 @@ class HttpDoor:
         self._clock = clock
         self._treq_reactor: Any = clock
         self._idle_s = idle_timeout_s
+        self._injected = agent is not None  # then we know nothing of connections
         self._connections = Connections(endpoint_for(reactor, url, connect_timeout_s))
-        self._pool = HTTPConnectionPool(clock)
+        self._pool = HTTPConnectionPool(clock)  # type: ignore[no-untyped-call]
         self._pool.maxPersistentPerHost = MAX_IDLE_CONNECTIONS
         self._pool.cachedConnectionTimeout = IDLE_CONNECTION_S
         self._pool.retryAutomatically = False
-        own = Agent.usingEndpointFactory(reactor, self._connections, self._pool)
+        own = Agent.usingEndpointFactory(reactor, self._connections, self._pool)  # type: ignore[no-untyped-call]
         self._treq = HTTPClient(NoGzip(agent or own), cookiejar=_NoCookies())
 
     def url(self, *path: str) -> DecodedURL:
@@ -97,9 +109,21 @@ class HttpDoor:
         """Send a request and wait for the head of the answer, which the caller must then L{Answer.deliver} or
         L{Answer.collect} without waiting for anything else before.
 
+        A server may close an idle connection just when we use it again. That says nothing about the server, so the
+        request is sent once more over a new connection.
+
         @raise HttpFailure: no connection, no answer, or silence. Cancelling closes the connection.
         """
-        idle = _Idle(self._clock, self._idle_s)
+        try:
+            return await self._send(method, url, headers, body)
+        except HttpFailure as failure:
+            if not failure.was_stale:
+                raise
+        self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
+        return await self._send(method, url, headers, body)
+
+    async def _send(self, method: str, url: DecodedURL, headers: Headers, body: bytes) -> Answer:
+        idle = IdleTimer(self._clock, self._idle_s)
         outcome: Deferred[IResponse] = Deferred(lambda _: give_up())
         given_up = False
 
@@ -110,19 +134,22 @@ class HttpDoor:
 
         def answered(response: IResponse) -> None:
             if given_up:  # its head overtook our cancel
-                response.deliverBody(_Body(lambda _: True, idle, 0, Deferred()))
+                response.deliverBody(_Body(lambda _: True, idle, 0, Deferred()))  # type: ignore[no-untyped-call]
             else:
                 outcome.callback(response)
 
         def failed(failure: Failure) -> None:
             if not given_up:
-                outcome.errback(_failure_of(failure))
+                error = _failure_of(failure)
+                error.was_stale = reused and bool(failure.check(*_NO_ANSWER))  # type: ignore[no-untyped-call]
+                outcome.errback(error)
 
         def silent() -> None:
             give_up()
             outcome.errback(_silence(self._idle_s))
 
         idle.start(silent)
+        attempts = self._connections.attempts
         try:
             asked: Deferred[Any] = self._treq.request(
                 method,
@@ -133,6 +160,7 @@ class HttpDoor:
                 unbuffered=True,
                 reactor=self._treq_reactor,  # treq would import the global one
             )
+            reused = not self._injected and self._connections.attempts == attempts
             asked.addCallbacks(answered, failed)
             response = await outcome
         except BaseException:
@@ -142,14 +170,14 @@ class HttpDoor:
 
     async def close(self) -> None:
         """Hang up on everybody, and wait until that is done."""
-        await self._pool.closeCachedConnections()
+        await self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
         await self._connections.close()
 
 
 class Answer:
     """The head of an answer, and the way to its body."""
 
-    def __init__(self, door: HttpDoor, response: IResponse, idle: _Idle) -> None:
+    def __init__(self, door: HttpDoor, response: IResponse, idle: IdleTimer) -> None:
         self.status: int = response.code
         self._door = door
         self._headers = response.headers
@@ -170,7 +198,7 @@ class Answer:
         """
         done: Deferred[None] = Deferred(lambda _: body.hang_up())
         body = _Body(on_data, self._idle, limit, done, self._door)
-        self._response.deliverBody(body)
+        self._response.deliverBody(body)  # type: ignore[no-untyped-call]
         await done
 
     async def collect(self, limit: int = MAX_ERROR_BYTES) -> bytes:
@@ -191,52 +219,11 @@ class Answer:
         return b"".join(parts)[:limit]
 
 
-class _Idle:
-    """One timer for a whole exchange: pieces that come only note the time."""
-
-    def __init__(self, clock: IReactorTime, seconds: float) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._last = clock.seconds()
-        self._call: Any = None
-        self.seconds = seconds
-
-    def start(self, expired: Callable[[], None], seconds: float | None = None) -> None:
-        """Call C{expired} after C{seconds} (default: the idle timeout) without a L{touch}."""
-        self.stop()
-        self._expired = expired
-        self._seconds = self.seconds if seconds is None else seconds
-        self._last = self._clock.seconds()
-        self._call = self._clock.callLater(self._seconds, self._check)
-
-    def touch(self) -> float:
-        """A piece came, now.
-
-        @return: now.
-        """
-        self._last = self._clock.seconds()
-        return self._last
-
-    def stop(self) -> None:
-        """Never expire."""
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
-
-    def _check(self) -> None:
-        self._call = None
-        left = self._last + self._seconds - self._clock.seconds()
-        if left > 0:
-            self._call = self._clock.callLater(left, self._check)
-        else:
-            self._expired()
-
-
 class _Body(Protocol):
     """Takes the body of one answer until C{done} has fired."""
 
     def __init__(
-        self, on_data: OnData, idle: _Idle, limit: int, done: Deferred[None], door: HttpDoor | None = None
+        self, on_data: OnData, idle: IdleTimer, limit: int, done: Deferred[None], door: HttpDoor | None = None
     ) -> None:
         self._on_data = on_data
         self._idle = idle
@@ -265,7 +252,7 @@ class _Body(Protocol):
         try:
             self._enough = self._on_data(data)
         except Exception:
-            self._fail(Failure())
+            self._fail(Failure())  # type: ignore[no-untyped-call]
             return
         if self._enough and not self._ended:
             self._idle.start(self._linger_over, LINGER_S)
@@ -274,7 +261,7 @@ class _Body(Protocol):
         if self._ended:
             return
         self._end()
-        if self._enough or reason.check(ResponseDone, PotentialDataLoss):
+        if self._enough or reason.check(ResponseDone, PotentialDataLoss):  # type: ignore[no-untyped-call]
             self._done.callback(None)
         else:
             self._done.errback(HttpFailure("The connection broke off in the middle of the answer."))
@@ -317,11 +304,11 @@ def _silence(seconds: float) -> HttpFailure:
 
 def _failure_of(failure: Failure) -> HttpFailure:
     """What went wrong before the head of an answer was here, in words that name no address."""
-    if failure.check(ConnectTimeoutError):
+    if failure.check(ConnectTimeoutError):  # type: ignore[no-untyped-call]
         return HttpFailure("The connection could not be made in time.", timed_out=True)
-    if failure.check(DNSLookupError):
+    if failure.check(DNSLookupError):  # type: ignore[no-untyped-call]
         return HttpFailure("The host name could not be resolved.")
-    if failure.check(ConnectError):
+    if failure.check(ConnectError):  # type: ignore[no-untyped-call]
         return HttpFailure("The connection was refused or could not be made.")
     causes = " ".join(repr(cause.value) for cause in getattr(failure.value, "reasons", ()))
     if "SSL" in causes or "VerificationError" in causes or "certificate" in causes:

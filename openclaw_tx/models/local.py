@@ -41,6 +41,12 @@ DEFAULT_SYSTEM = "You are a helpful assistant."
 """Without a system message the model's own template adds one that makes it talk nonsense."""
 
 RUNTIME = "xllamacpp"
+"""The package that is the runtime."""
+
+
+def has_runtime() -> bool:
+    """Whether llama.cpp is installed; nothing is loaded."""
+    return importlib.util.find_spec(RUNTIME) is not None
 
 
 class LocalProvider:
@@ -58,14 +64,21 @@ class LocalProvider:
         environ: Mapping[str, str],
         new_id: Callable[[], str],
         new_secret: Callable[[], str],
+        *,
+        has_runtime: Callable[[], bool] = has_runtime,
+        find_weights: Callable[[Path], Path | None] = weights.find,
     ) -> None:
         """
         @param new_secret: makes the key that the process asks for.
+        @param has_runtime: whether llama.cpp is installed; asked at each start, so that nothing need be restarted.
+        @param find_weights: where the weights are below a state directory, if they are.
         """
         self._reactor = reactor
         self._clock = clock
         self._settings = settings
         self._state_dir = state_dir
+        self._has_runtime = has_runtime
+        self._find_weights = find_weights
         self._own = weights.own_path(settings.path, environ)
         self._new_id = new_id
         self._new_secret = new_secret
@@ -111,9 +124,9 @@ class LocalProvider:
         @raise GatewayError: C{local_model_not_installed}, naming what is missing and the command to run.
         """
         code = "local_model_not_installed"
-        if importlib.util.find_spec(RUNTIME) is None:
+        if not self._has_runtime():
             raise GatewayError(code, f"The local model's runtime is not installed. Run: {INSTALL_COMMAND}")
-        path = self._own or weights.find(self._state_dir)
+        path = self._own or self._find_weights(self._state_dir)
         if path is None:
             raise GatewayError(code, f"The local model's weights are not installed. Run: {INSTALL_COMMAND}")
         if not path.is_file():
@@ -184,4 +197,4 @@ class _Link:
         await self._control.close()
 
 
-__all__ = ["MODEL", "LocalProvider"]
+__all__ = ["MODEL", "RUNTIME", "LocalProvider", "has_runtime"]

@@ -99,7 +99,9 @@ class Root(Resource):
         upgrade = request.requestHeaders.getRawHeaders(b"Upgrade")
         if not upgrade or upgrade[0].strip().lower() != b"websocket":
             return None
-        return self._websocket if path == (b"",) else self._no_upgrade
+        if path != (b"",):
+            return self._no_upgrade
+        return self._websocket if request.method == b"GET" else None
 
 
 class Upgrade(Resource):

@@ -1,0 +1,55 @@
+# -*- test-case-name: tests.models.test_http -*-
+"""A timer for silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+
+class IdleTimer:
+    """One timer for a whole exchange: pieces that come only note the time.
+
+    @ivar seconds: the longest silence.
+    """
+
+    def __init__(self, clock: IReactorTime, seconds: float) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._running = seconds
+        self._last = clock.seconds()
+        self._call: IDelayedCall | None = None
+
+    def start(self, expired: Callable[[], None], seconds: float | None = None) -> None:
+        """Call C{expired} after C{seconds} (default: the idle timeout) without a L{touch}."""
+        self.stop()
+        self._expired = expired
+        self._running = self.seconds if seconds is None else seconds
+        self._last = self._clock.seconds()
+        self._call = self._clock.callLater(self._running, self._check)
+
+    def touch(self) -> float:
+        """A piece came, now.
+
+        @return: now.
+        """
+        self._last = self._clock.seconds()
+        return self._last
+
+    def stop(self) -> None:
+        """Never expire."""
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _check(self) -> None:
+        self._call = None
+        left = self._last + self._running - self._clock.seconds()
+        if left > 0:
+            self._call = self._clock.callLater(left, self._check)
+        else:
+            self._expired()
+
+
+__all__ = ["IdleTimer"]

@@ -1,0 +1,114 @@
+# -*- test-case-name: tests.models.test_failures -*-
+"""The table from what providers say to codes of ours."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.errors import CODES, GatewayError
+from openclaw_tx.models.failures import FAILOVER_CODES, MAX_WORDS, RETRY_CODES, all_failed, gateway_error
+from openclaw_tx.wire.openai_errors import UpstreamError
+
+
+def code_of(status: int | None, message: str = "m", type: str = "", code: str = "") -> str:
+    """The code for a failure."""
+    return gateway_error("p/m", UpstreamError(message, status=status, type=type, code=code)).info.code
+
+
+class TableTests(SynchronousTestCase):
+    """L{gateway_error}."""
+
+    def test_statuses(self) -> None:
+        """Each status has its code; others go by their hundred."""
+        for status, code in (
+            (400, "provider_rejected"),
+            (401, "provider_auth"),
+            (402, "provider_billing"),
+            (403, "provider_forbidden"),
+            (404, "provider_rejected"),
+            (408, "provider_timeout"),
+            (413, "provider_rejected"),
+            (418, "provider_rejected"),
+            (422, "provider_rejected"),
+            (429, "provider_rate_limit"),
+            (301, "provider_error"),
+            (500, "provider_error"),
+            (502, "provider_error"),
+            (503, "provider_overloaded"),
+            (504, "provider_timeout"),
+            (529, "provider_overloaded"),
+            (599, "provider_error"),
+        ):
+            self.assertEqual(code_of(status), code, status)
+
+    def test_words(self) -> None:
+        """Some words say more than a status, and all say more than none."""
+        self.assertEqual(code_of(429, code="insufficient_quota"), "provider_billing")
+        self.assertEqual(code_of(400, code="context_length_exceeded"), "context_length_exceeded")
+        self.assertEqual(code_of(400, type="exceed_context_size_error"), "context_length_exceeded")
+        self.assertEqual(code_of(400, "This model's maximum context length is 5 tokens"), "context_length_exceeded")
+        self.assertEqual(code_of(404, code="model_not_found"), "model_not_found")
+        self.assertEqual(code_of(404, 'model "x" not found, try pulling it first'), "model_not_found")
+        self.assertEqual(code_of(404, "no such path"), "provider_rejected")
+        self.assertEqual(code_of(401, type="invalid_request_error"), "provider_auth")
+        self.assertEqual(code_of(None, type="overloaded_error"), "provider_overloaded")
+        self.assertEqual(code_of(None, code="rate_limit_exceeded"), "provider_rate_limit")
+        self.assertEqual(code_of(None, type="invalid_request_error"), "provider_rejected")
+        self.assertEqual(code_of(None), "provider_error")
+
+    def test_sets(self) -> None:
+        """What is retried may fail over, and all are codes."""
+        self.assertEqual(RETRY_CODES - FAILOVER_CODES, frozenset())
+        self.assertEqual(FAILOVER_CODES - set(CODES), frozenset())
+
+    def test_messages(self) -> None:
+        """The client's fault in the provider's words; the provider's with its name; a key never."""
+        said = str(gateway_error("p/m", UpstreamError("stub says 400", status=400)))
+        self.assertEqual(said, "400 stub says 400")
+        self.assertEqual(str(gateway_error("p/m", UpstreamError("busy", status=503))), "p/m: 503 busy")
+        for silent in (UpstreamError("", status=400), UpstreamError("", status=401), UpstreamError("")):
+            self.assertTrue(str(gateway_error("p/m", silent)).startswith("p/m: "))
+        key = "Incorrect API key provided: sk-abc1234567*xyz at https://u:pw@h/v1 Bearer tok123"
+        for status in (400, 401, 402, 403, 429, 500):
+            words = str(gateway_error("p/m", UpstreamError(key, status=status)))
+            for secret in ("sk-abc", "pw", "tok123"):
+                self.assertNotIn(secret, words)
+
+    def test_words_are_bounded(self) -> None:
+        """A long, many-lined text becomes one short line."""
+        words = str(gateway_error("p/m", UpstreamError("a\r\n\x00b " * 100_000, status=400)))
+        self.assertLessEqual(len(words), MAX_WORDS + 4)
+        self.assertTrue(words.isprintable())
+
+    def test_retry_after(self) -> None:
+        """It is kept where a retry makes sense."""
+        error = UpstreamError("m", status=429)
+        self.assertEqual(gateway_error("p/m", error, 4).info.retry_after, 4)
+        self.assertIsNone(gateway_error("p/m", UpstreamError("m", status=400), 4).info.retry_after)
+
+
+class AllFailedTests(SynchronousTestCase):
+    """L{all_failed}."""
+
+    def test_one(self) -> None:
+        """A single failure is itself."""
+        error = GatewayError("provider_auth", "x")
+        self.assertIs(all_failed([("a/b", error)]), error)
+
+    def test_several(self) -> None:
+        """All reasons, each name once; the code of one that a client may retry, and the shortest wait."""
+        error = all_failed(
+            [
+                ("a/b", GatewayError("provider_auth", "a/b: refused")),
+                ("c/d", GatewayError("provider_rate_limit", "c/d: 429", retry_after=60)),
+                ("e/f", GatewayError("provider_overloaded", "e/f: 503", retry_after=5)),
+            ]
+        )
+        self.assertEqual(str(error), "All models failed (3): a/b: refused; c/d: 429; e/f: 503")
+        self.assertEqual((error.info.code, error.info.retry_after), ("provider_rate_limit", 5))
+        self.assertTrue(error.info.should_retry)
+
+    def test_hopeless(self) -> None:
+        """When none can be retried the last one's code stands."""
+        errors = [("a/b", GatewayError("provider_auth", "1")), ("c/d", GatewayError("model_not_found", "2"))]
+        self.assertEqual(all_failed(errors).info.code, "model_not_found")

@@ -1,0 +1,277 @@
+"""A model server for tests: speaks OpenAI's Chat Completions, and fails in every way asked for.
+
+What it does is told by the newest directive in the messages it gets, so that a test steers it through the gateway::
+
+    hi [[chunks=3 delay=0.1 usage=21,9]]
+
+  - C{reply=TEXT}: what to say (default C{pong}); C{_} stands for a blank
+  - C{chunks=N}: say C{c1 c2 ... cN} in N chunks; C{delay=S}: wait S seconds before each
+  - C{tool=NAME args=JSON}: call a tool (JSON without blanks); once it has its result, say C{tool said: ...}
+  - C{think=1}: reason first; C{empty=1}: no text
+  - C{finish=REASON}: finish reason, C{none} leaves it out; C{usage=P,C}: counts (default 11,7), C{none} sends none
+  - C{status=N}: refuse, with C{retry=S} as Retry-After; C{whole=1}: a JSON reply
+  - C{drop=N}: cut the connection after N chunks; C{errmid=N}: an error object after N chunks
+  - C{hang=1}: never a head; C{hang=N}: silent after N-1 chunks
+
+In memory it runs under L{treq.testing.RequestTraversalAgent} with a C{Clock}; as a server: C{python -m
+tests.support.upstream --port 0}, which prints its address as a line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+_DIRECTIVES = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+_PAIR = re.compile(r"(\w+)=((?:[^\s\[\]]|\[(?!\[)|\](?!\]))+)")
+
+Script = Callable[[dict[str, Any]], dict[str, str]]
+"""Directives for a request; for tests that would rather not write them into prompts."""
+
+
+class Exchange:
+    """One request that came, and what became of it.
+
+    @ivar body: the request's JSON.
+    @ivar headers: its headers, names in lower case.
+    @ivar outcome: C{open}, C{done}, C{status 429}, C{dropped}, or C{hung up} when the client was the one to leave.
+    """
+
+    def __init__(self, body: dict[str, Any], headers: dict[str, str], directives: dict[str, str]) -> None:
+        self.body = body
+        self.headers = headers
+        self.directives = directives
+        self.outcome = "open"
+
+
+class Upstream(Resource):
+    """The whole server: any path that ends in C{/chat/completions} answers, C{/requests} tells what came."""
+
+    isLeaf = True
+
+    def __init__(self, clock: IReactorTime, script: Script | None = None) -> None:
+        super().__init__()
+        self.exchanges: list[Exchange] = []
+        self._clock = clock
+        self._script = script
+
+    def render_GET(self, request: Request) -> bytes:
+        """What came so far, for tests in another process; C{/v1/models} lists one model."""
+        request.setHeader("content-type", "application/json")
+        if request.path.endswith(b"/models"):
+            return json.dumps({"object": "list", "data": [{"id": "stub-1", "object": "model"}]}).encode()
+        told = [{"body": e.body, "directives": e.directives, "outcome": e.outcome} for e in self.exchanges]
+        return json.dumps(told).encode()
+
+    def render_POST(self, request: Request) -> bytes | int:
+        """One completion."""
+        if not request.path.endswith(b"/chat/completions"):
+            return _refuse(request, 404, "no such path")
+        assert request.content is not None
+        body = json.loads(request.content.read())
+        headers = {
+            name.decode().lower(): values[0].decode() for name, values in request.requestHeaders.getAllRawHeaders()
+        }
+        directives = self._script(body) if self._script is not None else directives_of(body)
+        exchange = Exchange(body, headers, directives)
+        self.exchanges.append(exchange)
+        if "status" in directives:
+            status = int(directives["status"])
+            exchange.outcome = f"status {status}"
+            if "retry" in directives:
+                request.setHeader("retry-after", directives["retry"])
+            return _refuse(request, status, f"stub says {status}")
+        if "whole" in directives:
+            exchange.outcome = "done"
+            request.setHeader("content-type", "application/json")
+            return json.dumps(whole(exchange)).encode()
+        player = _Player(request, exchange, self._clock)
+        request.notifyFinish().addBoth(player.gone)
+        player.start()
+        return NOT_DONE_YET
+
+
+class _Player:
+    """Plays one stream, step by step."""
+
+    def __init__(self, request: Request, exchange: Exchange, clock: IReactorTime) -> None:
+        self._request = request
+        self._exchange = exchange
+        self._clock = clock
+        self._delay = float(exchange.directives.get("delay", "0"))
+        self._steps = steps(exchange)
+        self._next: Any = None
+
+    def start(self) -> None:
+        """Send the head, unless told to hang, and go on."""
+        if self._exchange.directives.get("hang") == "1":
+            return
+        self._request.setHeader("content-type", "text/event-stream")
+        self._request.write(b"")
+        self._play()
+
+    def gone(self, reason: object) -> None:
+        """The request is over, for one of three reasons."""
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        if self._exchange.outcome == "open":
+            self._exchange.outcome = "hung up" if isinstance(reason, Failure) else "done"
+
+    def _play(self) -> None:
+        for step in self._steps:
+            if step == "wait":
+                if self._delay:
+                    self._next = self._clock.callLater(self._delay, self._play)
+                    return
+            elif step == "drop":
+                self._exchange.outcome = "dropped"
+                assert self._request.channel is not None
+                self._request.channel.forceAbortClient()
+                return
+            elif step == "hang":
+                return
+            else:
+                self._request.write(step.encode())
+        self._request.finish()
+
+
+def steps(exchange: Exchange) -> Iterator[str]:
+    """SSE text to write, and the words C{wait}, C{drop}, C{hang}."""
+    directives = exchange.directives
+    at = {name: int(directives.get(name, "-1")) for name in ("drop", "errmid")}
+    hang = int(directives.get("hang", "0")) - 1
+    yield _chunk(exchange, {"role": "assistant", "content": None})
+    for sent, delta in enumerate(deltas(exchange)):
+        yield "wait"
+        if sent == at["drop"]:
+            yield "drop"
+        if sent == at["errmid"]:
+            yield _data({"error": {"message": "stub mid-stream error", "type": "server_error", "code": None}})
+            yield "data: [DONE]\n\n"
+            return
+        if sent == hang:
+            yield "hang"
+        yield _chunk(exchange, delta)
+    finish = directives.get("finish", "tool_calls" if wants_tool(exchange) else "stop")
+    if finish != "none":
+        yield _chunk(exchange, {}, finish)
+    usage = usage_of(exchange)
+    if usage is not None and (exchange.body.get("stream_options") or {}).get("include_usage"):
+        yield _data({**_frame(exchange, "chat.completion.chunk"), "choices": [], "usage": usage})
+    yield "data: [DONE]\n\n"
+
+
+def deltas(exchange: Exchange) -> Iterator[dict[str, Any]]:
+    """What the answer consists of, piece by piece."""
+    directives = exchange.directives
+    if "empty" in directives:
+        return
+    if "think" in directives:
+        yield {"reasoning_content": "thinking "}
+        yield {"reasoning_content": "hard"}
+    if not wants_tool(exchange) or "reply" in directives:
+        for text in texts(exchange):
+            yield {"content": text}
+    if wants_tool(exchange):
+        arguments = directives.get("args", "")
+        function = {"name": directives["tool"], "arguments": ""}
+        call_id = f"call_stub_{len(exchange.body['messages'])}"
+        yield {"tool_calls": [{"index": 0, "id": call_id, "type": "function", "function": function}]}
+        for piece in (arguments[: len(arguments) // 2], arguments[len(arguments) // 2 :]):
+            yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+
+
+def texts(exchange: Exchange) -> list[str]:
+    """The answer's text in pieces."""
+    directives, last = exchange.directives, exchange.body["messages"][-1]
+    if "tool" in directives and last["role"] == "tool":
+        return [f"tool said: {last['content']}"]
+    if "chunks" in directives:
+        return [("" if n == 1 else " ") + f"c{n}" for n in range(1, int(directives["chunks"]) + 1)]
+    return [directives.get("reply", "pong").replace("_", " ")]
+
+
+def wants_tool(exchange: Exchange) -> bool:
+    """Whether to call a tool now: once for each user message."""
+    return "tool" in exchange.directives and exchange.body["messages"][-1]["role"] != "tool"
+
+
+def usage_of(exchange: Exchange) -> dict[str, int] | None:
+    """Token counts, or None to send none."""
+    told = exchange.directives.get("usage", "11,7")
+    if told == "none":
+        return None
+    prompt, completion = map(int, told.split(","))
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def whole(exchange: Exchange) -> dict[str, Any]:
+    """The answer as one JSON object."""
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts(exchange))}
+    if wants_tool(exchange):
+        function = {"name": exchange.directives["tool"], "arguments": exchange.directives.get("args", "")}
+        message = {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "call_stub_0", "type": "function", "function": function}],
+        }
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if wants_tool(exchange) else "stop"}
+    return {**_frame(exchange, "chat.completion"), "choices": [choice], "usage": usage_of(exchange)}
+
+
+def directives_of(body: dict[str, Any]) -> dict[str, str]:
+    """The directives of the newest user message that holds any."""
+    for message in reversed(body["messages"]):
+        if message["role"] != "user":
+            continue
+        content = message["content"]
+        text = content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
+        found = _DIRECTIVES.findall(text)
+        if found:
+            return dict(_PAIR.findall(found[-1]))
+    return {}
+
+
+def _frame(exchange: Exchange, kind: str) -> dict[str, Any]:
+    return {"id": "chatcmpl-stub", "object": kind, "created": 1, "model": exchange.body.get("model")}
+
+
+def _chunk(exchange: Exchange, delta: dict[str, Any], finish: str | None = None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return _data({**_frame(exchange, "chat.completion.chunk"), "choices": [choice]})
+
+
+def _data(value: dict[str, Any]) -> str:
+    return f"data: {json.dumps(value)}\n\n"
+
+
+def _refuse(request: Request, status: int, message: str) -> bytes:
+    request.setResponseCode(status)
+    request.setHeader("content-type", "application/json")
+    return json.dumps({"error": {"message": message, "type": "stub_error", "code": None}}).encode()
+
+
+def main() -> None:
+    """Listen on loopback until killed; the address goes to stdout as JSON."""
+    from twisted.internet import reactor
+
+    parser = argparse.ArgumentParser(description="A scripted model server.")
+    parser.add_argument("--port", type=int, default=0)
+    any_reactor: Any = reactor
+    site = Site(Upstream(any_reactor), reactor=any_reactor)
+    port = any_reactor.listenTCP(parser.parse_args().port, site, interface="127.0.0.1")
+    address = {"url": f"http://127.0.0.1:{port.getHost().port}/v1", "port": port.getHost().port}
+    print(json.dumps(address), flush=True)  # noqa: T201
+    any_reactor.run()
+
+
+if __name__ == "__main__":
+    main()
