@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     if options["verbose"]:
         gateway.subscribe(lambda run, entries: log_end(log, entries[-1]))
     top = Service(lambda: log.info("{line}", line=summary(gateway)))
+    reactor.callWhenRunning(end_cleanly, reactor, log)
     wanted = [(text, True) for text in options["endpoints"]] or addresses(loaded.config, number)
     check_endpoints(options["endpoints"], loaded.config)
     # Stopped in this order: the ports first, so that nobody new gets in, then the gateway.
@@ -137,6 +139,21 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     ConfigWatcher(gateway.settings, loader, reactor).setServiceParent(top)
     gateway.setServiceParent(top)
     return top
+
+
+def end_cleanly(reactor: Any, log: Logger) -> None:
+    """Make SIGTERM an ordinary end: drain, then exit with code 0. Twisted would end itself by the signal again, which
+    supervisors take for a failure. A second SIGTERM does not wait."""
+
+    def asked(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        reactor.callFromThread(stop)
+
+    def stop() -> None:
+        log.info("SIGTERM: taking no new work, letting runs finish")
+        reactor.stop()
+
+    signal.signal(signal.SIGTERM, asked)
 
 
 def summary(gateway: Gateway) -> str:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -186,6 +188,20 @@ class TapTests(SynchronousTestCase):
             self.assertIn(word, text)
         self.assertNotIn(SECRET, text)
         self.stop(service)
+
+    def test_sigterm(self) -> None:
+        """SIGTERM stops the reactor in the ordinary way; the handler is set only once the reactor runs."""
+        before = signal.getsignal(signal.SIGTERM)
+        self.addCleanup(signal.signal, signal.SIGTERM, before)
+        self.make()
+        self.assertIs(signal.getsignal(signal.SIGTERM), before)
+        stopped: list[bool] = []
+        self.reactor.stop = lambda: stopped.append(True)
+        for hook, args, kwargs in self.reactor.whenRunningHooks:
+            hook(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.reactor.from_threads.get(timeout=30)()
+        self.assertEqual(stopped, [True])
 
     def test_edit(self) -> None:
         """An edit of the file reaches the running gateway; the command line's secret stays in force."""

@@ -95,7 +95,7 @@ class Root(Resource):
         return resource.render(request)
 
     def _upgrade(self, request: Request, path: Path) -> IResource | None:
-        """Where an upgrade goes; None when the request is not one. Only the root takes them."""
+        """Where an upgrade goes; None when the request is not one. Any path takes them but those of the API."""
         upgrade = request.requestHeaders.getRawHeaders(b"Upgrade")
         if not upgrade or upgrade[0].strip().lower() != b"websocket":
             return None
@@ -125,7 +125,7 @@ class NoUpgrade(GatewayResource):
 
     def refusal(self) -> GatewayError:
         """400, whatever the method."""
-        return GatewayError("invalid_request", "WebSocket upgrades are served at the root path only.")
+        return GatewayError("invalid_request", "WebSocket upgrades are not served below /v1.")
 
 
 class Page(GatewayResource):

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.ws.test_hello -*-
+# -*- test-case-name: tests.ws.test_surface -*-
 """The payload of hello-ok, as each protocol has it (spec 2.3)."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_EARLY_PAYLOAD = 64 * 1024
 MAX_BUFFERED = 52_428_800
 """Bytes held for a client that does not read."""
 MAX_ATTACHMENTS = 19_464_192
-"""Base64 characters of all attachments of a message, as bytes of a frame."""
+"""Bytes of all attachments of one message: what fits into a frame as base64."""
 MAX_IMAGE = 6 * 1024 * 1024
 """Bytes of one image."""
 

@@ -128,7 +128,7 @@ class Hub:
         self._send(stream, stream.renderer.render(entries, now))
         if type(entries[-1].event) is RunEnded:
             self._runs.pop(run_id, None)
-        elif stream.renderer.chat_due is not None and self._chat is None:
+        elif stream.renderer.chat_due is not None and self._chat is None and self._connections:
             self._chat = self._timers.after(stream.renderer.chat_due - now, self._on_chat)
 
     def _on_chat(self) -> None:

@@ -32,10 +32,6 @@ class Caller(Protocol):
     @property
     def role(self) -> str: ...
 
-    @property
-    def number(self) -> int:
-        """Tells connections apart."""
-
     def send(self, frame: bytes) -> None:
         """Send a response; silently nothing once the connection is closed."""
 

@@ -79,14 +79,6 @@ class Timers:
             self._heap.clear()
             self._arm()
 
-    def stop(self) -> None:
-        """Drop all alarms."""
-        for alarm in self._heap:
-            alarm.action = None
-        self._heap.clear()
-        self._live = 0
-        self._arm()
-
     def _arm(self) -> None:
         """Have the one delayed call at the time of the first alarm."""
         if self._ringing:

@@ -103,7 +103,8 @@ async def start_upstream() -> tuple[Child, str]:
     """A scripted OpenAI-compatible server; its base URL ends in /v1."""
     child = spawn(["-m", "tests.support.upstream", "--port", "0"])
     output = await child.printed("\n")
-    return child, f"http://127.0.0.1:{int(output.split()[-1])}/v1"
+    url: str = json.loads(output)["url"]
+    return child, url
 
 
 def configuration(upstream: str, **gateway: Any) -> dict[str, Any]:

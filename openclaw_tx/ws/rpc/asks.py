@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.ws.rpc.test_asks -*-
+# -*- test-case-name: tests.ws.rpc.test_agent -*-
 """From what a client asks to a run request: the session, the images, the thinking level. Pure, but for one look-up.
 
 Every refusal is C{invalid <method> params: ...}, in the words of the wire where it has any.

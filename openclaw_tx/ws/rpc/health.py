@@ -95,9 +95,12 @@ class Health:
         return True
 
     async def _refresh(self) -> None:
-        if self._making is not None:
+        version = self.version
+        while self._making is not None:
             await self._making.wait()
-            return
+            if self.version != version:
+                return
+            # Whoever was at it failed, or left: look for oneself.
         gate = self._making = Gate()
         try:
             self._report = await self._make()

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.ws.rpc.test_results -*-
+# -*- test-case-name: tests.ws.rpc.test_agent -*-
 """The end of a run, as the protocol tells it (spec 2.10, 3.2)."""
 
 from __future__ import annotations

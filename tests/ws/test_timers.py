@@ -1,0 +1,90 @@
+# -*- test-case-name: tests.ws.test_timers -*-
+"""Many alarms on one delayed call."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.ws.timers import Alarm, Timers
+
+
+class TimersTests(SynchronousTestCase):
+    """L{Timers}."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.timers = Timers(self.clock)
+        self.rung: list[str] = []
+
+    def after(self, seconds: float, name: str) -> Alarm:
+        return self.timers.after(seconds, lambda: self.rung.append(name))
+
+    def test_order(self) -> None:
+        """Alarms ring when due, in order of time, then of setting."""
+        self.after(2, "b")
+        self.after(1, "a")
+        self.after(2, "c")
+        self.clock.advance(1)
+        self.assertEqual(self.rung, ["a"])
+        self.clock.advance(1)
+        self.assertEqual(self.rung, ["a", "b", "c"])
+
+    def test_one_delayed_call(self) -> None:
+        """However many alarms there are, the clock has one call; none when all are cancelled or rung."""
+        alarms = [self.after(seconds, str(seconds)) for seconds in range(50, 0, -1)]
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.assertEqual(len(self.timers), 50)
+        for alarm in alarms:
+            alarm.cancel()
+            alarm.cancel()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.after(1, "last")
+        self.clock.advance(1)
+        self.assertEqual((self.rung, self.clock.getDelayedCalls(), len(self.timers)), (["last"], [], 0))
+
+    def test_set_from_within(self) -> None:
+        """An action may set alarms, due at once or later, and cancel others that are due now."""
+        other = self.timers.after(1.5, lambda: self.rung.append("cancelled"))
+
+        def first() -> None:
+            other.cancel()
+            self.after(0, "now")
+            self.after(5, "later")
+
+        self.timers.after(1, first)
+        self.clock.advance(2)
+        self.assertEqual(self.rung, ["now"])
+        self.clock.advance(5)
+        self.assertEqual(self.rung, ["now", "later"])
+
+    def test_failure_is_logged(self) -> None:
+        """An action that raises does not keep the next one from ringing."""
+        self.timers.after(1, lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+        self.after(1, "next")
+        self.clock.advance(1)
+        self.assertEqual(self.rung, ["next"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=200))
+    def test_any_mix(self, steps: list[tuple[int, bool]]) -> None:
+        """Whatever is set and cancelled, exactly the alarms that live ring, in order, and cancelled ones are not kept
+        in large numbers."""
+        clock = Clock()
+        timers = Timers(clock)
+        rung: list[tuple[int, int]] = []
+        kept = []
+        for number, (seconds, keep) in enumerate(steps):
+            alarm = timers.after(seconds, lambda due=seconds, number=number: rung.append((due, number)))  # type: ignore[misc]
+            if keep:
+                kept.append((seconds, number))
+            else:
+                alarm.cancel()
+            self.assertLessEqual(len(timers._heap), 3 * len(timers) + 65)
+        clock.advance(21)
+        self.assertEqual(rung, sorted(kept))
+        self.assertEqual(clock.getDelayedCalls(), [])
