@@ -14,6 +14,7 @@ from twisted.web.server import Request
 from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.runs.outbox import Outbox
 from openclaw_tx.web.request import BoundedRequest, too_large
+from openclaw_tx.wire.headers import header_value
 from openclaw_tx.wire.openai_chat_render import error_body
 
 JSON = b"application/json; charset=utf-8"
@@ -62,15 +63,8 @@ class Exchange:
         return getattr(self.request.getClientAddress(), "host", "") or ""
 
     def header(self, name: str) -> str | None:
-        """See L{openclaw_tx.interfaces.Peer.header}; bytes that are not UTF-8 are read as Latin-1."""
-        values = self.request.requestHeaders.getRawHeaders(name.encode("ascii"))
-        if not values:
-            return None
-        value: bytes = b",".join(values) if name.lower() == "x-forwarded-for" else values[0]
-        try:
-            return value.decode("utf-8").strip()
-        except UnicodeDecodeError:
-            return value.decode("latin-1").strip()
+        """See L{openclaw_tx.interfaces.Peer.header}."""
+        return header_value(name, self.request.requestHeaders.getRawHeaders(name.encode("ascii")))
 
     async def body(self, limit: int) -> bytes:
         """The whole body.

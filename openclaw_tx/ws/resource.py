@@ -13,6 +13,7 @@ from zope.interface import implementer
 from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.interfaces import Authenticator
 from openclaw_tx.wire.frames import encode
+from openclaw_tx.wire.headers import header_value
 from openclaw_tx.ws.channel import ChannelFactory
 
 
@@ -23,14 +24,11 @@ class UpgradePeer:
 
     def __init__(self, request: Request) -> None:
         self.address: str = getattr(request.getClientAddress(), "host", "")  # type: ignore[no-untyped-call]
-        self._headers = {
-            name.lower(): values[0] for name, values in request.requestHeaders.getAllRawHeaders() if values
-        }
+        self._headers = {name.lower(): list(values) for name, values in request.requestHeaders.getAllRawHeaders()}
 
     def header(self, name: str) -> str | None:
         """See L{openclaw_tx.interfaces.Peer.header}."""
-        value = self._headers.get(name.lower().encode("ascii"))
-        return None if value is None else value.decode("utf-8", "replace").strip()
+        return header_value(name, self._headers.get(name.lower().encode("ascii")))
 
 
 def is_upgrade(request: Request) -> bool:
