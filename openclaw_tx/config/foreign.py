@@ -59,21 +59,21 @@ KEYS: dict[str, str] = {
     "runTimeoutSeconds announceTimeoutMs allowAgents requireAgentId",
     "agents.list[]": f"{_AGENT} agentDir subagents models statusUpdates",
     "agents.list[].model": "timeoutMs",
+    "agents.list[].identity": "avatar",
     "agents.list[].tools": _TOOLS,
     "tools": _TOOLS,
     "models": "bedrockDiscovery proxy pricing",
     "models.providers.*": "injectNumCtxForOpenAICompat request maxTokens contextWindow contextTokens params "
     "agentRuntime localService region",
-    "models.providers.*.models[]": "contextTokens params agentRuntime thinkingLevelMap mediaInput baseUrl ",
-    "models.providers.*.models[].cost": "tieredPricing",
+    "models.providers.*.models[]": "cost contextTokens params agentRuntime thinkingLevelMap mediaInput baseUrl",
     "models.providers.*.models[].compat": "supportsTools supportsStrictMode supportsPromptCacheKey "
     "supportsLongCacheRetention supportedReasoningEfforts reasoningEffortMap thinkingFormat requiresToolResultName "
     "requiresAssistantAfterToolResult requiresThinkingAsText requiresStringContent requiresMistralToolIds "
     "requiresOpenAiAnthropicToolPayload toolSchemaProfile unsupportedToolSchemaKeywords nativeWebSearchTool "
     "toolCallArgumentsEncoding strictMessageKeys visibleReasoningDetailTypes openRouterRouting "
     "vercelGatewayRouting zaiToolStream cacheControlFormat sendSessionAffinityHeaders",
-    "session": "dmScope groupScope identityLinks reset resetByType resetByChannel resetTriggers idleMinutes mainKey "
-    "sendPolicy agentToAgent maintenance threadBindings parentForkMaxTokens typingMode typingIntervalSeconds",
+    "session": "scope dmScope groupScope identityLinks reset resetByType resetByChannel resetTriggers idleMinutes "
+    "mainKey sendPolicy agentToAgent maintenance threadBindings parentForkMaxTokens typingMode typingIntervalSeconds",
     "logging": "file maxFileBytes consoleLevel consoleStyle redactSensitive redactPatterns",
 }
 """Path of an object in our sections (C{[]} = each item, C{*} = each value) -> its keys that are not used here."""

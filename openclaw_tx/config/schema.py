@@ -19,8 +19,6 @@ from openclaw_tx.config.section import Section
 class SessionSection(Section, frozen=True):
     """C{session}: keys and storage."""
 
-    scope: Literal["per-sender", "global"] = "per-sender"
-    """global = every client without a session key of its own shares one session."""
     store: str = ""
     """Database URL, sqlite:///... or postgresql://...; empty = SQLite under the state directory."""
 

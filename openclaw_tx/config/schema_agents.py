@@ -28,8 +28,6 @@ class Identity(Section, frozen=True):
     """Character in a few words, for the prompt."""
     emoji: str = ""
     """Sign shown beside the name."""
-    avatar: str = ""
-    """Picture: file in the workspace, http(s) or data URI."""
 
 
 class ToolPolicy(Section, frozen=True):

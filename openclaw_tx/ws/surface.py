@@ -72,15 +72,12 @@ class WebSocketSurface:
         def tick_seconds() -> float:
             return settings().gateway.tick_interval_ms / 1000
 
-        def session_scope() -> str:
-            return settings().session.scope
-
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
         methods = Methods(
             [
                 HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
-                CatalogMethods(agents, models, sessions, session_scope, clock).methods(),
+                CatalogMethods(agents, models, sessions, clock).methods(),
                 AgentMethods(engine, agents, models, sessions, authorise, clock).methods(),
                 ChatMethods(engine, agents, sessions, authorise, clock).methods(),
             ],
@@ -92,9 +89,7 @@ class WebSocketSurface:
             granted=rooms.granted,
             is_local_direct=rooms.is_local_direct,
             methods=methods,
-            hello=Hello(
-                agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, session_scope, place
-            ),
+            hello=Hello(agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, place),
             watch=self.hub,
             now_ms=now_ms,
             new_id=new_id,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -16,6 +16,7 @@ from openclaw_tx.sessions.keys import MAIN
 from openclaw_tx.values import Agent, AssistantMessage, ModelInfo, UserMessage
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
+from openclaw_tx.ws.hello import SESSION_SCOPE
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.health import STORE, model_defaults, session_row
 
@@ -69,13 +70,11 @@ class CatalogMethods:
         agents: Agents,
         models: Models,
         sessions: Sessions,
-        session_scope: Callable[[], str],
         clock: IReactorTime,
     ) -> None:
         self._agents = agents
         self._models = models
         self._sessions = sessions
-        self._session_scope = session_scope
         self._clock = clock
 
     def methods(self) -> Sequence[Method]:
@@ -91,7 +90,7 @@ class CatalogMethods:
         return {
             "defaultId": self._agents.default_id,
             "mainKey": MAIN,
-            "scope": self._session_scope(),
+            "scope": SESSION_SCOPE,
             "agents": [_agent_row(agent, call.modern) for agent in self._agents.all()],
         }
 
