@@ -99,7 +99,7 @@ class Root(Resource):
         upgrade = request.requestHeaders.getRawHeaders(b"Upgrade")
         if not upgrade or upgrade[0].strip().lower() != b"websocket":
             return None
-        if path != (b"",):
+        if path[0] == b"v1":
             return self._no_upgrade
         return self._websocket if request.method == b"GET" else None
 

@@ -82,11 +82,14 @@ class RootTests(SynchronousTestCase):
         self.assertEqual(self.websocket.requests, [])
 
     def test_t43_upgrade_elsewhere(self) -> None:
-        """Only the root takes WebSockets."""
-        for path in ("/v1/chat/completions", "/v1/models", "/healthz", "/nope", "/ws"):
+        """Any path takes WebSockets, as clients configured with one expect, but those of the API."""
+        for path in ("/v1/chat/completions", "/v1/models", "/v1/nope"):
             response = self.gateway.ask("GET", path, headers=UPGRADE).response
             self.assertEqual((response.status, response.error["code"]), (400, "invalid_request"))
         self.assertEqual(self.websocket.requests, [])
+        for path in ("/ws", "/foo"):
+            self.gateway.ask("GET", path, headers=UPGRADE, authorised=False)
+        self.assertEqual(len(self.websocket.requests), 2)
 
     def test_upgrade(self) -> None:
         """The connection is handed over and is no HTTP connection any more."""
