@@ -126,7 +126,7 @@ def main() -> int:
         targets, missing = launch(stack, names, stub_port, starts=1 if chosen.quick else 3)
         figures = run_rounds(targets, workloads, rounds, pace)
         for target in targets[1:]:
-            say(f"{target.name}: {streams} open streams, system calls, idle")
+            say(f"{target.name}: idle, system calls, {streams} open streams")
             figures[target.name] |= at_rest_and_full(target, streams, pace)
     circumstances = (
         f"{time.strftime('%Y-%m-%d', time.gmtime(began))}, {platform.system()} {platform.machine()}, "
@@ -147,12 +147,13 @@ def at_rest_and_full(target: Target, streams: int, pace: float) -> dict[str, flo
         "start.cpu_seconds": statistics.median(target.start_cpu_seconds),
         "start.idle_mib": target.idle_mib or 0.0,
     }
-    figures |= flat(load.hold(target, streams, 4 * pace), "hold")
+    time.sleep(1)  # what the rounds cut off is being cleared away
+    figures["idle.share"] = load.idle_cpu(target, 4 * pace)
     calls = load.calls_per_chunk(target)
     if calls is not None:
         figures["calls.chunk"] = calls
+    figures |= flat(load.hold(target, streams, 4 * pace), "hold")
     time.sleep(1)
-    figures["idle.share"] = load.idle_cpu(target, 4 * pace)
     return figures
 
 

@@ -26,15 +26,17 @@ class Memory:
 
     @ivar reactor: what the code under test gets as reactor and clock.
     @ivar upstream: the model server, which answers on every address.
+    @ivar moved: how often anything was on its way so far.
     """
 
-    def __init__(self, script: Script | None = None) -> None:
-        self.reactor = MemoryReactorClock()
+    def __init__(self, script: Script | None = None, reactor: MemoryReactorClock | None = None) -> None:
+        self.reactor = reactor or MemoryReactorClock()
         self.upstream = Upstream(self.reactor, script)
         self._site: Site
         self.replace(lambda clock: self.upstream)
         self._pumps: list[IOPump] = []
         self._accepted = 0
+        self.moved = 0
 
     def replace(self, make: Callable[[MemoryReactorClock], U]) -> U:
         """Put another model server in place of this one.
@@ -62,9 +64,17 @@ class Memory:
             for _, port, factory, _, _ in self.reactor.tcpClients[self._accepted :]:
                 self._accepted += 1
                 self._connect(factory, port)
-            moved = [pump.pump() for pump in self._pumps]
-            if not any(moved) and self._accepted == self.connections:
+            moved = sum(bool(pump.pump()) for pump in self._pumps)
+            self.moved += moved
+            if not moved and self._accepted == self.connections:
                 return
+
+    def cut(self) -> None:
+        """Every connection breaks."""
+        for pump in self._pumps:
+            pump.clientIO.abortConnection()
+            pump.serverIO.abortConnection()
+        self.accept()
 
     def advance(self, seconds: float, step: float = 0.1) -> None:
         """Let time pass, with the network working all along."""

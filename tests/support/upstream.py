@@ -6,6 +6,7 @@ What it does is told by the newest directive in the messages it gets, so that a 
 
   - C{reply=TEXT}: what to say (default C{pong}); C{_} stands for a blank
   - C{chunks=N}: say C{c1 c2 ... cN} in N chunks; C{delay=S}: wait S seconds before each
+  - C{pieces=JSON}: say the strings of a JSON array, a chunk each (for a L{Script}: prompts can hold no blanks)
   - C{tool=NAME args=JSON}: call a tool (JSON without blanks); once it has its result, say C{tool said: ...}
   - C{think=1}: reason first; C{empty=1}: no text
   - C{finish=REASON}: finish reason, C{none} leaves it out; C{usage=P,C}: counts (default 11,7), C{none} sends none
@@ -194,6 +195,8 @@ def texts(exchange: Exchange) -> list[str]:
     directives, last = exchange.directives, exchange.body["messages"][-1]
     if "tool" in directives and last["role"] == "tool":
         return [f"tool said: {last['content']}"]
+    if "pieces" in directives:
+        return [str(piece) for piece in json.loads(directives["pieces"])]
     if "chunks" in directives:
         return [("" if n == 1 else " ") + f"c{n}" for n in range(1, int(directives["chunks"]) + 1)]
     return [directives.get("reply", "pong").replace("_", " ")]
