@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -128,6 +129,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
         gateway.subscribe(lambda run, entries: log_end(log, entries[-1]))
     top = Service(lambda: log.info("{line}", line=summary(gateway)))
     reactor.callWhenRunning(end_cleanly, reactor, log)
+    reactor.callWhenRunning(freeze)
     wanted = [(text, True) for text in options["endpoints"]] or addresses(loaded.config, number)
     check_endpoints(options["endpoints"], loaded.config)
     # Stopped in this order: the ports first, so that nobody new gets in, then the gateway.
@@ -154,6 +156,13 @@ def end_cleanly(reactor: Any, log: Logger) -> None:
         reactor.stop()
 
     signal.signal(signal.SIGTERM, asked)
+
+
+def freeze() -> None:
+    """Take what was imported out of the garbage collector's sight: looking through it again and again costs an eighth
+    of the CPU under load, and pauses of 60 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def summary(gateway: Gateway) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -197,8 +198,10 @@ class TapTests(SynchronousTestCase):
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
         stopped: list[bool] = []
         self.reactor.stop = lambda: stopped.append(True)
+        self.addCleanup(gc.unfreeze)
         for hook, args, kwargs in self.reactor.whenRunningHooks:
             hook(*args, **kwargs)
+        self.assertGreater(gc.get_freeze_count(), 0)
         os.kill(os.getpid(), signal.SIGTERM)
         self.reactor.from_threads.get(timeout=30)()
         self.assertEqual(stopped, [True])

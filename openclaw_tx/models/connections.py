@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hyperlink import DecodedURL
@@ -31,6 +32,9 @@ class _Connection(ProtocolWrapper):
     def connectionMade(self) -> None:
         self.owner.live.add(self)
 
+    def dataReceived(self, data: bytes) -> None:
+        self.owner.read(super().dataReceived, data)
+
     def loseConnection(self) -> None:
         self.disconnecting = 1
         self.abortConnection()
@@ -47,11 +51,14 @@ class Connections:
 
     @ivar live: those that are open.
     @ivar attempts: how often one was asked for; a request during which it stays the same reuses one.
+    @ivar reading: True while the bytes of one read are being taken apart; see L{after_read}.
     """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         self.live: set[_Connection] = set()
         self.attempts = 0
+        self.reading = False
+        self._after_read: list[Callable[[], None]] = []
         self._endpoint = endpoint
         self._closed: Gate | None = None
 
@@ -72,6 +79,22 @@ class Connections:
         wrapping.protocol = build
         made: Deferred[Any] = self._endpoint.connect(wrapping)
         return made.addCallback(lambda connection: connection.wrappedProtocol)
+
+    def read(self, take: Callable[[bytes], None], data: bytes) -> None:
+        """Take one read's bytes apart. HTTP gives a body out chunk by chunk; whoever wants all that one read brought
+        at once (design: batches) waits for its end."""
+        self.reading = True
+        try:
+            take(data)
+        finally:
+            self.reading = False
+            waiting, self._after_read = self._after_read, []
+            for call in waiting:
+                call()
+
+    def after_read(self, call: Callable[[], None]) -> None:
+        """Call C{call}, which must not raise, when the read under way has been taken apart."""
+        self._after_read.append(call)
 
     def gone(self, connection: _Connection) -> None:
         """A connection has ended."""

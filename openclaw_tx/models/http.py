@@ -168,6 +168,15 @@ class HttpDoor:
             raise
         return Answer(self, response, idle)
 
+    @property
+    def reading(self) -> bool:
+        """Whether the bytes of one read are being taken apart."""
+        return self._connections.reading
+
+    def after_read(self, call: Callable[[], None]) -> None:
+        """See L{Connections.after_read}."""
+        self._connections.after_read(call)
+
     async def close(self) -> None:
         """Hang up on everybody, and wait until that is done."""
         await self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
@@ -232,6 +241,8 @@ class _Body(Protocol):
         self._door = door
         self._enough = False
         self._ended = False
+        self._held: list[bytes] = []
+        """What the read under way has brought so far."""
 
     def connectionMade(self) -> None:
         if self._door is None:
@@ -240,6 +251,20 @@ class _Body(Protocol):
             self._idle.start(self._silent)
 
     def dataReceived(self, data: bytes) -> None:
+        if self._door is None or not self._door.reading:
+            self._take(data)
+            return
+        if not self._held:
+            self._door.after_read(self._take_held)
+        self._held.append(data)
+
+    def _take_held(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            self._take(b"".join(held))
+
+    def _take(self, data: bytes) -> None:
+        """All that one read brought."""
         if self._ended or self._enough:
             return
         now = self._idle.touch()
@@ -258,6 +283,7 @@ class _Body(Protocol):
             self._idle.start(self._linger_over, LINGER_S)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._take_held()
         if self._ended:
             return
         self._end()

@@ -117,6 +117,13 @@ class HttpDoorTests(SynchronousTestCase):
         wire.receive(HEAD, b"0\r\n\r\n")
         self.assertEqual(again, [None])
 
+    def test_one_read_is_one_piece(self) -> None:
+        """What one read brought comes as one piece, however many chunks it was sent in, also at the end."""
+        wire = Wire().connect().receive(HEAD + chunked(b"a") + chunked(b"b"))
+        wire.receive(chunked(b"c") + chunked(b"d") + b"0\r\n\r\n")
+        self.assertEqual(wire.got, [b"ab", b"cd"])
+        self.assertEqual(wire.result, [None])
+
     def test_dead_idle_connection(self) -> None:
         """One that the server closed meanwhile is replaced at once; a new one that closes has failed."""
         wire = Wire().connect().receive(HEAD, b"0\r\n\r\n")
