@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, execute
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -36,6 +37,31 @@ def sleep(clock: IReactorTime, seconds: float) -> Deferred[None]:
     deferred: Deferred[None] = Deferred(lambda _: call.cancel())
     call = clock.callLater(seconds, deferred.callback, None)
     return deferred
+
+
+class InThread(Protocol):
+    """Runs what takes long where the reactor does not have to wait for it."""
+
+    def __call__(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        """Fire with what C{function} returns or raises; cancelling it just stops waiting."""
+
+
+def in_reactor_thread(function: Callable[..., T], *arguments: Any) -> Deferred[T]:
+    """An L{InThread} without any threads, for tests: everything is done at once."""
+    return execute(function, *arguments)
+
+
+def thread_pool(reactor: Any) -> InThread:
+    """An L{InThread} on the reactor's own pool.
+
+    @param reactor: provides IReactorThreads.
+    """
+
+    def run(function: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        done: Deferred[T] = deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
+        return done
+
+    return run
 
 
 class Gate:
@@ -71,4 +97,4 @@ class Gate:
             self._waiters.remove(waiter)
 
 
-__all__ = ["Gate", "sleep", "spawn"]
+__all__ = ["Gate", "InThread", "in_reactor_thread", "sleep", "spawn", "thread_pool"]

@@ -23,7 +23,7 @@ from openclaw_tx.auth.methods import GatewayAuthenticator
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
-from openclaw_tx.deferreds import sleep, spawn
+from openclaw_tx.deferreds import InThread, sleep, spawn, thread_pool
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import ModelProvider, Tool
 from openclaw_tx.models.factory import HttpProviderFactory
@@ -73,12 +73,13 @@ class Gateway(MultiService):
         models: Mapping[str, ModelProvider] | None = None,
         tools: Iterable[Tool] = (),
         store: StoreParts | None = None,
+        in_thread: InThread | None = None,
         access_log: bool = False,
         new_id: Callable[[], str] = lambda: str(uuid4()),
         randomness: Callable[[], float] = random.random,
     ) -> None:
         """
-        @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and callFromThread.
+        @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
         @param config: what L{openclaw_tx.load_config} gave back, or the keys of C{openclaw.json}; None = defaults.
         @param state_dir: where sessions and models are kept; a fresh temporary directory when neither this nor a
             loaded configuration says.
@@ -86,6 +87,7 @@ class Gateway(MultiService):
         @param models: model providers of your own, by id.
         @param tools: tools of your own, beside the built-in ones.
         @param store: how the session store is made; None = SQLite below C{state_dir}.
+        @param in_thread: where large bodies are read; None = the reactor's thread pool.
         @param access_log: log each HTTP request, whatever the configuration says.
         @param new_id: makes UUIDs.
         @param randomness: numbers in [0, 1) that spread retries.
@@ -96,6 +98,7 @@ class Gateway(MultiService):
         self._new_id = new_id
         self._log = Logger()
         self._verbose = access_log
+        self._in_thread = in_thread or thread_pool(reactor)
         self._started_at = reactor.seconds()
         self.phase: Literal["starting", "started", "draining"] = "starting"
         if not isinstance(config, Loaded):
@@ -165,6 +168,7 @@ class Gateway(MultiService):
                     lifecycle=self,
                     clock=self._reactor,
                     new_id=self._new_id,
+                    in_thread=self._in_thread,
                 ),
                 self._websockets.resource,
             )

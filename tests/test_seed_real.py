@@ -244,6 +244,18 @@ class OwnWaysTests(HouseCase):
         self.assertNotIn("lighthouse keeper", self.system())
 
 
+class DefaultAgentTests(HouseCase):
+    """S13: who answers when nobody is named."""
+
+    config = {"agents": {"list": [{"id": "main"}, {"id": "beta", "default": True}]}}
+
+    def test_s13_main_before_the_configured_default(self) -> None:
+        """C{main} where there is one (D3); C{openclaw/default} is the configured one."""
+        for model, agent in (("openclaw", "main"), ("gpt-4o", "main"), ("openclaw/default", "beta")):
+            response = self.post("hi", model=model).response
+            self.assertRegex(response.header("x-openclaw-session-key") or "", f"^agent:{agent}:openai:")
+
+
 class MemoryTests(HouseCase):
     """S15, S18, S19: what the model gets to read of earlier calls."""
 

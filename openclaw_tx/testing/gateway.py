@@ -16,6 +16,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.web.client import Agent
 
 from openclaw_tx.config.files import merge
+from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.gateway import Gateway
 from openclaw_tx.interfaces import Tool
 from openclaw_tx.sessions.lifecycle import inline_parts
@@ -46,10 +47,12 @@ class MemoryGateway:
         tools: Iterable[Tool] = (),
         model: ScriptedModel | None = None,
         environment: Mapping[str, str] | None = None,
+        in_thread: InThread = in_reactor_thread,
     ) -> None:
         """
         @param config: laid over a configuration with the chat endpoint on and agents main and beta.
         @param tools: tools beside the built-in ones.
+        @param in_thread: where large bodies are read; unless given, they are read at once.
         """
         self.clock: Any = MemoryReactorClock()
         self.clock.advance(START)
@@ -76,6 +79,7 @@ class MemoryGateway:
             models={self.model.provider: self.model},
             tools=tools,
             store=inline_parts(self.clock.seconds, lambda: next(ids)),
+            in_thread=in_thread,
             new_id=lambda: next(ids),
             randomness=lambda: 0.5,
         )

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from openclaw_tx.agents.routing import PLAIN
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_gateway import ChatCompletions as Settings
+from openclaw_tx.deferreds import InThread
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Run, RunEngine
 from openclaw_tx.values import Principal, RunRequest
@@ -19,6 +20,7 @@ from openclaw_tx.web.chat_stream import ChatStream, StreamOptions, failure_of
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Endpoint, Guard
 from openclaw_tx.web.resource import NewId
+from openclaw_tx.wire.large_json import LARGE
 from openclaw_tx.wire.openai_chat import ChatRequest, parse
 from openclaw_tx.wire.openai_chat_render import ChunkWriter, completion
 
@@ -59,16 +61,19 @@ class ChatCompletions(ChatEndpoint):
         engine: RunEngine,
         agents: Agents,
         clock: IReactorTime,
+        in_thread: InThread,
     ) -> None:
         super().__init__(guard, new_id, settings)
         self._engine = engine
         self._agents = agents
         self._clock = clock
+        self._in_thread = in_thread
 
     async def serve(self, exchange: Exchange, principal: Principal) -> None:
         """Run the agent; see L{Endpoint.serve}."""
         settings = self.settings
-        chat = parse(await exchange.body(settings.max_body_bytes))
+        body = await exchange.body(settings.max_body_bytes)
+        chat = parse(body) if len(body) < LARGE else await self._in_thread(parse, body)
         run = self._start(exchange, principal, chat, settings)
         exchange.set_header("X-Openclaw-Run-Id", run.request.run_id)
         exchange.set_header("X-Openclaw-Session-Key", run.request.session_key)

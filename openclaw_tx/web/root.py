@@ -13,6 +13,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 from openclaw_tx.config.schema import Config
+from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authenticator, Authoriser, RunEngine
 from openclaw_tx.web.chat import ChatCompletions
@@ -39,6 +40,8 @@ class WebRooms(NamedTuple):
     clock: IReactorTime
     new_id: NewId
     """Makes UUIDs in text form."""
+    in_thread: InThread = in_reactor_thread
+    """For large bodies."""
 
 
 class Root(Resource):
@@ -62,7 +65,7 @@ class Root(Resource):
             (b"startup",): startup,
             (b"startupz",): startup,
             (b"v1", b"chat", b"completions"): ChatCompletions(
-                guard, new_id, settings, rooms.engine, rooms.agents, rooms.clock
+                guard, new_id, settings, rooms.engine, rooms.agents, rooms.clock, rooms.in_thread
             ),
             (b"v1", b"models"): ModelList(guard, new_id, settings, rooms.agents),
         }

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from openclaw_tx.errors import ErrorInfo, GatewayError
+from openclaw_tx.wire.large_json import LARGE
 
 T = TypeVar("T")
 
@@ -51,8 +52,15 @@ class BadFrame(Exception):
         self.reason = reason
 
 
+class _Identified(msgspec.Struct, frozen=True):
+    """What can still be read of a large frame that is no request; the rest is only looked over."""
+
+    id: Raw = Raw(b"null")
+
+
 _request_decoder = msgspec.json.Decoder(Request)
 _any_decoder = msgspec.json.Decoder()
+_identified_decoder = msgspec.json.Decoder(_Identified)
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
 """A value as JSON bytes."""
@@ -75,7 +83,7 @@ def decode_request(data: bytes) -> Request:
 def _id_of(data: bytes) -> str | int | float:
     """The id of a frame that is otherwise wrong."""
     try:
-        frame = _any_decoder.decode(data)
+        frame = _any_decoder.decode(data) if len(data) < LARGE else _identity(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise NotJSON from None
     found = frame.get("id") if isinstance(frame, dict) else None
@@ -84,6 +92,16 @@ def _id_of(data: bytes) -> str | int | float:
     if isinstance(found, int | float) and not isinstance(found, bool):
         return found
     return "invalid"
+
+
+def _identity(data: bytes) -> Any:
+    """A large frame with nothing in it but its id. One that is no object is not looked over at all: to be told so is
+    not worth the time it takes."""
+    try:
+        found = memoryview(_identified_decoder.decode(data).id)
+    except msgspec.ValidationError:
+        return None
+    return {"id": msgspec.json.decode(found) if len(found) <= 8 * MAX_ID else None}
 
 
 def decode_params(type: type[T], raw: Raw | bytes, method: str) -> T:

@@ -12,10 +12,22 @@ import msgspec
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Message, Sampling, ToolChoice, ToolSpec, Value
+from openclaw_tx.wire.large_json import LARGE, TooManyValues, fields_reader
 from openclaw_tx.wire.openai_chat_messages import read_messages
 from openclaw_tx.wire.openai_chat_sampling import read_sampling, refuse_unsupported
 from openclaw_tx.wire.openai_chat_tools import read_tools
 from openclaw_tx.wire.openai_fields import expected, optional_bool, optional_string
+
+FIELDS = (
+    *("model", "messages", "stream", "stream_options", "user", "tools", "tool_choice"),
+    *("max_completion_tokens", "max_tokens", "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed"),
+    *("stop", "response_format", "reasoning_effort", "parallel_tool_calls"),
+    *("n", "logprobs", "top_logprobs", "modalities", "audio", "functions", "function_call", "logit_bias"),
+    "web_search_options",
+)
+"""Every field that is looked at."""
+
+_read_fields = fields_reader(FIELDS)
 
 
 class ChatRequest(Value, frozen=True):
@@ -43,9 +55,10 @@ class ChatRequest(Value, frozen=True):
 
 
 def parse(body: bytes) -> ChatRequest:
-    """Read a request. An empty body is C{{}}.
+    """Read a request. An empty body is C{{}}. From L{LARGE} bytes on this is work for a thread.
 
-    @raise GatewayError: C{invalid_request}, C{unsupported_parameter} or C{invalid_image}.
+    @raise GatewayError: C{invalid_request}, C{unsupported_parameter}, C{invalid_image}, or C{payload_too_large} for too
+        many values.
     """
     fields = decode_object(body)
     refuse_unsupported(fields)
@@ -70,14 +83,20 @@ def parse(body: bytes) -> ChatRequest:
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
-    """A JSON object from bytes. Of repeated keys the last one counts, as in JavaScript.
+    """A JSON object from bytes. Of repeated keys the last one counts, as in JavaScript. A large one has no fields but
+    L{FIELDS}.
 
-    @raise GatewayError: C{invalid_request}: not JSON, not UTF-8, nested too deeply, NaN, or not an object.
+    @raise GatewayError: C{invalid_request}: not JSON, not UTF-8, nested too deeply, NaN, or not an object;
+        C{payload_too_large}.
     """
     if not body.strip():
         return {}
     try:
-        fields = msgspec.json.decode(body)
+        fields = msgspec.json.decode(body) if len(body) < LARGE else _read_fields(body)
+    except TooManyValues:
+        raise GatewayError("payload_too_large", "The JSON body holds too many values.") from None
+    except msgspec.ValidationError:
+        raise expected("object", _EXAMPLES.get(body.lstrip()[:1], 0), "") from None
     except RecursionError:
         raise GatewayError("invalid_request", "The JSON body is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -85,6 +104,10 @@ def decode_object(body: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise expected("object", fields, "")
     return fields
+
+
+_EXAMPLES: dict[bytes, Any] = {b"[": [], b'"': "", b"n": None, b"t": True, b"f": False}
+"""First byte of a JSON value that is no object -> a value of its type; all others are numbers."""
 
 
 def _include_usage(options: Any) -> bool:
@@ -95,4 +118,4 @@ def _include_usage(options: Any) -> bool:
     return bool(optional_bool(options, "include_usage", "stream_options."))
 
 
-__all__ = ["ChatRequest", "decode_object", "parse"]
+__all__ = ["FIELDS", "ChatRequest", "decode_object", "parse"]

@@ -25,6 +25,9 @@ from openclaw_tx.wire.openai_fields import expected, invalid
 EARLIER_IMAGE = TextPart(text="[image]")
 """Stands for an image of an earlier turn: only those of the last user message are sent on (spec 1.1)."""
 
+MAX_MESSAGES = 10_000
+"""Most entries of C{messages}."""
+
 _USERS = ("user", "tool", "function")
 
 
@@ -39,6 +42,8 @@ def read_messages(value: Any) -> tuple[tuple[Message, ...], str]:
         return (), ""
     if not isinstance(value, list):
         raise expected("array", value, "messages")
+    if len(value) > MAX_MESSAGES:
+        raise invalid(f"`messages` may have at most {MAX_MESSAGES} entries.", "messages")
     system: list[str] = []
     entries: list[tuple[int, dict[str, Any]]] = []
     for index, entry in enumerate(value):
@@ -194,4 +199,4 @@ def _user_parts(entry: Mapping[str, Any], path: str, *, images: bool) -> tuple[P
     return tuple(parts)
 
 
-__all__ = ["read_messages", "text_of"]
+__all__ = ["MAX_MESSAGES", "read_messages", "text_of"]

@@ -317,6 +317,7 @@ async def test_hostile_bytes(gateway: GatewayProcess) -> None:
         (b'{"messages":"hi"}', 400),
         (b"[]", 400),
         (b"", 400),
+        (b'{"model":"openclaw:nope","messages":[{"role":"user","content":"' + b"x" * 500_000 + b'"}]}', 400),
         (b" " * (21 * 1024 * 1024), 413),
     ]
     for body, expected in cases:
