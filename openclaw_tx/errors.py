@@ -146,6 +146,10 @@ class GatewayError(Exception):
         return error
 
 
+class FetchFailed(Exception):
+    """A URL was not fetched. The text is for logs and models: it may tell of the network, so clients do not see it."""
+
+
 class ConfigError(Exception):
     """The configuration can not be used.
 
@@ -159,4 +163,4 @@ class ConfigError(Exception):
         self.files: tuple[Path, ...] = ()
 
 
-__all__ = ["CODES", "ConfigError", "ErrorInfo", "GatewayError", "Kind"]
+__all__ = ["CODES", "ConfigError", "ErrorInfo", "FetchFailed", "GatewayError", "Kind"]

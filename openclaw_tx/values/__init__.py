@@ -20,9 +20,11 @@ from openclaw_tx.values.conversation import (
     Usage,
     UserMessage,
 )
-from openclaw_tx.values.models import Agent, ModelInfo, ModelReply, ModelRequest, Sampling
+from openclaw_tx.values.fetching import Fetched, FetchLimits
+from openclaw_tx.values.models import Agent, Embeddings, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.values.runs import (
     Entry,
+    KeptEvents,
     MessageEnded,
     ModelAnswered,
     ModelEvent,
@@ -32,6 +34,7 @@ from openclaw_tx.values.runs import (
     RunRequest,
     RunResult,
     RunStarted,
+    RunState,
     RunStatus,
     SessionEntry,
     StoredRun,
@@ -46,9 +49,13 @@ __all__ = [
     "Agent",
     "AssistantMessage",
     "Credentials",
+    "Embeddings",
     "Entry",
+    "FetchLimits",
+    "Fetched",
     "FinishReason",
     "ImagePart",
+    "KeptEvents",
     "Message",
     "MessageEnded",
     "ModelAnswered",
@@ -64,6 +71,7 @@ __all__ = [
     "RunRequest",
     "RunResult",
     "RunStarted",
+    "RunState",
     "RunStatus",
     "Sampling",
     "SessionEntry",

@@ -14,7 +14,7 @@ class TextPart(Value, frozen=True, tag="text"):
 
 
 class ImagePart(Value, frozen=True, tag="image"):
-    """An image in a user message."""
+    """An image in a user message or a tool result."""
 
     data: str
     """Base64 without a data-URI prefix."""
@@ -97,6 +97,7 @@ class ToolResultMessage(Value, frozen=True, tag="toolResult", omit_defaults=True
     tool_call_id: str
     tool_name: str = ""
     text: str = ""
+    images: tuple[ImagePart, ...] = ()
     is_error: bool = False
     details: Any = None
     timestamp_ms: int = 0

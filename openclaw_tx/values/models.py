@@ -20,6 +20,10 @@ class Agent(Value, frozen=True):
     is_default: bool
     timeout_s: float
     """Longest run; 0 = no limit."""
+    on_disconnect: str = ""
+    """What happens to a run when its client hangs up, as L{openclaw_tx.runs.attendance} reads it; "" = nobody said."""
+    reasoning_content: bool = False
+    """Clients of the chat endpoint may see its thinking."""
 
 
 class ModelInfo(Value, frozen=True):
@@ -33,6 +37,8 @@ class ModelInfo(Value, frozen=True):
     max_tokens: int
     reasoning: bool = False
     input: tuple[str, ...] = ("text",)
+    response_format: bool = False
+    """Its provider holds answers to C{response_format}."""
 
     @property
     def ref(self) -> str:
@@ -63,6 +69,18 @@ class ModelRequest(Value, frozen=True):
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: ToolChoice = ToolChoice()
     sampling: Sampling = Sampling()
+    traceparent: str = ""
+    """W3C trace context to call the provider with; "" = none."""
+
+
+class Embeddings(Value, frozen=True):
+    """Texts as vectors, in the order of the texts; all of one length."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Usage
+    """C{prompt_tokens} is what the texts came to, where the provider said."""
+    provider: str
+    model: str
 
 
 class ModelReply(Value, frozen=True):
@@ -75,3 +93,5 @@ class ModelReply(Value, frozen=True):
     usage: Usage
     provider: str
     model: str
+    refusal: bool = False
+    """C{text} is the model's way of declining to answer."""

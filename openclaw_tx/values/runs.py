@@ -28,6 +28,8 @@ class RunRequest(Value, frozen=True):
     tools: tuple[ToolSpec, ...] = ()
     """The client's own function tools; a call of one ends the run with C{tool_calls}."""
     tool_choice: ToolChoice = ToolChoice()
+    stream: bool = False
+    """The client reads the answer as it comes: what was said can not be said again differently."""
     timeout_s: float | None = None
     """Overrides the agent's; 0 = no limit."""
     lane: str = "main"
@@ -35,6 +37,14 @@ class RunRequest(Value, frozen=True):
     surface: Literal["http", "ws", "cli", "embed"] = "embed"
     fingerprint: str = ""
     """Digest of what was asked; the same run id with another fingerprint is a conflict."""
+    durable: bool = False
+    """True: the ledger knows of the run before it is at work, and keeps its events and result for a day."""
+    idempotency: str = ""
+    """Digest of the client's Idempotency-Key and of whose it is, by which a repeated request finds the run; "" = it
+    sent none."""
+    traceparent: str = ""
+    """W3C trace context. The surfaces hand in the client's as it came; the engine puts the run's own span in its place,
+    in the same trace, or in a new one where there was none."""
 
 
 RunStatus = Literal["queued", "running", "ok", "error", "aborted", "interrupted"]
@@ -52,6 +62,8 @@ class RunResult(Value, frozen=True, omit_defaults=True):
     tool_calls: tuple[ToolCall, ...] = ()
     """Calls of client tools that the client must now answer."""
     finish_reason: FinishReason = "stop"
+    refusal: bool = False
+    """The answer is the model's way of declining to answer."""
     usage: Usage = Usage()
     provider: str = ""
     model: str = ""
@@ -68,6 +80,62 @@ class RunResult(Value, frozen=True, omit_defaults=True):
     def text(self) -> str:
         """The answer as one string: payloads joined by a blank line."""
         return "\n\n".join(self.payloads)
+
+
+class RunState(Value, frozen=True, omit_defaults=True):
+    """A run as it stands: what is known of it at this moment, whether it has ended or not."""
+
+    run_id: str
+    session_key: str
+    agent_id: str
+    status: RunStatus
+    payloads: tuple[str, ...] = ()
+    """What it has said so far."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: FinishReason | None = None
+    """None until it has ended well."""
+    refusal: bool = False
+    usage: Usage = Usage()
+    """What it has used so far."""
+    provider: str = ""
+    model: str = ""
+    session_id: str = ""
+    error: ErrorInfo | None = None
+    abort_reason: str = ""
+    queued_at_ms: int = 0
+    started_at_ms: int = 0
+    ended_at_ms: int = 0
+    last_seq: int = 0
+    """Number of its newest event; 0 = it has none, or they were not looked up."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status not in ("queued", "running")
+
+    @classmethod
+    def of(cls, result: RunResult, last_seq: int = 0) -> RunState:
+        """The state of a run that has ended."""
+        return cls(
+            run_id=result.run_id,
+            session_key=result.session_key,
+            agent_id=result.agent_id,
+            status=result.status,
+            payloads=result.payloads,
+            tool_calls=result.tool_calls,
+            finish_reason=result.finish_reason if result.status == "ok" else None,
+            refusal=result.refusal,
+            usage=result.usage,
+            provider=result.provider,
+            model=result.model,
+            session_id=result.session_id,
+            error=result.error,
+            abort_reason=result.abort_reason,
+            queued_at_ms=result.queued_at_ms,
+            started_at_ms=result.started_at_ms,
+            ended_at_ms=result.ended_at_ms,
+            last_seq=last_seq,
+        )
 
 
 # Events of a run, in the order they can occur. The journal numbers them; every surface reads only these.
@@ -88,10 +156,12 @@ class ModelAnswered(Value, frozen=True, tag="model"):
     """1 for the first model call of the run."""
 
 
-class TextDelta(Value, frozen=True, tag="text"):
+class TextDelta(Value, frozen=True, tag="text", omit_defaults=True):
     """More text of the current assistant message."""
 
     text: str
+    refusal: bool = False
+    """The model declines to answer, and this is how it says so."""
 
 
 class ReasoningDelta(Value, frozen=True, tag="reasoning"):
@@ -109,8 +179,11 @@ class ToolCallDelta(Value, frozen=True, tag="toolCall"):
     arguments: str
 
 
-class MessageEnded(Value, frozen=True, tag="message"):
+class MessageEnded(Value, frozen=True, tag="message", omit_defaults=True):
     """An assistant message is complete; text that follows belongs to the next one."""
+
+    usage: Usage | None = None
+    """What the run has used up to here."""
 
 
 class ToolStarted(Value, frozen=True, tag="toolStart"):
@@ -198,3 +271,19 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     pending: tuple[Message, ...] = ()
     """Input of the turn; it joins the transcript when the turn is committed or recovered."""
     result: RunResult | None = None
+    idempotency: str = ""
+    """As in L{RunRequest}."""
+
+
+class KeptEvents(Value, frozen=True):
+    """Events of one run that are to be written down."""
+
+    run_id: str
+    entries: tuple[Entry, ...]
+    """With consecutive numbers; what was written from the first of them on is replaced."""
+    first_held: int
+    """Number of the oldest event that is still worth keeping; older ones go."""
+    run: StoredRun | None = None
+    """The run itself, when the ledger may not have it yet, or not its end."""
+    new: bool = False
+    """The ledger is to add the run if it has it not. Otherwise that means that the run was deleted, and stays so."""

@@ -15,14 +15,18 @@ class Principal(Value, frozen=True):
     """Who is asking and what the credential allows. Scopes come from the credential, never from the request."""
 
     id: str
-    """Stable name for limits and logs: C{shared-secret}, C{local}, C{none}, C{proxy:<user>}."""
-    method: Literal["token", "password", "none", "trusted-proxy", "local"]
+    """Stable name for limits and logs: C{shared-secret}, C{local}, C{none}, C{proxy:<user>}, C{key:<label>}."""
+    method: Literal["token", "password", "none", "trusted-proxy", "local", "key"]
     scopes: frozenset[str]
     """Operator scopes, e.g. C{operator.write}; C{operator.admin} implies all."""
     ip: str = ""
     """Client address after proxy attribution, for logs."""
     credential: str = ""
     """Digest of the secret that was accepted, to notice its rotation; never the secret."""
+    agents: tuple[str, ...] = ()
+    """Agents it may use and see, the first its default; empty = all."""
+    session_prefix: str = ""
+    """What the names of its sessions begin with, in lower case; "" = any."""
 
 
 class Credentials(Value, frozen=True):

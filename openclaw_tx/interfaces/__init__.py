@@ -1,0 +1,35 @@
+"""The seams between rooms: C{typing.Protocol} only, no code.
+
+A room above the ground floor talks to another one only through these. Implementations: L{openclaw_tx.runs},
+L{openclaw_tx.models}, L{openclaw_tx.tools}, L{openclaw_tx.sessions}, L{openclaw_tx.agents}, L{openclaw_tx.auth};
+embedders may hand in their own models and tools.
+"""
+
+from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
+from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
+from openclaw_tx.interfaces.runs import Push, Run, RunEngine, RunTimes
+from openclaw_tx.interfaces.sessions import Sessions, TurnStart
+from openclaw_tx.interfaces.tools import Fetcher, Tool, ToolContext, Tools
+
+__all__ = [
+    "Agents",
+    "Authenticator",
+    "Authoriser",
+    "Embedder",
+    "EmbeddingProvider",
+    "Fetcher",
+    "Meter",
+    "ModelProvider",
+    "Models",
+    "OnEvents",
+    "Peer",
+    "Push",
+    "Run",
+    "RunEngine",
+    "RunTimes",
+    "Sessions",
+    "Tool",
+    "ToolContext",
+    "Tools",
+    "TurnStart",
+]

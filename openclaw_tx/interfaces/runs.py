@@ -1,0 +1,87 @@
+"""Runs and the engine that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from openclaw_tx.values import Entry, Principal, RunRequest, RunResult, RunState, RunStatus
+
+Push = Callable[[Sequence[Entry]], None]
+"""Takes the entries of one batch (all that one reactor turn brought). Must not raise and must not block."""
+
+
+class RunTimes(Protocol):
+    """When a run got where, in seconds of the clock; 0.0 = it did not yet, or nobody knows."""
+
+    queued: float
+    started: float
+    called: float
+    """Its first model call was made."""
+    first_text: float
+    ended: float
+
+
+class Run(Protocol):
+    """One agent turn, queued, running or ended."""
+
+    @property
+    def request(self) -> RunRequest: ...
+
+    @property
+    def principal(self) -> Principal: ...
+
+    @property
+    def status(self) -> RunStatus: ...
+
+    @property
+    def outcome(self) -> RunResult | None:
+        """The result once there is one."""
+
+    @property
+    def started_at_ms(self) -> int: ...
+
+    @property
+    def queued_at_ms(self) -> int: ...
+
+    @property
+    def state(self) -> RunState:
+        """All that is known of it at this moment."""
+
+    @property
+    def times(self) -> RunTimes: ...
+
+    def watch(self, push: Push, after: int = 0) -> Callable[[], None]:
+        """Hand C{push} all entries with C{seq > after}: the past at once (before this returns), then live ones.
+
+        @return: stops watching; may be called at any time, also from within C{push}.
+        @raise GatewayError: C{replay_gap}, the entries after C{after} are no longer held.
+        """
+
+    async def result(self) -> RunResult:
+        """The result, when the run has ended. Cancelling the wait does not touch the run."""
+
+    def abort(self, reason: str) -> bool:
+        """Cancel the run. False when it had already ended."""
+
+
+class RunEngine(Protocol):
+    """The only way to run an agent."""
+
+    def start(self, request: RunRequest, principal: Principal) -> Run:
+        """Admit a run and start it; the same run id with the same fingerprint joins the run already there.
+
+        @raise GatewayError: C{queue_full}, C{gateway_draining}, C{idempotency_key_conflict}, C{invalid_request}.
+        """
+
+    def get(self, run_id: str) -> Run | None:
+        """A run that is live or ended not long ago (10 minutes, 1,000 runs)."""
+
+    def live(self) -> Iterable[Run]:
+        """Runs that have not ended, oldest first."""
+
+    def subscribe(self, listener: Callable[[Run, Sequence[Entry]], None]) -> Callable[[], None]:
+        """Hand C{listener} every batch of every run from now on.
+
+        @return: ends the subscription.
+        """
