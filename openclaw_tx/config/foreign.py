@@ -25,11 +25,16 @@ SECTIONS = frozenset(_SECTIONS.split())
 
 _AGENT = (
     "imageModel imageGenerationModel musicGenerationModel videoGenerationModel pdfModel utilityModel agentRuntime "
-    "runtime cliBackends memorySearch contextPruning compaction contextLimits embeddedPi embeddedAgent "
+    "runtime cliBackends contextPruning compaction contextLimits embeddedPi embeddedAgent "
     "thinkingDefault reasoningDefault verboseDefault elevatedDefault fastModeDefault toolProgressDetail "
     "blockStreamingDefault blockStreamingBreak blockStreamingChunk blockStreamingCoalesce humanDelay typingMode "
     "typingIntervalSeconds heartbeat sandbox skills groupChat tts params cwd contextInjection "
     "bootstrapPromptTruncationWarning contextTokens skipBootstrap repoRoot"
+)
+
+_MEMORY_SEARCH = (
+    "enabled sources extraPaths multimodal experimental remote fallback outputDimensionality local store chunking sync "
+    "query cache"
 )
 
 _TOOLS = (
@@ -39,7 +44,7 @@ _TOOLS = (
 
 KEYS: dict[str, str] = {
     "env": "shellEnv",
-    "gateway": "tls tailscale remote nodes tools push webchat terminal cliAgents publicOrigin roles "
+    "gateway": "tls tailscale remote nodes push webchat terminal cliAgents publicOrigin roles "
     "channelHealthCheckMinutes channelStaleEventThresholdMinutes channelMaxRestartsPerHour handshakeTimeoutMs",
     "gateway.auth": "allowTailscale identityScopes",
     "gateway.controlUi": "enabled basePath root embedSandbox allowExternalEmbedUrls allowInsecureAuth "
@@ -47,17 +52,19 @@ KEYS: dict[str, str] = {
     "toolTitles",
     "gateway.reload": "deferralTimeoutMs",
     "gateway.http": "securityHeaders",
-    "gateway.http.endpoints": "responses embeddings",
-    "gateway.http.endpoints.chatCompletions": "images maxImageParts maxTotalImageBytes",
+    "gateway.http.endpoints": "embeddings",
+    "gateway.http.endpoints.responses": "files maxUrlParts",
     "agents": "ownership",
     "agents.defaults": f"{_AGENT} imageMaxDimensionPx imageQuality mediaMaxMb pdfMaxBytesMb pdfMaxPages timeFormat "
     "envelopeTimezone envelopeTimestamp envelopeElapsed additionalSystemPrompt systemPromptOverride modelPolicy "
     "mediaGenerationAutoProviderFallback systemAgent silentReply silentReplyRewrite",
+    "agents.defaults.memorySearch": _MEMORY_SEARCH,
     "agents.defaults.model": "timeoutMs",
     "agents.defaults.models.*": "streaming agentRuntime codeMode",
     "agents.defaults.subagents": "maxSpawnDepth maxChildrenPerAgent archiveAfterMinutes model thinking "
     "runTimeoutSeconds announceTimeoutMs allowAgents requireAgentId",
     "agents.list[]": f"{_AGENT} agentDir subagents models statusUpdates",
+    "agents.list[].memorySearch": _MEMORY_SEARCH,
     "agents.list[].model": "timeoutMs",
     "agents.list[].identity": "avatar",
     "agents.list[].tools": _TOOLS,
@@ -74,7 +81,7 @@ KEYS: dict[str, str] = {
     "vercelGatewayRouting zaiToolStream cacheControlFormat sendSessionAffinityHeaders",
     "session": "scope dmScope groupScope identityLinks reset resetByType resetByChannel resetTriggers idleMinutes "
     "mainKey sendPolicy agentToAgent maintenance threadBindings parentForkMaxTokens typingMode typingIntervalSeconds",
-    "logging": "file maxFileBytes consoleLevel consoleStyle redactSensitive redactPatterns",
+    "logging": "file maxFileBytes consoleLevel redactSensitive redactPatterns",
 }
 """Path of an object in our sections (C{[]} = each item, C{*} = each value) -> its keys that are not used here."""
 

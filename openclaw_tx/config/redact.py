@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from openclaw_tx.config.paths import Issues, Path, render
 
 REDACTED = "__OPENCLAW_REDACTED__"
 """Stands for a secret. Written back, it means: as it was."""
+
+LONG_ENOUGH = 12
+"""Characters of a value that may be a secret although its name does not say so."""
 
 _SECRET_KEY = re.compile(
     r"(token|password|passphrase|secret|credentials?|authorization|cookie|api_?key|(private|secret|access|signing)_?key)$",
@@ -40,6 +44,30 @@ def redact(value: Any, key: str = "", inside_secret: bool = False) -> Any:
     if inside_secret or _SECRET_KEY.search(key):
         return REDACTED
     return _USER_INFO.sub(rf"\1:{REDACTED}", value) if isinstance(value, str) else value
+
+
+def names_secret(key: str) -> bool:
+    """Whether what stands under C{key} is a secret by its name."""
+    return _SECRET_KEY.search(key) is not None
+
+
+def secrets_in(value: Any, key: str = "", inside_secret: bool = False) -> Iterator[str]:
+    """Every secret in C{value} (plain JSON): strings under a key that says so, and passwords in URLs.
+
+    Of headers and variables, whose names may say nothing, those that are long enough to be secrets
+    (L{LONG_ENOUGH}) count as well.
+    """
+    if isinstance(value, dict):
+        inside = inside_secret or key in _SECRET_PARENTS or names_secret(key)
+        for name, item in value.items():
+            yield from secrets_in(item, name, inside)
+    elif isinstance(value, list):
+        for item in value:
+            yield from secrets_in(item, key, inside_secret)
+    elif isinstance(value, str):
+        if names_secret(key) or (inside_secret and len(value) >= LONG_ENOUGH):
+            yield value
+        yield from (found[2] for found in _USER_INFO.finditer(value))
 
 
 def restore(value: Any, original: Any, issues: Issues, path: Path = ()) -> Any:

@@ -24,6 +24,7 @@ EFFECTS: dict[str, Effect] = {
     "gateway.allowRealIpFallback": "hot",
     "gateway.controlUi": "hot",
     "gateway.http": "hot",
+    "gateway.tools": "hot",
     "gateway.reload": "hot",
     "gateway.tickIntervalMs": "hot",
     "gateway.shutdownGraceSeconds": "hot",
@@ -33,6 +34,7 @@ EFFECTS: dict[str, Effect] = {
     "session.store": "restart",
     "tools": "hot",
     "logging": "hot",
+    "logging.consoleStyle": "restart",
 }
 """Path -> what a change below it needs; the longest path that fits decides."""
 

@@ -27,7 +27,9 @@ class LoggingSection(Section, frozen=True):
     """C{logging}."""
 
     level: Literal["silent", "fatal", "error", "warn", "info", "debug", "trace"] = "info"
-    """Least severity that is logged."""
+    """Least severity of the gateway's own lines; those of Twisted are always there."""
+    console_style: Literal["pretty", "compact", "json"] = "pretty"
+    """json = one JSON object a line, for everything the process logs; compact is pretty. Takes effect at the start."""
     access_log: bool = False
     """One line for each HTTP request."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import field
+from msgspec import Meta, field
 
 from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section, Slug
+
+OnDisconnect = Annotated[str, Meta(pattern=r"^(cancel|continue|grace=([1-9]\d{0,2}|[12]\d{3}|3[0-5]\d{2}|3600))?$")]
 
 
 class ModelChoice(Section, frozen=True):
@@ -54,11 +56,27 @@ class ModelAlias(Section, frozen=True):
     """Generation parameters for this model, e.g. temperature."""
 
 
+class MemorySearch(Section, frozen=True):
+    """C{memorySearch}: which model turns texts into vectors, for POST /v1/embeddings too."""
+
+    provider: str = ""
+    """Name of a model provider; empty or auto = the first one that is known to embed, or else the embedded model."""
+    model: str = ""
+    """The provider's own id of the model; empty = its usual one."""
+
+
 class Subagents(Section, frozen=True):
     """C{agents.defaults.subagents}."""
 
     max_concurrent: PositiveInt = 8
     """Runs of sub-agents at work at the same time."""
+
+
+class StructuredOutput(Section, frozen=True):
+    """C{agents.defaults.structuredOutput}: answers that a client wants as JSON (`response_format`)."""
+
+    max_repairs: Annotated[int, Meta(ge=0, le=5)] = 1
+    """How often a model is asked again for an answer that does not match."""
 
 
 class AgentDefaults(Section, frozen=True):
@@ -85,9 +103,16 @@ class AgentDefaults(Section, frozen=True):
     """Runs that may wait in the main lane before new ones are refused with 429."""
     max_queued_per_session: PositiveInt = 50
     """Runs that may wait for one session."""
+    on_disconnect: OnDisconnect = ""
+    """What happens to a run when its client hangs up: cancel, continue, or grace=<seconds> (1 to 3600) to cancel it
+    then; empty = cancel, but grace=30 for a request that says how to find its run again."""
     max_tool_rounds: PositiveInt = 50
     """Model calls in one run before it is stopped with an error."""
+    structured_output: StructuredOutput = field(default_factory=StructuredOutput)
+    reasoning_content: bool = False
+    """Show the model's thinking to clients of the chat endpoint, as `reasoning_content`."""
     subagents: Subagents = field(default_factory=Subagents)
+    memory_search: MemorySearch = field(default_factory=MemorySearch)
 
 
 class AgentEntry(Section, frozen=True):
@@ -105,6 +130,11 @@ class AgentEntry(Section, frozen=True):
     """Model ref, or an object with primary and fallbacks; empty = that of the defaults."""
     identity: Identity = field(default_factory=Identity)
     tools: ToolPolicy = field(default_factory=ToolPolicy)
+    on_disconnect: OnDisconnect = ""
+    """What happens to its runs when the client hangs up; empty = as the defaults say."""
+    memory_search: MemorySearch = field(default_factory=MemorySearch)
+    reasoning_content: bool | None = None
+    """Show its thinking to clients; unset = as the defaults say."""
 
 
 class AgentsSection(Section, frozen=True):

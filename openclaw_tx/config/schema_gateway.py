@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section
+from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section, Slug
+
+Scope = Literal[
+    "operator.admin",
+    "operator.approvals",
+    "operator.pairing",
+    "operator.read",
+    "operator.talk.secrets",
+    "operator.write",
+]
 
 
 class RateLimit(Section, frozen=True):
@@ -35,6 +44,29 @@ class TrustedProxy(Section, frozen=True):
     """Accept a proxy that connects from loopback."""
 
 
+class Key(Section, frozen=True):
+    """C{gateway.auth.keys[]}: a key of its own for one client, with no more than it needs (docs/authentication.md)."""
+
+    label: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    """Its name in logs and limits; the principal is `key:<label>`."""
+    hash: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
+    """sha256: and the SHA-256 of the key in hex, never the key; `openclaw-tx keys new` makes both."""
+    scopes: list[Scope] = field(default_factory=lambda: ["operator.read", "operator.write"])
+    """What it may do."""
+    agents: list[Slug] = []
+    """Agents it may use and see, the first its default; empty = all."""
+    session_prefix: Annotated[str, Meta(max_length=128)] | None = None
+    """What names of its sessions begin with; unset = `<label>:` (all sessions with operator.admin), "" = all."""
+    rpm: PositiveInt | None = None
+    """Requests in a minute; unset = no limit."""
+    tpm: PositiveInt | None = None
+    """Tokens in a minute, counted when a run has ended; unset = no limit."""
+    concurrency: PositiveInt | None = None
+    """Runs at a time; unset = no limit."""
+    expires: str = ""
+    """ISO 8601 time or day from which on it is refused, UTC unless it says otherwise; "" = never."""
+
+
 class Auth(Section, frozen=True):
     """C{gateway.auth}: one shared secret, an identity-aware proxy, or nothing on loopback."""
 
@@ -46,6 +78,8 @@ class Auth(Section, frozen=True):
     """Falls back to OPENCLAW_GATEWAY_PASSWORD."""
     rate_limit: RateLimit = field(default_factory=RateLimit)
     trusted_proxy: TrustedProxy = field(default_factory=TrustedProxy)
+    keys: Annotated[list[Key], Meta(max_length=1000)] = []
+    """Further keys, each with its own scopes and limits; in the modes token and password."""
 
     def __repr__(self) -> str:
         return f"Auth(mode={self.mode!r}, ...)"
@@ -63,6 +97,27 @@ class ControlUi(Section, frozen=True):
     """Accept any Origin that equals the Host header."""
 
 
+class Images(Section, frozen=True):
+    """C{images} of C{chatCompletions} and C{responses}: images in requests."""
+
+    allow_url: bool = False
+    """Fetch images that are named by URL; never from private addresses."""
+    url_allowlist: list[str] = []
+    """Hosts to fetch from, exact or `*.suffix` (which leaves out the suffix itself); empty = every public host."""
+    allowed_mimes: list[Literal["image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "image/heif"]] = (
+        field(
+            default_factory=lambda: ["image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "image/heif"]
+        )
+    )
+    """Types taken."""
+    max_bytes: PositiveInt = 10 * 1024 * 1024
+    """Largest image."""
+    max_redirects: Annotated[int, Meta(ge=0, le=10)] = 3
+    """Redirects followed, each checked like the first URL."""
+    timeout_ms: Annotated[int, Meta(ge=100, le=120_000)] = 10_000
+    """Longest time for one image."""
+
+
 class ChatCompletions(Section, frozen=True):
     """C{gateway.http.endpoints.chatCompletions}."""
 
@@ -70,6 +125,40 @@ class ChatCompletions(Section, frozen=True):
     """Serve POST /v1/chat/completions and GET /v1/models."""
     strict_model: bool = False
     """Refuse a `model` that names no agent, instead of answering with the default agent."""
+    model_map: dict[str, str] = {}
+    """`model` as clients send it -> what answers: `openclaw/<agent>`, or a model ref for the default agent."""
+    images: Images = field(default_factory=Images)
+    max_image_parts: PositiveInt = 8
+    """Images in one turn."""
+    max_total_image_bytes: PositiveInt = 20 * 1024 * 1024
+    """Bytes of all images in one turn."""
+    max_body_bytes: PositiveInt = 20 * 1024 * 1024
+    """Largest request body."""
+    keep_alive_seconds: Annotated[float, Meta(ge=0, le=300)] = 15.0
+    """Pause between `: ping` comments on a stream; 0 = none."""
+    hold_status_seconds: Annotated[float, Meta(ge=0, le=30)] = 2.0
+    """How long a stream waits for the provider's first byte before it commits to status 200."""
+
+
+class Metrics(Section, frozen=True):
+    """C{gateway.http.endpoints.metrics}."""
+
+    enabled: bool = True
+    """Serve GET /metrics to whoever is authenticated."""
+
+
+class Responses(Section, frozen=True):
+    """C{gateway.http.endpoints.responses}."""
+
+    enabled: bool = False
+    """Serve POST /v1/responses and GET /v1/models."""
+    strict_model: bool = False
+    """Refuse a `model` that names no agent, instead of answering with the default agent."""
+    images: Images = field(default_factory=Images)
+    max_image_parts: PositiveInt = 8
+    """Images in one turn."""
+    max_total_image_bytes: PositiveInt = 20 * 1024 * 1024
+    """Bytes of all images in one turn."""
     max_body_bytes: PositiveInt = 20 * 1024 * 1024
     """Largest request body."""
     keep_alive_seconds: Annotated[float, Meta(ge=0, le=300)] = 15.0
@@ -82,12 +171,37 @@ class Endpoints(Section, frozen=True):
     """C{gateway.http.endpoints}."""
 
     chat_completions: ChatCompletions = field(default_factory=ChatCompletions)
+    responses: Responses = field(default_factory=Responses)
+    metrics: Metrics = field(default_factory=Metrics)
+
+
+class Cors(Section, frozen=True):
+    """C{gateway.http.cors}: web pages that may read the answers of the HTTP API; off while nobody is listed."""
+
+    allowed_origins: list[str] = []
+    """Exact origins (scheme://host:port); "*" = every page, which can not be had with allowCredentials."""
+    allow_credentials: bool = False
+    """Let pages send cookies, as a proxy with a login page needs them."""
+    max_age_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 600
+    """How long a browser may remember the answer to a pre-flight request."""
 
 
 class Http(Section, frozen=True):
     """C{gateway.http}."""
 
+    cors: Cors = field(default_factory=Cors)
     endpoints: Endpoints = field(default_factory=Endpoints)
+    join_retries: bool = False
+    """Take the retries of OpenAI's SDKs for what they are: give them the run that the first try started, for 10 min."""
+
+
+class HttpTools(Section, frozen=True):
+    """C{gateway.tools}: tools that POST /tools/invoke may call, on top of the agent's own policy."""
+
+    allow: list[str] = []
+    """Of the tools that are never callable over HTTP by default, those that an owner may call all the same."""
+    deny: list[str] = []
+    """Never these, for nobody."""
 
 
 class Reload(Section, frozen=True):
@@ -118,6 +232,7 @@ class GatewaySection(Section, frozen=True):
     """Believe X-Real-IP of a trusted proxy that sends no X-Forwarded-For."""
     control_ui: ControlUi = field(default_factory=ControlUi)
     http: Http = field(default_factory=Http)
+    tools: HttpTools = field(default_factory=HttpTools)
     reload: Reload = field(default_factory=Reload)
     tick_interval_ms: Annotated[int, Meta(ge=1000)] = 30_000
     """Pause between `tick` events to WebSocket clients."""

@@ -20,6 +20,8 @@ class Compat(Section, frozen=True):
     """False = do not send reasoning_effort."""
     supports_usage_in_streaming: bool = True
     """False = do not send stream_options.include_usage."""
+    supports_response_format: bool = True
+    """False = it does not hold answers to response_format; ask for the form in words instead."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """Name of the limit on the answer's length."""
     send_return_progress: bool = False
