@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.sessions.migrations import open_database
 from openclaw_tx.sessions.owners import Owners
+from openclaw_tx.sessions.statements import sqlite_statements
 from openclaw_tx.sessions.worker import BUSY_MS, Connection
 
 if TYPE_CHECKING:
@@ -65,9 +67,6 @@ class SqliteDatabase:
 
     def connect(self) -> Connection:
         """See L{openclaw_tx.sessions.worker.Database.connect}."""
-        # SQLAlchemy takes a tenth of a second to import: here the reactor does not wait for it.
-        from openclaw_tx.sessions.migrations import open_database, sqlite_statements
-
         if self._connection is not None and not self._suspect:
             return self._connection
         self.close()

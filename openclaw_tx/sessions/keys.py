@@ -28,7 +28,8 @@ RESERVED = ("subagent:", "cron:", "acp:")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_LEFTOVER = re.compile(f"(?:openai|openresponses):{_UUID}")
+_LEFTOVER = re.compile(f"openai:{_UUID}|(?!.*-user:)(?:[a-z0-9][a-z0-9._:-]*)?openresponses:{_UUID}")
+"""Responses are kept, below the prefix of a client that has one."""
 
 
 class SessionKey(NamedTuple):
@@ -55,26 +56,27 @@ def agent_of(key: str) -> str:
     return parsed.agent_id if parsed is not None else MAIN_AGENT
 
 
-def main_key(agent_id: str) -> str:
-    """The key of an agent's main session."""
-    return f"agent:{agent_id}:{MAIN}"
+def main_key(agent_id: str, prefix: str = "") -> str:
+    """The key of an agent's main session; a client whose sessions have a prefix has a main session of its own."""
+    return f"agent:{agent_id}:{prefix}{MAIN}"
 
 
-def canonical_key(key: str, agent_id: str, *, fold_case: bool = True) -> str:
+def canonical_key(key: str, agent_id: str, *, fold_case: bool = True, prefix: str = "") -> str:
     """A key as it is stored.
 
     Blank or C{main} is the agent's main key, a bare key is put under the agent, a whole one stays.
 
     @param agent_id: the agent that a key without one belongs to.
     @param fold_case: lower-case the rest, as for all keys but the explicit ones of HTTP headers (spec 1.1).
+    @param prefix: put before a bare key that does not begin with it (L{Principal.session_prefix}).
     @raise GatewayError: as L{checked_key}.
     """
     key = checked_key(key)
     if not key or key.lower() == MAIN:
-        return main_key(agent_id)
+        return main_key(agent_id, prefix)
     if key.lower() in SENTINELS:
         return key.lower()
-    parsed = parse_key(key) or SessionKey(agent_id, key)
+    parsed = parse_key(key) or SessionKey(agent_id, key if key.lower().startswith(prefix) else prefix + key)
     rest = parsed.rest.lower() if fold_case else parsed.rest
     return checked_key(f"agent:{parsed.agent_id}:{rest}")
 
@@ -103,20 +105,26 @@ def is_reserved(key: str) -> bool:
     return key.strip().lower().startswith(RESERVED)
 
 
-def openai_key(agent_id: str, uuid: str) -> str:
-    """The key of one HTTP request that names no session."""
-    return f"agent:{agent_id}:openai:{uuid}"
+def openai_key(agent_id: str, uuid: str, api: str = "openai", prefix: str = "") -> str:
+    """The key of one HTTP request that names no session.
+
+    @param api: C{openai}, or C{openresponses} for the Responses API.
+    @param prefix: what comes before it (L{Principal.session_prefix}), where the session is kept.
+    """
+    return f"agent:{agent_id}:{prefix}{api}:{uuid}"
 
 
-def openai_user_key(agent_id: str, user: str) -> str:
+def openai_user_key(agent_id: str, user: str, prefix: str = "", api: str = "openai") -> str:
     """The key of the OpenAI field C{user}: the same for each spelling of its case (spec 1.1).
 
+    @param prefix: what comes before it (L{Principal.session_prefix}): users of different clients do not meet.
+    @param api: as L{openai_key}.
     @raise GatewayError: C{invalid_request}: the name is blank, too long, or has control characters.
     """
     name = user.strip().lower()
     if not name:
         raise GatewayError("invalid_request", "The user is blank.", param="user")
-    return checked_key(f"agent:{agent_id}:openai-user:{name}", "user")
+    return checked_key(f"agent:{agent_id}:{prefix}{api}-user:{name}", "user")
 
 
 def is_leftover(key: str) -> bool:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.sessions import entries
+from openclaw_tx.sessions import entries, run_events
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import Owners
-from openclaw_tx.sessions.records import encoded, run_columns, run_of
+from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
 from openclaw_tx.sessions.worker import Connection
-from openclaw_tx.values import AssistantMessage, Message, RunResult, SessionEntry, StoredRun, Value
+from openclaw_tx.values import AssistantMessage, KeptEvents, Message, RunResult, SessionEntry, StoredRun, Value
 
 MAX_RUNS = 50_000
 """Ended runs that are kept at most."""
@@ -30,6 +30,8 @@ class Turn(Value, frozen=True):
     entry: SessionEntry
     history: tuple[Message, ...]
     added: tuple[Message, ...]
+    noted: bool
+    """The run was in the ledger before its turn came."""
 
 
 class TurnEnd(Value, frozen=True):
@@ -51,6 +53,8 @@ class Ledger:
         """
         self._owners = owners
         self._new_id = new_id
+        self._grown = 0
+        """Characters of events written since they were last trimmed."""
 
     def begin(self, connection: Connection, run: StoredRun, messages: Sequence[Message]) -> Turn:
         """See L{openclaw_tx.interfaces.Sessions.begin}.
@@ -58,21 +62,30 @@ class Ledger:
         @raise GatewayError: C{idempotency_key_conflict}: a run of this id ended well, or is live in another process.
         """
         known = connection.run(connection.statements.run, the_run=run.run_id).fetchone()
-        if known is not None:
+        # A durable run is noted before its turn comes.
+        noted = known is not None and known[5] in _LIVE and known[4] == self._owners.me and known[2] is None
+        if known is not None and not noted:
             self._replace(connection, run_of(known), known[4])
         entry, _ = self._session(connection, run)
         history = entries.history(connection, entry.session_id)
         added = unheld(history, messages)
         columns = run_columns(run, session_id=entry.session_id, owner=self._owners.me, pending=added)
-        connection.run(connection.statements.add_run, **columns)
-        return Turn(entry=entry, history=tuple(history), added=added)
+        if noted:
+            connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
+        else:
+            connection.run(connection.statements.add_run, **columns)
+        return Turn(entry=entry, history=tuple(history), added=added, noted=noted)
 
-    def forget(self, connection: Connection, run: StoredRun) -> None:
+    def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
         """Undo L{begin}: nobody learnt that the run was begun."""
         state = connection.run(connection.statements.run_state, the_run=run.run_id).fetchone()
         if state is None or state[0] not in _LIVE:
             return
-        connection.run(connection.statements.delete_run, the_run=run.run_id)
+        if turn.noted:
+            columns = run_columns(run, session_id=None, owner=self._owners.me, pending=())
+            connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
+        else:
+            connection.run(connection.statements.delete_run, the_run=run.run_id)
         found = entries.find(connection, run.session_key)
         if found is not None and found[0].session_id == state[1] and found[1] == 0:
             (live,) = connection.run(connection.statements.live_runs_of_session, the_session=state[1]).fetchone()
@@ -120,6 +133,20 @@ class Ledger:
                 connection.run(statements.add_run, **columns)
         connection.run_many(statements.delete_stateless_run, [{"the_run": run_id} for run_id in ended])
 
+    def keep(self, connection: Connection, kept: Sequence[KeptEvents]) -> None:
+        """See L{openclaw_tx.interfaces.Sessions.keep}."""
+        for part in kept:
+            if self._note(connection, part):
+                self._grown += run_events.replace(connection, part)
+        if self._grown >= run_events.TRIM_BYTES:
+            self._grown = 0
+            run_events.trim(connection)
+
+    def of_key(self, connection: Connection, idempotency: str) -> StoredRun | None:
+        """See L{openclaw_tx.interfaces.Sessions.repeated}."""
+        row = connection.run(connection.statements.run_of_key, the_key=idempotency).fetchone()
+        return run_of(row) if row is not None else None
+
     def recover(self, connection: Connection, now_ms: int) -> list[StoredRun]:
         """See L{openclaw_tx.interfaces.Sessions.recover}: runs of processes that live no more, each of them once."""
         rows = connection.run(connection.statements.live_runs_of_others, the_owner=self._owners.me).fetchall()
@@ -148,6 +175,21 @@ class Ledger:
         if known.status == "ok" or (known.status in _LIVE and owner != self._owners.me):
             raise GatewayError("idempotency_key_conflict", "This run id was used before.")
         connection.run(connection.statements.delete_run, the_run=known.run_id)
+
+    def _note(self, connection: Connection, part: KeptEvents) -> bool:
+        """
+        @return: whether the run is in the ledger.
+        """
+        state = connection.run(connection.statements.run_state, the_run=part.run_id).fetchone()
+        if part.run is None or (state is None and not part.new):
+            return state is not None
+        run = clean(part.run)
+        if state is None:
+            columns = run_columns(run, session_id=None, owner=self._owners.me, pending=())
+            connection.run(connection.statements.add_run, **columns)
+        elif run.result is not None and state[0] in _LIVE and state[1] is None:
+            _end(connection, run)
+        return True
 
     def _session(self, connection: Connection, run: StoredRun) -> tuple[SessionEntry, int]:
         """The run's session, made if need be, and where its transcript goes on."""
@@ -200,23 +242,31 @@ def _end(connection: Connection, run: StoredRun) -> None:
 def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
     """End a run that its process did not live to end, and close its turn."""
     found = entries.find(connection, run.session_key) if session_id is not None else None
+    payloads: tuple[str, ...] = (run.partial,) if run.partial else ()
+    told = run_events.said(run_events.read(connection, run.run_id))
+    if sum(map(len, told)) >= len(run.partial):
+        # What watchers were told and what was written down each second: the longer one is the newer one.
+        payloads = told
+    partial = "\n\n".join(payloads)
     result = RunResult(
         run_id=run.run_id,
         session_key=run.session_key,
         agent_id=run.agent_id,
         status="interrupted",
-        payloads=(run.partial,) if run.partial else (),
+        payloads=payloads,
         session_id=session_id or "",
         error=GatewayError("run_interrupted", INTERRUPTED).info,
         queued_at_ms=run.queued_at_ms,
         started_at_ms=run.started_at_ms,
         ended_at_ms=now_ms,
     )
-    ended = msgspec.structs.replace(run, status="interrupted", ended_at_ms=now_ms, pending=(), result=result)
+    ended = msgspec.structs.replace(
+        run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=partial, result=result
+    )
     if found is not None and found[0].session_id == session_id:
         entry, position = found
         closing = AssistantMessage(
-            text=run.partial,
+            text=partial,
             stop_reason="interrupted",
             error_message=INTERRUPTED,
             timestamp_ms=now_ms,

@@ -13,10 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from sqlalchemy.dialects import sqlite
-
 from openclaw_tx.errors import ConfigError
-from openclaw_tx.sessions.schema import SCHEMA_VERSION, Statements, creation
+from openclaw_tx.sessions.statements import compiled
 
 APPLICATION_ID = 0x4F43_4C57
 """C{PRAGMA application_id} of our files ("OCLW")."""
@@ -32,7 +30,19 @@ Report = Callable[[str], None]
 
 Upgrade = Callable[[sqlite3.Connection], None]
 
-UPGRADES: tuple[Upgrade, ...] = ()
+
+def _add_run_events(connection: sqlite3.Connection) -> None:
+    """Version 2: idempotency keys, and events that outlive the process."""
+    connection.execute("ALTER TABLE runs ADD COLUMN idempotency TEXT")
+    connection.execute("CREATE INDEX runs_by_idempotency ON runs (idempotency)")
+    connection.execute(
+        "CREATE TABLE run_events (run_id TEXT NOT NULL, seq INTEGER NOT NULL, size INTEGER NOT NULL, "
+        "body TEXT NOT NULL, PRIMARY KEY (run_id, seq), "
+        "FOREIGN KEY(run_id) REFERENCES runs (run_id) ON DELETE CASCADE)"
+    )
+
+
+UPGRADES: tuple[Upgrade, ...] = (_add_run_events,)
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 
 
@@ -67,11 +77,6 @@ def open_database(
         moved = _move_aside(path, seconds())
         report(f"The session database {path} is damaged ({error}). It was moved to {moved}; a new, empty one is used.")
     return _open(path, busy_ms, seconds, report, False, upgrades)
-
-
-def sqlite_statements() -> Statements:
-    """The store's statements for what L{open_database} gives back."""
-    return Statements(sqlite.dialect())
 
 
 def is_damage(error: Exception) -> bool:
@@ -139,7 +144,7 @@ def _bring_up_to_date(
     if version > newest:
         raise ConfigError([("session.store", f"{path} was written by a newer version of this program")])
     if version == 0:
-        _step(connection, 0, SCHEMA_VERSION, _create)
+        _step(connection, 0, compiled().version, _create)
         version = _version(connection)
     if version == newest:
         return
@@ -170,7 +175,7 @@ def _step(connection: sqlite3.Connection, before: int, after: int, change: Upgra
 
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    for statement in creation(sqlite.dialect()):
+    for statement in compiled().creation:
         connection.execute(statement)
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from openclaw_tx.values import (
     AssistantMessage,
+    Entry,
     Message,
     RunResult,
     SessionEntry,
@@ -17,6 +18,7 @@ from openclaw_tx.values import (
     ToolResultMessage,
     UserMessage,
 )
+from openclaw_tx.wire.openai_chat_render import encode
 
 _ENTRY_EXTRA = 12
 """Column of C{extra} in an entry's row."""
@@ -26,6 +28,7 @@ _encoder = msgspec.json.Encoder(enc_hook=repr)
 _message = msgspec.json.Decoder[UserMessage | AssistantMessage | ToolResultMessage](Message)
 _messages = msgspec.json.Decoder(tuple[Message, ...])
 _result = msgspec.json.Decoder(RunResult)
+_events = msgspec.json.Decoder(list[Entry])
 _extra = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -47,6 +50,39 @@ def messages_of(bodies: Iterable[str], report: Callable[[str], None]) -> list[Me
         except msgspec.MsgspecError as error:
             report(f"A stored message can not be read and was left out: {error}")
     return messages
+
+
+def clean(run: StoredRun) -> StoredRun:
+    """The run in Unicode text: half surrogate pairs become U+FFFD."""
+    try:
+        _encoder.encode(run)
+    except UnicodeEncodeError:
+        return msgspec.json.decode(encode(msgspec.to_builtins(run, enc_hook=repr)), type=StoredRun)
+    return run
+
+
+def encoded_events(entries: Sequence[Entry]) -> str:
+    """Events as JSON text; half surrogate pairs, which are no Unicode text, become U+FFFD."""
+    try:
+        return encoded(entries)
+    except UnicodeEncodeError:
+        return encode(msgspec.to_builtins(entries, enc_hook=repr)).decode()
+
+
+def events_of(bodies: Iterable[str], report: Callable[[str], None]) -> list[Entry]:
+    """Events from their JSON texts. What precedes a text that can not be read is left out too: there are no holes."""
+    found: list[Entry] = []
+    for body in bodies:
+        try:
+            entries = _events.decode(body)
+        except msgspec.MsgspecError as error:
+            report(f"Stored events of a run can not be read and were left out: {error}")
+            found = []
+            continue
+        if found and entries and entries[0].seq != found[-1].seq + 1:
+            found = []
+        found += entries
+    return found
 
 
 def entry_columns(entry: SessionEntry, next_position: int) -> dict[str, Any]:
@@ -94,6 +130,7 @@ def run_columns(run: StoredRun, *, session_id: str | None, owner: str, pending: 
         "partial": run.partial,
         "pending": encoded(pending) if pending else None,
         "result": encoded(run.result) if run.result is not None else None,
+        "idempotency": run.idempotency or None,
     }
 
 
@@ -113,4 +150,5 @@ def run_of(row: Sequence[Any]) -> StoredRun:
         partial=row[12],
         pending=_messages.decode(row[13]) if row[13] else (),
         result=_result.decode(row[14]) if row[14] else None,
+        idempotency=row[15] or "",
     )

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import CancelledError
 
-from openclaw_tx.sessions import entries
+from openclaw_tx.sessions import entries, run_events
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.worker import Connection, GroupCommit
-from openclaw_tx.values import Message, SessionEntry, StoredRun
+from openclaw_tx.values import Entry, KeptEvents, Message, SessionEntry, StoredRun
 
 KEEP_RUNS_MS = 24 * 3600 * 1000
 """How long the ledger remembers runs that ended."""
@@ -68,7 +68,7 @@ class SqlSessions:
 
         def undo(connection: Connection) -> None:
             if begun:
-                self._ledger.forget(connection, run)
+                self._ledger.forget(connection, run, begun[0])
 
         try:
             return await self._jobs.submit(begin)
@@ -111,6 +111,7 @@ class SqlSessions:
         before = now_ms - KEEP_RUNS_MS
         while await self._jobs.submit(lambda connection: self._ledger.prune(connection, before)):
             pass
+        await self._jobs.submit(run_events.trim)
         key: str | None = ""
         while key is not None:
             key = await self._jobs.submit(_pruning(now_ms - KEEP_LEFTOVERS_MS, key))
@@ -118,6 +119,22 @@ class SqlSessions:
     async def get_run(self, run_id: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.get_run}."""
         return await self._jobs.submit(lambda connection: self._ledger.get(connection, run_id), writes=False)
+
+    async def keep(self, kept: Sequence[KeptEvents]) -> None:
+        """See L{openclaw_tx.interfaces.Sessions.keep}.
+
+        Events of ended runs take L{run_events.MAX_BYTES} at most, and go with the run.
+        """
+        kept = tuple(kept)
+        await self._jobs.submit(lambda connection: self._ledger.keep(connection, kept))
+
+    async def events(self, run_id: str) -> Sequence[Entry]:
+        """See L{openclaw_tx.interfaces.Sessions.events}."""
+        return await self._jobs.submit(lambda connection: run_events.read(connection, run_id), writes=False)
+
+    async def repeated(self, idempotency: str) -> StoredRun | None:
+        """See L{openclaw_tx.interfaces.Sessions.repeated}."""
+        return await self._jobs.submit(lambda connection: self._ledger.of_key(connection, idempotency), writes=False)
 
     async def get(self, key: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.get}."""

@@ -22,7 +22,8 @@ from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 
 if TYPE_CHECKING:
-    from openclaw_tx.sessions.schema import Statement, Statements
+    from openclaw_tx.sessions.schema import Statements
+    from openclaw_tx.sessions.statements import Statement
 
 T = TypeVar("T")
 

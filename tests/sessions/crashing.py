@@ -14,7 +14,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from openclaw_tx.sessions import migrations  # noqa: F401 - loads SQLAlchemy before the fork
 from tests.sessions.helpers import Stores, answer, ended, live, user
 
 KEYS = [f"agent:main:s{number}" for number in range(3)]

@@ -101,6 +101,21 @@ class KeyTests(SynchronousTestCase):
         self.assertEqual(openai_key("main", UUID), f"agent:main:openai:{UUID}")
         self.assertEqual(openai_user_key("main", " Alice "), "agent:main:openai-user:alice")
         self.assertEqual(openai_user_key("beta", "a:b"), "agent:beta:openai-user:a:b")
+        self.assertEqual(openai_key("main", UUID, "openresponses", "my:"), f"agent:main:my:openresponses:{UUID}")
+        self.assertEqual(openai_user_key("main", "Alice", "my:"), "agent:main:my:openai-user:alice")
+
+    def test_prefixes(self) -> None:
+        """A bare key goes below the prefix, unless it lies there already; a whole key stays as it is."""
+        for key, wanted in (
+            ("x", "agent:main:my:x"),
+            ("My:x", "agent:main:my:x"),
+            ("", "agent:main:my:main"),
+            ("MAIN", "agent:main:my:main"),
+            ("agent:beta:x", "agent:beta:x"),
+            ("global", "global"),
+        ):
+            self.assertEqual(canonical_key(key, "main", prefix="my:"), wanted)
+        self.assertEqual(canonical_key("My:X", "main", prefix="my:", fold_case=False), "agent:main:My:X")
 
     def test_bad_users(self) -> None:
         """Blank, too long or with control characters: the field is named."""
@@ -116,3 +131,5 @@ class KeyTests(SynchronousTestCase):
             self.assertFalse(is_leftover(f"agent:main:{kind}-user:{UUID}"))
             self.assertFalse(is_leftover(f"{kind}:{UUID}"))
         self.assertFalse(is_leftover(f"agent:main:my:openai:{UUID}"))
+        self.assertTrue(is_leftover(f"agent:main:my:openresponses:{UUID}"))
+        self.assertFalse(is_leftover(f"agent:main:my:openresponses-user:openresponses:{UUID}"))

@@ -13,9 +13,31 @@ from sqlalchemy.dialects import postgresql
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import ConfigError
-from openclaw_tx.sessions.migrations import UPGRADES, Upgrade, open_database, sqlite_statements
+from openclaw_tx.sessions.migrations import APPLICATION_ID, UPGRADES, Upgrade, open_database
 from openclaw_tx.sessions.schema import SCHEMA_VERSION, Statements
+from openclaw_tx.sessions.statements import sqlite_statements
 from tests.sessions.helpers import scratch
+
+VERSION_1 = (
+    "CREATE TABLE runs (run_id TEXT NOT NULL, session_key TEXT NOT NULL, session_id TEXT, agent_id TEXT NOT NULL, "
+    "owner TEXT NOT NULL, status TEXT NOT NULL, surface TEXT NOT NULL, principal_id TEXT NOT NULL, "
+    "fingerprint TEXT NOT NULL, queued_at_ms BIGINT NOT NULL, started_at_ms BIGINT NOT NULL, "
+    "ended_at_ms BIGINT NOT NULL, partial TEXT NOT NULL, pending TEXT, result TEXT, PRIMARY KEY (run_id))",
+    "CREATE INDEX live_runs ON runs (run_id) WHERE status IN ('queued', 'running')",
+    "CREATE INDEX runs_by_end ON runs (ended_at_ms)",
+    'CREATE TABLE sessions ("key" TEXT NOT NULL, agent_id TEXT NOT NULL, session_id TEXT NOT NULL, '
+    "created_at_ms BIGINT NOT NULL, updated_at_ms BIGINT NOT NULL, aborted_last_run BOOLEAN NOT NULL, "
+    "model_provider TEXT NOT NULL, model TEXT NOT NULL, input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, "
+    "total_tokens BIGINT NOT NULL, label TEXT NOT NULL, extra TEXT NOT NULL, next_position INTEGER NOT NULL, "
+    'PRIMARY KEY ("key"), UNIQUE (session_id))',
+    "CREATE INDEX sessions_by_age ON sessions (updated_at_ms)",
+    "CREATE TABLE messages (session_id TEXT NOT NULL, position INTEGER NOT NULL, body TEXT NOT NULL, "
+    "PRIMARY KEY (session_id, position), FOREIGN KEY(session_id) REFERENCES sessions (session_id) ON DELETE CASCADE)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    "PRAGMA user_version = 1",
+    "INSERT INTO runs VALUES ('r', 'k', 's', 'main', 'me', 'ok', 'http', 'p', 'f', 1, 2, 3, '', NULL, NULL)",
+)
+"""A file as the first release made it."""
 
 
 def add_color(connection: sqlite3.Connection) -> None:
@@ -35,7 +57,7 @@ def break_off(connection: sqlite3.Connection) -> None:
 
 
 class MigrationTests(SynchronousTestCase):
-    """L{open_database} on a file of version 1 with one session in it."""
+    """L{open_database} on a file of this version with one session in it."""
 
     def setUp(self) -> None:
         """Make the file."""
@@ -45,14 +67,14 @@ class MigrationTests(SynchronousTestCase):
         with closing(self.open()) as connection:
             connection.execute("INSERT INTO sessions VALUES ('k', 'a', 's', 1, 1, 0, '', '', 0, 0, 0, '', '{}', 0)")
 
-    def open(self, upgrades: Sequence[Upgrade] = ()) -> sqlite3.Connection:
-        """Open it."""
+    def open(self, further: Sequence[Upgrade] = ()) -> sqlite3.Connection:
+        """Open it, with a program that knows further steps."""
         return open_database(
             self.path,
             busy_ms=0,
             seconds=lambda: 1_000_000_000.0,
             report=self.reports.append,
-            upgrades=upgrades,
+            upgrades=(*UPGRADES, *further),
         )
 
     def version(self, connection: sqlite3.Connection) -> int:
@@ -74,23 +96,52 @@ class MigrationTests(SynchronousTestCase):
     def test_upgrade(self) -> None:
         """All steps in order; the file as it was is kept, for the owner only; the operator is told where."""
         with closing(self.open((add_color, paint_blue))) as connection:
-            self.assertEqual(self.version(connection), 3)
+            self.assertEqual(self.version(connection), SCHEMA_VERSION + 2)
             self.assertEqual(connection.execute("SELECT color FROM sessions").fetchall(), [("blue",)])
-        copy = self.path + ".backup-v1-20010909T014640Z"
+        copy = f"{self.path}.backup-v{SCHEMA_VERSION}-20010909T014640Z"
         [report] = self.reports
         self.assertIn(copy, report)
         self.assertEqual(os.stat(copy).st_mode & 0o777, 0o600)
         with closing(sqlite3.connect(copy)) as kept:
-            self.assertEqual(self.version(kept), 1)
+            self.assertEqual(self.version(kept), SCHEMA_VERSION)
             self.assertEqual(kept.execute("SELECT key FROM sessions").fetchall(), [("k",)])
         with closing(self.open((add_color, paint_blue))):
             self.assertEqual(len(self.reports), 1)
+
+    def test_from_the_first_version(self) -> None:
+        """A file of the first release gets the tables, columns and indexes of a fresh one, and keeps its rows."""
+        old = f"{self.path}.old"
+        with closing(sqlite3.connect(old)) as connection:
+            for statement in VERSION_1:
+                connection.execute(statement)
+            connection.commit()
+        fresh, self.path = self.path, old
+        with closing(self.open()) as upgraded, closing(sqlite3.connect(fresh)) as made:
+            self.assertEqual(self.shape(upgraded), self.shape(made))
+            self.assertEqual(upgraded.execute("SELECT run_id, idempotency FROM runs").fetchall(), [("r", None)])
+            upgraded.execute("INSERT INTO run_events VALUES ('r', 1, 2, '[]')")
+            upgraded.execute("DELETE FROM runs")
+            self.assertEqual(upgraded.execute("SELECT * FROM run_events").fetchall(), [])
+
+    def shape(self, connection: sqlite3.Connection) -> list[object]:
+        """What a file is made of, in whatever words its statements are written."""
+        names = connection.execute("SELECT type, name FROM sqlite_master ORDER BY name").fetchall()
+        return [
+            *names,
+            *(connection.execute(f"PRAGMA table_info('{name}')").fetchall() for kind, name in names if kind == "table"),
+            *(connection.execute(f"PRAGMA index_info('{name}')").fetchall() for kind, name in names if kind == "index"),
+            *(
+                connection.execute(f"PRAGMA foreign_key_list('{name}')").fetchall()
+                for kind, name in names
+                if kind == "table"
+            ),
+        ]
 
     def test_failed_upgrade(self) -> None:
         """The step that failed left nothing behind; those before it stand; the next try goes on from there."""
         self.assertRaises(sqlite3.OperationalError, self.open, (add_color, break_off))
         with closing(self.open((add_color, paint_blue))) as connection:
-            self.assertEqual(self.version(connection), 3)
+            self.assertEqual(self.version(connection), SCHEMA_VERSION + 2)
             self.assertEqual(connection.execute("SELECT color FROM sessions").fetchall(), [("blue",)])
 
     def test_newer_file(self) -> None:
