@@ -1,6 +1,6 @@
 """The process that runs the embedded model: llama.cpp behind HTTP on loopback.
 
-Run as a file by L{openclaw_tx.models.supervisor}, never imported: it needs nothing of this package, and a crash of
+Run as a file by L{openclaw_tx.models.supervisor}: it needs nothing of this package, and a crash of
 native code takes nothing else down. First line of stdin: its settings as JSON, the key among them, so that no process
 list shows the key. One JSON line on stdout when it listens, or when it can not. It ends when stdin does, so it
 never outlives its parent.
@@ -13,6 +13,9 @@ import os
 import sys
 import threading
 from typing import Any, TextIO
+
+BATCH_TOKENS = 64
+"""Tokens that are worked on at a time."""
 
 
 def main() -> None:
@@ -48,7 +51,7 @@ def serve(settings: dict[str, Any]) -> Any:
     params.n_ctx = settings["context_window"]
     params.n_parallel = 1
     # Small batches: between two of them llama.cpp notices that the asker has gone.
-    params.n_batch = params.n_ubatch = 64
+    params.n_batch = params.n_ubatch = BATCH_TOKENS
     threads = settings["threads"] or max(1, _cores() - 1)
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.hostnames = ["127.0.0.1"]
@@ -58,6 +61,9 @@ def serve(settings: dict[str, Any]) -> Any:
     params.offline = True
     params.cache_ram_mib = 0  # its default may grow to 8 GiB
     params.endpoint_slots = True
+    # Embeddings beside the answers: the mean over a text's tokens, which must fit into one batch.
+    params.embedding = True
+    params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.verbosity = 0
     return xllamacpp.Server(params)
 

@@ -11,6 +11,7 @@ from twisted.web.iweb import IAgent
 
 from openclaw_tx.config.schema_models import Compat, LocalModel, ModelDefinition, ProviderDefinition
 from openclaw_tx.interfaces import ModelProvider
+from openclaw_tx.models.embeddings import usual_model
 from openclaw_tx.models.http import HttpDoor
 from openclaw_tx.models.local import LocalProvider
 from openclaw_tx.models.openai import OpenAICompletionsProvider, ServedModel
@@ -74,6 +75,7 @@ class HttpProviderFactory:
             any_model=None
             if definition.models
             else _served(provider, ModelDefinition(id=""), definition.compat, openai),
+            embedding_model=usual_model(provider, [model.id for model in definition.models]),
         )
 
     def local(self, settings: LocalModel) -> ModelProvider:
@@ -105,6 +107,7 @@ def _served(provider: str, model: ModelDefinition, common: Compat, openai: bool)
             max_tokens=model.max_tokens or min(DEFAULT_MAX_TOKENS, model.context_window),
             reasoning=model.reasoning,
             input=tuple(model.input),
+            response_format=compat.supports_response_format,
         ),
         dialect=Dialect(
             max_tokens_field="max_completion_tokens" if openai else compat.max_tokens_field,
@@ -115,6 +118,7 @@ def _served(provider: str, model: ModelDefinition, common: Compat, openai: bool)
             return_progress=compat.send_return_progress,
             # A model that is not listed may well see; its provider knows.
             images="image" in model.input or not model.id,
+            response_format=compat.supports_response_format,
         ),
         defaults=Sampling(max_tokens=model.max_tokens or None),
         headers=dict(model.headers),

@@ -25,10 +25,11 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import OnEvents
 from openclaw_tx.models import weights
 from openclaw_tx.models.http import HttpDoor, HttpFailure
+from openclaw_tx.models.local_embeddings import LocalEmbeddings
 from openclaw_tx.models.openai import OpenAICompletionsProvider, ServedModel
 from openclaw_tx.models.refs import LOCAL
 from openclaw_tx.models.supervisor import INSTALL_COMMAND, ChildSettings, Ready, Supervisor
-from openclaw_tx.values import ModelInfo, ModelReply, ModelRequest, Sampling
+from openclaw_tx.values import Embeddings, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.wire.openai_completions import Dialect
 
 MODEL = "smollm2-135m"
@@ -92,6 +93,7 @@ class LocalProvider:
             name="SmolLM2 135M Instruct" if self._own is None else self._own.stem,
             context_window=settings.context_window,
             max_tokens=min(MAX_TOKENS if self._own is None else 4096, settings.context_window),
+            response_format=True,
         )
         defaults = Sampling(max_tokens=info.max_tokens, temperature=0.0 if self._own is None else None)
         self._served = ServedModel(info=info, dialect=Dialect(return_progress=True), defaults=defaults)
@@ -107,6 +109,20 @@ class LocalProvider:
         link = self._linked(await self._supervisor.ready())
         try:
             return await link.provider.stream(model, request, on_events)
+        except BaseException:
+            self._check_later(link)
+            raise
+
+    def embedding_model(self) -> str:
+        return self._served.info.id
+
+    async def embed(self, model: str, texts: Sequence[str], dimensions: int | None) -> Embeddings:
+        """See L{openclaw_tx.interfaces.EmbeddingProvider.embed}; the length of the vectors is the model's own."""
+        if model != self._served.info.id:
+            raise GatewayError("model_not_found", f"Unknown model: {LOCAL}/{model}")
+        link = self._linked(await self._supervisor.ready())
+        try:
+            return await link.embeddings.embed(model, texts)
         except BaseException:
             self._check_later(link)
             raise
@@ -181,6 +197,7 @@ class _Link:
             reactor, clock, ready.url, connect_timeout_s=ABORT_GRACE_S, idle_timeout_s=ABORT_GRACE_S
         )
         self.provider = OpenAICompletionsProvider(LOCAL, [served], self.door, headers, new_id)
+        self.embeddings = LocalEmbeddings(self.provider, self._control, self._headers)
 
     async def is_busy(self) -> bool:
         """Whether the process is at work; one that does not say is taken to be."""

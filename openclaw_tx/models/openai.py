@@ -7,7 +7,8 @@ text as it comes; one that sends a whole reply all the same is understood.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 
 from twisted.web.http_headers import Headers
@@ -17,12 +18,15 @@ from openclaw_tx.interfaces import OnEvents
 from openclaw_tx.models.failures import gateway_error
 from openclaw_tx.models.http import Answer, HttpDoor, HttpFailure
 from openclaw_tx.models.sampling import with_defaults
-from openclaw_tx.values import ModelAnswered, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
+from openclaw_tx.values import Embeddings, ModelAnswered, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.values.value import Value
 from openclaw_tx.wire.openai_chunks import ChunkReader
 from openclaw_tx.wire.openai_completions import Dialect, encode_request
 from openclaw_tx.wire.openai_errors import UpstreamError, decode_error
+from openclaw_tx.wire.openai_vectors import decode_reply
+from openclaw_tx.wire.openai_vectors import encode_request as encode_embedding_request
 from openclaw_tx.wire.sse import SseDecoder
+from openclaw_tx.wire.trace import HEADER
 
 MAX_WHOLE_REPLY_BYTES = 32 * 1024 * 1024
 """Cap on a reply that was not streamed."""
@@ -51,23 +55,28 @@ class OpenAICompletionsProvider:
         new_id: Callable[[], str],
         *,
         any_model: ServedModel | None = None,
+        embedding_model: str = "",
     ) -> None:
         """
         @param provider: its id, as in model refs.
         @param headers: sent with each request, the key among them.
         @param new_id: makes ids for tool calls that came without one.
         @param any_model: stands for models that are not listed; None = there are no others.
+        @param embedding_model: what it embeds with when nobody names a model; "" = not known.
         """
         self._provider = provider
         self._models = {model.info.id: model for model in models}
         self._any_model = any_model
         self._door = door
         self._url = door.url("chat", "completions")
+        self._embeddings_url = door.url("embeddings")
+        self._embedding_model = embedding_model
         self._new_id = new_id
         self._headers = {
             model: _headers({**headers, **served.headers}) for model, served in self._models.items() if served.headers
         }
         self._common_headers = _headers(headers)
+        self._embedding_headers = _headers({**headers, "accept": "application/json"})
 
     def models(self) -> Sequence[ModelInfo]:
         return [served.info for served in self._models.values()]
@@ -81,17 +90,35 @@ class OpenAICompletionsProvider:
             raise GatewayError("model_not_found", f"Unknown model: {ref}")
         body = encode_request(model, with_defaults(request, served.defaults), served.dialect)
         intake = _Intake(ChunkReader(self._new_id), on_events, self._provider, model)
-        try:
-            answer = await self._door.send("POST", self._url, self._headers.get(model, self._common_headers), body)
-            if not 200 <= answer.status < 300:
-                raise gateway_error(ref, await _refusal(answer), _retry_after(answer))
+        with _failures_of(ref):
+            headers = _traced(self._headers.get(model, self._common_headers), request.traceparent)
+            answer = await self._door.send("POST", self._url, headers, body)
+            await _check(ref, answer)
             await intake.take(answer)
-        except HttpFailure as failure:
-            code = "provider_timeout" if failure.timed_out else "provider_error"
-            raise GatewayError(code, f"{ref}: {failure}") from None
-        except UpstreamError as error:
-            raise gateway_error(ref, error) from None
         return intake.chunks.reply(self._provider, model)
+
+    def embedding_model(self) -> str:
+        return self._embedding_model
+
+    async def embed(self, model: str, texts: Sequence[str | Sequence[int]], dimensions: int | None) -> Embeddings:
+        """See L{openclaw_tx.interfaces.EmbeddingProvider.embed}. Any model id is good: few providers list these.
+
+        @param texts: strings, or token ids where the server takes them.
+        """
+        ref = f"{self._provider}/{model}"
+        body = encode_embedding_request(model, texts, dimensions)
+        parts: list[bytes] = []
+
+        def keep(data: bytes) -> bool:
+            parts.append(data)
+            return False
+
+        with _failures_of(ref):
+            answer = await self._door.send("POST", self._embeddings_url, self._embedding_headers, body)
+            await _check(ref, answer)
+            await answer.deliver(keep, MAX_WHOLE_REPLY_BYTES)
+            vectors, usage = decode_reply(b"".join(parts), len(texts))
+        return Embeddings(vectors=vectors, usage=usage, provider=self._provider, model=model)
 
     async def close(self) -> None:
         await self._door.close()
@@ -148,6 +175,26 @@ class _Intake:
             self._on_events(events)
 
 
+@contextmanager
+def _failures_of(ref: str) -> Iterator[None]:
+    """Make L{GatewayError} of what can go wrong with a call of C{ref}."""
+    try:
+        yield
+    except HttpFailure as failure:
+        code = "provider_timeout" if failure.timed_out else "provider_error"
+        raise GatewayError(code, f"{ref}: {failure}") from None
+    except UpstreamError as error:
+        raise gateway_error(ref, error) from None
+
+
+async def _check(ref: str, answer: Answer) -> None:
+    """
+    @raise GatewayError: the status is none of 2xx.
+    """
+    if not 200 <= answer.status < 300:
+        raise gateway_error(ref, await _refusal(answer), _retry_after(answer))
+
+
 async def _refusal(answer: Answer) -> UpstreamError:
     """The error in an answer that is none of 2xx."""
     if answer.status < 400:
@@ -174,6 +221,15 @@ def _retry_after(answer: Answer) -> float | None:
         return max(0.0, (until - parsedate_to_datetime(answer.header("date"))).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+def _traced(headers: Headers, traceparent: str) -> Headers:
+    """C{headers} with the trace that the call belongs to, unless the configuration has one there."""
+    if not traceparent or headers.hasHeader(HEADER):
+        return headers
+    traced = headers.copy()
+    traced.setRawHeaders(HEADER, [traceparent])
+    return traced
 
 
 def _headers(values: Mapping[str, str]) -> Headers:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -15,11 +17,14 @@ from openclaw_tx.config.schema_models import LocalModel, ProviderDefinition
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import ModelProvider, OnEvents
+from openclaw_tx.models.embeddings import choose, configured, overridden
 from openclaw_tx.models.failures import FAILOVER_CODES, all_failed
 from openclaw_tx.models.refs import DEFAULT_LOCAL_REF, LOCAL, api_key, provider_id, split_ref
 from openclaw_tx.models.retry import RetryPolicy, retrying
 from openclaw_tx.models.sampling import sampling_of, with_defaults
-from openclaw_tx.values import ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
+from openclaw_tx.values import Embeddings, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
+
+T = TypeVar("T")
 
 
 class ProviderFactory(Protocol):
@@ -45,7 +50,8 @@ class _Entry:
 
 
 class ModelRegistry:
-    """Implements L{openclaw_tx.interfaces.Models}; follows the configuration of the moment."""
+    """Implements L{openclaw_tx.interfaces.Models} and L{openclaw_tx.interfaces.Embedder}; follows the configuration of
+    the moment."""
 
     _log = Logger()
 
@@ -58,12 +64,14 @@ class ModelRegistry:
         environ: Mapping[str, str],
         own: Mapping[str, ModelProvider] | None = None,
         policy: RetryPolicy = RetryPolicy(),  # noqa: B008 (immutable)
+        on_call: Callable[[str, str], None] = lambda provider, outcome: None,
     ) -> None:
         """
         @param settings: the configuration of the moment; a new object after each change.
         @param random: numbers in [0, 1) that spread retries.
         @param environ: where keys are looked up first.
         @param own: the embedder's providers by id; they win over the configuration's.
+        @param on_call: told of every attempt: the provider, and C{ok}, C{cancelled} or the code of its error.
         """
         self._settings = settings
         self._factory = factory
@@ -72,7 +80,9 @@ class ModelRegistry:
         self._environ = environ
         self._own = {provider_id(name): provider for name, provider in (own or {}).items()}
         self._policy = policy
+        self._on_call = on_call
         self._config: Config | None = None
+        self._default = ""
         self._closed = False
         self._entries: dict[str, _Entry] = {}
         self._aliases: dict[str, str] = {}
@@ -90,7 +100,10 @@ class ModelRegistry:
 
     def default_ref(self) -> str:
         """What an agent without a model of its own uses: the first provider's first model."""
-        return next((info.ref for info in self.catalog()), DEFAULT_LOCAL_REF)
+        self._refresh()
+        if not self._default:
+            self._default = next((info.ref for info in self.catalog()), DEFAULT_LOCAL_REF)
+        return self._default
 
     async def stream(self, refs: Sequence[str], request: ModelRequest, on_events: OnEvents) -> ModelReply:
         failures: list[tuple[str, GatewayError]] = []
@@ -111,6 +124,31 @@ class ModelRegistry:
                 self._log.info("model {ref} failed: {code}: {error}", ref=ref, code=error.info.code, error=error)
         raise all_failed(failures)
 
+    async def embed(
+        self, texts: Sequence[str], dimensions: int | None = None, *, agent_id: str = "", model: str = ""
+    ) -> Embeddings:
+        """See L{openclaw_tx.interfaces.Embedder.embed}. A model that the caller names must be in the allowlist."""
+        self._refresh()
+        usual = choose(
+            configured(self._settings().agents, agent_id),
+            {name: entry.provider for name, entry in self._entries.items()},
+        )
+        use = overridden(usual, model)
+        if use != usual and self._allowed and use.ref not in self._allowed:
+            raise GatewayError("model_not_found", f"Model {use.ref} is not in the list of models that may be used.")
+        entry = self._entries[use.name]
+        found = await self._counted(
+            entry, use.name, lambda: use.provider.embed(use.model, texts, dimensions), lambda: True
+        )
+        length = len(found.vectors[0]) if found.vectors else 0
+        if dimensions is not None and length != dimensions:
+            raise GatewayError(
+                "unsupported_parameter",
+                f"The embedding model {use.ref} gives {length} dimensions, not {dimensions}.",
+                param="dimensions",
+            )
+        return found
+
     async def close(self) -> None:
         """Close all providers, the embedder's too."""
         entries, self._entries = self._entries, {}
@@ -123,18 +161,37 @@ class ModelRegistry:
     ) -> ModelReply:
         entry, info = self._find(ref)
         request = with_defaults(request, self._params.get(info.ref, Sampling()))
+        return await self._counted(
+            entry, info.provider, lambda: entry.provider.stream(info.id, request, on_events), may_retry
+        )
+
+    async def _counted(
+        self, entry: _Entry, name: str, attempt: Callable[[], Awaitable[T]], may_retry: Callable[[], bool]
+    ) -> T:
+        """Call a provider, with retries, while it is known to be at work."""
         entry.calls += 1
         try:
-            return await retrying(
-                lambda: entry.provider.stream(info.id, request, on_events),
-                may_retry,
-                policy=self._policy,
-                clock=self._clock,
-                random=self._random,
-            )
+            told = partial(self._told, name, attempt)
+            return await retrying(told, may_retry, policy=self._policy, clock=self._clock, random=self._random)
         finally:
             entry.calls -= 1
-            self._close_if_done(entry, info.provider)
+            self._close_if_done(entry, name)
+
+    async def _told(self, name: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """One attempt, of which the outcome is told."""
+        outcome = "internal_error"
+        try:
+            result = await attempt()
+            outcome = "ok"
+            return result
+        except CancelledError:
+            outcome = "cancelled"
+            raise
+        except GatewayError as error:
+            outcome = error.info.code
+            raise
+        finally:
+            self._on_call(name, outcome)
 
     def _find(self, ref: str) -> tuple[_Entry, ModelInfo]:
         """
@@ -165,6 +222,7 @@ class ModelRegistry:
         if config is self._config or self._closed:
             return
         self._config = config
+        self._default = ""
         wanted: dict[str, Any] = dict(self._own)
         for name, definition in config.models.providers.items():
             key = api_key(provider_id(name), definition.api_key, self._environ, config.env.vars)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import structs
+
 from treq.testing import RequestTraversalAgent
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -70,6 +72,22 @@ class RequestTests(SynchronousTestCase):
         )
         own = self.seen(provider(self.memory, served(headers={"X-A": "1", "Authorization": "other"}))).headers
         self.assertEqual((own["x-a"], own["authorization"]), ("1", "other"))
+
+    def test_trace(self) -> None:
+        """The trace of a request goes along, and not with the next one; a header of the configuration stays."""
+        adapter = provider(self.memory, served(), served("own", headers={"Traceparent": "configured"}))
+
+        def sent(model: str, traceparent: str) -> str | None:
+            request = structs.replace(prompt("hi"), traceparent=traceparent)
+            called = start(adapter.stream(model, request, lambda events: None))
+            self.memory.advance(0.2)
+            self.successResultOf(called)
+            found: str | None = self.memory.upstream.exchanges[-1].headers.get("traceparent")
+            return found
+
+        self.assertEqual(sent("m", "00-of-the-run"), "00-of-the-run")
+        self.assertIsNone(sent("m", ""))
+        self.assertEqual(sent("own", "00-of-the-run"), "configured")
 
     def test_defaults(self) -> None:
         """A model's defaults fill what the request leaves open, and no more."""

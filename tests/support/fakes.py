@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal
 
 from twisted.internet.defer import Deferred
@@ -10,15 +10,19 @@ from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import ErrorInfo, GatewayError
-from openclaw_tx.interfaces import Peer, Push
+from openclaw_tx.interfaces import OnEvents, Peer, Push, Tool
+from openclaw_tx.runs.run import Times
 from openclaw_tx.values import (
     Agent,
     Credentials,
+    Embeddings,
     Entry,
     FinishReason,
     MessageEnded,
     ModelAnswered,
     ModelInfo,
+    ModelReply,
+    ModelRequest,
     Principal,
     RunEnded,
     RunEvent,
@@ -45,6 +49,7 @@ class ScriptedRun:
         self.principal = principal
         self.outcome: RunResult | None = None
         self.queued_at_ms = self.started_at_ms = int(clock.seconds() * 1000)
+        self.times = Times(clock.seconds())
         self.abort_reasons: list[str] = []
         self.watchers = 0
         self._entries: list[Entry] = []
@@ -84,7 +89,8 @@ class ScriptedRun:
         if self.outcome is not None:
             return False
         self.abort_reasons.append(reason)
-        error = GatewayError("run_aborted", f"The run was aborted ({reason}).").info
+        code = "gateway_restarting" if reason == "shutdown" else "run_aborted"
+        error = GatewayError(code, f"The run was aborted ({reason}).").info
         self.end(status="aborted", error=error, abort_reason=reason)
         return True
 
@@ -218,6 +224,56 @@ class FixedAgents:
     def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
         """None."""
         return ""
+
+
+class FixedModels:
+    """One model that embeds (L{openclaw_tx.interfaces.Models} without runs, L{openclaw_tx.interfaces.Embedder}).
+
+    @ivar asked: what was asked for: texts, dimensions, agent and model.
+    @ivar script: answers, or None for three numbers a text.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[str, ...], int | None, str, str]] = []
+        self.script: Callable[[], Awaitable[Embeddings]] | None = None
+
+    def catalog(self) -> Sequence[ModelInfo]:
+        """Just it."""
+        return [self.info("scripted/model")]
+
+    def info(self, ref: str) -> ModelInfo:
+        """It, and nothing else."""
+        if ref != "scripted/model":
+            raise GatewayError("model_not_found", f"Unknown model: {ref}")
+        return ModelInfo(provider="scripted", id="model", name="model", context_window=1000, max_tokens=100)
+
+    async def stream(self, refs: Sequence[str], request: ModelRequest, on_events: OnEvents) -> ModelReply:
+        """Runs are scripted here; nobody asks a model."""
+        raise NotImplementedError
+
+    async def embed(
+        self, texts: Sequence[str], dimensions: int | None = None, *, agent_id: str = "", model: str = ""
+    ) -> Embeddings:
+        """Three numbers a text: its length, its place, and a fraction that float32 has not."""
+        self.asked.append((tuple(texts), dimensions, agent_id, model))
+        if self.script is not None:
+            return await self.script()
+        vectors = tuple((float(len(text)), float(place), 0.1) for place, text in enumerate(texts))
+        return Embeddings(vectors=vectors, usage=Usage(prompt_tokens=7), provider="scripted", model="model")
+
+
+class FixedTools:
+    """Tools (L{openclaw_tx.interfaces.Tools}) that every agent may use.
+
+    @ivar tools: all of them.
+    """
+
+    def __init__(self, *tools: Tool) -> None:
+        self.tools: Sequence[Tool] = tools
+
+    def allowed(self, agent: Agent, model_ref: str) -> Sequence[Tool]:
+        """All of them."""
+        return self.tools
 
 
 class OneSecret:

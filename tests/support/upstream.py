@@ -54,13 +54,15 @@ class Exchange:
 
 
 class Upstream(Resource):
-    """The whole server: any path that ends in C{/chat/completions} answers, C{/requests} tells what came."""
+    """The whole server: any path that ends in C{/chat/completions} or C{/embeddings} answers, C{/requests} tells which
+    completions were asked for."""
 
     isLeaf = True
 
     def __init__(self, clock: IReactorTime, script: Script | None = None) -> None:
         super().__init__()
         self.exchanges: list[Exchange] = []
+        self.embeddings: list[Exchange] = []
         self._clock = clock
         self._script = script
 
@@ -74,13 +76,15 @@ class Upstream(Resource):
 
     def render_POST(self, request: Request) -> bytes | int:
         """One completion."""
-        if not request.path.endswith(b"/chat/completions"):
-            return _refuse(request, 404, "no such path")
         assert request.content is not None
         body = json.loads(request.content.read())
         headers = {
             name.decode().lower(): values[0].decode() for name, values in request.requestHeaders.getAllRawHeaders()
         }
+        if request.path.endswith(b"/embeddings"):
+            return self._embed(request, body, headers)
+        if not request.path.endswith(b"/chat/completions"):
+            return _refuse(request, 404, "no such path")
         directives = self._script(body) if self._script is not None else directives_of(body)
         exchange = Exchange(body, headers, directives)
         self.exchanges.append(exchange)
@@ -98,6 +102,36 @@ class Upstream(Resource):
         request.notifyFinish().addBoth(player.gone)
         player.start()
         return NOT_DONE_YET
+
+    def _embed(self, request: Request, body: dict[str, Any], headers: dict[str, str]) -> bytes | int:
+        """Vectors of as many numbers as asked for (3), made from the length and place of each text. Directives in a
+        text: C{status}, C{retry}, C{hang}, C{usage} (a number), and C{broken=JSON} to answer that."""
+        text = " ".join(str(text) for text in body["input"])
+        directives = dict(_PAIR.findall(" ".join(_DIRECTIVES.findall(text))))
+        exchange = Exchange(body, headers, directives)
+        self.embeddings.append(exchange)
+        if "status" in directives:
+            exchange.outcome = f"status {directives['status']}"
+            if "retry" in directives:
+                request.setHeader("retry-after", directives["retry"])
+            return _refuse(request, int(directives["status"]), f"stub says {directives['status']}")
+        if "hang" in directives:
+            request.notifyFinish().addErrback(lambda _: setattr(exchange, "outcome", "hung up"))
+            return NOT_DONE_YET
+        exchange.outcome = "done"
+        request.setHeader("content-type", "application/json")
+        if "broken" in directives:
+            return directives["broken"].encode()
+        length = body.get("dimensions") or 3
+        data = [
+            {"object": "embedding", "index": index, "embedding": [len(text) / 8, index / 8, *[0.5] * (length - 2)]}
+            for index, text in enumerate(body["input"])
+        ]
+        tokens = int(directives.get("usage", "9"))
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        # Backwards, because the order is not promised.
+        answer = {"object": "list", "data": data[::-1], "model": body["model"], "usage": usage}
+        return json.dumps(answer).encode()
 
 
 class _Player:

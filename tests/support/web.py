@@ -21,7 +21,7 @@ from openclaw_tx.interfaces import Agents, Authenticator, Authoriser, RunEngine
 from openclaw_tx.values import Principal, Target
 from openclaw_tx.web.root import Root, WebRooms
 from openclaw_tx.web.site import GatewaySite
-from tests.support.fakes import FixedAgents, OneSecret, Phases, ScriptedEngine
+from tests.support.fakes import FixedAgents, FixedModels, FixedTools, OneSecret, Phases, ScriptedEngine
 
 SECRET = "s3cret"
 FULL = 64 * 1024
@@ -335,6 +335,7 @@ class Harness:
         agents: Agents | None = None,
         authenticator: Authenticator | None = None,
         authorise: Authoriser = everything_goes,
+        meter: Any = None,
         chat: ChatCompletions | None = None,
         websocket: Any = None,
         settings: Callable[[], Config] | None = None,
@@ -349,6 +350,8 @@ class Harness:
         self.chat = chat or ChatCompletions(enabled=True)
         self.access_log = False
         self.phases = Phases()
+        self.models = FixedModels()
+        self.tools = FixedTools()
         self.one_secret = OneSecret(SECRET)
         self.secret = SECRET
         numbers = count(1)
@@ -357,8 +360,12 @@ class Harness:
                 settings=settings or self.config,
                 engine=self.engine,
                 agents=agents or FixedAgents("main", "beta"),
+                models=self.models,
+                embedder=self.models,
+                tools=self.tools,
                 authenticator=authenticator or self.one_secret,
                 authorise=authorise,
+                meter=meter,
                 lifecycle=self.phases,
                 clock=self.clock,
                 new_id=lambda: f"00000000-0000-4000-8000-{next(numbers):012x}",
