@@ -104,6 +104,10 @@ class ConfiguredAgents:
                 models=models_of(entry.model, defaults.model, fallback),
                 is_default=is_default,
                 timeout_s=float(defaults.timeout_seconds),
+                on_disconnect=entry.on_disconnect or defaults.on_disconnect,
+                reasoning_content=(
+                    defaults.reasoning_content if entry.reasoning_content is None else entry.reasoning_content
+                ),
             )
             identity = entry.identity
             personas[entry.id] = Persona(identity.name or entry.name, identity.theme, identity.emoji)
