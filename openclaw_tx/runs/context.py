@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from openclaw_tx.sessions.conversation import repaired
 from openclaw_tx.values import AssistantMessage, ImagePart, Message, TextPart, ToolResultMessage, UserMessage
 
@@ -27,7 +29,7 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
                 while kept and isinstance(kept[-1], UserMessage):
                     kept.pop()
             continue
-        kept.append(_without_images(message) if isinstance(message, UserMessage) else message)
+        kept.append(_without_images(message))
     calls = {
         call.id for message in (*kept, *turn) if isinstance(message, AssistantMessage) for call in message.tool_calls
     }
@@ -40,11 +42,13 @@ def _told(message: Message, calls: set[str]) -> Message:
         return message
     name = message.tool_name or message.tool_call_id
     text = f"Result of the tool {name}:\n{message.text}"
-    return UserMessage(content=(TextPart(text=text),), timestamp_ms=message.timestamp_ms)
+    return UserMessage(content=(TextPart(text=text), *message.images), timestamp_ms=message.timestamp_ms)
 
 
-def _without_images(message: UserMessage) -> UserMessage:
-    if not any(isinstance(part, ImagePart) for part in message.content):
+def _without_images(message: Message) -> Message:
+    if isinstance(message, ToolResultMessage) and message.images:
+        return replace(message, text=message.text or "[image]", images=())
+    if not isinstance(message, UserMessage) or not any(isinstance(part, ImagePart) for part in message.content):
         return message
     texts = tuple(part for part in message.content if isinstance(part, TextPart))
     return UserMessage(

@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
+from uuid import uuid4
+
+from msgspec.structs import replace
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
@@ -13,12 +16,15 @@ from twisted.logger import Logger
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate, spawn
-from openclaw_tx.errors import ErrorInfo, GatewayError
+from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Sessions, Tools, TurnStart
+from openclaw_tx.runs.durable import DurableEvents
+from openclaw_tx.runs.endings import cut_short, for_client, unfinished
 from openclaw_tx.runs.lanes import Lanes
 from openclaw_tx.runs.loop import AgentLoop, ArgumentDecoder
 from openclaw_tx.runs.run import AgentRun
-from openclaw_tx.values import Agent, AssistantMessage, Entry, Message, Principal, RunRequest, RunResult
+from openclaw_tx.values import Agent, Entry, Message, Principal, RunRequest, RunResult
+from openclaw_tx.wire.trace import child, trace_id
 
 KEEP_SECONDS = 600
 """How long an ended run is remembered (spec 3.6)."""
@@ -52,7 +58,17 @@ class Engine:
     session; beyond, C{queue_full}. Ended runs are kept by the three C{KEEP_*} constants.
     """
 
-    def __init__(self, rooms: Rooms, settings: Callable[[], Config], clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        settings: Callable[[], Config],
+        clock: IReactorTime,
+        new_id: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        """
+        @param new_id: makes UUIDs, for the spans of runs.
+        """
+        self._new_id = new_id
         self._rooms = rooms
         self._settings = settings
         self._clock = clock
@@ -67,6 +83,7 @@ class Engine:
         self._listeners: dict[int, RunListener] = {}
         self._next_listener = 0
         self._idle: Gate | None = None
+        self.durable = DurableEvents(rooms.sessions, clock, self._log)
         self.draining = False
 
     # -- the seam
@@ -77,7 +94,8 @@ class Engine:
         if known is not None:
             return _joined(known, request, principal)
         agent = self._admissible(request)
-        run = AgentRun(request, principal, self._clock, self._notify)
+        request = replace(request, traceparent=child(request.traceparent, self._new_id()))
+        run = AgentRun(request, principal, self._clock, self._notify, self.durable)
         self._live[request.run_id] = run
         self._queued += 1
         run.task = spawn(self._drive(run, agent), self._log, f"run {request.run_id}")
@@ -114,6 +132,8 @@ class Engine:
         due = [run for run in self._live.values() if run.started_at_ms and now - run.started_at_ms >= CHECKPOINT_AGE_MS]
         ended, self._to_forget = self._to_forget, []
         self._expire(now)
+        # Somebody may have begun to watch the events of one that had ended.
+        ended = [run_id for run_id in ended if run_id not in self._ended or not self._ended[run_id].durable]
         if not due and not ended:
             return
         self._checkpointed.update(run.request.run_id for run in due if run.request.stateless)
@@ -127,9 +147,11 @@ class Engine:
         """Admit nothing more, let live runs end for C{grace_s} seconds, then abort what is left."""
         self.draining = True
         await self._until_idle(grace_s)
-        for run in self.live():
+        # Those that wait go first, or they would get the places of the others.
+        for run in sorted(self.live(), key=lambda run: run.status != "queued"):
             run.abort("shutdown")
         await self._until_idle(5.0)
+        await self.durable.stop()
         await self.checkpoint()
 
     # -- inside
@@ -170,17 +192,21 @@ class Engine:
             run.start(turn.entry.session_id if turn is not None else run.request.run_id)
             loop = self._loop(run, agent, turn)
             outcome = await loop.work()
-            result = run.conclude("ok", finish_reason=outcome.finish_reason, tool_calls=outcome.tool_calls)
+            result = run.conclude(
+                "ok", finish_reason=outcome.finish_reason, tool_calls=outcome.tool_calls, refusal=outcome.refusal
+            )
         except CancelledError:
             # The driver is where an abort ends: it becomes the run's result.
-            result = _cut_short(run)
+            result = cut_short(run)
         except GatewayError as error:
-            result = run.conclude("error", error=_for_client(error.info, run))
+            result = run.conclude("error", error=for_client(error.info, run))
         except Exception:
-            self._log.failure("run {id} failed", id=run.request.run_id)
+            self._log.failure("run {run} failed", run=run.request.run_id, trace=trace_id(run.request.traceparent))
             result = run.conclude("error", error=GatewayError("run_failed", "internal error").info)
         if timer is not None and timer.active():
             timer.cancel()
+        if run.durable:
+            await self._settle(run, result)
         if turn is not None:
             result = await self._commit(run, turn, loop, result)
         self._end(run, result)
@@ -190,6 +216,8 @@ class Engine:
     async def _queue(self, run: AgentRun, held: list[str]) -> None:
         """Wait for the session's turn, then for a place among all runs."""
         try:
+            if run.durable:
+                await self.durable.settle(run)
             lanes = [run.request.lane] if run.request.stateless else [_session_lane(run.request), run.request.lane]
             for lane in lanes:
                 turn = self._lanes.enter(lane)
@@ -209,7 +237,7 @@ class Engine:
             models=self._rooms.models,
             tools=self._rooms.tools,
             decode_arguments=self._rooms.decode_arguments,
-            max_rounds=self._settings().agents.defaults.max_tool_rounds,
+            limits=self._settings().agents.defaults,
             clock=self._clock,
             log=self._log,
         )
@@ -218,7 +246,7 @@ class Engine:
         """Make the turn durable; only then is the answer final."""
         added: list[Message] = list(loop.added if loop is not None else turn.added)
         if result.status != "ok":
-            added.append(_unfinished(run, result))
+            added.append(unfinished(run, result))
         try:
             await self._rooms.sessions.commit(
                 run.stored(result),
@@ -228,14 +256,26 @@ class Engine:
                 context_tokens=loop.context_tokens if loop is not None else None,
             )
         except GatewayError as error:
-            return run.conclude("error", error=error.info)
+            return run.conclude("error", error=for_client(error.info, run))
         except CancelledError:
             # The store closed under the run: whether the turn was written is not known.
-            return run.conclude("error", error=GatewayError("storage_unavailable", "The store was closed.").info)
+            closed = GatewayError("storage_unavailable", "The store was closed.")
+            return run.conclude("error", error=for_client(closed.info, run))
         except Exception:
-            self._log.failure("run {id} could not be stored", id=run.request.run_id)
-            return run.conclude("error", error=GatewayError("storage_unavailable", "The turn was not stored.").info)
+            self._log.failure("run {run} could not be stored", run=run.request.run_id)
+            failed = GatewayError("storage_unavailable", "The turn was not stored.")
+            return run.conclude("error", error=for_client(failed.info, run))
         return result
+
+    async def _settle(self, run: AgentRun, result: RunResult) -> None:
+        """Make what a durable run has told, and how it ends, survive a crash before anybody hears of the end."""
+        try:
+            await self.durable.settle(run, result)
+        except CancelledError:
+            pass  # The store closed under it: what is not written now never will be.
+        except GatewayError as error:
+            what = error.info.message
+            self._log.warn("the end of run {run} waits for the store: {error}", run=run.request.run_id, error=what)
 
     def _end(self, run: AgentRun, result: RunResult) -> None:
         run_id = run.request.run_id
@@ -243,7 +283,8 @@ class Engine:
         self._ended[run_id] = run
         if run_id in self._checkpointed:
             self._checkpointed.discard(run_id)
-            self._to_forget.append(run_id)
+            if not run.durable:
+                self._to_forget.append(run_id)
         run.finish(result)
         run.task = None
         self._ended_bytes += run.journal.held
@@ -274,6 +315,8 @@ class Engine:
         self._idle = None
 
     def _notify(self, run: AgentRun, batch: Sequence[Entry]) -> None:
+        if run.durable:
+            self.durable.noticed(run)
         for listener in list(self._listeners.values()):
             try:
                 listener(run, batch)
@@ -290,41 +333,3 @@ def _joined(known: AgentRun, request: RunRequest, principal: Principal) -> Agent
     if known.principal.id != principal.id or known.request.fingerprint != request.fingerprint:
         raise GatewayError("idempotency_key_conflict", "This run id was used before for another request.")
     return known
-
-
-def _cut_short(run: AgentRun) -> RunResult:
-    """The result of a cancelled run: a timeout is an error, everything else an abort."""
-    if run.abort_reason == "timeout":
-        error = GatewayError("run_timeout", "The run took too long and was stopped.")
-        return run.conclude("error", error=error.info)
-    if run.abort_reason == "shutdown":
-        error = GatewayError("gateway_restarting", "The gateway shut down before the run had ended.")
-        return run.conclude("aborted", error=error.info)
-    reason = run.abort_reason or "cancelled"
-    return run.conclude("aborted", error=GatewayError("run_aborted", f"The run was aborted ({reason}).").info)
-
-
-def _for_client(info: ErrorInfo, run: AgentRun) -> ErrorInfo:
-    """Once a tool has run, a blind retry would run it again: say so."""
-    if not run.effects or info.should_retry is False:
-        return info
-    return GatewayError(
-        info.code,
-        info.message,
-        param=info.param,
-        retry_after=info.retry_after,
-        should_retry=False,
-        details=info.details,
-    ).info
-
-
-def _unfinished(run: AgentRun, result: RunResult) -> AssistantMessage:
-    """Closes the turn of a run that did not end well: what the open message had said, and why it stopped."""
-    return AssistantMessage(
-        text=run.open_text,
-        stop_reason="aborted" if result.status == "aborted" else "error",
-        provider=run.provider,
-        model=run.model,
-        error_message=result.error.message if result.error is not None else "",
-        timestamp_ms=result.ended_at_ms,
-    )

@@ -55,6 +55,11 @@ class Journal:
         """Number of the newest entry; 0 before the first."""
         return self._next - 1
 
+    @property
+    def first_seq(self) -> int:
+        """Number of the oldest entry that is still held; one more than C{last_seq} when there is none."""
+        return self._next - len(self._entries)
+
     def append(self, events: Sequence[RunEvent], ts_ms: int) -> Sequence[Entry]:
         """Number the events and keep them.
 
@@ -74,7 +79,16 @@ class Journal:
 
         @raise GatewayError: C{replay_gap}, some of them are no longer held.
         """
-        first = self._next - len(self._entries)
+        first = self.first_seq
         if after + 1 < first:
             raise GatewayError("replay_gap", f"Events {after + 1} to {first - 1} of this run are no longer held.")
-        return list(islice(self._entries, after + 1 - first, None))
+        return self.held_since(after)
+
+    def held_since(self, after: int, last: int | None = None) -> Sequence[Entry]:
+        """Those entries with a number greater than C{after} that are still held.
+
+        @param last: none with a greater number than this.
+        """
+        first = self.first_seq
+        end = len(self._entries) if last is None else max(0, last + 1 - first)
+        return list(islice(self._entries, max(0, after + 1 - first), end))

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from twisted.internet.defer import CancelledError
 
 from openclaw_tx.agents.routing import default_agent
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents
+from openclaw_tx.interfaces import Agents, Run
 from openclaw_tx.sessions.keys import agent_of, canonical_key, openai_key, openai_user_key, parse_key
-from openclaw_tx.values import RunRequest, TextPart, UserMessage
+from openclaw_tx.values import Entry, RunRequest, RunResult, TextPart, UserMessage
 
 
 def local_request(
@@ -52,3 +54,24 @@ def local_request(
         fingerprint=hashlib.sha256(repr(asked).encode("utf-8", "replace")).hexdigest(),
         **fields,
     )
+
+
+async def outcome(run: Run, on_event: Callable[[Entry], None] | None) -> RunResult:
+    """Wait for a run of one's own; who gives up the wait gives up the run.
+
+    @param on_event: called with every entry of its journal as it is written.
+    """
+
+    def each(batch: Sequence[Entry]) -> None:
+        for entry in batch:
+            on_event(entry)  # type: ignore[misc]
+
+    stop = run.watch(each) if on_event is not None else None
+    try:
+        return await run.result()
+    except CancelledError:
+        run.abort("cancelled")
+        raise
+    finally:
+        if stop is not None:
+            stop()

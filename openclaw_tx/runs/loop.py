@@ -10,37 +10,32 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from openclaw_tx.config.schema_agents import AgentDefaults
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Tool, Tools
 from openclaw_tx.runs.context import model_messages
-from openclaw_tx.runs.reply import ReplyFilter
+from openclaw_tx.runs.reader import CallReader, Showing
 from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.structured import AnswerFormat, Verdict, format_of, unmet
 from openclaw_tx.values import (
     Agent,
     AssistantMessage,
     FinishReason,
     Message,
     MessageEnded,
-    ModelAnswered,
-    ModelEvent,
     ModelReply,
     ModelRequest,
-    ReasoningDelta,
-    RunEvent,
-    TextDelta,
+    TextPart,
     ToolCall,
-    ToolCallDelta,
     ToolChoice,
     ToolEnded,
     ToolResult,
     ToolResultMessage,
     ToolStarted,
     Usage,
+    UserMessage,
     Value,
 )
-
-MAX_TEXT = 8 * 1024 * 1024
-"""Characters a run may say; beyond, it is stopped with C{run_failed}."""
 
 MAX_TOOL_TEXT = 200_000
 """Characters of one tool result that the model gets to read; the rest is cut with a marker."""
@@ -50,7 +45,8 @@ class Outcome(Value, frozen=True):
     """How the loop ended well."""
 
     finish_reason: FinishReason
-    tool_calls: tuple[ToolCall, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+    refusal: bool = False
 
 
 class CallContext(Value, frozen=True):
@@ -91,10 +87,13 @@ class AgentLoop:
         models: Models,
         tools: Tools,
         decode_arguments: ArgumentDecoder,
-        max_rounds: int,
+        limits: AgentDefaults,
         clock: IReactorTime,
         log: Logger,
     ) -> None:
+        """
+        @param limits: how many model calls there may be, repairs among them, and how many repairs.
+        """
         self.added: list[Message] = list(added)
         self.context_tokens: int | None = None
         self._run = run
@@ -104,7 +103,11 @@ class AgentLoop:
         self._models = models
         self._tools = tools
         self._decode_arguments = decode_arguments
-        self._max_rounds = max_rounds
+        self._max_rounds = limits.max_tool_rounds
+        self._repairs_left = limits.structured_output.max_repairs
+        self._format = format_of(run.request.sampling)
+        self._rejected: list[Message] = []
+        """Answers that did not match, each with the correction; the model sees them, the transcript does not."""
         self._clock = clock
         self._log = log
 
@@ -112,7 +115,7 @@ class AgentLoop:
         """Loop until the model is done.
 
         @raise GatewayError: a provider's failure, C{empty_response}, C{tool_choice_unmet}, C{tool_name_conflict},
-            C{run_failed} when the bound on rounds or text is hit.
+            C{structured_output_failed}, C{run_failed} when the bound on rounds or text is hit.
         """
         request = self._run.request
         refs = (request.model,) if request.model else self._agent.models
@@ -129,24 +132,43 @@ class AgentLoop:
         forced = request.tool_choice.mode in ("required", "named")
         specs = (*(tool.spec for tool in own.values()), *offered)
         system = self._agents.system_prompt(self._agent, request, info, specs)
+        showing: Showing = "none" if forced else "all"
+        if self._format is not None:
+            holds = self._providers_hold(refs)
+            showing = "json" if holds and request.stream and not forced else "none"
+            if not holds:
+                system = f"{system}\n\n{self._format.instruction()}"
         client_names = frozenset(spec.name for spec in offered)
         answered = False
         for round_ in range(1, self._max_rounds + 1):
             model_request = ModelRequest(
                 system=system,
-                messages=model_messages(self._history, self.added),
+                messages=(*model_messages(self._history, self.added), *self._rejected),
                 tools=specs,
                 tool_choice=request.tool_choice if forced and round_ == 1 else ToolChoice(),
                 sampling=request.sampling,
+                traceparent=request.traceparent,
             )
-            reader = _Reader(self._run, round_, client_names, withhold=forced)
+            self._run.times.called = self._run.times.called or self._clock.seconds()
+            reader = CallReader(self._run, round_, client_names, showing)
             reply = await self._models.stream(refs, model_request, reader.take)
             text = reader.finish(reply)
+            self._count(reply)
+            if self._format is not None and not forced:
+                verdict = self._judge(self._format, reply, text)
+                if verdict.complaint:
+                    self._reject(self._format, verdict, reader)
+                    continue
+                text = verdict.text
+                if not reply.tool_calls:
+                    reader.show(text, reply.refusal)
             self._note(reply, text)
             answered = answered or reader.silent or bool(text.strip())
             client_calls = tuple(call for call in reply.tool_calls if call.name in client_names)
             own_calls = [call for call in reply.tool_calls if call.name not in client_names]
             if own_calls:
+                if self._format is not None and reader.shown:
+                    raise unmet(Verdict(text=text, complaint="it was begun before the tools were called"))
                 await self._call_tools(own_calls, own)
             if client_calls:
                 self._check_choice(client_calls)
@@ -156,7 +178,7 @@ class AgentLoop:
                 if not answered and reply.finish_reason != "content_filter":
                     raise GatewayError("empty_response", f"The model {reply.provider}/{reply.model} said nothing.")
                 reason = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
-                return Outcome(finish_reason=reason, tool_calls=())
+                return Outcome(finish_reason=reason, refusal=reply.refusal)
         raise GatewayError("run_failed", f"The run was stopped after {self._max_rounds} model calls without an end.")
 
     def _check_choice(self, calls: Sequence[ToolCall]) -> None:
@@ -169,12 +191,40 @@ class AgentLoop:
                 f"tool_choice required a {choice.name} tool call, but the agent did not produce one",
             )
 
-    def _note(self, reply: ModelReply, text: str) -> None:
-        """Put an answer into the turn."""
+    def _providers_hold(self, refs: Sequence[str]) -> bool:
+        """Whether every model that may answer is held to C{response_format} by its provider."""
+        try:
+            return all(self._models.info(ref).response_format for ref in refs)
+        except GatewayError:
+            return False
+
+    def _judge(self, wanted: AnswerFormat, reply: ModelReply, text: str) -> Verdict:
+        """What is cut short, declined or only on the way to tools need not match."""
+        if reply.tool_calls or reply.refusal or reply.finish_reason in ("length", "content_filter"):
+            return Verdict(text=text)
+        return wanted.judge(text)
+
+    def _reject(self, wanted: AnswerFormat, verdict: Verdict, reader: CallReader) -> None:
+        """Have the model correct its answer.
+
+        @raise GatewayError: C{structured_output_failed}: it may not, or the client has read it already.
+        """
+        if reader.shown or not self._repairs_left:
+            raise unmet(verdict)
+        self._repairs_left -= 1
+        if verdict.text:
+            self._rejected.append(AssistantMessage(text=verdict.text))
+        self._rejected.append(UserMessage(content=(TextPart(text=wanted.correction(verdict)),)))
+
+    def _count(self, reply: ModelReply) -> None:
+        """What a call has cost counts whatever becomes of its answer."""
         self._run.usage = self._run.usage.plus(reply.usage)
         self._run.provider, self._run.model = reply.provider, reply.model
         if reply.usage.prompt_tokens is not None:
             self.context_tokens = reply.usage.prompt_tokens
+
+    def _note(self, reply: ModelReply, text: str) -> None:
+        """Put an answer into the turn."""
         self.added.append(
             AssistantMessage(
                 text=text,
@@ -187,7 +237,7 @@ class AgentLoop:
                 timestamp_ms=self._now_ms(),
             )
         )
-        self._run.emit([MessageEnded()])
+        self._run.emit([MessageEnded(usage=self._run.usage)])
 
     async def _call_tools(self, calls: Sequence[ToolCall], own: Mapping[str, Tool]) -> None:
         """Run the agent's own tools one after the other; every call gets a result, in call order."""
@@ -253,76 +303,3 @@ class AgentLoop:
 
     def _now_ms(self) -> int:
         return int(self._clock.seconds() * 1000)
-
-
-class _Reader:
-    """Turns one model call's events into the run's: hides thinking and the calls of the agent's own tools."""
-
-    def __init__(self, run: AgentRun, round_: int, client_names: frozenset[str], *, withhold: bool) -> None:
-        self._run = run
-        self._round = round_
-        self._client_names = client_names
-        self._withhold = withhold
-        self._filter = ReplyFilter()
-        self._shown: dict[int, int] = {}
-        self._text: list[str] = []
-        self._calls_seen: set[int] = set()
-
-    def take(self, batch: Sequence[ModelEvent]) -> None:
-        """Hand a batch on."""
-        out: list[RunEvent] = []
-        for event in batch:
-            if type(event) is TextDelta:
-                if self._filter.passing and not self._withhold:
-                    self._text.append(event.text)
-                    out.append(event)
-                else:
-                    self._text_and_thought(*self._filter.feed(event.text), out)
-            elif type(event) is ToolCallDelta:
-                self._tool_call(event, out)
-            elif type(event) is ModelAnswered:
-                self._run.provider, self._run.model = event.provider, event.model
-                out.append(ModelAnswered(provider=event.provider, model=event.model, round=self._round))
-            else:
-                out.append(event)
-        if out:
-            self._run.emit(out)
-        if self._run.text_length > MAX_TEXT:
-            raise GatewayError("run_failed", f"The answer grew past {MAX_TEXT} characters and was stopped.")
-
-    @property
-    def silent(self) -> bool:
-        """True when the model chose to say nothing."""
-        return self._filter.silent
-
-    def finish(self, reply: ModelReply) -> str:
-        """Hand on what was held back; an answer given only as reasoning counts as the answer.
-
-        @return: the text of this assistant message.
-        """
-        out: list[RunEvent] = []
-        self._text_and_thought(*self._filter.finish(), out)
-        if not reply.tool_calls and reply.reasoning and not self.silent and not "".join(self._text).strip():
-            self._text_and_thought(reply.reasoning, "", out)
-        if out:
-            self._run.emit(out)
-        return "".join(self._text)
-
-    def _text_and_thought(self, text: str, thought: str, out: list[RunEvent]) -> None:
-        if thought:
-            out.append(ReasoningDelta(text=thought))
-        if text:
-            self._text.append(text)
-            if not self._withhold:
-                out.append(TextDelta(text=text))
-
-    def _tool_call(self, event: ToolCallDelta, out: list[RunEvent]) -> None:
-        """Client tools are shown under indexes of their own, the agent's stay inside."""
-        if event.index not in self._calls_seen:
-            self._calls_seen.add(event.index)
-            if event.name in self._client_names:
-                self._shown[event.index] = len(self._shown)
-        if event.index in self._shown:
-            out.append(
-                ToolCallDelta(index=self._shown[event.index], id=event.id, name=event.name, arguments=event.arguments)
-            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -26,6 +26,7 @@ from openclaw_tx.values import (
     RunRequest,
     RunResult,
     RunStarted,
+    RunState,
     RunStatus,
     StoredRun,
     TextDelta,
@@ -35,6 +36,32 @@ from openclaw_tx.values import (
 
 MAX_PARTIAL = 256 * 1024
 """Characters of partial text that a checkpoint writes down."""
+
+
+class Times:
+    """Implements L{openclaw_tx.interfaces.RunTimes}."""
+
+    __slots__ = ("called", "ended", "first_text", "queued", "started")
+
+    def __init__(self, queued: float) -> None:
+        self.queued = queued
+        self.started = 0.0
+        self.called = 0.0
+        self.first_text = 0.0
+        self.ended = 0.0
+
+
+class Keeper(Protocol):
+    """Makes events durable: L{openclaw_tx.runs.durable}."""
+
+    def watch(self, run: AgentRun, push: Push, after: int = 0) -> Callable[[], None]:
+        """See L{openclaw_tx.runs.archive.Archive.watch}."""
+
+    async def settle(self, run: AgentRun) -> None:
+        """Wait until all there is of the run is in the ledger.
+
+        @raise GatewayError: C{storage_unavailable}.
+        """
 
 
 class AgentRun:
@@ -51,9 +78,11 @@ class AgentRun:
         principal: Principal,
         clock: IReactorTime,
         notify: Callable[[AgentRun, Sequence[Entry]], None],
+        keeper: Keeper | None = None,
     ) -> None:
         """
         @param notify: gets every batch after the run's own watchers.
+        @param keeper: makes its events durable; None = there is no such thing.
         """
         self.request = request
         self.principal = principal
@@ -68,6 +97,11 @@ class AgentRun:
         self.model = ""
         self.effects = False
         """True once a tool has run: a blind retry would run it again."""
+        self.keeper = keeper
+        self.durable = request.durable
+        self.durable_seq = -1
+        """Number of the newest event that is in the ledger; -1 = not even the run is. L{openclaw_tx.runs.durable}."""
+        self.times = Times(clock.seconds())
         self.queued_at_ms = _now_ms(clock)
         self.started_at_ms = 0
         self._clock = clock
@@ -103,6 +137,26 @@ class AgentRun:
         """What it has said so far: one text for each assistant message that said something."""
         current = self.open_text
         return (*self._texts, current) if current.strip() else tuple(self._texts)
+
+    @property
+    def state(self) -> RunState:
+        """See L{openclaw_tx.interfaces.Run.state}."""
+        if self.outcome is not None:
+            return RunState.of(self.outcome, self.journal.last_seq)
+        return RunState(
+            run_id=self.request.run_id,
+            session_key=self.request.session_key,
+            agent_id=self.request.agent_id,
+            status=self.status,
+            payloads=self.payloads,
+            usage=self.usage,
+            provider=self.provider,
+            model=self.model,
+            session_id=self.session_id,
+            queued_at_ms=self.queued_at_ms,
+            started_at_ms=self.started_at_ms,
+            last_seq=self.journal.last_seq,
+        )
 
     # -- for the surfaces
 
@@ -145,6 +199,7 @@ class AgentRun:
         """It left its queues."""
         self._machine.start()
         self.session_id = session_id
+        self.times.started = self._clock.seconds()
         self.started_at_ms = _now_ms(self._clock)
         self.emit([RunStarted(session_id=session_id)])
 
@@ -152,6 +207,8 @@ class AgentRun:
         """Write events to the journal and hand them to whoever watches; safe to call from within a watcher."""
         for event in events:
             if type(event) is TextDelta:
+                if not self.times.first_text:
+                    self.times.first_text = self._clock.seconds()
                 self._pieces.append(event.text)
                 self.text_length += len(event.text)
             elif type(event) is MessageEnded:
@@ -168,7 +225,7 @@ class AgentRun:
                         push(batch)
                     except Exception:
                         # A broken watcher must not take the run, or the other watchers, with it.
-                        self._log.failure("a watcher of run {id} failed", id=self.request.run_id)
+                        self._log.failure("a watcher of run {run} failed", run=self.request.run_id)
                         self._watchers.pop(number, None)
                 self._notify(self, batch)
         finally:
@@ -180,6 +237,7 @@ class AgentRun:
         *,
         finish_reason: FinishReason = "stop",
         tool_calls: tuple[ToolCall, ...] = (),
+        refusal: bool = False,
         error: ErrorInfo | None = None,
     ) -> RunResult:
         """The result of a run that ends now with what it has said; changes nothing but L{settled}."""
@@ -192,6 +250,7 @@ class AgentRun:
             payloads=self.payloads,
             tool_calls=tool_calls,
             finish_reason=finish_reason,
+            refusal=refusal,
             usage=self.usage,
             provider=self.provider,
             model=self.model,
@@ -208,6 +267,7 @@ class AgentRun:
         assert result.status != "interrupted"
         self._machine.end(result.status)
         self.outcome = result
+        self.times.ended = self._clock.seconds()
         self.emit([RunEnded(result=result)])
         self._watchers.clear()
         self._gate.open()
@@ -227,6 +287,7 @@ class AgentRun:
             ended_at_ms=result.ended_at_ms if result is not None else 0,
             partial="\n\n".join(self.payloads)[:MAX_PARTIAL] if result is None else "",
             result=result,
+            idempotency=self.request.idempotency,
         )
 
     def _close_message(self) -> None:

@@ -19,6 +19,7 @@ from openclaw_tx.testing import ScriptedModel
 from openclaw_tx.values import (
     Agent,
     Entry,
+    KeptEvents,
     Message,
     ModelInfo,
     ModelReply,
@@ -105,7 +106,8 @@ class MemoryTurn:
 class MemorySessions:
     """The part of the seam that the engine uses, on dicts.
 
-    @ivar hold: when set, commits wait for the Deferreds collected in it.
+    @ivar hold: when set, commits wait for the Deferreds collected in it; C{hold_events}: so does L{keep}.
+    @ivar event_log: events that were kept, by run.
     """
 
     def __init__(self) -> None:
@@ -114,6 +116,10 @@ class MemorySessions:
         self.forgotten: list[str] = []
         self.hold: list[Deferred[None]] | None = None
         self.broken = False
+        self.hold_events: list[Deferred[None]] | None = None
+        self.event_log: dict[str, list[Entry]] = {}
+        self.kept = 0
+        self.looked_up = 0
 
     async def begin(self, run: StoredRun, messages: Sequence[Message]) -> MemoryTurn:
         """Everything but the last message is taken for known once the session has history."""
@@ -145,6 +151,35 @@ class MemorySessions:
         for run_id in ended:
             self.runs.pop(run_id, None)
             self.forgotten.append(run_id)
+
+    async def keep(self, kept: Sequence[KeptEvents]) -> None:
+        """Note runs and events; C{kept} counts the calls."""
+        self.kept += 1
+        if self.hold_events is not None:
+            waiting: Deferred[None] = Deferred()
+            self.hold_events.append(waiting)
+            await waiting
+        self._check()
+        for part in kept:
+            if part.run is not None:
+                self.runs[part.run_id] = part.run
+            held = [entry for entry in self.event_log.get(part.run_id, []) if entry.seq >= part.first_held]
+            first = part.entries[0].seq if part.entries else 2**40
+            self.event_log[part.run_id] = [entry for entry in held if entry.seq < first] + list(part.entries)
+
+    async def events(self, run_id: str) -> Sequence[Entry]:
+        """Those kept."""
+        return self.event_log.get(run_id, [])
+
+    async def get_run(self, run_id: str) -> StoredRun | None:
+        """By id."""
+        self.looked_up += 1
+        return self.runs.get(run_id)
+
+    async def repeated(self, idempotency: str) -> StoredRun | None:
+        """By digest."""
+        found = [run for run in self.runs.values() if run.idempotency == idempotency]
+        return max(found, key=lambda run: run.queued_at_ms, default=None)
 
     def _check(self) -> None:
         if self.broken:

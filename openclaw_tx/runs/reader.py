@@ -1,0 +1,129 @@
+# -*- test-case-name: tests.runs.test_engine -*-
+"""One model call's events become the run's: thinking and the calls of the agent's own tools stay inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.runs.reply import ReplyFilter
+from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.values import (
+    ModelAnswered,
+    ModelEvent,
+    ModelReply,
+    ReasoningDelta,
+    RunEvent,
+    TextDelta,
+    ToolCallDelta,
+)
+
+MAX_TEXT = 8 * 1024 * 1024
+"""Characters a run may say; beyond, it is stopped with C{run_failed}."""
+
+Showing = Literal["all", "json", "none"]
+"""What of the text is shown as it comes: all, text that begins as JSON does, or nothing before L{CallReader.show}."""
+
+
+class CallReader:
+    """Reads one model call.
+
+    @ivar shown: True once some of its text was shown.
+    """
+
+    def __init__(self, run: AgentRun, round_: int, client_names: frozenset[str], showing: Showing) -> None:
+        """
+        @param client_names: the client's own tools, whose calls are shown.
+        """
+        self.shown = False
+        self._run = run
+        self._round = round_
+        self._client_names = client_names
+        self._showing = showing
+        self._filter = ReplyFilter()
+        self._indexes: dict[int, int] = {}
+        self._text: list[str] = []
+        self._length = 0
+        self._calls_seen: set[int] = set()
+
+    def take(self, batch: Sequence[ModelEvent]) -> None:
+        """Hand a batch on."""
+        out: list[RunEvent] = []
+        for event in batch:
+            if type(event) is TextDelta:
+                if self._filter.passing and self._showing == "all":
+                    self._text.append(event.text)
+                    out.append(event)
+                    self.shown = True
+                else:
+                    self._text_and_thought(*self._filter.feed(event.text), out, event.refusal)
+                self._length += len(event.text)
+            elif type(event) is ToolCallDelta:
+                self._tool_call(event, out)
+            elif type(event) is ModelAnswered:
+                self._run.provider, self._run.model = event.provider, event.model
+                out.append(ModelAnswered(provider=event.provider, model=event.model, round=self._round))
+            else:
+                out.append(event)
+        if out:
+            self._run.emit(out)
+        if max(self._run.text_length, self._length) > MAX_TEXT:
+            raise GatewayError("run_failed", f"The answer grew past {MAX_TEXT} characters and was stopped.")
+
+    @property
+    def silent(self) -> bool:
+        """True when the model chose to say nothing."""
+        return self._filter.silent
+
+    def finish(self, reply: ModelReply) -> str:
+        """Hand on what was held back; an answer given only as reasoning counts as the answer.
+
+        @return: the text of this assistant message.
+        """
+        out: list[RunEvent] = []
+        self._text_and_thought(*self._filter.finish(), out, reply.refusal)
+        if not reply.tool_calls and reply.reasoning and not self.silent and not "".join(self._text).strip():
+            self._text_and_thought(reply.reasoning, "", out, False)
+        if out:
+            self._run.emit(out)
+        return "".join(self._text)
+
+    def show(self, text: str, refusal: bool = False) -> None:
+        """Show the whole message after all; does nothing when it was shown as it came."""
+        if text and not self.shown:
+            self.shown = True
+            self._run.emit([TextDelta(text=text, refusal=refusal)])
+
+    def _text_and_thought(self, text: str, thought: str, out: list[RunEvent], refusal: bool) -> None:
+        if thought:
+            out.append(ReasoningDelta(text=thought))
+        if not text:
+            return
+        self._text.append(text)
+        if self._showing == "json":
+            self._decide()
+            text = "".join(self._text)
+        if self._showing == "all":
+            self.shown = True
+            out.append(TextDelta(text=text, refusal=refusal))
+
+    def _decide(self) -> None:
+        """The first character tells JSON from prose."""
+        start = "".join(self._text).lstrip()
+        if start:
+            self._showing = "all" if start[0] in "{[" else "none"
+
+    def _tool_call(self, event: ToolCallDelta, out: list[RunEvent]) -> None:
+        """Client tools are shown under indexes of their own, the agent's stay inside."""
+        if event.index not in self._calls_seen:
+            self._calls_seen.add(event.index)
+            if event.name in self._client_names:
+                self._indexes[event.index] = len(self._indexes)
+        if event.index in self._indexes:
+            out.append(
+                ToolCallDelta(index=self._indexes[event.index], id=event.id, name=event.name, arguments=event.arguments)
+            )
+
+
+__all__ = ["MAX_TEXT", "CallReader", "Showing"]
