@@ -19,6 +19,10 @@ from openclaw_tx.wire.large_json import LARGE
 
 T = TypeVar("T")
 
+OLDEST = 3
+NEWEST = 4
+"""Versions of the protocol that are spoken."""
+
 NonEmpty = Annotated[str, Meta(min_length=1)]
 MAX_ID = 256
 """Longest request id; it is sent back with each response."""

@@ -12,7 +12,8 @@ import msgspec
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Message, Sampling, ToolChoice, ToolSpec, Value
-from openclaw_tx.wire.large_json import LARGE, TooManyValues, fields_reader
+from openclaw_tx.wire.large_json import LARGE, ReadFields, TooManyValues, fields_reader
+from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, ImageUrl
 from openclaw_tx.wire.openai_chat_messages import read_messages
 from openclaw_tx.wire.openai_chat_sampling import read_sampling, refuse_unsupported
 from openclaw_tx.wire.openai_chat_tools import read_tools
@@ -30,6 +31,17 @@ FIELDS = (
 _read_fields = fields_reader(FIELDS)
 
 
+class StreamExtras(Value, frozen=True):
+    """What a stream carries besides the answer (C{stream_options}); nothing unless asked for."""
+
+    include_usage: bool = False
+    """A usage chunk at the end."""
+    continuous_usage: bool = False
+    """The usage so far on every chunk."""
+    openclaw_events: bool = False
+    """Tools and thinking, as an C{openclaw} object on chunks of their own."""
+
+
 class ChatRequest(Value, frozen=True):
     """What a client asked for."""
 
@@ -43,8 +55,12 @@ class ChatRequest(Value, frozen=True):
     tools: tuple[ToolSpec, ...]
     tool_choice: ToolChoice
     stream: bool
-    include_usage: bool
+    options: StreamExtras
     user: str | None
+    image_urls: tuple[ImageUrl, ...] = ()
+    """Images to fetch; their places in C{messages} are without data until then."""
+    image_bytes: int = 0
+    """Decoded size of the images that came along."""
 
     def require_message(self) -> None:
         """
@@ -54,20 +70,22 @@ class ChatRequest(Value, frozen=True):
             raise GatewayError("invalid_request", "Missing user message in `messages`.", param="messages")
 
 
-def parse(body: bytes) -> ChatRequest:
+def parse(body: bytes, rules: ImageRules | None = None) -> ChatRequest:
     """Read a request. An empty body is C{{}}. From L{LARGE} bytes on this is work for a thread.
 
+    @param rules: for images; None = the defaults, without URLs.
     @raise GatewayError: C{invalid_request}, C{unsupported_parameter}, C{invalid_image}, or C{payload_too_large} for too
         many values.
     """
-    fields = decode_object(body)
+    fields = decode_object(body, _read_fields)
     refuse_unsupported(fields)
     model = optional_string(fields, "model")
     user = optional_string(fields, "user")
     stream = optional_bool(fields, "stream")
-    include_usage = _include_usage(fields.get("stream_options"))
+    extras = _extras(fields.get("stream_options"))
     sampling = read_sampling(fields)
-    messages, extra_system = read_messages(fields.get("messages"))
+    images = ImageReader(rules or ImageRules())
+    messages, extra_system = read_messages(fields.get("messages"), images=images)
     tools, tool_choice = read_tools(fields.get("tools"), fields.get("tool_choice"))
     return ChatRequest(
         model=model,
@@ -77,22 +95,24 @@ def parse(body: bytes) -> ChatRequest:
         tools=tools,
         tool_choice=tool_choice,
         stream=bool(stream),
-        include_usage=include_usage,
+        options=extras,
         user=user,
+        image_urls=tuple(images.urls),
+        image_bytes=images.total,
     )
 
 
-def decode_object(body: bytes) -> dict[str, Any]:
-    """A JSON object from bytes. Of repeated keys the last one counts, as in JavaScript. A large one has no fields but
-    L{FIELDS}.
+def decode_object(body: bytes, large: ReadFields | None = None) -> dict[str, Any]:
+    """A JSON object from bytes. Of repeated keys the last one counts, as in JavaScript.
 
+    @param large: reads one of L{LARGE} bytes or more; it may leave out fields that nobody looks at.
     @raise GatewayError: C{invalid_request}: not JSON, not UTF-8, nested too deeply, NaN, or not an object;
         C{payload_too_large}.
     """
     if not body.strip():
         return {}
     try:
-        fields = msgspec.json.decode(body) if len(body) < LARGE else _read_fields(body)
+        fields = msgspec.json.decode(body) if large is None or len(body) < LARGE else large(body)
     except TooManyValues:
         raise GatewayError("payload_too_large", "The JSON body holds too many values.") from None
     except msgspec.ValidationError:
@@ -110,12 +130,16 @@ _EXAMPLES: dict[bytes, Any] = {b"[": [], b'"': "", b"n": None, b"t": True, b"f":
 """First byte of a JSON value that is no object -> a value of its type; all others are numbers."""
 
 
-def _include_usage(options: Any) -> bool:
+def _extras(options: Any) -> StreamExtras:
     if options is None:
-        return False
+        return StreamExtras()
     if not isinstance(options, dict):
         raise expected("object", options, "stream_options")
-    return bool(optional_bool(options, "include_usage", "stream_options."))
+    return StreamExtras(
+        include_usage=bool(optional_bool(options, "include_usage", "stream_options.")),
+        continuous_usage=bool(optional_bool(options, "continuous_usage_stats", "stream_options.")),
+        openclaw_events=bool(optional_bool(options, "openclaw_events", "stream_options.")),
+    )
 
 
-__all__ = ["FIELDS", "ChatRequest", "decode_object", "parse"]
+__all__ = ["FIELDS", "ChatRequest", "StreamExtras", "decode_object", "parse"]

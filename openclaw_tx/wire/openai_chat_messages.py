@@ -19,11 +19,12 @@ from openclaw_tx.values import (
     ToolResultMessage,
     UserMessage,
 )
-from openclaw_tx.wire.openai_chat_images import is_image, read_images
+from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, is_image
 from openclaw_tx.wire.openai_fields import expected, invalid
 
 EARLIER_IMAGE = TextPart(text="[image]")
-"""Stands for an image of an earlier turn: only those of the last user message are sent on (spec 1.1)."""
+"""Stands for an image of an earlier turn: only those of the last user message, and of tool results after it, are sent
+on (spec 1.1)."""
 
 MAX_MESSAGES = 10_000
 """Most entries of C{messages}."""
@@ -31,9 +32,13 @@ MAX_MESSAGES = 10_000
 _USERS = ("user", "tool", "function")
 
 
-def read_messages(value: Any) -> tuple[tuple[Message, ...], str]:
+def read_messages(
+    value: Any, field: str = "messages", images: ImageReader | None = None
+) -> tuple[tuple[Message, ...], str]:
     """
     @param value: the field C{messages}; None = absent.
+    @param field: its name, for errors.
+    @param images: reads the images; without one there may be none that have to be fetched.
     @return: the conversation (the current message last; empty when there is nothing to answer), and the texts of
         C{system} and C{developer} messages joined by blank lines.
     @raise GatewayError: C{invalid_request}, C{invalid_image}.
@@ -41,9 +46,9 @@ def read_messages(value: Any) -> tuple[tuple[Message, ...], str]:
     if value is None:
         return (), ""
     if not isinstance(value, list):
-        raise expected("array", value, "messages")
+        raise expected("array", value, field)
     if len(value) > MAX_MESSAGES:
-        raise invalid(f"`messages` may have at most {MAX_MESSAGES} entries.", "messages")
+        raise invalid(f"`{field}` may have at most {MAX_MESSAGES} entries.", field)
     system: list[str] = []
     entries: list[tuple[int, dict[str, Any]]] = []
     for index, entry in enumerate(value):
@@ -56,7 +61,7 @@ def read_messages(value: Any) -> tuple[tuple[Message, ...], str]:
                 system.append(text)
         elif (role == "assistant" or role in _USERS) and _says_something(entry):
             entries.append((index, entry))
-    return _conversation(entries), "\n\n".join(system)
+    return _conversation(entries, field, images or ImageReader(ImageRules())), "\n\n".join(system)
 
 
 def text_of(content: Any) -> str:
@@ -93,15 +98,15 @@ def _has_image(entry: Mapping[str, Any]) -> bool:
     return isinstance(content, list) and any(map(is_image, content))
 
 
-def _conversation(entries: list[tuple[int, dict[str, Any]]]) -> tuple[Message, ...]:
+def _conversation(entries: list[tuple[int, dict[str, Any]]], field: str, images: ImageReader) -> tuple[Message, ...]:
     if not entries:
         return ()
     current = max((at for at, (_, entry) in enumerate(entries) if entry["role"] in _USERS), default=len(entries) - 1)
     entries = entries[: current + 1]
     last_user = max((at for at, (_, entry) in enumerate(entries) if entry["role"] == "user"), default=-1)
-    reader = _Reader()
+    reader = _Reader(images)
     messages = [
-        reader.read(entry, f"messages[{index}]", images=at == last_user) for at, (index, entry) in enumerate(entries)
+        reader.read(entry, f"{field}[{index}]", current=at >= last_user) for at, (index, entry) in enumerate(entries)
     ]
     last = messages[-1]
     if isinstance(last, AssistantMessage):
@@ -115,25 +120,26 @@ def _conversation(entries: list[tuple[int, dict[str, Any]]]) -> tuple[Message, .
 class _Reader:
     """Reads entries in order; remembers tool calls, so that results know the names of their tools."""
 
-    def __init__(self) -> None:
+    def __init__(self, images: ImageReader) -> None:
+        self._images = images
         self._tools: dict[str, str] = {}
         """Call id -> tool name."""
         self._legacy: dict[str, str] = {}
         """Function name -> id made up for its latest C{function_call}, which has none."""
 
-    def read(self, entry: Mapping[str, Any], path: str, *, images: bool) -> Message:
+    def read(self, entry: Mapping[str, Any], path: str, *, current: bool) -> Message:
         """One entry as a message.
 
-        @param images: its images are wanted.
+        @param current: it is part of the current turn, so its images are wanted.
         """
         if entry["role"] == "user":
-            return UserMessage(content=_user_parts(entry, path, images=images))
+            return UserMessage(content=self._user_parts(entry, path, current=current))
         if entry["role"] == "assistant":
             calls = self._calls(entry, path)
             return AssistantMessage(
                 text=text_of(entry.get("content")), tool_calls=calls, stop_reason="tool_calls" if calls else "stop"
             )
-        return self._result(entry, path)
+        return self._result(entry, path, current=current)
 
     def _calls(self, entry: Mapping[str, Any], path: str) -> tuple[ToolCall, ...]:
         calls = entry.get("tool_calls")
@@ -162,7 +168,7 @@ class _Reader:
         name, arguments = _function(call.get("function"), f"{path}.function")
         return ToolCall(id=call_id, name=name, arguments=arguments)
 
-    def _result(self, entry: Mapping[str, Any], path: str) -> ToolResultMessage:
+    def _result(self, entry: Mapping[str, Any], path: str, *, current: bool) -> ToolResultMessage:
         name = entry.get("name")
         name = name if isinstance(name, str) else ""
         call_id = entry.get("tool_call_id")
@@ -170,9 +176,23 @@ class _Reader:
             call_id = self._legacy.get(name, name)
         if not isinstance(call_id, str):
             raise expected("string", call_id, f"{path}.tool_call_id")
+        text = text_of(entry.get("content"))
         return ToolResultMessage(
-            tool_call_id=call_id, tool_name=name or self._tools.get(call_id, ""), text=text_of(entry.get("content"))
+            tool_call_id=call_id,
+            tool_name=name or self._tools.get(call_id, ""),
+            text=text if text or current or not _has_image(entry) else EARLIER_IMAGE.text,
+            images=self._images.read(entry.get("content"), f"{path}.content") if current else (),
         )
+
+    def _user_parts(self, entry: Mapping[str, Any], path: str, *, current: bool) -> tuple[Part, ...]:
+        content = entry.get("content")
+        text = text_of(content)
+        parts: list[Part] = [TextPart(text=text)] if text.strip() else []
+        if current:
+            parts.extend(self._images.read(content, f"{path}.content"))
+        elif not parts:
+            parts.append(EARLIER_IMAGE)
+        return tuple(parts)
 
 
 def _function(function: Any, path: str) -> tuple[str, str]:
@@ -185,18 +205,6 @@ def _function(function: Any, path: str) -> tuple[str, str]:
     if arguments is not None and not isinstance(arguments, str):
         raise expected("string", arguments, f"{path}.arguments")
     return name, arguments or "{}"
-
-
-def _user_parts(entry: Mapping[str, Any], path: str, *, images: bool) -> tuple[Part, ...]:
-    content = entry.get("content")
-    text = text_of(content)
-    parts: list[Part] = [TextPart(text=text)] if text.strip() else []
-    if isinstance(content, list):
-        if images:
-            parts.extend(read_images(content, f"{path}.content"))
-        elif not parts:
-            parts.append(EARLIER_IMAGE)
-    return tuple(parts)
 
 
 __all__ = ["MAX_MESSAGES", "read_messages", "text_of"]

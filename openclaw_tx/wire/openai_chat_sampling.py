@@ -8,6 +8,7 @@ from typing import Any
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Sampling
+from openclaw_tx.wire.json_schema import flaws
 from openclaw_tx.wire.openai_fields import (
     MAX_SAFE_INT,
     expected,
@@ -26,14 +27,14 @@ def read_sampling(fields: Mapping[str, Any]) -> Sampling:
 
     @raise GatewayError: C{invalid_request} with the field at fault.
     """
-    limit = _token_limit(fields, "max_completion_tokens")
-    legacy_limit = _token_limit(fields, "max_tokens")
+    limit = token_limit(fields, "max_completion_tokens")
+    legacy_limit = token_limit(fields, "max_tokens")
     return Sampling(
         max_tokens=legacy_limit if limit is None else limit,
-        temperature=_between(fields, "temperature", 0, 2, "0 and 2"),
-        top_p=_between(fields, "top_p", 0, 1, "0 and 1"),
-        frequency_penalty=_between(fields, "frequency_penalty", -2, 2, "-2.0 and 2.0"),
-        presence_penalty=_between(fields, "presence_penalty", -2, 2, "-2.0 and 2.0"),
+        temperature=number_between(fields, "temperature", 0, 2, "0 and 2"),
+        top_p=number_between(fields, "top_p", 0, 1, "0 and 1"),
+        frequency_penalty=number_between(fields, "frequency_penalty", -2, 2, "-2.0 and 2.0"),
+        presence_penalty=number_between(fields, "presence_penalty", -2, 2, "-2.0 and 2.0"),
         seed=_seed(fields),
         stop=_stop(fields.get("stop")),
         response_format=_response_format(fields.get("response_format")),
@@ -45,8 +46,7 @@ def read_sampling(fields: Mapping[str, Any]) -> Sampling:
 def refuse_unsupported(fields: Mapping[str, Any]) -> None:
     """Refuse fields that would change what the answer means and that the gateway does not serve.
 
-    Everything else that is unknown is harmless and ignored (C{store}, C{metadata}, C{service_tier} ...): docs/http.md
-    has the table.
+    What is done with which field: L{openclaw_tx.wire.openai_chat_fields}.
 
     @raise GatewayError: C{unsupported_parameter}.
     """
@@ -77,7 +77,11 @@ def _unsupported(param: str, message: str) -> GatewayError:
     return GatewayError("unsupported_parameter", message, param=param)
 
 
-def _token_limit(fields: Mapping[str, Any], name: str) -> int | None:
+def token_limit(fields: Mapping[str, Any], name: str) -> int | None:
+    """A whole number above 0, or None.
+
+    @raise GatewayError: C{invalid_request}.
+    """
     value = optional_number(fields, name)
     if value is None:
         return None
@@ -90,7 +94,12 @@ def _token_limit(fields: Mapping[str, Any], name: str) -> int | None:
     return int(value)
 
 
-def _between(fields: Mapping[str, Any], name: str, low: float, high: float, words: str) -> float | None:
+def number_between(fields: Mapping[str, Any], name: str, low: float, high: float, words: str) -> float | None:
+    """A number within bounds, or None.
+
+    @param words: the bounds as the error names them.
+    @raise GatewayError: C{invalid_request}.
+    """
     value = optional_number(fields, name)
     if value is not None and not low <= value <= high:
         raise invalid(f"`{name}` must be between {words}.", name)
@@ -142,9 +151,26 @@ def _response_format(value: Any) -> dict[str, Any] | None:
                 "Invalid response_format: response_format.json_schema must be an object with a name",
                 "response_format.json_schema",
             )
-        if not isinstance(schema.get("schema", {}), dict):
-            raise expected("object", schema["schema"], "response_format.json_schema.schema")
+        check_schema(schema.get("schema"))
     return None if kind == "text" else value
 
 
-__all__ = ["read_sampling", "refuse_unsupported"]
+def check_schema(schema: Any, path: str = "response_format.json_schema.schema") -> None:
+    """Refuse a JSON Schema that answers can not be checked against; None is none.
+
+    @param path: where it stands in the request, for errors.
+    @raise GatewayError: C{invalid_request}.
+    """
+    if schema is None:
+        return
+    if not isinstance(schema, dict):
+        raise expected("object", schema, path)
+    try:
+        flaw = next(flaws(schema), None)
+    except RecursionError:
+        flaw = "it is nested too deeply"
+    if flaw is not None:
+        raise invalid(f"Invalid response_format: {flaw[:500]}", path)
+
+
+__all__ = ["check_schema", "number_between", "read_sampling", "refuse_unsupported", "token_limit"]

@@ -112,6 +112,7 @@ class ChunkReader:
         self._calls: list[_OpenCall] = []
         self._by_index: dict[int | str, _OpenCall] = {}
         self._finish: str | None = None
+        self._refused = False
         self._usage = Usage()
 
     @property
@@ -193,6 +194,7 @@ class ChunkReader:
             usage=self._usage,
             provider=provider,
             model=model,
+            refusal=self._refused,
         )
 
     def _delta(self, delta: _Delta, finish: str | None, events: list[ModelEvent]) -> None:
@@ -208,6 +210,7 @@ class ChunkReader:
             else:
                 self._parts(content, events)
         if delta.refusal:
+            self._refused = True
             self._say(delta.refusal, events)
         if delta.tool_calls:
             for call in delta.tool_calls:
@@ -219,7 +222,7 @@ class ChunkReader:
 
     def _say(self, text: str, events: list[ModelEvent]) -> None:
         self._text.append(text)
-        events.append(TextDelta(text=text))
+        events.append(TextDelta(text=text, refusal=self._refused))
 
     def _think(self, text: str, events: list[ModelEvent]) -> None:
         self._reasoning.append(text)

@@ -45,6 +45,8 @@ class Dialect(Value, frozen=True):
     return_progress: bool = False
     """llama.cpp: progress chunks during prefill, which let an abort take effect."""
     images: bool = False
+    response_format: bool = True
+    """It holds answers to C{response_format}; one that does not is not told of it."""
 
 
 def encode_request(model: str, request: ModelRequest, dialect: Dialect) -> bytes:
@@ -78,10 +80,12 @@ def encode_request(model: str, request: ModelRequest, dialect: Dialect) -> bytes
 def _add_sampling(body: dict[str, Any], sampling: Sampling, dialect: Dialect) -> None:
     if sampling.max_tokens is not None:
         body[dialect.max_tokens_field] = sampling.max_tokens
-    for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "response_format"):
+    for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed"):
         value = getattr(sampling, name)
         if value is not None:
             body[name] = value
+    if sampling.response_format is not None and dialect.response_format:
+        body["response_format"] = sampling.response_format
     if sampling.stop:
         body["stop"] = sampling.stop
     if sampling.reasoning_effort is not None and dialect.reasoning_effort:
@@ -95,23 +99,35 @@ def _messages(messages: Sequence[Message], images: bool) -> Iterator[dict[str, A
     history has both, so the first gets a stand-in result and the second is told as text.
     """
     open_calls: dict[str, None] = {}
+    pictures: list[TextPart | ImagePart] = []
     for message in messages:
         if isinstance(message, ToolResultMessage):
+            name = message.tool_name or message.tool_call_id
+            if message.images:
+                pictures += [TextPart(text=f"Images from the tool {name}:"), *message.images]
             if message.tool_call_id in open_calls:
                 del open_calls[message.tool_call_id]
                 yield {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.text}
                 continue
             yield from _stand_ins(open_calls)
-            name = message.tool_name or message.tool_call_id
             yield {"role": "user", "content": f"Result of the tool {name}:\n{message.text}"}
             continue
         yield from _stand_ins(open_calls)
+        yield from _pictures(pictures, images)
         if isinstance(message, UserMessage):
             yield {"role": "user", "content": _content(message, images)}
         elif message.text or message.tool_calls:
             open_calls.update((call.id, None) for call in message.tool_calls)
             yield _assistant(message)
     yield from _stand_ins(open_calls)
+    yield from _pictures(pictures, images)
+
+
+def _pictures(parts: list[TextPart | ImagePart], images: bool) -> Iterator[dict[str, Any]]:
+    """Images of tool results, which a message of a tool can not hold, once all results of the turn are there."""
+    if parts:
+        yield {"role": "user", "content": _content(UserMessage(content=tuple(parts)), images)}
+        parts.clear()
 
 
 def _stand_ins(open_calls: dict[str, None]) -> Iterator[dict[str, Any]]:

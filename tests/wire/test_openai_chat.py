@@ -143,8 +143,8 @@ class BodyTests(RefusedMixin):
     def test_stream_and_usage(self) -> None:
         """The two switches of a stream."""
         request = read(user("x"), stream=True, stream_options={"include_usage": True})
-        self.assertTrue(request.stream and request.include_usage)
-        self.assertFalse(read(user("x"), stream=True, stream_options={}).include_usage)
+        self.assertTrue(request.stream and request.options.include_usage)
+        self.assertFalse(read(user("x"), stream=True, stream_options={}).options.include_usage)
 
     def test_t32_what_is_refused(self) -> None:
         """Fields that would change the meaning of the answer are refused by name..."""
@@ -310,7 +310,7 @@ class ImageTests(RefusedMixin):
         error = self.assertRaises(GatewayError, read, user([{"type": "text", "text": "see"}, *[image()] * at, part]))
         self.assertEqual(str(error), "Invalid image_url content in `messages`.")
         self.assertEqual(error.info.code, "invalid_image")
-        self.assertEqual(error.info.param, f"messages[0].content[{at + 1}].image_url")
+        self.assertEqual(error.info.param, f"messages[0].content[{at + 1}]")
 
     def test_data_uri(self) -> None:
         """Accepted as an object or a bare string, beside text or alone."""
@@ -352,7 +352,7 @@ class ImageTests(RefusedMixin):
         self.assertEqual(len(read(user([image(big)] * 2)).messages), 1)
         self.refused_image(image("data:image/png;base64," + base64.b64encode(bytes(10 * 1024 * 1024 + 1)).decode()))
         error = self.assertRaises(GatewayError, read, user([image(big), image(big), image()]))
-        self.assertEqual(error.info.param, "messages[0].content[2].image_url")
+        self.assertEqual(error.info.param, "messages[0].content[2]")
 
     def test_only_the_last_user_message(self) -> None:
         """Earlier images are not even looked at; a message that was nothing else leaves a mark."""

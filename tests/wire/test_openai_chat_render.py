@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.values import RunResult, ToolCall, Usage
+from openclaw_tx.values import (
+    MessageEnded,
+    ReasoningDelta,
+    RunResult,
+    TextDelta,
+    ToolCall,
+    ToolEnded,
+    ToolStarted,
+    Usage,
+)
+from openclaw_tx.wire.openai_chat import StreamExtras
 from openclaw_tx.wire.openai_chat_render import (
     FRAGMENT,
     ChunkWriter,
@@ -79,7 +89,7 @@ class CompletionTests(SynchronousTestCase):
             usage_object(Usage(prompt_tokens=0, completion_tokens=0)),
             {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
         )
-        self.assertIsNone(json.loads(completion(result(payloads=("a",)), 7, "m"))["usage"])
+        self.assertNotIn("usage", json.loads(completion(result(payloads=("a",)), 7, "m")))
 
     def test_tool_calls(self) -> None:
         """T17: the reason is C{tool_calls} exactly when there are some; arguments are never empty or null."""
@@ -111,16 +121,17 @@ class ChunkTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A writer."""
-        self.chunks = ChunkWriter("chatcmpl_1", 7, 'm"\u2028', include_usage=False)
+        self.chunks = ChunkWriter("chatcmpl_1", 7, 'm"\u2028', StreamExtras())
 
     def test_t15_constant_frame(self) -> None:
         """Every chunk has the same id, created and model, and a choice with index, delta and finish_reason."""
         data = (
-            self.chunks.role()
+            self.chunks.opened()
+            + self.chunks.text_begins()
             + self.chunks.text(escape("a"))
             + self.chunks.tool_call(0, "c", "f")
             + self.chunks.arguments(0, "{}")
-            + self.chunks.finish("stop")
+            + self.chunks.finish(result())
         )
         for chunk in payloads(data):
             self.assertEqual((chunk["id"], chunk["created"], chunk["model"]), ("chatcmpl_1", 7, 'm"\u2028'))
@@ -128,21 +139,20 @@ class ChunkTests(SynchronousTestCase):
             (choice,) = chunk["choices"]
             self.assertEqual(set(choice), {"index", "delta", "finish_reason"})
             self.assertNotIn("usage", chunk)
-        self.assertEqual(payloads(self.chunks.role())[0]["choices"][0]["delta"], {"role": "assistant"})
+        self.assertEqual(payloads(self.chunks.opened())[0]["choices"][0]["delta"], {"role": "assistant"})
 
     def test_t18_usage(self) -> None:
         """Null on other chunks, and a chunk of its own without choices, only when asked for."""
-        chunks = ChunkWriter("r", 7, "m", include_usage=True)
+        chunks = ChunkWriter("r", 7, "m", StreamExtras(include_usage=True))
         role, text, finish, usage = payloads(
-            chunks.role()
+            chunks.opened()
             + chunks.text(b"x")
-            + chunks.finish("stop")
-            + chunks.usage(Usage(prompt_tokens=1, completion_tokens=2))
+            + chunks.finish(result(usage=Usage(prompt_tokens=1, completion_tokens=2)))
         )
         self.assertEqual([chunk["usage"] for chunk in (role, text, finish)], [None] * 3)
         self.assertEqual(usage["choices"], [])
         self.assertEqual(usage["usage"], {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3})
-        self.assertIsNone(payloads(chunks.usage(Usage()))[0]["usage"])
+        self.assertIsNone(payloads(chunks.finish(result()))[1]["usage"])
 
     @given(st.lists(st.text(st.characters(codec=None), max_size=20), max_size=5))
     @settings(max_examples=100, deadline=None, database=None)
@@ -162,8 +172,8 @@ class ChunkTests(SynchronousTestCase):
         self.assertTrue(all(0 < len(piece) <= FRAGMENT for piece in pieces))
 
     def test_t26_whole_call(self) -> None:
-        """Id and name once, then the arguments; C{{}} for none."""
-        first, second = payloads(self.chunks.whole_tool_call(1, ToolCall(id="c", name="f", arguments="")))
+        """Id and name once, then the arguments."""
+        first, second = payloads(self.chunks.tool_call(1, "c", "f") + self.chunks.arguments(1, "{}"))
         self.assertEqual(
             first["choices"][0]["delta"]["tool_calls"],
             [{"index": 1, "id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}],
@@ -173,3 +183,70 @@ class ChunkTests(SynchronousTestCase):
     def test_half_surrogates_in_structures(self) -> None:
         """Also deep inside, and as keys."""
         self.assertEqual(json.loads(encode({"a\ud800": ["b\udc00", 1]})), {"a\ufffd": ["b\ufffd", 1]})
+
+
+class AsideTests(SynchronousTestCase):
+    """What a client may have asked for besides the answer."""
+
+    EVENTS = (
+        ToolStarted(call_id="c", name="f", arguments={"a": "\u2028"}),
+        ToolEnded(call_id="c", name="f", is_error=True, text="secret"),
+        ReasoningDelta(text='a"b'),
+        MessageEnded(usage=Usage(prompt_tokens=1, completion_tokens=2)),
+    )
+
+    def told(self, reasoning: bool = False, **extras: bool) -> list[dict[str, Any]]:
+        """All chunks for the events."""
+        chunks = ChunkWriter("r", 7, "m", StreamExtras(**extras), reasoning=reasoning)
+        return payloads(b"".join(map(chunks.aside, self.EVENTS)))
+
+    def test_nothing_unless_asked(self) -> None:
+        """Not a byte."""
+        self.assertEqual(self.told(), [])
+        self.assertEqual(self.told(include_usage=True), [])
+
+    def test_openclaw_events(self) -> None:
+        """An object of ours beside a choice that adds nothing; a tool's result is not in it."""
+        chunks = self.told(openclaw_events=True)
+        self.assertEqual(
+            [chunk["openclaw"] for chunk in chunks],
+            [
+                {"type": "tool.started", "call_id": "c", "name": "f", "arguments": {"a": "\u2028"}},
+                {"type": "tool.completed", "call_id": "c", "name": "f", "is_error": True},
+                {"type": "reasoning.delta", "text": 'a"b'},
+            ],
+        )
+        for chunk in chunks:
+            self.assertEqual(chunk["choices"], [{"index": 0, "delta": {}, "finish_reason": None}])
+            self.assertEqual((chunk["id"], chunk["object"]), ("r", "chat.completion.chunk"))
+
+    def test_reasoning(self) -> None:
+        """A delta of its own, for agents that show it."""
+        (chunk,) = self.told(reasoning=True)
+        self.assertEqual(chunk["choices"][0]["delta"], {"reasoning_content": 'a"b'})
+        answer = json.loads(completion(result(payloads=("x",)), 7, "m", "thought"))
+        self.assertEqual(answer["choices"][0]["message"]["reasoning_content"], "thought")
+        self.assertNotIn(b"reasoning_content", completion(result(payloads=("x",)), 7, "m"))
+
+    def test_continuous_usage(self) -> None:
+        """Null until it is known, then on every chunk; the usage chunk is a wish of its own."""
+        chunks = ChunkWriter("r", 7, "m", StreamExtras(continuous_usage=True))
+        usage = Usage(prompt_tokens=1, completion_tokens=2)
+        more = Usage(prompt_tokens=3, completion_tokens=4)
+        data = (
+            chunks.opened()
+            + chunks.aside(MessageEnded(usage=usage))
+            + chunks.text(b"x")
+            + chunks.finish(result(usage=more))
+        )
+        found = [chunk["usage"] and chunk["usage"]["total_tokens"] for chunk in payloads(data)]
+        self.assertEqual(found, [None, 3, 3, 7])
+
+    def test_refusal(self) -> None:
+        """Where the schema has it, and not as content."""
+        chunks = ChunkWriter("r", 7, "m", StreamExtras())
+        (chunk,) = payloads(chunks.aside(TextDelta(text="no", refusal=True)))
+        self.assertEqual(chunk["choices"][0]["delta"], {"refusal": "no"})
+        self.assertEqual(chunks.aside(TextDelta(text="yes")), b"")
+        message = json.loads(completion(result(payloads=("no",), refusal=True), 7, "m"))["choices"][0]["message"]
+        self.assertEqual((message["content"], message["refusal"]), (None, "no"))

@@ -1,0 +1,131 @@
+# -*- test-case-name: tests.wire.test_json_schema -*-
+"""Values against schemas of strangers. What tools make of it is in tests.tools.test_schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.wire.json_schema import MAX_COMPLAINTS, Unchecked, complaints, flaws
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+KEYWORDS = """type enum const properties required additionalProperties items prefixItems anyOf oneOf allOf not if then
+else $ref minimum multipleOf minLength maxItems minProperties uniqueItems dependentRequired $defs"""
+WORDS = st.sampled_from(KEYWORDS.split())
+
+
+class ComplaintTests(SynchronousTestCase):
+    """Word by word: what fits, what does not."""
+
+    def check(self, schema: Any, good: list[Any], bad: list[Any]) -> None:
+        """All of one list fit, none of the other."""
+        for value in good:
+            self.assertEqual(complaints(value, schema), [], value)
+        for value in bad:
+            self.assertNotEqual(complaints(value, schema), [], value)
+
+    def test_numbers(self) -> None:
+        """Bounds with and without the bound itself, and multiples in decimals."""
+        self.check({"minimum": 2, "maximum": 4}, [2, 4, 3.5, "x", True], [1, 5])
+        self.check({"exclusiveMinimum": 2, "exclusiveMaximum": 4}, [3, 2.1], [2, 4])
+        self.check({"multipleOf": 3}, [0, 9, "x"], [4, 3.5])
+        self.check({"multipleOf": 0.01}, [1.23, 19.99, 7], [1.234])
+        self.check({"multipleOf": 0}, [], [1])
+
+    def test_arrays(self) -> None:
+        """Items by place, then the rest; the same item twice."""
+        self.check(
+            {"prefixItems": [{"type": "string"}], "items": {"type": "integer"}},
+            [[], ["a"], ["a", 1]],
+            [[1], ["a", "b"]],
+        )
+        self.check(
+            {"uniqueItems": True},
+            [[1, True, "1"], [{"a": 1}, {"a": 2}]],
+            [[1, 1], [{"a": 1, "b": 2}, {"b": 2, "a": 1}]],
+        )
+        self.check({"prefixItems": [{}], "items": False}, [[1]], [[1, 2]])
+
+    def test_objects(self) -> None:
+        """How many properties, and which come together."""
+        self.check({"minProperties": 1, "maxProperties": 2}, [{"a": 1}, []], [{}, {"a": 1, "b": 2, "c": 3}])
+        self.check({"dependentRequired": {"a": ["b"]}}, [{}, {"b": 1}, {"a": 1, "b": 2}], [{"a": 1}])
+        self.check({"patternProperties": {"^x": {}}, "additionalProperties": False}, [{"x1": 1}], [])
+
+    def test_combinations(self) -> None:
+        """One of several, exactly one, none, and one thing because of another."""
+        self.check({"oneOf": [{"type": "integer"}, {"minimum": 2}]}, [1, 2.5], [3])
+        self.check({"anyOf": [{"type": "integer"}, {"minimum": 2}]}, [1, 2.5, 3], [1.5])
+        self.check({"not": {"type": "string"}}, [1, None], ["x"])
+        chosen = {
+            "if": {"properties": {"a": {"const": 1}}, "required": ["a"]},
+            "then": {"required": ["b"]},
+            "else": False,
+        }
+        self.check(chosen, [{"a": 1, "b": 2}], [{"a": 1}, {"a": 2}])
+
+    def test_references(self) -> None:
+        """A tree that refers to itself; names with slashes and tildes in them."""
+        tree = {"$defs": {"a/b~": {"type": "object", "properties": {"next": {"$ref": "#/$defs/a~1b~0"}}}}}
+        self.check({**tree, "$ref": "#/$defs/a~1b~0"}, [{"next": {"next": {}}}], [{"next": {"next": 1}}])
+        self.check({"prefixItems": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"type": "null"}}}, [[None]], [[1]])
+
+    def test_few_at_a_time(self) -> None:
+        """A model is told of so many mistakes, not of a thousand."""
+        self.assertEqual(len(complaints(["x"] * 1000, {"items": {"type": "integer"}})), MAX_COMPLAINTS)
+
+    def test_work_is_bounded(self) -> None:
+        """A schema that doubles at every step, one in circles: an error, not years on the reactor's thread."""
+        doubling: dict[str, Any] = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
+        self.assertRaises(Unchecked, complaints, 1, {"$defs": doubling, "$ref": "#/$defs/d0"})
+        self.assertRaises(Unchecked, complaints, 1, {"$ref": "#"})
+
+    @given(ANYTHING, st.dictionaries(WORDS, ANYTHING, max_size=4))
+    def test_any_schema(self, value: Any, schema: dict[str, Any]) -> None:
+        """Words of the wrong type are passed over, whatever they are; the flaws are found without a crash either."""
+        try:
+            complaints(value, schema)
+        except Unchecked:
+            pass
+        for flaw in flaws(schema):
+            self.assertIsInstance(flaw, str)
+
+
+class FlawTests(SynchronousTestCase):
+    """Schemas that are refused before a model sees them."""
+
+    def test_good(self) -> None:
+        """What OpenAI's strict mode takes."""
+        schema = {
+            "type": "object",
+            "properties": {"a": {"$ref": "#/$defs/x"}, "b": {"type": ["string", "null"], "pattern": "^a$"}, "c": True},
+            "required": ["a", "b"],
+            "additionalProperties": False,
+            "$defs": {"x": {"anyOf": [{"enum": [1, "a"]}, {"type": "array", "items": {"$ref": "#"}, "minItems": 1}]}},
+        }
+        self.assertEqual(list(flaws(schema)), [])
+
+    def test_bad(self) -> None:
+        """The place is named."""
+        for schema, flaw in (
+            ({"type": "text"}, "type must be"),
+            ({"type": ["string", 7]}, "type must be"),
+            ({"properties": []}, "properties must be an object"),
+            ({"properties": {"a": {"items": {"type": 5}}}}, "properties.a.items.type must be"),
+            ({"required": "a"}, "required must be a list"),
+            ({"required": [1]}, "required must be a list of names"),
+            ({"anyOf": [7]}, "anyOf[0] must be an object or a boolean"),
+            ({"$ref": "#/$defs/a"}, "$ref must name a part of this schema"),
+            ({"$ref": "https://example.com/a"}, "$ref must name"),
+            ({"minimum": "1"}, "minimum must be a number"),
+            ({"enum": "a"}, "enum must be a list"),
+        ):
+            self.assertIn(flaw, next(flaws(schema), ""), schema)
