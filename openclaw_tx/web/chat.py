@@ -3,26 +3,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.agents.routing import PLAIN
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_gateway import ChatCompletions as Settings
-from openclaw_tx.deferreds import InThread
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Run, RunEngine
-from openclaw_tx.values import Principal, RunRequest
-from openclaw_tx.web.addressing import address
-from openclaw_tx.web.chat_stream import ChatStream, StreamOptions, failure_of
+from openclaw_tx.interfaces import Agents, Fetcher, Run
+from openclaw_tx.values import Entry, Principal, ReasoningDelta, RunRequest
+from openclaw_tx.web.addressing import address, channel_header, meant, model_header
+from openclaw_tx.web.answers import Answers, Rendering
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Endpoint, Guard
+from openclaw_tx.web.images import ImageLoader, rules_of
+from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import NewId
-from openclaw_tx.wire.large_json import LARGE
+from openclaw_tx.web.starting import Starter
 from openclaw_tx.wire.openai_chat import ChatRequest, parse
+from openclaw_tx.wire.openai_chat_fields import CHAT_FIELDS
 from openclaw_tx.wire.openai_chat_render import ChunkWriter, completion
+
+MAX_THOUGHTS = 1024 * 1024
+"""Most characters of C{reasoning_content}."""
 
 
 class ChatEndpoint(Endpoint):
@@ -52,81 +57,108 @@ class ChatCompletions(ChatEndpoint):
 
     methods = (b"POST",)
     action = "chat.completions"
+    fields = CHAT_FIELDS
 
     def __init__(
         self,
         guard: Guard,
         new_id: NewId,
         settings: Callable[[], Config],
-        engine: RunEngine,
+        starter: Starter,
         agents: Agents,
         clock: IReactorTime,
-        in_thread: InThread,
+        fetcher: Fetcher | None,
+        reader: BodyReader,
     ) -> None:
+        """
+        @param fetcher: gets images that are named by URL; None = they are refused.
+        """
         super().__init__(guard, new_id, settings)
-        self._engine = engine
+        self._answers = Answers(starter, guard.authenticator, clock)
         self._agents = agents
-        self._clock = clock
-        self._in_thread = in_thread
+        self._images = ImageLoader(fetcher)
+        self._reader = reader
 
     async def serve(self, exchange: Exchange, principal: Principal) -> None:
         """Run the agent; see L{Endpoint.serve}."""
         settings = self.settings
-        body = await exchange.body(settings.max_body_bytes)
-        chat = parse(body) if len(body) < LARGE else await self._in_thread(parse, body)
-        run = self._start(exchange, principal, chat, settings)
-        exchange.set_header("X-Openclaw-Run-Id", run.request.run_id)
-        exchange.set_header("X-Openclaw-Session-Key", run.request.session_key)
-        model = PLAIN if chat.model is None else chat.model
-        created = int(self._clock.seconds())
-        if not chat.stream:
-            await self._whole(exchange, run, created, model)
-            return
-        options = StreamOptions(
-            include_usage=chat.include_usage,
-            keep_alive=settings.keep_alive_seconds,
-            hold=settings.hold_status_seconds,
-            still_valid=lambda: self._guard.authenticator.is_valid(principal),
-        )
-        chunks = ChunkWriter(run.request.run_id, created, model, include_usage=chat.include_usage)
-        await ChatStream(run, exchange, chunks, options, self._clock, self._log).follow()
+        chat, request = await self._asked(exchange, principal, await exchange.body(settings.max_body_bytes), settings)
+        agent = self._agents.get(request.agent_id)
+        thinks = agent is not None and agent.reasoning_content
+        await self._answers.send(exchange, principal, request, lambda run: _rendering(run, chat, thinks), settings)
 
-    def _start(self, exchange: Exchange, principal: Principal, chat: ChatRequest, settings: Settings) -> Run:
+    async def _asked(
+        self, exchange: Exchange, principal: Principal, body: bytes, settings: Settings
+    ) -> tuple[ChatRequest, RunRequest]:
+        """What a body asks for, as OpenAI says it and as the engine does."""
+        chat = await self._reader.read(parse, body, rules_of(settings))
+        if model_header(exchange):
+            self._guard.authorise(principal, "models.override")
+        return chat, self._request(exchange, principal, await self._images.load(chat, settings), settings)
+
+    def _request(self, exchange: Exchange, principal: Principal, chat: ChatRequest, settings: Settings) -> RunRequest:
+        meaning = meant(settings.model_map, chat.model)
         where = address(
             self._agents,
             exchange,
-            model=chat.model,
+            principal,
+            model=meaning.model,
             user=chat.user,
             strict=settings.strict_model,
             new_id=self._new_id,
         )
         chat.require_message()
-        request = RunRequest(
+        return RunRequest(
             run_id=f"chatcmpl_{self._new_id()}",
             agent_id=where.agent_id,
             session_key=where.session_key,
             messages=chat.messages,
             stateless=where.stateless,
             extra_system=chat.extra_system,
-            model=where.model,
+            model=where.model or meaning.ref,
             sampling=chat.sampling,
             tools=chat.tools,
             tool_choice=chat.tool_choice,
+            channel=channel_header(exchange) or "webchat",
             surface="http",
+            stream=chat.stream,
+            traceparent=exchange.traceparent,
         )
-        return self._engine.start(request, principal)
 
-    async def _whole(self, exchange: Exchange, run: Run, created: int, model: str) -> None:
-        """Wait for the result and send it; a client that goes away aborts the run."""
-        try:
-            result = await run.result()
-        except CancelledError:
-            run.abort("disconnect")
-            raise
-        failure = failure_of(result)
-        if failure is not None:
-            raise GatewayError.from_info(failure)
-        exchange.send_json(completion(result, created, model))
+
+def _rendering(run: Run, chat: ChatRequest, thinks: bool) -> Rendering:
+    """
+    @param thinks: the agent's thinking may be seen.
+    """
+    model = PLAIN if chat.model is None else chat.model
+    created = run.queued_at_ms // 1000
+    thoughts = Thoughts(run) if thinks and not chat.stream else None
+    return Rendering(
+        whole=lambda result: completion(result, created, model, thoughts.text if thoughts else ""),
+        writer=lambda: ChunkWriter(run.request.run_id, created, model, chat.options, reasoning=thinks),
+    )
+
+
+class Thoughts:
+    """What a run thinks, for an answer that is not streamed; no more than L{MAX_THOUGHTS} characters of it."""
+
+    def __init__(self, run: Run) -> None:
+        self._pieces: list[str] = []
+        self._left = MAX_THOUGHTS
+        with suppress(GatewayError):  # the run was joined late, and its thoughts are no longer held
+            run.watch(self._take)
+
+    @property
+    def text(self) -> str:
+        """So far."""
+        return "".join(self._pieces)
+
+    def _take(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            event = entry.event
+            if type(event) is ReasoningDelta and self._left > 0:
+                self._pieces.append(event.text[: self._left])
+                self._left -= len(event.text)
 
 
 __all__ = ["ChatCompletions", "ChatEndpoint"]

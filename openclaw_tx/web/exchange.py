@@ -13,9 +13,13 @@ from twisted.web.server import Request
 
 from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.runs.outbox import Outbox
+from openclaw_tx.tally import Tally
 from openclaw_tx.web.request import BoundedRequest, too_large
+from openclaw_tx.web.visit import visited
 from openclaw_tx.wire.headers import header_value
 from openclaw_tx.wire.openai_chat_render import error_body
+from openclaw_tx.wire.trace import HEADER as TRACEPARENT
+from openclaw_tx.wire.trace import trace_header
 
 JSON = b"application/json; charset=utf-8"
 
@@ -38,9 +42,10 @@ class Exchange:
     @ivar request: Twisted's request.
     @ivar id: C{x-request-id}: the client's own where it is sane, else a new one.
     @ivar gone: True once the connection is lost.
+    @ivar tally: where what happens to it is counted.
     """
 
-    __slots__ = ("gone", "id", "request")
+    __slots__ = ("_visit", "gone", "id", "request", "tally")
 
     def __init__(self, request: Request, new_id: Callable[[], str]) -> None:
         """
@@ -48,6 +53,8 @@ class Exchange:
         """
         self.request = request
         self.gone = False
+        self._visit = visited(request)
+        self.tally = self._visit.tally if self._visit is not None else Tally()
         offered = self.header("x-request-id") or ""
         self.id = offered if _SANE_ID.fullmatch(offered) else new_id()
         headers = request.responseHeaders
@@ -66,6 +73,16 @@ class Exchange:
         """See L{openclaw_tx.interfaces.Peer.header}."""
         return header_value(name, self.request.requestHeaders.getRawHeaders(name.encode("ascii")))
 
+    @property
+    def milliseconds(self) -> float:
+        """Since the request came; 0.0 outside of the gateway's tree."""
+        return self._visit.milliseconds if self._visit is not None else 0.0
+
+    @property
+    def traceparent(self) -> str:
+        """The client's trace context as it came, for L{openclaw_tx.values.RunRequest}; "" without one."""
+        return trace_header(self.request.requestHeaders.getRawHeaders(TRACEPARENT.encode("ascii")))
+
     async def body(self, limit: int) -> bytes:
         """The whole body.
 
@@ -80,6 +97,15 @@ class Exchange:
         data: bytes = content.read(limit + 1)
         if len(data) > limit:
             raise too_large()
+        return data
+
+    def received(self) -> bytes:
+        """The whole body again, after it was awaited."""
+        content = self.request.content
+        if content is None:
+            return b""
+        content.seek(0)
+        data: bytes = content.read()
         return data
 
     # -- answering
@@ -114,6 +140,13 @@ class Exchange:
         outbox.push(body)
         outbox.finish(self.finish)
 
+    def send_nothing(self) -> None:
+        """Send a reply without a body: 204."""
+        if not self.gone:
+            self.request.setResponseCode(204)
+            self.request.write(b"")
+            self.request.finish()
+
     def send_error(self, info: ErrorInfo) -> None:
         """Send an error with its status and the headers that tell a client whether to retry.
 
@@ -124,8 +157,8 @@ class Exchange:
         if self.started:
             self.abort()
             return
-        if info.retry_after is not None:
-            self.set_header("Retry-After", str(max(1, math.ceil(info.retry_after))))
+        if info.retry_after is not None or info.should_retry:
+            self.set_header("Retry-After", str(max(1, math.ceil(info.retry_after or 1))))
         if info.should_retry is not None:
             self.set_header("X-Should-Retry", "true" if info.should_retry else "false")
         self.send_json(error_body(info), info.kind.status)
@@ -135,6 +168,11 @@ class Exchange:
         if not self.gone:
             self.request.unregisterProducer()
             self.request.finish()
+
+    def ended(self, _: object = None) -> None:
+        """Nothing more will be done about it: count it."""
+        if self._visit is not None:
+            self._visit.ended(self.request, gone=self.gone)
 
     def abort(self) -> None:
         """Cut the connection."""

@@ -7,13 +7,16 @@ principal that may do it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
+from openclaw_tx.auth.actions import ACTIONS
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Authenticator, Authoriser
+from openclaw_tx.interfaces import Authenticator, Authoriser, Meter
 from openclaw_tx.values import Credentials, Principal
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.resource import GatewayResource, NewId
+from openclaw_tx.wire.openai_chat_fields import Handling
 
 _SCHEME = "bearer "
 
@@ -23,14 +26,22 @@ class Guard(NamedTuple):
 
     authenticator: Authenticator
     authorise: Authoriser
+    meter: Meter | None = None
+    """Counts requests against limits; None = nobody has any."""
 
     async def admit(self, exchange: Exchange, action: str) -> Principal:
-        """The principal behind a request, who may do C{action}.
+        """The principal behind a request, who may do C{action}. The answer tells how its limits stand.
 
-        @raise GatewayError: as L{Authenticator.authenticate} and L{Authoriser}.
+        @raise GatewayError: as L{Authenticator.authenticate}, L{Authoriser} and L{Meter.request}.
         """
         principal = await self.authenticator.authenticate(credentials_of(exchange), exchange)
         self.authorise(principal, action)
+        if self.meter is not None and ACTIONS[action].metered:
+            try:
+                self.meter.request(principal)
+            finally:
+                for name, value in self.meter.headers(principal).items():
+                    exchange.set_header(name, value)
         return principal
 
 
@@ -40,7 +51,9 @@ class Endpoint(GatewayResource):
     action: ClassVar[str]
     """What it does, by the name that L{openclaw_tx.auth.actions} knows."""
     config_key: ClassVar[str]
-    """The switch, named to clients that meet it off."""
+    """The switch, named to clients that meet it off; "" = it is always on."""
+    fields: ClassVar[Mapping[str, Handling]] = {}
+    """What is done with each field of a request; C{/v1/capabilities} shows it."""
 
     def __init__(self, guard: Guard, new_id: NewId) -> None:
         super().__init__(new_id)
@@ -62,9 +75,13 @@ class Endpoint(GatewayResource):
             "endpoint_disabled", f"This endpoint is disabled. Set {self.config_key} to true to enable it."
         )
 
+    def action_of(self, method: bytes) -> str:
+        """The action of an HTTP method, for resources of which one does more than the others."""
+        return self.action
+
     async def respond(self, exchange: Exchange) -> None:
         """Ask the guard, then serve."""
-        await self.serve(exchange, await self._guard.admit(exchange, self.action))
+        await self.serve(exchange, await self._guard.admit(exchange, self.action_of(exchange.request.method)))
 
 
 def credentials_of(exchange: Exchange) -> Credentials:

@@ -8,32 +8,39 @@ from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from openclaw_tx.agents.routing import DEFAULT_ALIAS, PLAIN, model_ids, named_agent, shown
+from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
 from openclaw_tx.values import Principal
-from openclaw_tx.web.chat import ChatEndpoint
 from openclaw_tx.web.exchange import Exchange
-from openclaw_tx.web.guard import Guard
+from openclaw_tx.web.guard import Endpoint, Guard
 from openclaw_tx.web.resource import NewId
 from openclaw_tx.wire.openai_chat_render import encode
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
-class ModelList(ChatEndpoint):
-    """All agents as models; no provider's models."""
+class ModelList(Endpoint):
+    """All agents as models, as far as the client may use them; no provider's models."""
 
     methods = (b"GET",)
     action = "models.list"
+    config_key = "gateway.http.endpoints.chatCompletions.enabled or gateway.http.endpoints.responses.enabled"
 
     def __init__(self, guard: Guard, new_id: NewId, settings: Callable[[], Config], agents: Agents) -> None:
-        super().__init__(guard, new_id, settings)
+        super().__init__(guard, new_id)
+        self._settings = settings
         self._agents = agents
+
+    def enabled(self) -> bool:
+        """With either of the endpoints that take a model."""
+        endpoints = self._settings().gateway.http.endpoints
+        return endpoints.chat_completions.enabled or endpoints.responses.enabled
 
     async def serve(self, exchange: Exchange, principal: Principal) -> None:
         """Send the list."""
-        data = [model_object(model_id) for model_id in model_ids(self._agents)]
+        data = [model_object(model_id) for model_id in model_ids(agents_for(self._agents, principal))]
         exchange.send_json(encode({"object": "list", "data": data}))
 
 
@@ -46,7 +53,7 @@ class ModelDetail(ModelList):
         @raise GatewayError: C{invalid_request} for what can not be an id, C{model_not_found}.
         """
         model_id = _id_in_path(exchange)
-        if model_id not in model_ids(self._agents):
+        if model_id not in model_ids(agents_for(self._agents, principal)):
             if not _looks_like_a_model(model_id):
                 raise _invalid("Invalid model id.")
             raise GatewayError("model_not_found", f"Model '{shown(model_id)}' not found.", param="model")

@@ -65,6 +65,7 @@ class GatewayResource(Resource):
             answered.cancel()
 
         gone.addErrback(lost)
+        answered.addBoth(exchange.ended)
         return NOT_DONE_YET
 
     async def _answer(self, exchange: Exchange) -> None:
@@ -84,7 +85,7 @@ class GatewayResource(Resource):
         except GatewayError as error:
             exchange.send_error(error.info)
         except Exception:
-            self._log.failure("request {id} failed", id=exchange.id)
+            self._log.failure("request {request} failed", request=exchange.id)
             exchange.send_error(internal_error().info)
 
 

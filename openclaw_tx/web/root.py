@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import NamedTuple, cast
 
@@ -15,14 +15,39 @@ from twisted.web.server import Request
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Authenticator, Authoriser, RunEngine
+from openclaw_tx.interfaces import (
+    Agents,
+    Authenticator,
+    Authoriser,
+    Embedder,
+    Fetcher,
+    Meter,
+    Models,
+    RunEngine,
+    Sessions,
+    Tools,
+)
+from openclaw_tx.runs.archive import Archive
+from openclaw_tx.runs.attendance import Attendance
+from openclaw_tx.tally import Tally
+from openclaw_tx.web.capabilities import Capabilities
 from openclaw_tx.web.chat import ChatCompletions
+from openclaw_tx.web.cors import Cors
+from openclaw_tx.web.embeddings import EmbeddingsEndpoint
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Guard
 from openclaw_tx.web.health import Lifecycle, Live, Ready, Startup
+from openclaw_tx.web.metrics import Metrics, Sources
 from openclaw_tx.web.models import ModelDetail, ModelList
+from openclaw_tx.web.openapi import OpenApi
+from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import GatewayResource, NewId, NotFound
+from openclaw_tx.web.responses import Responses
+from openclaw_tx.web.runs import OneRun, RunCollection, RunEvents
 from openclaw_tx.web.site import GatewayChannel, GatewaySite
+from openclaw_tx.web.starting import Starter
+from openclaw_tx.web.tools import ToolsInvoke
+from openclaw_tx.web.visit import note, route_of
 
 Path = tuple[bytes, ...]
 """Decoded path segments below the mount point; C{(b"",)} is its root."""
@@ -34,12 +59,23 @@ class WebRooms(NamedTuple):
     settings: Callable[[], Config]
     engine: RunEngine
     agents: Agents
+    models: Models
+    embedder: Embedder
+    tools: Tools
     authenticator: Authenticator
     authorise: Authoriser
     lifecycle: Lifecycle
     clock: IReactorTime
     new_id: NewId
     """Makes UUIDs in text form."""
+    sessions: Sessions | None = None
+    """Where earlier responses are; None = none can be continued."""
+    meter: Meter | None = None
+    """Counts requests against the limits of keys; None = there are none."""
+    sources: Sources | None = None
+    """What C{/metrics} shows; None = only what happens in this tree."""
+    fetcher: Fetcher | None = None
+    """Gets what a request names by URL; None = nothing is ever fetched."""
     in_thread: InThread = in_reactor_thread
     """For large bodies."""
 
@@ -53,38 +89,86 @@ class Root(Resource):
         """
         super().__init__()
         new_id, settings = rooms.new_id, rooms.settings
-        guard = Guard(rooms.authenticator, rooms.authorise)
+        guard = Guard(rooms.authenticator, rooms.authorise, rooms.meter)
+        self._cors = Cors(lambda: settings().gateway.http.cors, new_id)
+        sources = rooms.sources or Sources(Tally(), rooms.engine, rooms.lifecycle)
+        self._tally, self._clock = sources.tally, rooms.clock
+        archive, attendance = Archive(rooms.engine, rooms.sessions), Attendance(rooms.clock)
+        starter = Starter(rooms.engine, rooms.agents, archive, attendance, settings, rooms.clock)
+        reader = BodyReader(rooms.in_thread)
         live, startup = Live(new_id, rooms.lifecycle), Startup(new_id, rooms.lifecycle)
         ready = Ready(new_id, rooms.lifecycle, guard)
         self.table: Mapping[Path, IResource] = {
             (b"",): Page(new_id),
+            (b"openapi.json",): OpenApi(new_id, self.routes),
             (b"health",): live,
             (b"healthz",): live,
             (b"ready",): ready,
             (b"readyz",): ready,
             (b"startup",): startup,
             (b"startupz",): startup,
+            (b"metrics",): Metrics(guard, new_id, settings, sources),
             (b"v1", b"chat", b"completions"): ChatCompletions(
-                guard, new_id, settings, rooms.engine, rooms.agents, rooms.clock, rooms.in_thread
+                guard, new_id, settings, starter, rooms.agents, rooms.clock, rooms.fetcher, reader
+            ),
+            (b"v1", b"responses"): Responses(
+                guard,
+                new_id,
+                settings,
+                starter,
+                archive,
+                rooms.agents,
+                rooms.clock,
+                rooms.sessions,
+                rooms.fetcher,
+                reader,
+            ),
+            (b"v1", b"runs"): RunCollection(
+                guard, new_id, settings, starter, rooms.agents, rooms.clock, rooms.fetcher, reader, archive
             ),
             (b"v1", b"models"): ModelList(guard, new_id, settings, rooms.agents),
+            (b"v1", b"embeddings"): EmbeddingsEndpoint(
+                guard, new_id, settings, rooms.agents, rooms.embedder, rooms.lifecycle
+            ),
+            (b"v1", b"capabilities"): Capabilities(
+                guard, new_id, settings, rooms.agents, rooms.models, rooms.tools, self.routes
+            ),
+            (b"tools", b"invoke"): ToolsInvoke(
+                guard, new_id, settings, rooms.agents, rooms.models, rooms.tools, rooms.clock, rooms.lifecycle
+            ),
         }
         self._model_detail: IResource = ModelDetail(guard, new_id, settings, rooms.agents)
+        self._one_run = OneRun(guard, new_id, settings, archive)
+        self._run_events = RunEvents(guard, new_id, settings, archive, attendance, rooms.clock)
         self._not_found = NotFound(new_id)
         self._no_upgrade = NoUpgrade(new_id)
         self._websocket = Upgrade(websocket) if websocket is not None else self._no_upgrade
+
+    def routes(self) -> Iterator[tuple[str, IResource]]:
+        """Every path below the mount point, ids in braces, and its resource."""
+        for path, resource in self.table.items():
+            yield f"/{b'/'.join(path).decode('ascii')}", resource
+        yield "/v1/models/{id}", self._model_detail
+        yield "/v1/runs/{id}", self._one_run
+        yield "/v1/runs/{id}/events", self._run_events
 
     def find(self, path: Path) -> IResource:
         """The resource at a path."""
         if path[:2] == (b"v1", b"models") and len(path) > 2:
             return self._model_detail
+        if path[:2] == (b"v1", b"runs") and all(path[2:3]):
+            if len(path) == 3:
+                return self._one_run
+            if len(path) == 4 and path[3] == b"events":
+                return self._run_events
         return self.table.get(path, self._not_found)
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
         """Twisted's hook: takes all that is left of the path."""
         assert request.prepath is not None and request.postpath is not None
         whole = (path, *request.postpath)
-        resource = self._upgrade(request, whole) or self.find(whole)
+        note(request, self._tally, self._route(whole), self._clock)
+        resource = self._upgrade(request, whole) or self._cors.around(request, path, self.find(whole))
         if resource is self._model_detail:
             request.prepath.append(request.postpath.pop(0))
         else:
@@ -94,8 +178,13 @@ class Root(Resource):
 
     def render(self, request: Request) -> object:
         """The mount point itself, without a slash."""
+        note(request, self._tally, self._route((b"",)), self._clock)
         resource = self._upgrade(request, (b"",)) or self.find((b"",))
         return resource.render(request)
+
+    def _route(self, path: Path) -> str:
+        """What counts call a path."""
+        return route_of(path, listed=path in self.table, known=self.find(path) is not self._not_found)
 
     def _upgrade(self, request: Request, path: Path) -> IResource | None:
         """Where an upgrade goes; None when the request is not one. Any path takes them but those of the API."""

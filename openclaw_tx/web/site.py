@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.web.request import BoundedRequest
+from openclaw_tx.web.visit import visited
 from openclaw_tx.wire.openai_chat_render import error_body
 
 IDLE_SECONDS = 60.0
@@ -139,12 +140,16 @@ class GatewaySite(Site):
     def log(self, request: http.Request) -> None:
         """Note an answered request, if asked to; never its query, which may hold what it should not."""
         if self._access_log():
+            visit = visited(request) if isinstance(request, BoundedRequest) else None
+            request_id = request.responseHeaders.getRawHeaders(b"X-Request-Id", [b""])
             self._logger.info(
-                "{method} {path} {status} {size} bytes",
+                "{method} {path} {status} {size} bytes {ms} ms",
                 method=request.method.decode("latin-1"),
                 path=request.path.decode("latin-1"),
                 status=request.code,
                 size=request.sentLength,
+                ms=round(visit.milliseconds) if visit is not None else 0,
+                request=request_id[0].decode("ascii", "replace"),
             )
 
     def wind_down(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from openclaw_tx.deferreds import Gate
-from openclaw_tx.errors import GatewayError
+from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.runs.outbox import Item, Outbox
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.request import BoundedRequest
@@ -50,10 +50,15 @@ class Frames:
         self._parts: list[bytes | list[bytes]] = []
         self.size = 0
 
-    def add(self, frame: bytes) -> None:
-        """A whole frame."""
-        self._parts.append(frame)
-        self.size += len(frame)
+    def add(self, frame: bytes) -> bool:
+        """A whole frame; an empty one is none.
+
+        @return: whether there was one.
+        """
+        if frame:
+            self._parts.append(frame)
+            self.size += len(frame)
+        return bool(frame)
 
     def add_text(self, escaped: bytes) -> None:
         """A piece of text."""
@@ -86,11 +91,20 @@ class EventStream:
     """
 
     def __init__(
-        self, exchange: Exchange, clock: IReactorTime, *, keep_alive: float, check: Callable[[], None]
+        self,
+        exchange: Exchange,
+        clock: IReactorTime,
+        *,
+        keep_alive: float,
+        check: Callable[[], None],
+        error: Callable[[ErrorInfo], bytes] = error_frame,
+        stamp: Callable[[bytes], bytes] = bytes,
     ) -> None:
         """
         @param keep_alive: seconds of silence after which a comment is sent; 0 = never.
         @param check: called at least every C{keep_alive} (or 15) seconds while the stream runs; may L{end} it.
+        @param error: makes the frame that tells a slow client why it is given up.
+        @param stamp: sees all frames in the order in which they are written, and gives what is written instead.
         """
         self.ended = Gate()
         self._exchange = exchange
@@ -98,7 +112,9 @@ class EventStream:
         self._keep_alive = keep_alive
         self._interval = keep_alive or CHECK_SECONDS
         self._check = check
-        self._outbox = Outbox(self._write, self._overflowed)
+        self._error = error
+        self._stamp = stamp
+        self._outbox = Outbox(self._send, self._overflowed)
         self._timer: IDelayedCall | None = None
         self._written_at = 0.0
         self._ending = False
@@ -138,13 +154,18 @@ class EventStream:
 
     # -- inside
 
+    def _send(self, frames: bytes) -> None:
+        self._write(self._stamp(frames))
+
     def _write(self, data: bytes) -> None:
         self._written_at = self._clock.seconds()
         if not self._exchange.gone:
+            self._exchange.tally.stream_bytes += len(data)
             self._exchange.request.write(data)
 
     def _ping(self) -> None:
         if self._outbox.willing and not self._ending:
+            self._exchange.tally.pings += 1
             self._write(PING)
 
     def _tick(self) -> None:
@@ -165,8 +186,9 @@ class EventStream:
     def _overflowed(self) -> None:
         """The client reads too slowly: say so, in case it reads at all, and cut the connection."""
         self.close()
+        self._exchange.tally.slow_streams += 1
         slow = GatewayError("slow_consumer", "The client did not read fast enough; the stream was cut off.")
-        self._write(error_frame(slow.info))
+        self._send(self._error(slow.info))
         self._timer = self._clock.callLater(GRACE_SECONDS, self._cut)
 
     def _cut(self) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import Principal
 from openclaw_tx.web.addressing import Address, address
-from tests.support.fakes import FixedAgents
+from tests.support.fakes import OWNER, FixedAgents
 
 
 class Headers:
@@ -28,15 +29,24 @@ class Headers:
 class AddressTests(SynchronousTestCase):
     """Precedence and formats (spec 1.1)."""
 
-    def address(self, headers: Mapping[str, str] | None = None, model: str = "openclaw", user: str = "") -> Address:
+    def address(
+        self,
+        headers: Mapping[str, str] | None = None,
+        model: str = "openclaw",
+        user: str = "",
+        principal: Principal = OWNER,
+        **more: str,
+    ) -> Address:
         """Ask."""
         return address(
             FixedAgents("main", "beta"),
             Headers(headers or {}),
+            principal,
             model=model,
             user=user or None,
             strict=False,
             new_id=lambda: "UUID",
+            **more,
         )
 
     def key(self, value: str, model: str = "openclaw", **headers: str) -> Address:
@@ -56,10 +66,53 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(self.address(model="agent:beta").session_key, "agent:beta:openai:UUID")
         self.assertTrue(self.address(user="  ").stateless)
 
+    def test_key_holder(self) -> None:
+        """Names are put under the prefix of a key, its agents are all there are, the first of them its default."""
+        who = Principal(id="key:k", method="key", scopes=frozenset(), agents=("beta",), session_prefix="k:")
+        for headers, user, wanted in (
+            ({}, "Ada", "agent:beta:k:openai-user:ada"),
+            ({"x-openclaw-session-key": "My-Thread"}, "", "agent:beta:k:My-Thread"),
+            ({"x-openclaw-session-key": "K:My-Thread"}, "", "agent:beta:K:My-Thread"),
+            ({"x-openclaw-session-key": "main"}, "", "agent:beta:k:main"),
+            ({"x-openclaw-session-key": "agent:beta:other"}, "", "agent:beta:other"),
+        ):
+            found = self.address(headers, user=user, principal=who)
+            self.assertEqual((found.agent_id, found.session_key), ("beta", wanted))
+        for headers in ({"x-openclaw-agent-id": "main"}, {"x-openclaw-session-key": "agent:main:k:x"}):
+            self.assertRaises(GatewayError, self.address, headers, principal=who)
+
     def test_s19_user(self) -> None:
         """One session for each user and agent; case and outer blanks do not matter."""
-        self.assertEqual(self.address(user=" Alice X "), Address("main", "agent:main:openai-user:alice x", False, ""))
+        wanted = Address("main", "agent:main:openai-user:alice x", False, "")
+        self.assertEqual(self.address(user=" Alice X "), wanted)
         self.assertEqual(self.address(model="agent:beta", user="u").session_key, "agent:beta:openai-user:u")
+
+    def test_other_api(self) -> None:
+        """The Responses API has sessions of its own; only header keys are shared."""
+        self.assertEqual(self.address(api="openresponses").session_key, "agent:main:openresponses:UUID")
+        self.assertEqual(self.address(user="U", api="openresponses").session_key, "agent:main:openresponses-user:u")
+        where = self.address({"x-openclaw-session-key": "t"}, api="openresponses")
+        self.assertEqual((where.session_key, where.named), ("agent:main:t", True))
+
+    def test_previous(self) -> None:
+        """A session to continue names its agent, like a whole key, and what else is named must be the same."""
+        previous = "agent:beta:openresponses:1"
+        self.assertEqual(self.address(previous=previous), Address("beta", previous, False, ""))
+        self.assertEqual(self.address(model="gpt-4o", previous=previous).agent_id, "beta")
+        same = {"x-openclaw-session-key": previous}
+        self.assertEqual(self.address(same, previous=previous).session_key, previous)
+        mine = self.address(user="u", previous="agent:main:openai-user:u")
+        self.assertEqual(mine.session_key, "agent:main:openai-user:u")
+        for headers, model, user in (
+            ({"x-openclaw-agent-id": "main"}, "openclaw", ""),
+            ({}, "openclaw:main", ""),
+            ({}, "openclaw", "u"),
+            ({"x-openclaw-session-key": "other"}, "openclaw", ""),
+        ):
+            error = self.assertRaises(GatewayError, self.address, headers, model, user, previous=previous)
+            self.assertEqual(error.info.param, "previous_response_id")
+        gone = "agent:gone:openresponses:1"
+        self.assertIn("Unknown agent", str(self.assertRaises(GatewayError, self.address, previous=gone)))
 
     def test_t37_user(self) -> None:
         """A user that can be no key is refused by name."""
@@ -70,13 +123,13 @@ class AddressTests(SynchronousTestCase):
     def test_s15_header_beats_user(self) -> None:
         """A bare key belongs to the chosen agent; its case is kept."""
         where = self.address({"x-openclaw-session-key": "My-Thread"}, user="u")
-        self.assertEqual(where, Address("main", "agent:main:My-Thread", False, ""))
+        self.assertEqual(where, Address("main", "agent:main:My-Thread", False, "", named=True))
         self.assertEqual(self.key("t", "agent:beta").session_key, "agent:beta:t")
         self.assertEqual(self.key("main").session_key, "agent:main:main")
 
     def test_d33_whole_key(self) -> None:
         """It names its agent; another one beside it is a contradiction."""
-        self.assertEqual(self.key("agent:beta:custom"), Address("beta", "agent:beta:custom", False, ""))
+        self.assertEqual(self.key("agent:beta:custom"), Address("beta", "agent:beta:custom", False, "", named=True))
         self.assertEqual(self.key("agent:beta:custom", "openclaw:beta").agent_id, "beta")
         self.refused("agent:beta:custom", "openclaw:main")
         error = self.assertRaises(GatewayError, self.key, "agent:main:x", **{"x-openclaw-agent-id": "beta"})

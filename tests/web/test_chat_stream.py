@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema_gateway import ChatCompletions
+from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import (
     MessageEnded,
     ReasoningDelta,
@@ -23,7 +24,7 @@ from openclaw_tx.values import (
     ToolStarted,
     Usage,
 )
-from openclaw_tx.web.chat_stream import failure_of
+from openclaw_tx.web.run_stream import failure_of
 from tests.support.fakes import ANSWERED, ScriptedRun
 from tests.support.web import Client, Harness, Response
 
@@ -286,14 +287,14 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual((response.text, response.complete), ("half", True))
 
     def test_t22_empty_answer(self) -> None:
-        """Nobody makes something up."""
+        """Nobody makes something up: an empty answer is the engine's error, a silent one has no text."""
         client, run = self.open()
         run.emit(ANSWERED)
-        run.end()
+        run.fail("empty_response", "The model said nothing.")
         self.assertEqual(self.read(client).events[-2]["error"]["code"], "empty_response")
         client, run = self.open()
         run.end()
-        self.assertEqual(self.read(client).error["code"], "empty_response")
+        self.assertEqual(self.choices(client), [({"role": "assistant"}, None), ({}, "stop")])
 
     def test_content_filter_may_be_empty(self) -> None:
         """That is an answer of its own."""
@@ -407,10 +408,9 @@ class FailureTests(SynchronousTestCase):
             ({"payloads": ("x",)}, None),
             ({"tool_calls": (ToolCall(id="c", name="f", arguments="{}"),)}, None),
             ({"finish_reason": "content_filter"}, None),
-            ({}, "empty_response"),
-            ({"finish_reason": "length"}, "empty_response"),
+            ({}, None),
             ({"status": "error"}, "run_failed"),
-            ({"status": "aborted", "abort_reason": "shutdown"}, "gateway_restarting"),
+            ({"status": "aborted", "error": GatewayError("run_aborted", "x").info}, "run_aborted"),
         ):
             failure = failure_of(result(**fields))
             self.assertEqual(failure and failure.code, code)

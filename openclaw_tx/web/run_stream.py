@@ -1,10 +1,10 @@
 # -*- test-case-name: tests.web.test_chat_stream -*-
-"""A run as a stream of chat completion chunks (spec 1.1, design decisions 9 and 10)."""
+"""A run as the answer to a request, streamed or whole (spec 1.1, 1.4, design decisions 9 and 10)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -13,16 +13,26 @@ from twisted.logger import Logger
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.interfaces import Run
-from openclaw_tx.values import Entry, MessageEnded, RunEnded, RunResult, RunStarted, TextDelta, ToolCallDelta
+from openclaw_tx.values import (
+    Entry,
+    MessageEnded,
+    ModelAnswered,
+    RunEnded,
+    RunEvent,
+    RunResult,
+    RunStarted,
+    TextDelta,
+    ToolCallDelta,
+)
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.sse import EventStream, Frames
-from openclaw_tx.wire.openai_chat_render import DONE, ChunkWriter, error_frame, escape, finish_reason
+from openclaw_tx.web.timing import show_timing
+from openclaw_tx.wire.openai_chat_render import DONE, escape
 
 
 class StreamOptions(NamedTuple):
     """How a stream behaves."""
 
-    include_usage: bool
     keep_alive: float
     """Seconds between keep-alives; 0 = none."""
     hold: float
@@ -31,7 +41,39 @@ class StreamOptions(NamedTuple):
     """Whether the credential is still good; asked now and then."""
 
 
-class ChatStream:
+class StreamWriter(Protocol):
+    """One stream in one dialect. Each method gives frames, or nothing."""
+
+    def opened(self) -> bytes:
+        """The status goes out."""
+
+    def text_begins(self) -> bytes:
+        """What comes before the first text."""
+
+    def text(self, escaped: bytes) -> bytes:
+        """A piece of the answer; pieces may have been joined. Called when it is written."""
+
+    def tool_call(self, index: int, call_id: str, name: str) -> bytes:
+        """A tool call begins."""
+
+    def arguments(self, index: int, text: str) -> bytes:
+        """More of a tool call's arguments."""
+
+    def finish(self, result: RunResult) -> bytes:
+        """The run ended well; its text and tool calls have been written."""
+
+    def failed(self, failure: ErrorInfo) -> bytes:
+        """It ends with an error."""
+
+    def aside(self, event: RunEvent) -> bytes:
+        """An event that is neither plain text nor a call of a client's tool, or text that is a refusal; text for
+        which there is nothing here is written as plain text."""
+
+    def stamp(self, frames: bytes) -> bytes:
+        """See L{EventStream}."""
+
+
+class RunStream:
     """Watches one run and renders its journal.
 
     The status goes out with the first sign of life of the model, or after C{hold} seconds. Until then a failure is an
@@ -42,18 +84,25 @@ class ChatStream:
         self,
         run: Run,
         exchange: Exchange,
-        chunks: ChunkWriter,
+        writer: StreamWriter,
         options: StreamOptions,
         clock: IReactorTime,
         log: Logger,
     ) -> None:
         self._run = run
         self._exchange = exchange
-        self._chunks = chunks
+        self._writer = writer
         self._options = options
         self._clock = clock
         self._log = log
-        self._stream = EventStream(exchange, clock, keep_alive=options.keep_alive, check=self._check_credential)
+        self._stream = EventStream(
+            exchange,
+            clock,
+            keep_alive=options.keep_alive,
+            check=self._check_credential,
+            error=writer.failed,
+            stamp=writer.stamp,
+        )
         self._opened = False
         self._over = False
         self._refused: ErrorInfo | None = None
@@ -95,7 +144,7 @@ class ChatStream:
             self._take(entries)
         except Exception:
             self._over = True
-            self._log.failure("stream of run {id} failed", id=self._run.request.run_id)
+            self._log.failure("stream of run {run} failed", run=self._run.request.run_id)
             self._exchange.abort()
 
     def _take(self, entries: Sequence[Entry]) -> None:
@@ -108,25 +157,30 @@ class ChatStream:
                 return
             if all(type(entry.event) is RunStarted for entry in entries):
                 return
-        frames = Frames(self._chunks.text)
+        frames = Frames(self._writer.text)
         if not self._opened:
+            self._name_model(entries)
             self._open(frames)
         for entry in entries:
             event = entry.event
             if type(event) is TextDelta:
-                self._text(event.text, frames)
+                if not event.refusal or not frames.add(self._writer.aside(event)):
+                    self._text(event.text, frames)
             elif type(event) is MessageEnded:
                 self._blank = ""
                 self._spoke = self._spoke or self._speaking
                 self._speaking = False
+                frames.add(self._writer.aside(event))
             elif type(event) is ToolCallDelta:
                 self._tool_call(event, frames)
+            else:
+                frames.add(self._writer.aside(event))
         if result is not None:
             self._over = True
             if failure is None:
                 self._finish(result, frames)
             else:
-                frames.add(error_frame(failure))
+                frames.add(self._writer.failed(failure))
             frames.add(DONE)
         if frames.size:
             self._stream.push(frames)
@@ -139,6 +193,8 @@ class ChatStream:
             self._blank += text
             if not self._blank.strip():
                 return
+            if not self._spoke:
+                frames.add(self._writer.text_begins())
             text = f"\n\n{self._blank}" if self._spoke else self._blank
             self._blank = ""
             self._speaking = True
@@ -147,32 +203,37 @@ class ChatStream:
     def _tool_call(self, event: ToolCallDelta, frames: Frames) -> None:
         if event.index not in self._calls:
             self._calls[event.index] = False
-            frames.add(self._chunks.tool_call(event.index, event.id, event.name))
+            frames.add(self._writer.tool_call(event.index, event.id, event.name))
         if event.arguments:
             self._calls[event.index] = True
-            frames.add(self._chunks.arguments(event.index, event.arguments))
+            frames.add(self._writer.arguments(event.index, event.arguments))
 
     def _finish(self, result: RunResult, frames: Frames) -> None:
         for index, call in enumerate(result.tool_calls):
             if index not in self._calls:
-                frames.add(self._chunks.whole_tool_call(index, call))
-            elif not self._calls[index]:
-                frames.add(self._chunks.arguments(index, call.arguments or "{}"))
-        frames.add(self._chunks.finish(finish_reason(result)))
-        if self._options.include_usage:
-            frames.add(self._chunks.usage(result.usage))
+                frames.add(self._writer.tool_call(index, call.id, call.name))
+            if not self._calls.get(index):
+                frames.add(self._writer.arguments(index, call.arguments or "{}"))
+        frames.add(self._writer.finish(result))
 
     # -- when the status goes out, and how it ends
+
+    def _name_model(self, entries: Sequence[Entry]) -> None:
+        """Headers can tell which model answers only if it has by the time they go out."""
+        for entry in entries:
+            if type(entry.event) is ModelAnswered:
+                self._exchange.set_header("X-Openclaw-Model", f"{entry.event.provider}/{entry.event.model}")
 
     def _open(self, frames: Frames) -> None:
         self._opened = True
         self._stop_holding()
+        show_timing(self._exchange, self._run.times)
         self._stream.open()
-        frames.add(self._chunks.role())
+        frames.add(self._writer.opened())
 
     def _hold_ended(self) -> None:
         self._hold = None
-        frames = Frames(self._chunks.text)
+        frames = Frames(self._writer.text)
         self._open(frames)
         self._stream.push(frames)
 
@@ -196,20 +257,32 @@ class ChatStream:
             return
         self._over = True
         revoked = GatewayError("invalid_api_key", "The credential of this stream is no longer valid.")
-        self._stream.push(error_frame(revoked.info) + DONE)
+        self._stream.push(self._writer.failed(revoked.info) + DONE)
         self._end()
         self._run.abort("revoked")
 
 
+async def whole_result(run: Run) -> RunResult:
+    """Wait for a run that is not streamed; a client that goes away aborts it.
+
+    @raise GatewayError: the run failed, or said nothing.
+    """
+    try:
+        result = await run.result()
+    except CancelledError:
+        run.abort("disconnect")
+        raise
+    failure = failure_of(result)
+    if failure is not None:
+        raise GatewayError.from_info(failure)
+    return result
+
+
 def failure_of(result: RunResult) -> ErrorInfo | None:
-    """Why a result is no answer; None when it is one. An answer that says nothing is not made up for."""
-    if result.status == "aborted" and result.abort_reason == "shutdown":
-        return GatewayError("gateway_restarting", "The gateway is shutting down; the run was stopped.").info
-    if result.status != "ok":
-        return result.error or GatewayError("run_failed", "internal error").info
-    if not result.tool_calls and not result.text.strip() and result.finish_reason != "content_filter":
-        return GatewayError("empty_response", f"The model {result.provider}/{result.model} said nothing.").info
-    return None
+    """Why a result is no answer; None when it is one, be it a silent one (the engine tells those from empty ones)."""
+    if result.status == "ok":
+        return None
+    return result.error or GatewayError("run_failed", "internal error").info
 
 
-__all__ = ["ChatStream", "StreamOptions", "failure_of"]
+__all__ = ["RunStream", "StreamOptions", "StreamWriter", "failure_of", "whole_result"]

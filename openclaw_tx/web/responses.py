@@ -1,0 +1,164 @@
+# -*- test-case-name: tests.web.test_responses -*-
+"""C{POST /v1/responses}: an OpenAI Responses request becomes an agent run (spec 1.4).
+
+A response is kept, so that the next one can continue it, in a session that is pruned a day after its last use (D34).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+
+from openclaw_tx.agents.routing import shown
+from openclaw_tx.config.schema import Config
+from openclaw_tx.config.schema_gateway import Responses as Settings
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Agents, Fetcher, Run, Sessions
+from openclaw_tx.runs.archive import Archive
+from openclaw_tx.sessions.keys import openai_key
+from openclaw_tx.values import Message, Principal, RunRequest
+from openclaw_tx.web.addressing import PREVIOUS, address, channel_header, model_header
+from openclaw_tx.web.answers import Answers, Rendering
+from openclaw_tx.web.exchange import Exchange
+from openclaw_tx.web.guard import Endpoint, Guard
+from openclaw_tx.web.images import ImageLoader, rules_of
+from openclaw_tx.web.reading import BodyReader
+from openclaw_tx.web.resource import NewId
+from openclaw_tx.web.starting import Starter
+from openclaw_tx.wire.openai_responses import FIELDS, ResponsesRequest, parse
+from openclaw_tx.wire.openai_responses_render import EventWriter, Response
+
+API = "openresponses"
+"""What its sessions are called."""
+
+HISTORY = 4000
+"""Newest messages of a session that a response that is not kept gets to know."""
+
+
+class Responses(Endpoint):
+    """The resource."""
+
+    methods = (b"POST",)
+    action = "responses.create"
+    fields = FIELDS
+    config_key = "gateway.http.endpoints.responses.enabled"
+
+    def __init__(
+        self,
+        guard: Guard,
+        new_id: NewId,
+        settings: Callable[[], Config],
+        starter: Starter,
+        archive: Archive,
+        agents: Agents,
+        clock: IReactorTime,
+        sessions: Sessions | None,
+        fetcher: Fetcher | None,
+        reader: BodyReader,
+    ) -> None:
+        """
+        @param settings: gives the configuration of the moment.
+        @param archive: where earlier responses are.
+        @param sessions: where what they said is; None = none can be continued.
+        @param fetcher: gets images that are named by URL; None = they are refused.
+        """
+        super().__init__(guard, new_id)
+        self._settings = settings
+        self._answers = Answers(starter, guard.authenticator, clock)
+        self._archive = archive
+        self._agents = agents
+        self._sessions = sessions
+        self._images = ImageLoader(fetcher)
+        self._reader = reader
+
+    @property
+    def settings(self) -> Settings:
+        """The section of the moment."""
+        return self._settings().gateway.http.endpoints.responses
+
+    def enabled(self) -> bool:
+        """Off unless configured."""
+        return self.settings.enabled
+
+    async def serve(self, exchange: Exchange, principal: Principal) -> None:
+        """Run the agent; see L{Endpoint.serve}."""
+        settings = self.settings
+        body = await exchange.body(settings.max_body_bytes)
+        wanted = await self._reader.read(parse, body, rules_of(settings))
+        if model_header(exchange):
+            self._guard.authorise(principal, "models.override")
+        wanted = await self._images.load(wanted, settings)
+        request = await self._request(exchange, principal, wanted, settings)
+        await self._answers.send(exchange, principal, request, lambda run: _rendering(run, wanted), settings)
+
+    async def _request(
+        self, exchange: Exchange, principal: Principal, wanted: ResponsesRequest, settings: Settings
+    ) -> RunRequest:
+        previous = ""
+        if wanted.previous_response_id is not None:
+            previous = await self._session_of(wanted.previous_response_id, principal)
+        where = address(
+            self._agents,
+            exchange,
+            principal,
+            model=wanted.model,
+            user=wanted.user,
+            strict=settings.strict_model,
+            new_id=self._new_id,
+            api=API,
+            previous=previous,
+        )
+        wanted.require_message()
+        session_key, messages = where.session_key, wanted.messages
+        stateless = not wanted.store and not where.named
+        if stateless:
+            # It is told what was said before, but nothing of it is written.
+            messages = (*await self._transcript(previous), *messages)
+            session_key = openai_key(where.agent_id, self._new_id(), API, principal.session_prefix)
+        return RunRequest(
+            run_id=f"resp_{self._new_id()}",
+            agent_id=where.agent_id,
+            session_key=session_key,
+            messages=messages,
+            stateless=stateless,
+            extra_system=wanted.extra_system,
+            model=where.model,
+            sampling=wanted.sampling,
+            tools=wanted.tools,
+            tool_choice=wanted.tool_choice,
+            channel=channel_header(exchange) or "webchat",
+            surface="http",
+            stream=wanted.stream,
+            traceparent=exchange.traceparent,
+        )
+
+    async def _session_of(self, response_id: str, principal: Principal) -> str:
+        """The session of an earlier response. Whose it is not never learns that it exists.
+
+        @raise GatewayError: C{run_not_found}.
+        """
+        run = await self._archive.find(response_id) if response_id.startswith("resp_") else None
+        if run is not None and run.principal.id == principal.id and not run.request.stateless:
+            session_key = run.request.session_key
+            if run.outcome is None or await self._exists(session_key):
+                return session_key
+        raise GatewayError(
+            "run_not_found", f"Previous response with id '{shown(response_id)}' not found.", param=PREVIOUS
+        )
+
+    async def _exists(self, session_key: str) -> bool:
+        return self._sessions is not None and await self._sessions.get(session_key) is not None
+
+    async def _transcript(self, session_key: str) -> tuple[Message, ...]:
+        if not session_key or self._sessions is None:
+            return ()
+        return tuple(await self._sessions.transcript(session_key, HISTORY))
+
+
+def _rendering(run: Run, wanted: ResponsesRequest) -> Rendering:
+    response = Response(run.request.run_id, run.queued_at_ms // 1000, wanted)
+    return Rendering(whole=response.whole, writer=lambda: EventWriter(response))
+
+
+__all__ = ["Responses"]
