@@ -25,6 +25,7 @@ from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Peer
 from openclaw_tx.runs.outbox import Outbox
+from openclaw_tx.tally import Tally
 from openclaw_tx.ws.connection import HANDSHAKE_SECONDS, Connection, Desk
 from openclaw_tx.ws.hello import MAX_BUFFERED, MAX_EARLY_PAYLOAD, MAX_PAYLOAD
 from openclaw_tx.ws.timers import Alarm, Timers
@@ -167,10 +168,12 @@ class Channel(WebSocketServerProtocol):
 
     def _write(self, message: bytes) -> None:
         if self.state == self.STATE_OPEN:
+            self.factory.tally.socket_bytes += len(message)
             self.sendMessage(message, False)  # type: ignore[no-untyped-call]
 
     def _overflow(self) -> None:
         """The client does not read: what it missed is lost to it, so it must know (spec 2.7)."""
+        self.factory.tally.slow_sockets += 1
         if self._connection is not None:
             self._connection.close(1008, "slow consumer")
 
@@ -224,17 +227,27 @@ class ChannelFactory(WebSocketServerFactory):
     """Makes channels for upgrades, and bounds how many there are.
 
     @ivar timers: for all of them.
+    @ivar tally: counts for C{/metrics}.
     """
 
     noisy = False
 
-    def __init__(self, desk: Desk, timers: Timers, clock: IReactorTime, max_buffered: int = MAX_BUFFERED) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        timers: Timers,
+        clock: IReactorTime,
+        max_buffered: int = MAX_BUFFERED,
+        tally: Tally | None = None,
+    ) -> None:
         """
         @param clock: only to keep autobahn from importing the reactor; its timers are off.
+        @param tally: where connections and bytes are counted; None = nobody asks.
         """
         super().__init__(reactor=clock, server=None)  # type: ignore[no-untyped-call]
         self.timers = timers
         self.max_buffered = max_buffered
+        self.tally = tally or Tally()
         self._desk = desk
         self._count = 0
         self._channels: set[Channel] = set()
@@ -269,6 +282,7 @@ class ChannelFactory(WebSocketServerFactory):
     def open(self, channel: Channel, peer: Peer) -> Connection:
         """The upgrade of C{channel} is done."""
         self._count += 1
+        self.tally.sockets += 1
         self._channels.add(channel)
         self._waiting[peer.address] += 1
         channel.counted()

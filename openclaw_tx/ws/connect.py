@@ -16,11 +16,7 @@ from msgspec import UNSET, Meta
 from openclaw_tx.auth.failures import ws_message
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Credentials
-from openclaw_tx.wire.frames import Failure, NonEmpty, failure_of
-
-OLDEST = 3
-NEWEST = 4
-"""Protocols spoken."""
+from openclaw_tx.wire.frames import NEWEST, OLDEST, Failure, NonEmpty, failure_of
 
 Version = Annotated[int, Meta(ge=1)]
 

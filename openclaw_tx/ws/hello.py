@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from openclaw_tx._version import __version__
 from openclaw_tx.auth.actions import ADMIN
+from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.interfaces import Agents
 from openclaw_tx.sessions.keys import MAIN, main_key
 from openclaw_tx.ws.connect import ConnectParams
@@ -61,7 +62,8 @@ class Hello:
     def __call__(self, connection: Connection, params: ConnectParams) -> dict[str, Any]:
         """The payload. There are no device tokens, so protocol 3 gets no C{auth} at all, as without a device."""
         modern = connection.protocol >= 4
-        default_id = self._agents.default_id
+        principal = connection.principal
+        default_id = agents_for(self._agents, principal).default_id
         health, version = self._health(connection)
         snapshot: dict[str, Any] = {
             "presence": [],
@@ -71,11 +73,11 @@ class Hello:
             "sessionDefaults": {
                 "defaultAgentId": default_id,
                 "mainKey": MAIN,
-                "mainSessionKey": main_key(default_id),
+                "mainSessionKey": main_key(default_id, principal.session_prefix),
                 "scope": SESSION_SCOPE,
             },
         }
-        if self._place is not None and ADMIN in connection.principal.scopes:
+        if self._place is not None and ADMIN in principal.scopes:
             snapshot["configPath"] = self._place.config_path
             snapshot["stateDir"] = self._place.state_dir
         features: dict[str, Any] = {"methods": list(self._methods()), "events": list(self._events)}
@@ -96,7 +98,8 @@ class Hello:
             features["capabilities"] = []
             policy["attachments"] = {"maxBytes": MAX_ATTACHMENTS, "maxImageBytes": MAX_IMAGE}
             hello["auth"] = {
-                "method": connection.principal.method,
+                # A key comes as a token: clients know no other word.
+                "method": "token" if principal.method == "key" else principal.method,
                 "role": connection.role,
                 "scopes": list(connection.scopes),
             }

@@ -13,10 +13,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from openclaw_tx.auth.sight import run_target
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Run, RunEngine
-from openclaw_tx.values import Entry, RunEnded, Target
+from openclaw_tx.values import Entry, RunEnded
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.render import Rendered, RunRenderer
@@ -204,9 +205,7 @@ class _Stream:
         """
         self.renderer = RunRenderer(run)
         self.readers: dict[int, bool] = {}
-        self.target = Target(
-            agent_id=run.request.agent_id, session_key=run.request.session_key, owner_id=run.principal.id
-        )
+        self.target = run_target(run)
         if first > 1:
             self._catch_up(run, first)
 

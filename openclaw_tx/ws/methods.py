@@ -47,14 +47,16 @@ class Call(Generic[P]):
     """One request at work.
 
     @ivar params: decoded.
+    @ivar traceparent: W3C trace context of the frame as it came; "" without one.
     """
 
-    __slots__ = ("caller", "id", "params")
+    __slots__ = ("caller", "id", "params", "traceparent")
 
-    def __init__(self, caller: Caller, id: str, params: P) -> None:
+    def __init__(self, caller: Caller, id: str, params: P, traceparent: str = "") -> None:
         self.caller = caller
         self.id = id
         self.params = params
+        self.traceparent = traceparent
 
     @property
     def principal(self) -> Principal:
@@ -103,6 +105,13 @@ class Methods:
         """For C{features.methods}."""
         return list(self._methods)
 
+    def action_of(self, name: str) -> str:
+        """What a method does, for the authoriser.
+
+        @raise KeyError: there is no such method.
+        """
+        return self._methods[name].action
+
     async def serve(self, caller: Caller, request: Request) -> None:
         """Do what a request asks for and answer it. Only cancellation gets out."""
         try:
@@ -131,7 +140,7 @@ class Methods:
             raise GatewayError("invalid_request", f"unknown method: {name[:100]}")
         self._authorise(caller.principal, method.action, NO_TARGET)
         params = decode_params(method.params, request.params, name)
-        return await method.handler(Call(caller, request.id, params))
+        return await method.handler(Call(caller, request.id, params, request.traceparent))
 
 
 def _failure(info: ErrorInfo, caller: Caller) -> Failure:

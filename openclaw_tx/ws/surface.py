@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.interfaces import Agents, Authenticator, Authoriser, Models, Peer, RunEngine, Sessions
+from openclaw_tx.tally import Tally
 from openclaw_tx.ws.channel import ChannelFactory
 from openclaw_tx.ws.connection import Connection, Desk, Granted
 from openclaw_tx.ws.hello import Hello, Place
@@ -44,6 +45,7 @@ class WebSocketSurface:
     @ivar resource: takes every upgrade request, whatever its path.
     @ivar hub: the ready connections.
     @ivar factory: all connections.
+    @ivar registry: what the methods do.
     """
 
     def __init__(
@@ -53,14 +55,16 @@ class WebSocketSurface:
         clock: IReactorTime,
         place: Place | None = None,
         new_id: Callable[[], str] = lambda: str(uuid4()),
+        tally: Tally | None = None,
     ) -> None:
         """
         @param settings: the configuration of the moment.
         @param place: paths that administrators are told.
         @param new_id: makes UUIDs; nonces must be unguessable.
+        @param tally: where connections and bytes are counted.
         """
         started = clock.seconds()
-        self._health = Health(rooms.agents, rooms.sessions, rooms.authorise, clock)
+        self._health = Health(rooms.agents, rooms.sessions, clock)
         self._timers = Timers(clock)
 
         def now_ms() -> int:
@@ -94,9 +98,10 @@ class WebSocketSurface:
             now_ms=now_ms,
             new_id=new_id,
         )
-        self.factory = ChannelFactory(desk, self._timers, clock)
+        self.factory = ChannelFactory(desk, self._timers, clock, tally=tally)
         self.resource = UpgradeResource(self.factory, rooms.authenticator)
         self.methods: Sequence[str] = methods.names
+        self.registry = methods
 
     def __len__(self) -> int:
         """Connections, let in or not."""

@@ -14,6 +14,7 @@ from openclaw_tx.auth.failures import origin_not_allowed, proxy_attribution_requ
 from openclaw_tx.deferreds import Gate, sleep
 from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.interfaces import Peer, Push
+from openclaw_tx.runs.run import Times
 from openclaw_tx.values import (
     Agent,
     Credentials,
@@ -96,6 +97,7 @@ class FakeRun:
         self.outcome: RunResult | None = None
         self.queued_at_ms = engine.now_ms()
         self.started_at_ms = 0
+        self.times = Times(engine.now_ms() / 1000)
         self.abort_reason = ""
         self.entries: list[Entry] = []
         self._engine = engine

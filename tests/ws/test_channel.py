@@ -197,7 +197,7 @@ class SlowReaderTests(SynchronousTestCase):
         self.assertEqual(self.line.events("tick"), [])
         self.assertEqual(self.numbers(), list(range(1, len(self.numbers()) + 1)))
 
-    def test_slow_consumer(self) -> None:
+    def test_t42_slow_consumer(self) -> None:
         """Over the limit the client is told on the wire, 1008, and the run does not notice."""
         self.stall()
         for _ in range(4):
@@ -207,7 +207,7 @@ class SlowReaderTests(SynchronousTestCase):
         self.assertEqual(self.line.closed, (1008, "slow consumer"))
         self.assertEqual(self.run_.status, "queued")
 
-    def test_slow_consumer_that_never_reads(self) -> None:
+    def test_t42_slow_consumer_that_never_reads(self) -> None:
         """One that does not read for another second is cut off."""
         self.stall()
         for _ in range(4):

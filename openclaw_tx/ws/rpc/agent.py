@@ -11,11 +11,13 @@ from msgspec import Meta
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.auth.actions import may
+from openclaw_tx.auth.sight import agents_for, sees_run, sees_session
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Models, Run, RunEngine, Sessions
 from openclaw_tx.sessions.keys import parse_key
-from openclaw_tx.values import Entry, Part, Principal, RunRequest, RunResult, Target, TextPart, UserMessage
+from openclaw_tx.values import Entry, Part, Principal, RunRequest, RunResult, StoredRun, Target, TextPart, UserMessage
 from openclaw_tx.wire.frames import MAX_ID, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
@@ -100,7 +102,7 @@ class AgentMethods:
             return final(repeated)
         if repeated is not None:
             return acknowledged(repeated, "in_flight" if call.modern else "accepted", call.modern)
-        request = await self._request(params, asked)
+        request = await self._request(call.principal, params, asked, call.traceparent)
         run = self._engine.start(request, call.principal)
         call.respond(acknowledged(run, "accepted", call.modern))
         return final(await run.result())
@@ -120,7 +122,7 @@ class AgentMethods:
         check_same(stored.fingerprint, asked, stored.principal_id, principal)
         return remembered(stored) or self._engine.get(run_id)
 
-    async def _request(self, params: AgentParams, asked: str) -> RunRequest:
+    async def _request(self, principal: Principal, params: AgentParams, asked: str, traceparent: str) -> RunRequest:
         """
         @raise GatewayError: a param that can not be honoured.
         """
@@ -131,7 +133,7 @@ class AgentMethods:
         parts: tuple[Part, ...] = (TextPart(text=params.message), *images("agent", params.attachments))
         options = sampling("agent", params.thinking)
         model = self._model(params)
-        place = await self._seat(params)
+        place = await self._seat(principal, params)
         return RunRequest(
             run_id=params.idempotency_key,
             agent_id=place.agent_id,
@@ -144,6 +146,7 @@ class AgentMethods:
             channel=params.channel or "webchat",
             surface="ws",
             fingerprint=asked,
+            traceparent=traceparent,
         )
 
     def _model(self, params: AgentParams) -> str:
@@ -155,29 +158,28 @@ class AgentMethods:
         ref = f"{params.provider}/{params.model}" if params.provider else params.model
         return self._models.info(ref).ref
 
-    async def _seat(self, params: AgentParams) -> Seat:
+    async def _seat(self, principal: Principal, params: AgentParams) -> Seat:
         """Agent and session; a session id must be that of the session, or name an explicit one."""
-        wanted = params.session_id.strip()
+        wanted, default = params.session_id.strip(), agents_for(self._agents, principal).default_id
         if wanted and not params.session_key.strip():
             agent_id = params.agent_id.strip().lower() or None
             for found in await self._sessions.list(agent_id=agent_id, limit=20, search=wanted):
-                if found.session_id == wanted:
-                    return seat("agent", self._agents, params.agent_id, found.key, "")
-            agent = params.agent_id or self._agents.default_id
-            return seat("agent", self._agents, agent, f"explicit:{wanted}", "")
-        explicit = params.idempotency_key
-        place = seat("agent", self._agents, params.agent_id or self._default(params), params.session_key, explicit)
+                if found.session_id == wanted and sees_session(principal, found):
+                    return seat("agent", self._agents, principal, params.agent_id, found.key, "")
+            agent = params.agent_id or default
+            return seat("agent", self._agents, principal, agent, f"explicit:{wanted}", "")
+        # A recipient without an agent means the main session of the default agent.
+        agent = params.agent_id or (default if params.to and not params.session_key else "")
+        place = seat("agent", self._agents, principal, agent, params.session_key, params.idempotency_key)
         if wanted:
+            target = Target(agent_id=place.agent_id, session_key=place.session_key)
+            self._authorise(principal, "agent", target)
             entry = await self._sessions.get(place.session_key)
             named = parse_key(place.session_key)
-            is_named = named is not None and named.rest == f"explicit:{wanted}".lower()
+            is_named = named is not None and named.rest == f"{principal.session_prefix}explicit:{wanted}".lower()
             if not is_named and (entry is None or entry.session_id != wanted):
                 raise bad("agent", "sessionId is not the session of sessionKey")
         return place
-
-    def _default(self, params: AgentParams) -> str:
-        """A recipient without an agent means the main session of the default agent."""
-        return self._agents.default_id if params.to and not params.session_key else ""
 
     # -- agent.wait
 
@@ -186,40 +188,44 @@ class AgentMethods:
         may still come."""
         run_id = call.params.run_id
         until = self._clock.seconds() + min(call.params.timeout_ms, MAX_WAIT_MS) / 1000
-        run = self._engine.get(run_id)
+        run = self._visible(call.principal, run_id)
         if run is None:
             stored = await self._sessions.get_run(run_id)
             result = remembered(stored) if stored is not None else None
-            if stored is not None and result is not None:
-                self._may_read(call.principal, result.agent_id, result.session_key, stored.principal_id)
+            if stored is not None and result is not None and self._may_read(call.principal, stored):
                 return waited(result)
-            run = await self._appear(run_id, until)
+            run = await self._appear(call.principal, run_id, until)
         if run is None:
             return waited_in_vain(None, run_id)
-        self._may_read(call.principal, run.request.agent_id, run.request.session_key, run.principal.id)
         outcome = run.outcome or await within(
             self._clock, until - self._clock.seconds(), Deferred.fromCoroutine(run.result())
         )
         return waited(outcome) if outcome is not None else waited_in_vain(run, run_id)
 
-    def _may_read(self, principal: Principal, agent_id: str, key: str, owner_id: str | None) -> None:
-        self._authorise(principal, "runs.read", Target(agent_id=agent_id, session_key=key, owner_id=owner_id))
+    def _visible(self, principal: Principal, run_id: str) -> Run | None:
+        """A run, if the client may know of it: one that it may not is waited for like one that is not there."""
+        run = self._engine.get(run_id)
+        return run if run is not None and sees_run(principal, run) else None
 
-    async def _appear(self, run_id: str, until: float) -> Run | None:
+    def _may_read(self, principal: Principal, stored: StoredRun) -> bool:
+        target = Target(agent_id=stored.agent_id, session_key=stored.session_key, owner_id=stored.principal_id)
+        return may(principal, "runs.read", target)
+
+    async def _appear(self, principal: Principal, run_id: str, until: float) -> Run | None:
         """The run once it shows up; None when it has not by then."""
         gate = Gate()
 
         def seen(run: Run, entries: Sequence[Entry]) -> None:
-            if run.request.run_id == run_id:
+            if run.request.run_id == run_id and sees_run(principal, run):
                 gate.open()
 
         stop = self._engine.subscribe(seen)
         try:
-            if self._engine.get(run_id) is None:
+            if self._visible(principal, run_id) is None:
                 await within(self._clock, until - self._clock.seconds(), gate.wait())
         finally:
             stop()
-        return self._engine.get(run_id)
+        return self._visible(principal, run_id)
 
 
 def acknowledged(run: Run, status: str, modern: bool) -> dict[str, Any]:

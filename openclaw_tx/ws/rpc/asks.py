@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
 from openclaw_tx.sessions.keys import canonical_key, is_reserved, main_key, parse_key
-from openclaw_tx.values import ImagePart, Sampling
+from openclaw_tx.values import ImagePart, Principal, Sampling
 from openclaw_tx.wire.frames import encode
 from openclaw_tx.ws.hello import MAX_IMAGE
 from openclaw_tx.ws.rpc.catalog import unknown_agent
@@ -54,27 +55,29 @@ def bad(method: str, what: str) -> GatewayError:
     return GatewayError("invalid_request", f"invalid {method} params: {what}")
 
 
-def seat(method: str, agents: Agents, agent_id: str, session_key: str, explicit: str) -> Seat:
+def seat(method: str, agents: Agents, principal: Principal, agent_id: str, session_key: str, explicit: str) -> Seat:
     """Choose agent and session.
 
     A session key that names an agent decides; one that does not belongs to the chosen agent (decision D33). An agent
     alone means its main session, nothing at all a session of its own for this request.
 
+    @param principal: who asks: agents that it may not use do not exist, and its session names get its prefix.
     @param explicit: name of that session, e.g. the idempotency key.
     @raise GatewayError: the agent is unknown, agent and key disagree, or the key is reserved or malformed.
     """
+    agents, prefix = agents_for(agents, principal), principal.session_prefix
     chosen = agent_id.strip().lower()
     if chosen and agents.get(chosen) is None:
         raise unknown_agent(method, agent_id)
     if not session_key.strip():
         if chosen:
-            return Seat(chosen, main_key(chosen))
+            return Seat(chosen, main_key(chosen, prefix))
         chosen = agents.default_id
-        return Seat(chosen, canonical_key(f"explicit:{explicit}", chosen))
+        return Seat(chosen, canonical_key(f"explicit:{explicit}", chosen, prefix=prefix))
     if is_reserved(session_key):
         raise bad(method, "sessionKey lies in a namespace of the gateway's own")
     try:
-        key = canonical_key(session_key, chosen or agents.default_id)
+        key = canonical_key(session_key, chosen or agents.default_id, prefix=prefix)
     except GatewayError as error:
         raise bad(method, error.info.message) from None
     named = parse_key(key)

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.auth.sight import agents_for, is_bounded, sees_session
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Sessions
 from openclaw_tx.sessions.keys import MAIN
@@ -87,18 +88,19 @@ class CatalogMethods:
 
     async def agents_list(self, call: Call[AgentsListParams]) -> Any:
         """Who answers."""
+        agents = agents_for(self._agents, call.principal)
         return {
-            "defaultId": self._agents.default_id,
+            "defaultId": agents.default_id,
             "mainKey": MAIN,
             "scope": SESSION_SCOPE,
-            "agents": [_agent_row(agent, call.modern) for agent in self._agents.all()],
+            "agents": [_agent_row(agent, call.modern) for agent in agents.all()],
         }
 
     async def models_list(self, call: Call[ModelsListParams]) -> Any:
         """The configured models."""
         catalog = list(self._models.catalog())
         if call.params.agent_id is not None:
-            agent = self._agents.get(call.params.agent_id)
+            agent = agents_for(self._agents, call.principal).get(call.params.agent_id)
             if agent is None:
                 raise unknown_agent("models.list", call.params.agent_id)
             catalog = self._of_agent(agent)
@@ -114,17 +116,20 @@ class CatalogMethods:
         return found
 
     async def sessions_list(self, call: Call[SessionsListParams]) -> Any:
-        """Sessions, newest first: filters, then the limit."""
-        params = call.params
+        """Sessions, newest first: filters, then the limit. Those that the client may not know of are not there."""
+        params, principal = call.params, call.principal
         limit = min(params.limit, MAX_LIMIT)
         now = int(self._clock.seconds() * 1000)
         filtered = params.active_minutes is not None or params.label is not None
-        filtered = filtered or not (params.include_global and params.include_unknown)
+        filtered = filtered or not (params.include_global and params.include_unknown) or is_bounded(principal)
         asked = MAX_LIMIT + 1 if filtered else limit + 1
         entries = [
             entry
-            for entry in await self._sessions.list(agent_id=params.agent_id, limit=asked, search=params.search)
-            if (params.active_minutes is None or entry.updated_at_ms >= now - params.active_minutes * 60_000)
+            for entry in await self._sessions.list(
+                agent_id=params.agent_id, limit=asked, search=params.search or principal.session_prefix
+            )
+            if sees_session(principal, entry)
+            and (params.active_minutes is None or entry.updated_at_ms >= now - params.active_minutes * 60_000)
             and (params.label is None or entry.label == params.label)
             and (params.include_global or entry.key != "global")
             and (params.include_unknown or entry.key != "unknown")
@@ -142,7 +147,7 @@ class CatalogMethods:
             "count": len(rows),
             "limitApplied": limit,
             "hasMore": len(entries) > limit,
-            "defaults": model_defaults(self._agents, self._models),
+            "defaults": model_defaults(agents_for(self._agents, principal), self._models),
             "sessions": rows,
         }
 

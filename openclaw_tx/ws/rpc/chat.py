@@ -12,12 +12,14 @@ from msgspec import Meta
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.auth.sight import run_target, sees_run
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Run, RunEngine, Sessions
 from openclaw_tx.values import (
     AssistantMessage,
     ImagePart,
     Message,
+    Principal,
     RunRequest,
     Target,
     TextPart,
@@ -101,7 +103,7 @@ class ChatMethods:
         """Start a run and answer at once; C{agent} and C{chat} events tell the rest."""
         params = call.params
         text = _clean(params.message)
-        place = self._seat("chat.send", params.agent_id, params.session_key)
+        place = self._seat("chat.send", call.principal, params.agent_id, params.session_key)
         if text.strip().lower() in STOP_WORDS and not params.attachments:
             return await self._stop(call, place, "stop")
         if not text.strip() and not params.attachments:
@@ -127,6 +129,7 @@ class ChatMethods:
             timeout_s=params.timeout_ms / 1000 if params.timeout_ms else None,
             surface="ws",
             fingerprint=asked,
+            traceparent=call.traceparent,
         )
         self._engine.start(request, call.principal)
         return {"runId": params.idempotency_key, "status": "started"}
@@ -158,25 +161,29 @@ class ChatMethods:
     async def abort(self, call: Call[AbortParams]) -> Any:
         """Abort the session's runs, or one of them, however they were started."""
         params = call.params
-        place = self._seat("chat.abort", params.agent_id, params.session_key)
+        place = self._seat("chat.abort", call.principal, params.agent_id, params.session_key)
         if params.run_id is None:
             return await self._stop(call, place, "rpc")
+        self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         run = self._engine.get(params.run_id)
-        if run is None:
+        if run is None or not sees_run(call.principal, run):
             return {"ok": True, "aborted": False, "runIds": []}
         if run.request.session_key != place.session_key:
             raise GatewayError("invalid_request", "runId does not match sessionKey")
         return await self._abort(call, [run], "rpc")
 
     async def _stop(self, call: Call[Any], place: Seat, reason: str) -> Any:
-        runs = [run for run in self._engine.live() if run.request.session_key == place.session_key]
+        self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
+        runs = [
+            run
+            for run in self._engine.live()
+            if run.request.session_key == place.session_key and sees_run(call.principal, run)
+        ]
         return await self._abort(call, runs, reason)
 
     async def _abort(self, call: Call[Any], runs: Sequence[Run], reason: str) -> Any:
         for run in runs:
-            request = run.request
-            target = Target(agent_id=request.agent_id, session_key=request.session_key, owner_id=run.principal.id)
-            self._authorise(call.principal, "runs.cancel", target)
+            self._authorise(call.principal, "runs.cancel", run_target(run))
         aborted = [run for run in runs if run.abort(reason)]
         for run in aborted:
             if await within(self._clock, ABORT_SECONDS, Deferred.fromCoroutine(run.result())) is None:
@@ -188,7 +195,7 @@ class ChatMethods:
     async def history(self, call: Call[HistoryParams]) -> Any:
         """The newest messages, oldest first; an unknown session has none."""
         params = call.params
-        place = self._seat("chat.history", params.agent_id, params.session_key)
+        place = self._seat("chat.history", call.principal, params.agent_id, params.session_key)
         target = Target(agent_id=place.agent_id, session_key=place.session_key)
         self._authorise(call.principal, "chat.history", target)
         entry = await self._sessions.get(place.session_key)
@@ -200,8 +207,8 @@ class ChatMethods:
         answer["thinkingLevel"] = "off"
         return answer
 
-    def _seat(self, method: str, agent_id: str, session_key: str) -> Seat:
-        return seat(method, self._agents, agent_id, session_key, "")
+    def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
+        return seat(method, self._agents, principal, agent_id, session_key, "")
 
 
 def _clean(text: str) -> str:

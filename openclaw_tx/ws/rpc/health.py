@@ -12,10 +12,13 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx._version import __version__
+from openclaw_tx.auth.actions import may
+from openclaw_tx.auth.sight import agents_for, is_bounded, sees_run, sees_session
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Authoriser, Models, RunEngine, Sessions
-from openclaw_tx.values import Principal, SessionEntry
+from openclaw_tx.interfaces import Agents, Models, RunEngine, Sessions
+from openclaw_tx.sessions.keys import agent_of
+from openclaw_tx.values import Principal, SessionEntry, Target
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 
@@ -23,6 +26,8 @@ FRESH_SECONDS = 60.0
 """How old a health report may be before it is made anew."""
 RECENT = 5
 """Sessions that a health report names; C{status} names twice as many."""
+MAX_COUNTED = 1000
+"""Sessions that are counted for a client that may not know of all of them."""
 STORE = "(database)"
 """What stands for the path of the session store: it is no file a client could read."""
 
@@ -56,10 +61,9 @@ class Report(msgspec.Struct, frozen=True):
 class Health:
     """The health report, made at most once a minute unless asked for anew. Those who ask together share the work."""
 
-    def __init__(self, agents: Agents, sessions: Sessions, authorise: Authoriser, clock: IReactorTime) -> None:
+    def __init__(self, agents: Agents, sessions: Sessions, clock: IReactorTime) -> None:
         self._agents = agents
         self._sessions = sessions
-        self._authorise = authorise
         self._clock = clock
         self._report: Report | None = None
         self._made_at = float("-inf")
@@ -76,7 +80,8 @@ class Health:
         """The last report, as far as C{principal} may see it; empty before the first."""
         if self._report is None:
             return {}
-        return self._report.full if self._may_see(principal) else self._report.open
+        report = self._report.full if may(principal, "sessions.list") else self._report.open
+        return narrowed(report, principal) if is_bounded(principal) else report
 
     async def report(self, principal: Principal, *, anew: bool = False) -> dict[str, Any]:
         """A report no older than a minute, as far as C{principal} may see it.
@@ -86,13 +91,6 @@ class Health:
         if anew or self._clock.seconds() - self._made_at > FRESH_SECONDS:
             await self._refresh()
         return self.known(principal)
-
-    def _may_see(self, principal: Principal) -> bool:
-        try:
-            self._authorise(principal, "sessions.list")
-        except GatewayError:
-            return False
-        return True
 
     async def _refresh(self) -> None:
         version = self.version
@@ -158,6 +156,26 @@ class Health:
         )
 
 
+def narrowed(report: dict[str, Any], principal: Principal) -> dict[str, Any]:
+    """A report with nothing in it that C{principal} must not know of; its counts are of the sessions shown."""
+
+    def shown(sessions: dict[str, Any]) -> dict[str, Any]:
+        recent = [row for row in sessions["recent"] if is_mine(row["key"])]
+        return {**sessions, "recent": recent, "count": len(recent)}
+
+    def is_mine(key: str) -> bool:
+        return may(principal, "sessions.list", Target(agent_id=agent_of(key), session_key=key))
+
+    allowed, default = principal.agents, report["defaultAgentId"]
+    agents = [row for row in report["agents"] if not allowed or row["agentId"] in allowed]
+    return {
+        **report,
+        "defaultAgentId": default if not allowed or default in allowed else allowed[0],
+        "agents": [{**row, "sessions": shown(row["sessions"])} for row in agents],
+        "sessions": shown(report["sessions"]),
+    }
+
+
 NO_HEARTBEAT = {"enabled": False, "every": "disabled", "everyMs": None}
 
 
@@ -211,26 +229,28 @@ class HealthMethods:
             return {**self._health.known(call.principal), "ok": False, "error": error.info.message}
 
     async def status(self, call: Call[StatusParams]) -> Any:
-        """Agents, sessions and runs of the moment."""
+        """Agents, sessions and runs of the moment, as far as the client may know of them."""
         now = _ms(self._clock.seconds())
-        recent = [status_row(entry, now, self._models) for entry in await self._sessions.list(limit=2 * RECENT)]
+        principal = call.principal
+        agents = agents_for(self._agents, principal)
+        recent = [status_row(entry, now, self._models) for entry in (await self._seen(principal))[: 2 * RECENT]]
         by_agent = [
-            {"agentId": agent.id, "path": STORE, "count": await self._sessions.count(agent.id)}
-            for agent in self._agents.all()
+            {"agentId": agent.id, "path": STORE, "count": await self._count(principal, agent.id)}
+            for agent in agents.all()
         ]
-        live = list(self._engine.live())
+        live = [run for run in self._engine.live() if sees_run(principal, run)]
         return {
             "runtimeVersion": __version__,
             "uptimeMs": self._uptime_ms(),
             "heartbeat": {
-                "defaultAgentId": self._agents.default_id,
-                "agents": [{"agentId": agent.id, **NO_HEARTBEAT} for agent in self._agents.all()],
+                "defaultAgentId": agents.default_id,
+                "agents": [{"agentId": agent.id, **NO_HEARTBEAT} for agent in agents.all()],
             },
             "channelSummary": [],
             "queuedSystemEvents": [],
             "agents": [
                 {"agentId": agent.id, "name": agent.name, "isDefault": agent.is_default, "models": list(agent.models)}
-                for agent in self._agents.all()
+                for agent in agents.all()
             ],
             "runs": {
                 "running": sum(run.status == "running" for run in live),
@@ -238,12 +258,30 @@ class HealthMethods:
             },
             "sessions": {
                 "paths": [STORE],
-                "count": await self._sessions.count(),
-                "defaults": model_defaults(self._agents, self._models),
+                "count": await self._total(principal, by_agent),
+                "defaults": model_defaults(agents, self._models),
                 "recent": recent,
                 "byAgent": by_agent,
             },
         }
+
+    async def _seen(self, principal: Principal, agent_id: str | None = None) -> Sequence[SessionEntry]:
+        """The newest sessions that the client may know of."""
+        if not is_bounded(principal):
+            return await self._sessions.list(agent_id=agent_id, limit=2 * RECENT)
+        found = await self._sessions.list(agent_id=agent_id, limit=MAX_COUNTED, search=principal.session_prefix)
+        return [entry for entry in found if sees_session(principal, entry)]
+
+    async def _total(self, principal: Principal, by_agent: Sequence[dict[str, Any]]) -> int:
+        """All sessions; those of agents that are no more count for clients that may know of everything."""
+        if is_bounded(principal):
+            return sum(row["count"] for row in by_agent)
+        return await self._sessions.count()
+
+    async def _count(self, principal: Principal, agent_id: str) -> int:
+        if principal.session_prefix:
+            return len(await self._seen(principal, agent_id))
+        return await self._sessions.count(agent_id)
 
 
 def model_defaults(agents: Agents, models: Models) -> dict[str, Any]:
