@@ -13,30 +13,34 @@ from uuid import uuid4
 
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from openclaw_tx.agents.registry import ConfiguredAgents
 from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise, granted
 from openclaw_tx.auth.methods import GatewayAuthenticator
+from openclaw_tx.auth.quotas import Quotas
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread, sleep, spawn, thread_pool
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import ModelProvider, Tool
+from openclaw_tx.interfaces import Fetcher, ModelProvider, Tool
 from openclaw_tx.models.factory import HttpProviderFactory
 from openclaw_tx.models.registry import ModelRegistry
+from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms, RunListener
-from openclaw_tx.runs.local import local_request
-from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions, tidying
+from openclaw_tx.tally import CountedAuthenticator, LagMeter, Tally
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.session_status import SessionStatus
+from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, RunResult
+from openclaw_tx.web.metrics import Sources
 from openclaw_tx.web.root import Root, WebRooms
 from openclaw_tx.web.site import GatewaySite
 from openclaw_tx.ws import surface as ws
@@ -73,6 +77,7 @@ class Gateway(MultiService):
         models: Mapping[str, ModelProvider] | None = None,
         tools: Iterable[Tool] = (),
         store: StoreParts | None = None,
+        fetcher: Fetcher | None = None,
         in_thread: InThread | None = None,
         access_log: bool = False,
         new_id: Callable[[], str] = lambda: str(uuid4()),
@@ -87,6 +92,7 @@ class Gateway(MultiService):
         @param models: model providers of your own, by id.
         @param tools: tools of your own, beside the built-in ones.
         @param store: how the session store is made; None = SQLite below C{state_dir}.
+        @param fetcher: gets what clients name by URL; None = one that reaches the public internet only.
         @param in_thread: where large bodies are read; None = the reactor's thread pool.
         @param access_log: log each HTTP request, whatever the configuration says.
         @param new_id: makes UUIDs.
@@ -105,6 +111,7 @@ class Gateway(MultiService):
             directory = state_dir if state_dir is not None else tempfile.mkdtemp(prefix="openclaw-")
             config = from_mapping(config or {}, environment or {}, Path(directory), check=check_startup)
         self.settings = settings = Settings(config)
+        tally = Tally()
         self._models = ModelRegistry(
             settings,
             HttpProviderFactory(
@@ -114,6 +121,7 @@ class Gateway(MultiService):
             randomness,
             settings.environment,
             models,
+            on_call=tally.provider_calls.add,
         )
         self._agents = ConfiguredAgents(settings, settings.state_dir, settings.environment, self._models.default_ref)
         self._sessions = build_sessions(
@@ -123,22 +131,26 @@ class Gateway(MultiService):
             self._log,
         )
         builtin: list[Tool] = [SessionStatus(settings, self._sessions), AgentsList(self._agents)]
+        self._tools = ToolBox(settings, [*builtin, *tools])
         rooms = Rooms(
             agents=self._agents,
             models=self._models,
-            tools=ToolBox(settings, [*builtin, *tools]),
+            tools=self._tools,
             sessions=self._sessions,
             decode_arguments=decode_arguments,
         )
-        self.engine = Engine(rooms, settings, reactor)
+        self.engine = Engine(rooms, settings, reactor, new_id)
+        self.engine.subscribe(tally.watch)
         self._authenticator = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
+        self._quotas = Quotas(reactor, self._authenticator.keys.limits)
+        self._admission = Admission(self.engine, authorise, self._quotas)
         self._websockets = ws.WebSocketSurface(
             ws.Rooms(
-                self.engine,
+                self._admission,
                 self._agents,
                 self._models,
                 self._sessions,
-                self._authenticator,
+                CountedAuthenticator(self._authenticator, tally),
                 authorise,
                 granted,
                 self._authenticator.is_local_direct,
@@ -147,7 +159,10 @@ class Gateway(MultiService):
             reactor,
             Place(str(config.path), str(settings.state_dir)),
             new_id,
+            tally,
         )
+        self._fetcher = fetcher or UrlFetcher(reactor)
+        self._sources = Sources(tally, self.engine, self, self._websockets.__len__, self._authenticator.lockouts)
         self._sites: list[GatewaySite] = []
         self._root: Root | None = None
         settings.subscribe(lambda old, new, plan: self._config_changed())
@@ -161,13 +176,20 @@ class Gateway(MultiService):
             self._root = Root(
                 WebRooms(
                     settings=self.settings,
-                    engine=self.engine,
+                    engine=self._admission,
                     agents=self._agents,
-                    authenticator=self._authenticator,
+                    models=self._models,
+                    embedder=self._models,
+                    tools=self._tools,
+                    authenticator=CountedAuthenticator(self._authenticator, self._sources.tally),
                     authorise=authorise,
                     lifecycle=self,
                     clock=self._reactor,
                     new_id=self._new_id,
+                    sessions=self._sessions,
+                    meter=self._quotas,
+                    sources=self._sources,
+                    fetcher=self._fetcher,
                     in_thread=self._in_thread,
                 ),
                 self._websockets.resource,
@@ -223,7 +245,7 @@ class Gateway(MultiService):
             run = self.engine.start(request, LOCAL)
         except GatewayError:
             return fail()
-        return Deferred.fromCoroutine(self._finished(run, on_event))
+        return Deferred.fromCoroutine(outcome(run, on_event))
 
     def subscribe(self, listener: RunListener) -> Callable[[], None]:
         """Call C{listener(run, entries)} with every batch of every run.
@@ -296,6 +318,7 @@ class Gateway(MultiService):
             site.cut()
 
     def _add_services(self) -> None:
+        LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
         checkpoints = TimerService(  # type: ignore[no-untyped-call]
             CHECKPOINT_SECONDS, lambda: spawn(self.engine.checkpoint(), self._log, "checkpoint")
         )
@@ -304,23 +327,6 @@ class Gateway(MultiService):
         tidying(self._sessions, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     # -- inside
-
-    async def _finished(self, run: AgentRun, on_event: Callable[[Entry], None] | None) -> RunResult:
-        """Wait for a run of our own; who gives up the wait gives up the run."""
-
-        def each(batch: Sequence[Entry]) -> None:
-            for entry in batch:
-                on_event(entry)  # type: ignore[misc]
-
-        stop = run.watch(each) if on_event is not None else None
-        try:
-            return await run.result()
-        except CancelledError:
-            run.abort("cancelled")
-            raise
-        finally:
-            if stop is not None:
-                stop()
 
     def _logs_access(self) -> bool:
         return self._verbose or self.settings().logging.access_log

@@ -7,19 +7,25 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger, textFileLogObserver
 from twisted.python import usage
+from twisted.python.components import Componentized
+from twisted.python.logfile import LogFile
 
 from openclaw_tx.errors import ConfigError
 from openclaw_tx.values import Entry, RunEnded
+from openclaw_tx.wire.trace import trace_id
 
 if TYPE_CHECKING:
+    from openclaw_tx.config.load import Loaded
     from openclaw_tx.gateway import Gateway
+    from openclaw_tx.interfaces import Run
 
 SHOWN_MODELS = 8
 """Models named in the line that the start logs."""
@@ -101,7 +107,7 @@ def makeService(options: Options, reactor: Any = None, environ: Mapping[str, str
 
 def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> MultiService:
     from openclaw_tx.auth.startup import check_startup, startup_warnings
-    from openclaw_tx.config.load import Loaded, load, port
+    from openclaw_tx.config.load import load, port
     from openclaw_tx.config.watching import ConfigWatcher
     from openclaw_tx.gateway import Gateway
     from openclaw_tx.web.listener import Listener
@@ -126,8 +132,9 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     gateway = Gateway(reactor, loaded, access_log=bool(options["verbose"]))
     site = gateway.site()
     if options["verbose"]:
-        gateway.subscribe(lambda run, entries: log_end(log, entries[-1]))
-    top = Service(lambda: log.info("{line}", line=summary(gateway)))
+        gateway.subscribe(lambda run, entries: log_end(log, run, entries[-1]))
+    observer = log_observer(options.parent, lambda: gateway.settings.loaded, reactor, log)
+    top = Service(lambda: log.info("{line}", line=summary(gateway)), observer)
     reactor.callWhenRunning(end_cleanly, reactor, log)
     reactor.callWhenRunning(freeze)
     wanted = [(text, True) for text in options["endpoints"]] or addresses(loaded.config, number)
@@ -165,6 +172,38 @@ def freeze() -> None:
     gc.freeze()
 
 
+def log_observer(
+    runner: usage.Options | None, settings: Callable[[], Loaded], reactor: Any, log: Logger
+) -> ILogObserver | None:
+    """Put C{logging.level}, C{logging.consoleStyle} and the removal of secrets in front of the runner's log.
+
+    @param runner: options of C{twistd} or C{twist}; None = something else runs this, and logs as it likes.
+    @return: what C{twistd} must be given to write its log with; None = nothing. C{twist} takes it from its options.
+    """
+    from openclaw_tx.logs import Sieve, json_observer
+
+    logging = settings().config.logging
+    as_json = logging.console_style == "json"
+    if runner is None:
+        return None
+    if "fileLogObserverFactory" in runner:
+        factory = json_observer if as_json else runner["fileLogObserverFactory"]
+        runner["fileLogObserverFactory"] = lambda file: Sieve(factory(file), settings)
+        return None
+    if runner.get("logger") or runner.get("syslog"):
+        if as_json or logging.level != "info":
+            log.warn("logging.level and logging.consoleStyle are not used with --logger and --syslog")
+        return None
+    path = runner.get("logfile") or ("" if runner.get("nodaemon") else "twistd.log")
+    if path in ("", "-"):
+        stream: Any = sys.stdout
+    else:
+        stream = LogFile.fromFullPath(path)
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # as twistd does
+            signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(stream.rotate))
+    return Sieve((json_observer if as_json else textFileLogObserver)(stream), settings)
+
+
 def summary(gateway: Gateway) -> str:
     """One line on what is served; never a secret."""
     models = [model.ref for model in gateway.models()]
@@ -177,19 +216,20 @@ def summary(gateway: Gateway) -> str:
     return f"agents: {agents}; models: {shown or 'none'}; chat completions endpoint: {switch}"
 
 
-def log_end(log: Logger, entry: Entry) -> None:
+def log_end(log: Logger, run: Run, entry: Entry) -> None:
     """One line for a run that ended."""
     if isinstance(entry.event, RunEnded):
         result = entry.event.result
         log.info(
-            "run {id} agent={agent} session={session} {status} {code} {ms} ms {model}",
-            id=result.run_id,
+            "run {run} agent={agent} session={session} {status} {code} {ms} ms {model}",
+            run=result.run_id,
             agent=result.agent_id,
             session=result.session_key,
             status=result.status,
             code=result.error.code if result.error is not None else "",
             ms=result.ended_at_ms - result.queued_at_ms,
             model=f"{result.provider}/{result.model}" if result.model else "",
+            trace=trace_id(run.request.traceparent),
         )
 
 
@@ -226,9 +266,19 @@ def _quoted(text: str) -> str:
 class Service(MultiService):
     """Everything that runs, from ports to sessions. A port that can not be had ends the program with one line."""
 
-    def __init__(self, started: Callable[[], None]) -> None:
+    def __init__(self, started: Callable[[], None], observer: ILogObserver | None = None) -> None:
+        """
+        @param observer: writes the log of an application that this service is put into.
+        """
         super().__init__()
         self._started = started
+        self._observer = observer
+
+    def setServiceParent(self, parent: Any) -> None:
+        """C{twistd} asks its application who writes the log, after it has put the service there."""
+        super().setServiceParent(parent)
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
 
     def privilegedStartService(self) -> None:
         """Listen."""

@@ -12,6 +12,8 @@ from twisted.application.service import IServiceCollection
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from openclaw_tx.config import json5
+from openclaw_tx.config.load import from_mapping
 from openclaw_tx.testing import MemoryGateway, ScriptedModel
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -20,6 +22,24 @@ DOCS = Path(__file__).parent.parent / "docs"
 def blocks(page: str) -> list[str]:
     """The Python blocks of a page."""
     return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+
+
+class ReadmeTests(SynchronousTestCase):
+    """README.md."""
+
+    def test_configuration(self) -> None:
+        """The configuration it shows is one, and does what it says."""
+        text = (DOCS.parent / "README.md").read_text("utf-8")
+        (block,) = re.findall(r"```json5\n(.*?)```", text, re.DOTALL)
+        config = from_mapping(json5.loads(block), {}, Path(self.mktemp())).config
+        self.assertEqual(config.agents.defaults.model, "ollama/llama3.2")
+        self.assertEqual([agent.id for agent in config.agents.entries], ["main", "beta"])
+
+    def test_links(self) -> None:
+        """What it points to is there, and so is what the pages point to."""
+        for page in (DOCS.parent / "README.md", *DOCS.glob("*.md")):
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+                self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
 
 
 class TestingPageTests(SynchronousTestCase):

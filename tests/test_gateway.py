@@ -99,6 +99,13 @@ class OneEngineTests(GatewayCase):
             self.chat({"model": model})
             self.assertEqual({tool.name for tool in self.model.requests[-1].tools}, names)
 
+    def test_silent_reply(self) -> None:
+        """A model that chose to say nothing is answered with empty content; one that just said nothing is an error."""
+        self.model.say("NO_REPLY")
+        self.assertEqual(self.chat().json()["choices"][0]["message"]["content"], "")
+        self.model.say("")
+        self.assertEqual(self.chat().json()["error"]["code"], "empty_response")
+
     def test_tool_round(self) -> None:
         """The built-in status tool runs inside an HTTP run and tells the session it is in."""
         self.model.call_tool("session_status", {})

@@ -2,7 +2,8 @@
 """What may be done, by whom: the one table both surfaces authorise by.
 
 Every HTTP route and every WebSocket method names an action of L{ACTIONS}; an action has one scope. Scopes come from
-the credential (L{openclaw_tx.auth.methods}); what a client asks for can only narrow them (L{granted}).
+the credential (L{openclaw_tx.auth.methods}); what a client asks for can only narrow them (L{granted}). A key
+(L{openclaw_tx.auth.keys}) has bounds besides: its agents, its sessions, and the runs it started itself.
 Sources: spec 2.4, decisions D12 and D13.
 """
 
@@ -31,6 +32,8 @@ class Action(NamedTuple):
     """What it lets a client do, for docs/authentication.md."""
     owned: bool = False
     """Only for what the principal started itself; the rest takes C{operator.admin}."""
+    metered: bool = False
+    """Counts as a request against the limits of a key."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -52,9 +55,15 @@ ACTIONS: Mapping[str, Action] = {
     "metrics.read": Action(READ, "Read the metrics."),
     "models.list": Action(READ, "List models and agents as models."),
     "agents.list": Action(READ, "List agents."),
-    "chat.completions": Action(WRITE, "Run an agent through the OpenAI Chat Completions API."),
-    "agent": Action(WRITE, "Run an agent."),
+    "capabilities": Action(READ, "Read what this gateway serves and understands."),
+    "chat.completions": Action(WRITE, "Run an agent through the OpenAI Chat Completions API.", metered=True),
+    "responses.create": Action(WRITE, "Run an agent through the OpenAI Responses API.", metered=True),
+    "embeddings": Action(WRITE, "Turn texts into vectors.", metered=True),
+    "tools.invoke": Action(WRITE, "Call a tool of an agent, without a model.", metered=True),
+    "agent": Action(WRITE, "Run an agent.", metered=True),
     "agent.wait": Action(WRITE, "Wait for the end of a run."),
+    "models.override": Action(ADMIN, "Choose the model behind an agent, with the header x-openclaw-model."),
+    "runs.create": Action(WRITE, "Start a run, to be read and watched later.", metered=True),
     "runs.read": Action(READ, "Read the state and result of a run."),
     "runs.events": Action(READ, "Watch the events of runs."),
     "runs.cancel": Action(WRITE, "Abort a run; somebody else's run takes operator.admin.", owned=True),
@@ -69,18 +78,67 @@ ACTIONS: Mapping[str, Action] = {
 def authorise(principal: Principal, action: str, target: Target = NO_TARGET) -> None:
     """Let C{principal} do C{action}, or refuse. The only place where that is decided.
 
-    @param target: whose run it is, for actions that are C{owned}; an unknown owner is nobody's business but an
-        admin's. Ask before looking anything up that the answer would reveal.
-    @raise GatewayError: C{insufficient_scope}; C{details} name the missing scope.
+    @param target: agent, session and owner of what it is done to, as far as they are known; an unknown owner is
+        nobody's business but an admin's for actions that are C{owned}. Ask before looking anything up that the answer
+        would reveal.
+    @raise GatewayError: C{insufficient_scope}; C{details} name the missing scope. For a key C{run_not_found},
+        C{session_not_found} or C{invalid_request}: as if what lies out of its bounds were not there.
     @raise KeyError: the action is not in L{ACTIONS}: a programming error.
     """
     rule = ACTIONS[action]
-    if ADMIN in principal.scopes:
-        return
-    if rule.scope is not None and principal.scopes.isdisjoint(rule.scopes):
+    is_admin = ADMIN in principal.scopes
+    if not is_admin and rule.scope is not None and principal.scopes.isdisjoint(rule.scopes):
         raise missing_scope(rule.scope)
-    if rule.owned and target != NO_TARGET and target.owner_id != principal.id:
+    if target == NO_TARGET:
+        return
+    if principal.method == "key":
+        _keep_within(principal, target, foreign_runs=is_admin, owned=rule.owned)
+    if rule.owned and not is_admin and target.owner_id != principal.id:
         raise missing_scope(ADMIN)
+
+
+def may(principal: Principal, action: str, target: Target = NO_TARGET) -> bool:
+    """Whether L{authorise} would let it pass."""
+    try:
+        authorise(principal, action, target)
+    except GatewayError:
+        return False
+    return True
+
+
+def _keep_within(principal: Principal, target: Target, *, foreign_runs: bool, owned: bool) -> None:
+    """The bounds of a key. Nothing is looked up, so that what is there and what is not take the same time."""
+    about_run = target.owner_id is not None or owned
+    mine = target.owner_id == principal.id
+    if about_run and not mine and not foreign_runs:
+        raise no_such_run()
+    if target.agent_id is not None and principal.agents and target.agent_id not in principal.agents:
+        raise no_such_run() if about_run else no_such_agent(target.agent_id)
+    if target.session_key is not None and not mine and not in_sessions(principal, target.session_key):
+        raise no_such_run() if about_run else no_such_session()
+
+
+def in_sessions(principal: Principal, session_key: str) -> bool:
+    """Whether a whole session key C{agent:<id>:<name>} is of a principal's sessions."""
+    if not principal.session_prefix:
+        return True
+    parts = session_key.lower().split(":", 2)
+    return len(parts) == 3 and parts[0] == "agent" and parts[2].startswith(principal.session_prefix)
+
+
+def no_such_run() -> GatewayError:
+    """C{run_not_found} (404): there is none, or none that this client may know of."""
+    return GatewayError("run_not_found", "No such run.")
+
+
+def no_such_session() -> GatewayError:
+    """C{session_not_found} (404): there is none, or none that this client may know of."""
+    return GatewayError("session_not_found", "No such session.", param="sessionKey")
+
+
+def no_such_agent(agent_id: str) -> GatewayError:
+    """What an agent id gets that is not configured, in the words of L{openclaw_tx.runs.engine}."""
+    return GatewayError("invalid_request", f"Unknown agent '{agent_id}'.", param="model")
 
 
 def missing_scope(scope: str) -> GatewayError:
@@ -99,12 +157,16 @@ def granted(
 
     A program on this machine (I{local direct}, no C{Origin}) gets what it asks for. Everybody else gets
     C{operator.read} at most, if they ask for it or for a scope that implies it. Who asks for nothing gets nothing.
+    A key was given just the scopes its client needs: it has them wherever the client is, narrowed by what is asked for
+    (C{operator.admin} and nothing at all ask for everything).
 
     @param requested: C{scopes} of the connect request; for a protocol 3 client that sends none, the caller passes
         C{operator.admin}, which that release took it to mean.
     """
     held = frozenset(scope for scope in OPERATOR_SCOPES if not principal.scopes.isdisjoint(sufficient(scope)))
     asked = frozenset(requested or ())
+    if principal.method == "key":
+        return held if not asked or ADMIN in asked else asked & held
     if local_direct and not has_origin:
         return asked & held
     return frozenset() if asked.isdisjoint(sufficient(READ)) else held & {READ}
@@ -119,6 +181,11 @@ __all__ = [
     "Action",
     "authorise",
     "granted",
+    "in_sessions",
+    "may",
     "missing_scope",
+    "no_such_agent",
+    "no_such_run",
+    "no_such_session",
     "sufficient",
 ]

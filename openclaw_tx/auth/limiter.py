@@ -86,7 +86,10 @@ class _Entry:
 
 
 class FailureLimiter:
-    """Counts wrong secrets. A missing secret is not counted: it guesses nothing."""
+    """Counts wrong secrets. A missing secret is not counted: it guesses nothing.
+
+    @ivar lockouts: how often somebody was locked out so far.
+    """
 
     def __init__(self, clock: IReactorTime, limits: Callable[[], RateLimit]) -> None:
         """
@@ -96,6 +99,7 @@ class FailureLimiter:
         self._limits = limits
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._overflow = _Entry()
+        self.lockouts = 0
         self._next_sweep = 0.0
 
     def __len__(self) -> int:
@@ -145,6 +149,7 @@ class FailureLimiter:
         if len(entry.failures) >= limits.max_attempts:
             entry.failures.clear()
             entry.locked_until = now + limits.lockout_ms / 1000
+            self.lockouts += 1
 
     def succeeded(self, attempt: Attempt) -> None:
         """Forget the failures of a subject that knew the secret. Others behind the shared overflow stay counted."""

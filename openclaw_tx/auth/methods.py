@@ -19,7 +19,8 @@ from twisted.internet.interfaces import IReactorTime
 from openclaw_tx.auth import origins
 from openclaw_tx.auth.actions import OPERATOR_SCOPES, READ, WRITE
 from openclaw_tx.auth.failures import unauthorized
-from openclaw_tx.auth.limiter import FailureLimiter, attempt_of
+from openclaw_tx.auth.keys import Entry, KeyRing
+from openclaw_tx.auth.limiter import Attempt, FailureLimiter, attempt_of
 from openclaw_tx.auth.peers import (
     Client,
     Proxies,
@@ -35,6 +36,8 @@ from openclaw_tx.values import Credentials, Principal
 
 Mode = Literal["token", "password", "none", "trusted-proxy"]
 
+SECRET_MODES = ("token", "password")
+"""Modes with a shared secret, beside which there may be keys."""
 SHARED_SECRET = "shared-secret"
 """Id of the principal that knows the secret, and the limiter's name for guesses at it."""
 SCOPES_HEADER = "x-openclaw-scopes"
@@ -110,6 +113,7 @@ class GatewayAuthenticator:
     """Implements L{openclaw_tx.interfaces.Authenticator} for the modes token, password, none and trusted-proxy.
 
     @ivar limiter: counts wrong secrets; other kinds of credentials (device tokens) count here too.
+    @ivar keys: the keys besides the shared secret.
     """
 
     def __init__(
@@ -126,7 +130,9 @@ class GatewayAuthenticator:
         """
         self._settings = settings
         self._environment = environment
+        self._clock = clock
         self._key = entropy(32)
+        self.keys = KeyRing(settings, self._key)
         self._gateway: GatewaySection | None = None
         self._proxies = Proxies()
         self.limiter = FailureLimiter(clock, lambda: settings().gateway.auth.rate_limit)
@@ -151,6 +157,9 @@ class GatewayAuthenticator:
             return True
         config = self._settings()
         secret = resolve_secret(config, self._environment())
+        if principal.method == "key":
+            entry = self.keys.get(principal.id)
+            return entry is not None and secret.mode in SECRET_MODES and self._in_force(entry, principal.credential)
         if secret.mode == "trusted-proxy" and not _is_user_allowed(config, principal.id.removeprefix("proxy:")):
             return False
         return hmac.compare_digest(principal.credential, self._fingerprint(config, secret))
@@ -166,6 +175,10 @@ class GatewayAuthenticator:
             origins.check_unasked(peer, config.gateway.control_ui)
         else:
             origins.check_origin(peer, client, config.gateway.control_ui)
+
+    def lockouts(self) -> int:
+        """How often somebody was locked out so far."""
+        return self.limiter.lockouts
 
     def is_local_direct(self, peer: Peer) -> bool:
         """Whether the client is a program or page on this machine that came without a proxy (spec 9.2)."""
@@ -196,7 +209,11 @@ class GatewayAuthenticator:
         offered = own or other
         if not offered:
             raise unauthorized("AUTH_TOKEN_MISSING" if token_mode else "AUTH_PASSWORD_MISSING")
+        # Both are looked at in any case, so that the time does not tell which of them it was nearly.
+        entry = self.keys.find(offered)
         if not _same(offered, wanted):
+            if entry is not None:
+                return self._key_holder(entry, attempt, client)
             await self.limiter.failed(attempt)
             raise unauthorized("AUTH_TOKEN_MISMATCH" if token_mode else "AUTH_PASSWORD_MISMATCH")
         self.limiter.succeeded(attempt)
@@ -207,6 +224,17 @@ class GatewayAuthenticator:
             ip=client.address,
             credential=self._fingerprint(config, secret),
         )
+
+    def _key_holder(self, entry: Entry, attempt: Attempt, client: Client) -> Principal:
+        """Who comes with a key. One that has expired is refused without being counted: it guesses nothing."""
+        if not self._in_force(entry, entry.fingerprint):
+            raise unauthorized("AUTH_TOKEN_MISMATCH", "key_expired")
+        self.limiter.succeeded(attempt)
+        return entry.principal(client.address)
+
+    def _in_force(self, entry: Entry, fingerprint: str) -> bool:
+        """Whether a key is still the one of that fingerprint, and has not expired."""
+        return hmac.compare_digest(entry.fingerprint, fingerprint) and self._clock.seconds() < entry.expires_at
 
     def _anybody(self, config: Config, peer: Peer, client: Client) -> Principal:
         """Mode none: programs on this machine, and pages served from it. What a page of another site makes the

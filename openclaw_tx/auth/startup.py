@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from openclaw_tx.auth.keys import key_issues
 from openclaw_tx.auth.methods import resolve_secret, unfit
 from openclaw_tx.auth.origins import parse_origin
 from openclaw_tx.auth.peers import UNIX, is_loopback_name, parse_network
@@ -27,6 +28,7 @@ def check_startup(config: Config, environment: Mapping[str, str]) -> Issues:
     gateway = config.gateway
     issues = _lists(gateway)
     secret = resolve_secret(config, environment)
+    issues += key_issues(gateway.auth, secret.mode) + _cors(gateway)
     if gateway.auth.mode is None and secret.token is not None and secret.password is not None:
         issues.append(
             ("gateway.auth.mode", "a token and a password are both configured: say which with token or password")
@@ -56,6 +58,9 @@ def startup_warnings(config: Config, environment: Mapping[str, str]) -> Issues:
         warnings.append(("gateway.auth.mode", "none: every program on this machine is a full operator"))
     if "*" in rules.allowed_origins:
         warnings.append(("gateway.controlUi.allowedOrigins", "*: pages of every site may open the WebSocket"))
+    if "*" in config.gateway.http.cors.allowed_origins:
+        text = "*: pages of every site may read what their key gets them"
+        warnings.append(("gateway.http.cors.allowedOrigins", text))
     if rules.dangerously_allow_host_header_origin_fallback:
         path = "gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback"
         warnings.append((path, "a page under any name that resolves here may open the WebSocket"))
@@ -72,6 +77,19 @@ def _lists(gateway: GatewaySection) -> Issues:
         if entry != "*" and parse_origin(entry) is None:
             text = "expected an origin such as https://example.org:8443, or *"
             issues.append((f"gateway.controlUi.allowedOrigins[{index}]", text))
+    return issues
+
+
+def _cors(gateway: GatewaySection) -> Issues:
+    """Origins as a browser sends them; every page at once only where no cookies are at stake."""
+    rules = gateway.http.cors
+    issues: Issues = []
+    for index, entry in enumerate(rules.allowed_origins):
+        path = f"gateway.http.cors.allowedOrigins[{index}]"
+        if entry == "*" and rules.allow_credentials:
+            issues.append((path, "* can not be had with allowCredentials: name the origins"))
+        elif entry != "*" and ("*" in entry or parse_origin(entry) is None):
+            issues.append((path, "expected an origin such as https://example.org:8443, or *"))
     return issues
 
 

@@ -9,6 +9,7 @@ from openclaw_tx._version import __version__
 from openclaw_tx.cli.agent import agent
 from openclaw_tx.cli.config import config
 from openclaw_tx.cli.health import health
+from openclaw_tx.cli.keys import keys
 from openclaw_tx.cli.models import models
 from openclaw_tx.cli.place import Place
 from openclaw_tx.cli.setup import setup
@@ -34,7 +35,7 @@ def main(
         context.color = False
 
 
-for verb in (setup, agent, health, models, config, token):
+for verb in (setup, agent, health, models, config, keys, token):
     main.add_command(verb)
 
 __all__ = ["main"]

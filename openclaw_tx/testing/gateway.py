@@ -18,7 +18,7 @@ from twisted.web.client import Agent
 from openclaw_tx.config.files import merge
 from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.gateway import Gateway
-from openclaw_tx.interfaces import Tool
+from openclaw_tx.interfaces import Fetcher, Tool
 from openclaw_tx.sessions.lifecycle import inline_parts
 from openclaw_tx.testing.http import MemoryResponse, send
 from openclaw_tx.testing.model import ScriptedModel
@@ -47,11 +47,13 @@ class MemoryGateway:
         tools: Iterable[Tool] = (),
         model: ScriptedModel | None = None,
         environment: Mapping[str, str] | None = None,
+        fetcher: Fetcher | None = None,
         in_thread: InThread = in_reactor_thread,
     ) -> None:
         """
         @param config: laid over a configuration with the chat endpoint on and agents main and beta.
         @param tools: tools beside the built-in ones.
+        @param fetcher: gets what requests name by URL.
         @param in_thread: where large bodies are read; unless given, they are read at once.
         """
         self.clock: Any = MemoryReactorClock()
@@ -78,6 +80,7 @@ class MemoryGateway:
             environment=environment,
             models={self.model.provider: self.model},
             tools=tools,
+            fetcher=fetcher,
             store=inline_parts(self.clock.seconds, lambda: next(ids)),
             in_thread=in_thread,
             new_id=lambda: next(ids),

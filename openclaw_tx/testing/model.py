@@ -40,6 +40,7 @@ class ModelCall:
         self.done: Deferred[ModelReply] = Deferred(self._cancel)
         self._model = model
         self._on_events = on_events
+        self._refused = False
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: list[ToolCall] = []
@@ -49,6 +50,12 @@ class ModelCall:
         """Say the pieces: one batch, one delta each."""
         self._text.extend(pieces)
         self._hand_on([TextDelta(text=piece) for piece in pieces])
+
+    def refuse(self, *pieces: str) -> None:
+        """Decline to answer, in these words."""
+        self._refused = True
+        self._text.extend(pieces)
+        self._hand_on([TextDelta(text=piece, refusal=True) for piece in pieces])
 
     def reasoning(self, *pieces: str) -> None:
         """Think aloud."""
@@ -78,6 +85,7 @@ class ModelCall:
                 usage=usage or Usage(prompt_tokens=10, completion_tokens=5),
                 provider=self._model.provider,
                 model=self._model.model,
+                refusal=self._refused,
             )
         )
 
@@ -108,7 +116,18 @@ class ScriptedModel:
     @ivar calls: every call made so far, oldest first.
     """
 
-    def __init__(self, provider: str = "scripted", model: str = "model", context_window: int = 200_000) -> None:
+    def __init__(
+        self,
+        provider: str = "scripted",
+        model: str = "model",
+        context_window: int = 200_000,
+        *,
+        response_format: bool = False,
+    ) -> None:
+        """
+        @param response_format: it claims to hold answers to C{response_format}.
+        """
+        self._response_format = response_format
         self.provider = provider
         self.model = model
         self.calls: list[ModelCall] = []
@@ -173,6 +192,7 @@ class ScriptedModel:
                 context_window=self._context_window,
                 max_tokens=8192,
                 input=("text", "image"),
+                response_format=self._response_format,
             )
         ]
 

@@ -252,6 +252,19 @@ DIFFERENCES = [
         "route-root-get-noauth",
     ),
     Row(
+        "`/metrics` is served",
+        "operators need it without a plugin; it takes the secret",
+        "status 404 -> 401",
+        "route-metrics-get-noauth",
+        "route-metrics-get-noauth",
+    ),
+    Row(
+        "errors that may pass tell when to try again",
+        "clients that retry are told when, and those that must not are told so",
+        "header Retry-After: None -> 1",
+        "chat-errmid run-upstream-500",
+    ),
+    Row(
         "security headers",
         "as the newer release",
         "security headers",

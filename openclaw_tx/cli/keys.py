@@ -1,0 +1,198 @@
+# -*- test-case-name: tests.cli.test_keys -*-
+"""C{openclaw-tx keys}: keys for single clients. Only this command makes any, and only into the configuration file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.place import Place, here
+
+if TYPE_CHECKING:
+    from openclaw_tx.config.load import Loaded
+    from openclaw_tx.config.schema_gateway import Key
+
+
+@click.group()
+def keys() -> None:
+    """Make keys for single clients, and list them."""
+
+
+@keys.command()
+@click.option("--label", required=True, help="Its name in logs and limits: lower case, e.g. laptop.")
+@click.option("--scopes", metavar="S,S", help="What it may do [default: operator.read,operator.write].")
+@click.option("--agents", metavar="A,A", help="Agents it may use, the first its default [default: all].")
+@click.option("--session-prefix", metavar="TEXT", help='Begins the names of its sessions [default: "<label>:"].')
+@click.option("--rpm", type=click.IntRange(1), help="Requests in a minute.")
+@click.option("--tpm", type=click.IntRange(1), help="Tokens in a minute.")
+@click.option("--concurrency", type=click.IntRange(1), help="Runs at a time.")
+@click.option("--expires", metavar="TIME", help="ISO 8601 time or day from which on it is refused.")
+@click.option("--write", is_flag=True, help="Add it to the configuration file, if that is plain JSON.")
+@here
+def new(
+    place: Place,
+    label: str,
+    scopes: str | None,
+    agents: str | None,
+    session_prefix: str | None,
+    rpm: int | None,
+    tpm: int | None,
+    concurrency: int | None,
+    expires: str | None,
+    write: bool,
+) -> None:
+    """Make a key and print it, this once; the configuration gets its hash only.
+
+    The key goes to standard output, what to do with it to standard error.
+    """
+    import secrets
+
+    from openclaw_tx.auth.keys import hash_of, new_key
+
+    key = new_key(secrets.token_urlsafe)
+    wanted = {
+        "label": label,
+        "hash": hash_of(key),
+        "scopes": _names(scopes),
+        "agents": _names(agents),
+        "sessionPrefix": session_prefix,
+        "rpm": rpm,
+        "tpm": tpm,
+        "concurrency": concurrency,
+        "expires": expires,
+    }
+    entry = {name: value for name, value in wanted.items() if value is not None}
+    loaded = place.load()
+    _check(loaded, entry)
+    if write:
+        _add(loaded.path, entry)
+        told = f"Added to {loaded.path}; a running gateway takes it up by itself."
+    else:
+        told = f"Add this to gateway.auth.keys in {loaded.path}:\n{json.dumps(entry, indent=2)}"
+    click.echo(key)
+    click.echo(f"{told}\nThe key is shown only now.", err=True)
+
+
+@keys.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@here
+def list_keys(place: Place, as_json: bool) -> None:
+    """List the keys of the configuration; what they are is not known, only their hashes are."""
+    import time
+
+    from openclaw_tx.auth.keys import expiry, session_prefix
+
+    rows: list[dict[str, Any]] = [
+        {
+            "label": key.label,
+            "scopes": key.scopes,
+            "agents": key.agents,
+            "sessionPrefix": session_prefix(key),
+            "limits": _limits(key),
+            "expires": key.expires,
+            "expired": expiry(key.expires) <= time.time(),
+        }
+        for key in place.load().config.gateway.auth.keys
+    ]
+    if as_json:
+        click.echo(json.dumps({"keys": rows}, ensure_ascii=False, indent=2))
+        return
+    if not rows:
+        click.echo("No keys are configured. `openclaw-tx keys new` makes one.", err=True)
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("label", "scopes", "agents", "sessions", "limits", "expires", box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        limits = ", ".join(f"{name} {value}" for name, value in row["limits"].items()) or "none"
+        expires = f"{row['expires']} (expired)" if row["expired"] else row["expires"] or "never"
+        cells = (
+            row["label"],
+            ", ".join(row["scopes"]),
+            ", ".join(row["agents"]) or "all",
+            f"{row['sessionPrefix']}*",
+            limits,
+            expires,
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    place.console().print(table)
+
+
+def _names(text: str | None) -> list[str] | None:
+    """The names of a comma-separated option; None when it was not given."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _limits(key: Key) -> dict[str, int]:
+    limits = {"rpm": key.rpm, "tpm": key.tpm, "concurrency": key.concurrency}
+    return {name: value for name, value in limits.items() if value is not None}
+
+
+def _check(loaded: Loaded, entry: dict[str, Any]) -> None:
+    """
+    @raise CommandError: the configuration could not be used with this key.
+    """
+    import msgspec
+
+    from openclaw_tx.auth.keys import key_issues
+    from openclaw_tx.auth.methods import resolve_secret
+    from openclaw_tx.config.schema_gateway import Key
+
+    try:
+        key = msgspec.convert(entry, Key)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"no such key: {error}") from None
+    config = loaded.config
+    auth = msgspec.structs.replace(config.gateway.auth, keys=[*config.gateway.auth.keys, key])
+    issues = key_issues(auth, resolve_secret(config, loaded.environment).mode)
+    if issues:
+        raise CommandError("\n".join(f"{path}: {message}" for path, message in issues))
+
+
+def _add(path: Path, entry: dict[str, Any]) -> None:
+    """Add a key to the file, whose access rights stay.
+
+    @raise CommandError: there is none, or it is more than plain JSON: rewriting would lose comments.
+    """
+    by_hand = "; without --write the key is shown as text to be added by hand"
+    try:
+        text = path.read_text("utf-8")
+        data = json.loads(text)
+    except FileNotFoundError:
+        raise CommandError(f"{path} does not exist; `openclaw-tx setup` writes one") from None
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from None
+    except ValueError:
+        raise CommandError(f"{path} is not plain JSON, and rewriting it would lose its comments{by_hand}") from None
+    if '"$include"' in text:
+        raise CommandError(f"{path} includes other files{by_hand}")
+    data.setdefault("gateway", {}).setdefault("auth", {}).setdefault("keys", []).append(entry)
+    _replace(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put another text into a file in one step.
+
+    @raise CommandError: it can not be written.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise CommandError(f"{error.filename or path}: {error.strerror}") from None
+
+
+__all__ = ["keys"]
