@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL = $(PIP) --no-build-isolation --config-settings editable_mode=compat --editable
 
-.PHONY: serve test lint trial e2e bench docs clean
+.PHONY: serve test lint trial e2e bench clients docs clean
 .NOTPARALLEL:
 
 # Runs the gateway in the foreground: first time with an embedded model and a new configuration.
@@ -51,13 +51,17 @@ e2e: $(VENV)/test
 bench: $(VENV)/test
 	@$(BIN)/python -m bench $(ARGS)
 
+# Clients that people use, each in an environment of its own: openai, LangChain, Vercel AI SDK ... Takes minutes the first time.
+clients: $(VENV)/test
+	@$(BIN)/python -m tests.e2e.clients $(ARGS)
+
 # What the next release will say of itself.
 docs: $(VENV)/docs
 	@$(BIN)/towncrier build --draft
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis _trial_temp*
-	rm -rf bench/out bench/stub bench/load twisted/plugins/dropin.cache
+	rm -rf .clients bench/out bench/stub bench/load twisted/plugins/dropin.cache
 
 # Files under $(VENV) named like a target say that what it needs is installed.
 

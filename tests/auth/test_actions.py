@@ -59,8 +59,10 @@ class AuthoriseTests(SynchronousTestCase):
             scope: {name for name, rule in ACTIONS.items() if rule.scope == scope} for scope in (None, READ, WRITE)
         }
         self.assertEqual(by_scope[None], {"connect", "health"})
-        self.assertEqual(by_scope[WRITE], {"chat.completions", "agent", "agent.wait", "runs.cancel"})
-        self.assertEqual(set(ACTIONS) - by_scope[None] - by_scope[WRITE], by_scope[READ])
+        running = {"chat.completions", "responses.create", "embeddings", "tools.invoke", "runs.create", "agent"}
+        self.assertEqual(by_scope[WRITE], running | {"agent.wait", "runs.cancel"})
+        self.assertEqual({name for name, rule in ACTIONS.items() if rule.metered}, running)
+        self.assertEqual(set(ACTIONS) - by_scope[None] - by_scope[WRITE] - by_scope[READ], {"models.override"})
 
     def test_error(self) -> None:
         """The refusal names the scope in the words that clients match on, and says nothing else."""

@@ -42,6 +42,12 @@ class PageTests(SynchronousTestCase):
         for scope in OPERATOR_SCOPES:
             self.assertIn(f"`{scope}`", self.page)
 
+    def test_metered(self) -> None:
+        """The actions that count against C{rpm} are named with it."""
+        row = next(line for line in self.page.splitlines() if line.startswith("| `rpm` |"))
+        for name, action in ACTIONS.items():
+            self.assertEqual(f"`{name}`" in row, action.metered, name)
+
     def test_figures(self) -> None:
         """Limits are the ones in force by default."""
         limits = RateLimit()

@@ -83,16 +83,16 @@ class Child(ProcessProtocol):
         return self.code
 
 
-def spawn(arguments: list[str], environment: dict[str, str] | None = None) -> Child:
-    """Start C{python ARGUMENTS} in the repository."""
+def spawn(arguments: list[str], environment: dict[str, str] | None = None, program: str = sys.executable) -> Child:
+    """Start C{PROGRAM ARGUMENTS} in the repository; the program is this Python unless named."""
     from twisted.internet import reactor
 
     child = Child()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OPENCLAW_", "CLAWDBOT_"))}
     reactor.spawnProcess(  # type: ignore[attr-defined]
         child,
-        sys.executable,
-        [sys.executable, *arguments],
+        program,
+        [program, *arguments],
         env={**inherited, "PYTHONUNBUFFERED": "1", **(environment or {})},
         path=str(REPOSITORY),
     )
