@@ -65,9 +65,11 @@ class Answers:
             exchange.set_header("X-Openclaw-Model", f"{result.provider}/{result.model}")
             exchange.send_json(rendering.whole(result))
             return
+        keep_alive, hold = settings.keep_alive_seconds, settings.hold_status_seconds
         options = StreamOptions(
-            keep_alive=settings.keep_alive_seconds,
-            hold=settings.hold_status_seconds,
+            keep_alive=keep_alive,
+            # To a proxy in front, a status that is held back is silence too.
+            hold=min(hold, keep_alive) if keep_alive else hold,
             still_valid=lambda: self._authenticator.is_valid(principal),
         )
         await RunStream(run, exchange, rendering.writer(), options, self._clock, self._log).follow()

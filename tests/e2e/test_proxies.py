@@ -102,7 +102,7 @@ def gateway() -> Iterator[GatewayProcess]:
     """A gateway that pings often."""
     directory = Path(tempfile.mkdtemp())
     upstream, url = block(start_upstream())
-    endpoint = {"enabled": True, "keepAliveSeconds": 0.3, "holdStatusSeconds": 0.2}
+    endpoint = {"enabled": True, "keepAliveSeconds": 0.3}
     process = GatewayProcess(directory, configuration(url, http={"endpoints": {"chatCompletions": endpoint}}))
     block(process.start())
     yield process

@@ -243,6 +243,26 @@ class StreamTests(SynchronousTestCase):
         client.advance(0)
         self.assertEqual(self.read(client).status, 200)
 
+    def test_hold_is_no_longer_than_a_keep_alive(self) -> None:
+        """A proxy that can bear no more than C{keepAliveSeconds} of silence can not wait for the status either."""
+        self.gateway.chat = ChatCompletions(enabled=True, keep_alive_seconds=0.5, hold_status_seconds=2)
+        client, _ = self.open()
+        client.advance(0.4)
+        self.assertEqual(client.received, b"")
+        client.advance(0.1)
+        self.assertEqual(self.choices(client), [({"role": "assistant"}, None)])
+        client.advance(0.5)
+        self.assertIn(b": ping\n", client.received)
+
+    def test_hold_without_keep_alives(self) -> None:
+        """No keep-alives: the status is held as long as configured."""
+        self.gateway.chat = ChatCompletions(enabled=True, keep_alive_seconds=0, hold_status_seconds=2)
+        client, _ = self.open()
+        client.advance(1.9)
+        self.assertEqual(client.received, b"")
+        client.advance(0.1)
+        self.assertEqual(self.read(client).status, 200)
+
     def test_early_failure_has_a_status(self) -> None:
         """A run that fails before its first word is an ordinary error, with its own retry advice."""
         client, run = self.open()
