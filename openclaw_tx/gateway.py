@@ -130,7 +130,7 @@ class Gateway(MultiService):
             store or StoreParts(reactor.seconds, reactor.callFromThread, new_id=new_id),
             self._log,
         )
-        builtin: list[Tool] = [SessionStatus(settings, self._sessions), AgentsList(self._agents)]
+        builtin: list[Tool] = [SessionStatus(settings, self._sessions), AgentsList()]
         self._tools = ToolBox(settings, [*builtin, *tools])
         rooms = Rooms(
             agents=self._agents,

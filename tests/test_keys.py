@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.testing import MemoryGateway, MemoryResponse, MemoryWebSocket
+from openclaw_tx.values import ToolResultMessage
 
 CHAT = "/v1/chat/completions"
 HELLO = {"messages": [{"role": "user", "content": "hi"}]}
@@ -145,6 +147,24 @@ class BoundsTests(KeyCase):
                 "agent:main:thread",
             ],
         )
+
+    def test_tools_keep_within(self) -> None:
+        """What an agent's own tools find out for a key is what the key may know; the owner's run finds it all."""
+        self.model.say("x")
+        self.chat(None, x_openclaw_session_key="thread")
+        told = {}
+        for label in ("phone", "laptop", None):
+            self.model.call_tool("session_status", {"sessionKey": "thread"})
+            self.model.call_tool("agents_list", {})
+            self.model.say("done")
+            self.assertEqual(self.chat(label).code, 200)
+            told[label] = [
+                message.text for message in self.model.requests[-1].messages if isinstance(message, ToolResultMessage)
+            ]
+        self.assertEqual(told["phone"][0], "There is no session agent:main:thread.")
+        self.assertIn("Session: agent:main:thread\nModel: ", told[None][0])
+        agents = {label: [agent["id"] for agent in json.loads(texts[1])["agents"]] for label, texts in told.items()}
+        self.assertEqual(agents, {"phone": ["main", "beta"], "laptop": ["beta"], None: ["main", "beta"]})
 
     def test_foreign_session(self) -> None:
         """404 for every way in, whether the session exists or not."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.interfaces.models import Agents
 from openclaw_tx.values import Agent, Fetched, FetchLimits, ToolResult, ToolSpec, Usage
 
 
@@ -15,6 +16,10 @@ class ToolContext(Protocol):
 
     @property
     def agent(self) -> Agent: ...
+
+    @property
+    def agents(self) -> Agents:
+        """The agents that whoever asks may use; a tool tells of no others."""
 
     @property
     def session_key(self) -> str: ...
@@ -32,6 +37,12 @@ class ToolContext(Protocol):
 
     @property
     def clock(self) -> IReactorTime: ...
+
+    def sees_session(self, session_key: str) -> bool:
+        """Whether whoever asks may know of a session, there or not; a tool tells of no others.
+
+        @param session_key: a whole one, C{agent:<id>:<name>}.
+        """
 
 
 class Tool(Protocol):

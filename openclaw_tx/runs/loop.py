@@ -10,6 +10,8 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from openclaw_tx.auth.actions import in_sessions
+from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.config.schema_agents import AgentDefaults
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Tool, Tools
@@ -25,6 +27,7 @@ from openclaw_tx.values import (
     MessageEnded,
     ModelReply,
     ModelRequest,
+    Principal,
     TextPart,
     ToolCall,
     ToolChoice,
@@ -53,11 +56,17 @@ class CallContext(Value, frozen=True):
     """L{openclaw_tx.interfaces.ToolContext} for one call."""
 
     agent: Agent
+    agents: Agents
+    principal: Principal
     session_key: str
     run_id: str
     model: str
     usage: Usage
     clock: IReactorTime
+
+    def sees_session(self, session_key: str) -> bool:
+        """The run's own, and those within the bounds of its principal's credential."""
+        return session_key == self.session_key or in_sessions(self.principal, session_key)
 
 
 class ArgumentDecoder(Protocol):
@@ -265,6 +274,8 @@ class AgentLoop:
         self._run.emit([ToolStarted(call_id=call.id, name=call.name, arguments=dict(arguments))])
         context = CallContext(
             agent=self._agent,
+            agents=agents_for(self._agents, self._run.principal),
+            principal=self._run.principal,
             session_key=self._run.request.session_key,
             run_id=self._run.request.run_id,
             model=f"{self._run.provider}/{self._run.model}",

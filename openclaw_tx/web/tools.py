@@ -112,6 +112,8 @@ class ToolsInvoke(Endpoint):
         arguments = arguments_for(tool, request)
         context = CallContext(
             agent=agent,
+            agents=agents_for(self._agents, principal),
+            principal=principal,
             session_key=session_key,
             run_id=f"tools_{self._new_id()}",
             model=model,

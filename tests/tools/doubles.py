@@ -9,6 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw_tx.agents.registry import ConfiguredAgents
+from openclaw_tx.config.schema import Config
+from openclaw_tx.interfaces import Agents
 from openclaw_tx.values import Agent, SessionEntry, ToolResult, ToolSpec, Usage
 
 AGENT = Agent(id="main", name="Ada", workspace="/w", models=("p/m",), is_default=True, timeout_s=0)
@@ -17,13 +20,23 @@ AGENT = Agent(id="main", name="Ada", workspace="/w", models=("p/m",), is_default
 class Context:
     """A run of agent main; implements L{openclaw_tx.interfaces.ToolContext}."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, config: Config | None = None) -> None:
+        """
+        @param config: the agents; the default one without.
+        """
+        found = config or Config()
         self.agent = AGENT
+        self.agents: Agents = ConfiguredAgents(lambda: found, "/s", {}, lambda: "")
+        self.unseen: set[str] = set()
         self.session_key = "agent:main:main"
         self.run_id = "r1"
         self.model = "p/m"
         self.usage = Usage(prompt_tokens=12, completion_tokens=3)
         self.clock = clock or Clock()
+
+    def sees_session(self, session_key: str) -> bool:
+        """All but L{unseen}."""
+        return session_key not in self.unseen
 
 
 class FoundSessions:

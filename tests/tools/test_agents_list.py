@@ -7,7 +7,7 @@ import msgspec
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.agents.registry import ConfiguredAgents
+from openclaw_tx.auth.sight import AgentsInSight
 from openclaw_tx.config.schema import Config
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from tests.tools.doubles import Context, result_of
@@ -17,11 +17,10 @@ class AgentsListTests(SynchronousTestCase):
     """What the model learns of the other agents."""
 
     def test_true_list(self) -> None:
-        """The configured agents of the moment, in order, and who is asking."""
-        current = [msgspec.convert({"agents": {"list": [{"id": "main"}, {"id": "b", "name": "Bea"}]}}, Config)]
-        tool = AgentsList(ConfiguredAgents(lambda: current[0], "/s", {}, lambda: ""))
+        """The agents in sight, in order, and who is answering."""
+        config = msgspec.convert({"agents": {"list": [{"id": "main"}, {"id": "b", "name": "Bea"}]}}, Config)
         self.assertEqual(
-            result_of(self, tool.call({}, Context())).details,
+            result_of(self, AgentsList().call({}, Context(config=config))).details,
             {
                 "requester": "main",
                 "agents": [
@@ -30,5 +29,14 @@ class AgentsListTests(SynchronousTestCase):
                 ],
             },
         )
-        current[0] = Config()
-        self.assertEqual(len(result_of(self, tool.call({}, Context())).details["agents"]), 1)
+        self.assertEqual(len(result_of(self, AgentsList().call({}, Context())).details["agents"]), 1)
+
+    def test_default_in_sight(self) -> None:
+        """To a key that may not use the configured default its first agent is the default; others are not named."""
+        config = msgspec.convert({"agents": {"list": [{"id": "main"}, {"id": "b"}, {"id": "c"}]}}, Config)
+        context = Context(config=config)
+        context.agents = AgentsInSight(context.agents, ["c"])
+        self.assertEqual(
+            result_of(self, AgentsList().call({}, context)).details["agents"],
+            [{"id": "c", "name": "c", "default": True}],
+        )

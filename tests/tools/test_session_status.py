@@ -65,6 +65,12 @@ class SessionStatusTests(SynchronousTestCase):
         self.assertNotIn("This run", result.text)
         self.assertEqual(result.details["model"], "p/m")
 
+    def test_unseen_session(self) -> None:
+        """One that whoever asks may not know of is answered like one that is not there."""
+        self.context.unseen.add("agent:main:hers")
+        missing, unseen = self.status(key="hers"), self.status(entry("agent:main:hers"), key="hers")
+        self.assertEqual((unseen, unseen.is_error), (missing, True))
+
     def test_another_session(self) -> None:
         """A session of the agent's own by bare name or full key: its model, not that of this run."""
         stored = entry("agent:main:work", model_provider="q", model="m/2")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from openclaw_tx.interfaces import Agents, ToolContext
+from openclaw_tx.interfaces import ToolContext
 from openclaw_tx.tools.typed import Parameters, TypedTool, json_result
 from openclaw_tx.values import ToolResult
 
@@ -13,24 +13,21 @@ class AgentsListParameters(Parameters, frozen=True):
 
 
 class AgentsList(TypedTool[AgentsListParameters]):
-    """Names every configured agent and says which one is asking."""
+    """Names the agents that whoever asks may use, and says which one is answering."""
 
     name = "agents_list"
     description = "List the agents of this gateway with their ids and names."
     parameters = AgentsListParameters
 
-    def __init__(self, agents: Agents) -> None:
-        """@param agents: the registry of agents."""
-        super().__init__()
-        self._agents = agents
-
     async def run(self, parameters: AgentsListParameters, context: ToolContext) -> ToolResult:
         """C{{"requester": id, "agents": [{"id", "name", "default"}]}}."""
+        agents = context.agents
         return json_result(
             {
                 "requester": context.agent.id,
                 "agents": [
-                    {"id": agent.id, "name": agent.name, "default": agent.is_default} for agent in self._agents.all()
+                    {"id": agent.id, "name": agent.name, "default": agent.id == agents.default_id}
+                    for agent in agents.all()
                 ],
             }
         )

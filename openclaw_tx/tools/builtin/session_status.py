@@ -29,7 +29,7 @@ class SessionStatusParameters(Parameters, frozen=True):
 
 
 class SessionStatus(TypedTool[SessionStatusParameters]):
-    """Shows a session of the agent's own; sessions of other agents are none of its business."""
+    """Shows a session of the agent's own that whoever asks may know of; to them there are no others."""
 
     name = "session_status"
     description = (
@@ -53,7 +53,7 @@ class SessionStatus(TypedTool[SessionStatusParameters]):
         own = key == context.session_key
         if not own and not key.startswith(f"agent:{context.agent.id}:"):
             return ToolResult(text=f"Session {key} belongs to another agent.", is_error=True)
-        entry = await self._sessions.get(key)
+        entry = await self._sessions.get(key) if context.sees_session(key) else None
         if entry is None and not own:
             return ToolResult(text=f"There is no session {key}.", is_error=True)
         details = {
