@@ -49,6 +49,20 @@ class BugTests(SynchronousTestCase):
         done = self.memory.get(f"/v1/runs/{run_id}").json()
         self.assertEqual((done["status"], done["text"]), ("ok", "42"))
 
+    def test_t02_silence_in_the_queue(self) -> None:
+        """A stream that waits behind another run of its session has its status and its pings all the same, and then
+        its answer."""
+        self.memory.post(CHAT, ask("first", user="alice"))
+        waiting = self.memory.post(CHAT, ask("second", user="alice", stream=True))
+        self.memory.advance(50, steps=50)
+        self.assertEqual((waiting.code, len(self.model.calls)), (200, 1))
+        self.assertEqual(waiting.body.count(b": ping\n"), 3)
+        for call in range(2):
+            self.model.calls[call].text("done")
+            self.model.calls[call].finish()
+            self.memory.flush()
+        self.assertTrue(waiting.body.endswith(b"data: [DONE]\n\n"))
+
     def test_t39_three_callers_one_session(self) -> None:
         """All get their answers, in order, and each call of the model knows of those before it."""
         responses = [self.memory.post(CHAT, ask(f"question {number}", user="alice")) for number in range(3)]
