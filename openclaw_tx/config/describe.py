@@ -220,12 +220,10 @@ def _summary(section: type[Section]) -> str:
 
 def _source_of(section: type[Section]) -> tuple[dict[str, str], dict[str, str]]:
     """Of each field the string literal that follows it, and its default as JSON or, where it is computed, as code."""
-    body = ast.parse(textwrap.dedent(source.getsource(section))).body[0]
-    assert isinstance(body, ast.ClassDef)
     texts: dict[str, str] = {}
     code: dict[str, str] = {}
     name = ""
-    for node in body.body:
+    for node in _statements(section):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             name = node.target.id
             code[name] = ast.unparse(node.value) if node.value is not None and _is_computed(node.value) else ""
@@ -234,6 +232,15 @@ def _source_of(section: type[Section]) -> tuple[dict[str, str], dict[str, str]]:
             name = ""
     defaults = {field.name: code.get(field.name) or _json(_default(field)) for field in msgspec.structs.fields(section)}
     return texts, defaults
+
+
+def _statements(section: type[Section]) -> Iterator[ast.stmt]:
+    """What stands in the bodies of a section and of those it extends, the most general first."""
+    for each in reversed(section.__mro__):
+        if issubclass(each, Section):
+            definition = ast.parse(textwrap.dedent(source.getsource(each))).body[0]
+            assert isinstance(definition, ast.ClassDef)
+            yield from definition.body
 
 
 def _is_computed(node: ast.expr) -> bool:

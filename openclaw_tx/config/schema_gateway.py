@@ -118,15 +118,13 @@ class Images(Section, frozen=True):
     """Longest time for one image."""
 
 
-class ChatCompletions(Section, frozen=True):
-    """C{gateway.http.endpoints.chatCompletions}."""
+class AnswerEndpoint(Section, frozen=True):
+    """What the endpoints whose answers are agent runs have in common."""
 
     enabled: bool = False
-    """Serve POST /v1/chat/completions and GET /v1/models."""
+    """Serve the endpoint, and GET /v1/models."""
     strict_model: bool = False
     """Refuse a `model` that names no agent, instead of answering with the default agent."""
-    model_map: dict[str, str] = {}
-    """`model` as clients send it -> what answers: `openclaw/<agent>`, or a model ref for the default agent."""
     images: Images = field(default_factory=Images)
     max_image_parts: PositiveInt = 8
     """Images in one turn."""
@@ -138,6 +136,13 @@ class ChatCompletions(Section, frozen=True):
     """Pause between `: ping` comments on a stream; 0 = none."""
     hold_status_seconds: Annotated[float, Meta(ge=0, le=30)] = 2.0
     """How long a stream waits for the provider's first byte before it commits to status 200."""
+
+
+class ChatCompletions(AnswerEndpoint, frozen=True):
+    """C{gateway.http.endpoints.chatCompletions}."""
+
+    model_map: dict[str, str] = {}
+    """`model` as clients send it -> what answers: `openclaw/<agent>`, or a model ref for the default agent."""
 
 
 class Metrics(Section, frozen=True):
@@ -147,24 +152,8 @@ class Metrics(Section, frozen=True):
     """Serve GET /metrics to whoever is authenticated."""
 
 
-class Responses(Section, frozen=True):
+class Responses(AnswerEndpoint, frozen=True):
     """C{gateway.http.endpoints.responses}."""
-
-    enabled: bool = False
-    """Serve POST /v1/responses and GET /v1/models."""
-    strict_model: bool = False
-    """Refuse a `model` that names no agent, instead of answering with the default agent."""
-    images: Images = field(default_factory=Images)
-    max_image_parts: PositiveInt = 8
-    """Images in one turn."""
-    max_total_image_bytes: PositiveInt = 20 * 1024 * 1024
-    """Bytes of all images in one turn."""
-    max_body_bytes: PositiveInt = 20 * 1024 * 1024
-    """Largest request body."""
-    keep_alive_seconds: Annotated[float, Meta(ge=0, le=300)] = 15.0
-    """Pause between `: ping` comments on a stream; 0 = none."""
-    hold_status_seconds: Annotated[float, Meta(ge=0, le=30)] = 2.0
-    """How long a stream waits for the provider's first byte before it commits to status 200."""
 
 
 class Endpoints(Section, frozen=True):

@@ -4,27 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from openclaw_tx.config.schema_gateway import AnswerEndpoint
 from openclaw_tx.interfaces import Authenticator, Run
 from openclaw_tx.values import Principal, RunRequest, RunResult
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.run_stream import RunStream, StreamOptions, StreamWriter, whole_result
 from openclaw_tx.web.starting import Starter
 from openclaw_tx.web.timing import show_timing
-
-
-class StreamSettings(Protocol):
-    """The part of an endpoint's configuration that all such endpoints have."""
-
-    @property
-    def keep_alive_seconds(self) -> float: ...
-
-    @property
-    def hold_status_seconds(self) -> float: ...
 
 
 class Rendering(NamedTuple):
@@ -51,7 +42,7 @@ class Answers:
         principal: Principal,
         request: RunRequest,
         render: Callable[[Run], Rendering],
-        settings: StreamSettings,
+        settings: AnswerEndpoint,
     ) -> None:
         """Run an agent and send what it says; C{request.stream} says how.
 
@@ -75,4 +66,4 @@ class Answers:
         await RunStream(run, exchange, rendering.writer(), options, self._clock, self._log).follow()
 
 
-__all__ = ["Answers", "Rendering", "StreamSettings"]
+__all__ = ["Answers", "Rendering"]

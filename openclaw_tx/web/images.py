@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from openclaw_tx.config.schema_gateway import ChatCompletions, Responses
+from openclaw_tx.config.schema_gateway import AnswerEndpoint
 from openclaw_tx.errors import FetchFailed
 from openclaw_tx.interfaces import Fetcher
 from openclaw_tx.values import FetchLimits, ImagePart
@@ -20,11 +20,10 @@ from openclaw_tx.wire.openai_chat import ChatRequest
 from openclaw_tx.wire.openai_chat_images import ImageRules, ImageUrl, filled, invalid_image, sniff
 from openclaw_tx.wire.openai_responses import ResponsesRequest
 
-Settings = ChatCompletions | Responses
 Asked = TypeVar("Asked", ChatRequest, ResponsesRequest)
 
 
-def rules_of(settings: Settings) -> ImageRules:
+def rules_of(settings: AnswerEndpoint) -> ImageRules:
     """What the configuration of the moment accepts."""
     images = settings.images
     return ImageRules(
@@ -47,7 +46,7 @@ class ImageLoader:
         """
         self._fetcher = fetcher
 
-    async def load(self, asked: Asked, settings: Settings) -> Asked:
+    async def load(self, asked: Asked, settings: AnswerEndpoint) -> Asked:
         """The request with all its images. Cancelling closes the connections.
 
         @raise GatewayError: C{invalid_image}; why is in the log only.
