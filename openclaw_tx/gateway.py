@@ -1,10 +1,9 @@
 # -*- test-case-name: tests.test_gateway -*-
-"""The composition root: builds the rooms and joins them. The only file that names concrete classes across rooms."""
+"""A gateway as its embedders see it: a service, a resource tree, a way to run agents."""
 
 from __future__ import annotations
 
 import random
-import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,34 +16,22 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
-from openclaw_tx.agents.registry import ConfiguredAgents
-from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise, granted
-from openclaw_tx.auth.methods import GatewayAuthenticator
-from openclaw_tx.auth.quotas import Quotas
+from openclaw_tx.assembly import Materials, build
+from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread, sleep, spawn, thread_pool
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Fetcher, ModelProvider, Tool
-from openclaw_tx.models.factory import HttpProviderFactory
-from openclaw_tx.models.registry import ModelRegistry
-from openclaw_tx.runs.admission import Admission
-from openclaw_tx.runs.engine import Engine, Rooms, RunListener
+from openclaw_tx.runs.engine import RunListener
 from openclaw_tx.runs.local import local_request, outcome
-from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions, tidying
-from openclaw_tx.tally import CountedAuthenticator, LagMeter, Tally
-from openclaw_tx.tools.builtin.agents_list import AgentsList
-from openclaw_tx.tools.builtin.session_status import SessionStatus
-from openclaw_tx.tools.fetching import UrlFetcher
-from openclaw_tx.tools.registry import ToolBox
-from openclaw_tx.tools.schema import decode_arguments
+from openclaw_tx.sessions.lifecycle import StoreParts, tidying
+from openclaw_tx.tally import LagMeter
 from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, RunResult
 from openclaw_tx.web.metrics import Sources
 from openclaw_tx.web.root import Root, WebRooms
 from openclaw_tx.web.site import GatewaySite
-from openclaw_tx.ws import surface as ws
-from openclaw_tx.ws.hello import Place
 
 LOCAL = Principal(id="local", method="local", scopes=OPERATOR_SCOPES)
 """Who runs agents from within the process."""
@@ -111,58 +98,22 @@ class Gateway(MultiService):
             directory = state_dir if state_dir is not None else tempfile.mkdtemp(prefix="openclaw-")
             config = from_mapping(config or {}, environment or {}, Path(directory), check=check_startup)
         self.settings = settings = Settings(config)
-        tally = Tally()
-        self._models = ModelRegistry(
-            settings,
-            HttpProviderFactory(
-                reactor, reactor, reactor, settings.state_dir, settings.environment, new_id, secrets.token_urlsafe
+        self._house = house = build(
+            Materials(
+                reactor=reactor,
+                settings=settings,
+                models=models,
+                tools=tools,
+                store=store,
+                fetcher=fetcher,
+                in_thread=self._in_thread,
+                new_id=new_id,
+                randomness=randomness,
             ),
-            reactor,
-            randomness,
-            settings.environment,
-            models,
-            on_call=tally.provider_calls.add,
-        )
-        self._agents = ConfiguredAgents(settings, settings.state_dir, settings.environment, self._models.default_ref)
-        self._sessions = build_sessions(
-            settings().session.store,
-            str(settings.state_dir),
-            store or StoreParts(reactor.seconds, reactor.callFromThread, new_id=new_id),
             self._log,
         )
-        builtin: list[Tool] = [SessionStatus(settings, self._sessions), AgentsList()]
-        self._tools = ToolBox(settings, [*builtin, *tools])
-        rooms = Rooms(
-            agents=self._agents,
-            models=self._models,
-            tools=self._tools,
-            sessions=self._sessions,
-            decode_arguments=decode_arguments,
-        )
-        self.engine = Engine(rooms, settings, reactor, new_id)
-        self.engine.subscribe(tally.watch)
-        self._authenticator = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
-        self._quotas = Quotas(reactor, self._authenticator.keys.limits)
-        self._admission = Admission(self.engine, authorise, self._quotas)
-        self._websockets = ws.WebSocketSurface(
-            ws.Rooms(
-                self._admission,
-                self._agents,
-                self._models,
-                self._sessions,
-                CountedAuthenticator(self._authenticator, tally),
-                authorise,
-                granted,
-                self._authenticator.is_local_direct,
-            ),
-            settings,
-            reactor,
-            Place(str(config.path), str(settings.state_dir)),
-            new_id,
-            tally,
-        )
-        self._fetcher = fetcher or UrlFetcher(reactor)
-        self._sources = Sources(tally, self.engine, self, self._websockets.__len__, self._authenticator.lockouts)
+        self.engine = house.engine
+        self._sources = Sources(house.tally, self.engine, self, house.websockets.__len__, house.guard.lockouts)
         self._sites: list[GatewaySite] = []
         self._root: Root | None = None
         settings.subscribe(lambda old, new, plan: self._config_changed())
@@ -172,27 +123,28 @@ class Gateway(MultiService):
 
     def resource(self) -> IResource:
         """The whole URL tree, to mount anywhere: WebSocket upgrades at its root, C{v1/...}, C{healthz}, ..."""
+        house = self._house
         if self._root is None:
             self._root = Root(
                 WebRooms(
                     settings=self.settings,
-                    engine=self._admission,
-                    agents=self._agents,
-                    models=self._models,
-                    embedder=self._models,
-                    tools=self._tools,
-                    authenticator=CountedAuthenticator(self._authenticator, self._sources.tally),
+                    engine=house.admission,
+                    agents=house.agents,
+                    models=house.models,
+                    embedder=house.models,
+                    tools=house.tools,
+                    authenticator=house.authenticator,
                     authorise=authorise,
                     lifecycle=self,
                     clock=self._reactor,
                     new_id=self._new_id,
-                    sessions=self._sessions,
-                    meter=self._quotas,
+                    sessions=house.sessions,
+                    meter=house.quotas,
                     sources=self._sources,
-                    fetcher=self._fetcher,
+                    fetcher=house.fetcher,
                     in_thread=self._in_thread,
                 ),
-                self._websockets.resource,
+                house.websockets.resource,
             )
         return self._root
 
@@ -230,7 +182,7 @@ class Gateway(MultiService):
         """
         try:
             request = local_request(
-                self._agents,
+                self._house.agents,
                 message,
                 agent_id=agent_id,
                 session_key=session_key,
@@ -266,11 +218,11 @@ class Gateway(MultiService):
 
     def agents(self) -> Sequence[Agent]:
         """The configured agents."""
-        return self._agents.all()
+        return self._house.agents.all()
 
     def models(self) -> Sequence[ModelInfo]:
         """The models that can be used."""
-        return self._models.catalog()
+        return self._house.models.catalog()
 
     # -- web.health.Lifecycle
 
@@ -281,7 +233,7 @@ class Gateway(MultiService):
 
     def failing(self) -> Sequence[str]:
         """What keeps it from serving sessions."""
-        return () if self._sessions.healthy else ("sessions",)
+        return () if self._house.sessions.healthy else ("sessions",)
 
     # -- service
 
@@ -302,11 +254,11 @@ class Gateway(MultiService):
         for site in self._sites:
             site.wind_down()
         await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
-        await self._websockets.stop()
+        await self._house.websockets.stop()
         await self._last_answers()
         await super().stopService()  # type: ignore[no-untyped-call]
-        await self._models.close()
-        await self._sessions.close()
+        await self._house.models.close()
+        await self._house.sessions.close()
 
     async def _last_answers(self) -> None:
         """Give answers on their way a moment, then cut what is left."""
@@ -324,7 +276,7 @@ class Gateway(MultiService):
         )
         checkpoints.clock = self._reactor
         checkpoints.setServiceParent(self)  # type: ignore[no-untyped-call]
-        tidying(self._sessions, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
+        tidying(self._house.sessions, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     # -- inside
 
@@ -333,4 +285,4 @@ class Gateway(MultiService):
 
     def _config_changed(self) -> None:
         self.engine.config_changed()
-        self._websockets.config_changed()
+        self._house.websockets.config_changed()

@@ -16,31 +16,26 @@ from openclaw_tx.config.paths import Issues, Path, render
 from openclaw_tx.config.schema_models import ProviderDefinition
 
 _SECTIONS = (
-    "$schema meta auth acp wizard diagnostics cli crestodian update browser ui secrets skills plugins nodeHost "
-    "bindings multiAgent broadcast audio media tts messages commands approvals web channels cron hooks discovery "
-    "canvasHost talk memory mcp vault proxy"
+    "$schema meta acp wizard diagnostics cli crestodian update browser ui secrets plugins nodeHost "
+    "bindings multiAgent broadcast audio media tts approvals web channels discovery canvasHost talk memory vault proxy"
 )
 SECTIONS = frozenset(_SECTIONS.split())
 """Whole sections of OpenClaw's configuration without a counterpart here."""
 
 _AGENT = (
-    "imageModel imageGenerationModel musicGenerationModel videoGenerationModel pdfModel utilityModel agentRuntime "
-    "runtime cliBackends contextPruning compaction contextLimits embeddedPi embeddedAgent "
-    "thinkingDefault reasoningDefault verboseDefault elevatedDefault fastModeDefault toolProgressDetail "
+    "imageGenerationModel musicGenerationModel videoGenerationModel pdfModel utilityModel agentRuntime "
+    "runtime cliBackends contextPruning contextLimits embeddedPi embeddedAgent "
+    "elevatedDefault fastModeDefault toolProgressDetail "
     "blockStreamingDefault blockStreamingBreak blockStreamingChunk blockStreamingCoalesce humanDelay typingMode "
-    "typingIntervalSeconds heartbeat sandbox skills groupChat tts params cwd contextInjection "
-    "bootstrapPromptTruncationWarning contextTokens skipBootstrap repoRoot"
+    "typingIntervalSeconds sandbox groupChat tts params cwd contextInjection "
+    "bootstrapPromptTruncationWarning repoRoot"
 )
 
-_MEMORY_SEARCH = (
-    "enabled sources extraPaths multimodal experimental remote fallback outputDimensionality local store chunking sync "
-    "query cache"
-)
+_MEMORY_SEARCH = "sources multimodal experimental remote fallback outputDimensionality local store chunking sync cache"
 
-_TOOLS = (
-    "exec fs web media links message elevated agentToAgent subagents sessions sandbox loopDetection toolsBySender "
-    "codeMode toolSearch experimental github"
-)
+_TOOLS = "media links message elevated sandbox toolsBySender codeMode toolSearch experimental github"
+
+_EXEC = "node pathPrependMode strictInlineEval notifyOnExitEmptySuccess safeBinTrustedDirs safeBinProfiles pty mode"
 
 KEYS: dict[str, str] = {
     "env": "shellEnv",
@@ -56,19 +51,56 @@ KEYS: dict[str, str] = {
     "gateway.http.endpoints.responses": "files maxUrlParts",
     "agents": "ownership",
     "agents.defaults": f"{_AGENT} imageMaxDimensionPx imageQuality mediaMaxMb pdfMaxBytesMb pdfMaxPages timeFormat "
-    "envelopeTimezone envelopeTimestamp envelopeElapsed additionalSystemPrompt systemPromptOverride modelPolicy "
+    "envelopeTimezone envelopeTimestamp envelopeElapsed additionalSystemPrompt systemPromptOverride "
     "mediaGenerationAutoProviderFallback systemAgent silentReply silentReplyRewrite",
     "agents.defaults.memorySearch": _MEMORY_SEARCH,
+    "agents.defaults.memorySearch.query": "hybrid",
     "agents.defaults.model": "timeoutMs",
+    "agents.defaults.imageModel": "timeoutMs",
+    "agents.defaults.compaction": "mode provider thinkingLevel maxHistoryShare recentTurnsPreserve identifierPolicy "
+    "identifierInstructions customInstructions qualityGuard midTurnPrecheck postIndexSync postCompactionSections "
+    "timeoutSeconds truncateAfterCompaction maxActiveTranscriptBytes notifyUser keepRecentMessages",
+    "agents.defaults.compaction.memoryFlush": "systemPrompt forceFlushTranscriptBytes model",
+    "agents.defaults.heartbeat": "target to accountId includeReasoning directPolicy suppressToolErrorWarnings "
+    "lightContext isolatedSession skipWhenBusy timeoutSeconds includeSystemPromptSection",
     "agents.defaults.models.*": "streaming agentRuntime codeMode",
-    "agents.defaults.subagents": "maxSpawnDepth maxChildrenPerAgent archiveAfterMinutes model thinking "
-    "runTimeoutSeconds announceTimeoutMs allowAgents requireAgentId",
-    "agents.list[]": f"{_AGENT} agentDir subagents models statusUpdates",
+    "agents.defaults.subagents": "maxSpawnDepth announceTimeoutMs requireAgentId",
+    "agents.list[]": f"{_AGENT} agentDir models statusUpdates compaction reasoningDefault verboseDefault "
+    "contextTokens skipBootstrap",
     "agents.list[].memorySearch": _MEMORY_SEARCH,
+    "agents.list[].memorySearch.query": "hybrid",
+    "agents.list[].imageModel": "timeoutMs",
+    "agents.list[].heartbeat": "target to accountId includeReasoning directPolicy suppressToolErrorWarnings "
+    "lightContext isolatedSession skipWhenBusy timeoutSeconds includeSystemPromptSection",
+    "agents.list[].subagents": "requireAgentId",
     "agents.list[].model": "timeoutMs",
     "agents.list[].identity": "avatar",
-    "agents.list[].tools": _TOOLS,
+    "agents.list[].tools": f"{_TOOLS} web loopDetection agentToAgent sessions subagents",
+    "agents.list[].tools.exec": f"{_EXEC} backgroundMs timeoutSec cleanupMs safeBins pathPrepend notifyOnExit "
+    "applyPatch",
     "tools": _TOOLS,
+    "tools.exec": _EXEC,
+    "tools.web.search": "gemini grok kimi firecrawl exa tavily openaiCodex",
+    "tools.web.search.perplexity": "inlineCitations",
+    "tools.web.fetch": "readability firecrawl maxCharsCap ssrfPolicy provider useTrustedEnvProxy",
+    "tools.loopDetection": "detectors unknownToolThreshold postCompactionGuard",
+    "tools.subagents": "model",
+    "mcp": "sessionIdleTtlMs apps",
+    "mcp.servers.*": "type workingDirectory connectionTimeoutMs auth oauth sslVerify clientCert clientKey "
+    "toolFilter supportsParallelToolCalls codex",
+    "skills": "allowBundled install limits workshop",
+    "skills.load": "watch watchDebounceMs allowSymlinkTargets",
+    "skills.entries.*": "apiKey env config",
+    "auth.profiles.*": "displayName",
+    "auth.cooldowns": "billingBackoffHoursByProvider authPermanentBackoffMinutes authPermanentMaxMinutes "
+    "overloadedProfileRotations overloadedBackoffMs rateLimitedProfileRotations",
+    "messages": "messagePrefix responsePrefix visibleReplies groupChat inbound ackReaction ackReactionScope "
+    "removeAckAfterReply suppressToolErrors statusReactions tts usageTemplate responseUsage",
+    "commands": "native nativeSkills bash bashForegroundMs config mcp plugins debug restart useAccessGroups "
+    "ownerAllowFrom ownerDisplay ownerDisplaySecret allowFrom modelsWrite",
+    "cron": "webhook webhookToken retry sessionRetention runLog failureAlert failureDestination triggers",
+    "hooks": "gmail internal presets transformsDir",
+    "hooks.mappings[]": "deliver channel to transform",
     "models": "bedrockDiscovery proxy pricing",
     "models.providers.*": "injectNumCtxForOpenAICompat request maxTokens contextWindow contextTokens params "
     "agentRuntime localService region",
@@ -79,8 +111,9 @@ KEYS: dict[str, str] = {
     "requiresOpenAiAnthropicToolPayload toolSchemaProfile unsupportedToolSchemaKeywords nativeWebSearchTool "
     "toolCallArgumentsEncoding strictMessageKeys visibleReasoningDetailTypes openRouterRouting "
     "vercelGatewayRouting zaiToolStream cacheControlFormat sendSessionAffinityHeaders",
-    "session": "scope dmScope groupScope identityLinks reset resetByType resetByChannel resetTriggers idleMinutes "
-    "mainKey sendPolicy agentToAgent maintenance threadBindings parentForkMaxTokens typingMode typingIntervalSeconds",
+    "session": "dmScope groupScope identityLinks mainKey maintenance threadBindings parentForkMaxTokens typingMode "
+    "typingIntervalSeconds",
+    "session.sendPolicy.rules[].match": "rawKeyPrefix",
     "logging": "file maxFileBytes consoleLevel redactSensitive redactPatterns",
 }
 """Path of an object in our sections (C{[]} = each item, C{*} = each value) -> its keys that are not used here."""
@@ -101,7 +134,8 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "gateway.roles": (({},), "roles are not enforced here; remove it"),
     "agents.defaults.sandbox.mode": (("off",), _NO_SANDBOX),
     "agents.list[].sandbox.mode": (("off",), _NO_SANDBOX),
-    "agents.defaults.modelPolicy.allow": (([],), "list the models that may be used under agents.defaults.models"),
+    "tools.exec.host": (("auto", "gateway"), 'commands run on this machine only; set it to "gateway"'),
+    "agents.list[].tools.exec.host": (("auto", "gateway"), "commands run on this machine only; remove it"),
 }
 """Path -> values that may be ignored, and what to do instead of any other."""
 

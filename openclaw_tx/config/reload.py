@@ -33,6 +33,13 @@ EFFECTS: dict[str, Effect] = {
     "session": "hot",
     "session.store": "restart",
     "tools": "hot",
+    "auth": "hot",
+    "mcp": "hot",
+    "skills": "hot",
+    "messages": "hot",
+    "commands": "hot",
+    "cron": "hot",
+    "hooks": "hot",
     "logging": "hot",
     "logging.consoleStyle": "restart",
 }

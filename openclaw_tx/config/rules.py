@@ -17,9 +17,10 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from openclaw_tx.config.decode import allowed
 from openclaw_tx.config.paths import Issues, Path, render
 from openclaw_tx.config.schema import Config
-from openclaw_tx.config.schema_agents import AgentsSection, ToolPolicy
+from openclaw_tx.config.schema_agents import AgentsSection
 from openclaw_tx.config.schema_gateway import GatewaySection
 from openclaw_tx.config.schema_models import ModelDefinition, ModelsSection, ProviderDefinition
+from openclaw_tx.config.schema_tools import ToolPolicy
 
 Found = Iterator[tuple[Path, str]]
 
@@ -36,6 +37,7 @@ def check(config: Config) -> Issues:
         *_agents(config.agents),
         *_models(config.models),
         *_policy(config.tools, ("tools",)),
+        *_policy(config.tools.subagents.tools, ("tools", "subagents", "tools")),
         *_store(config.session.store),
     ]
     return [(render(path), message) for path, message in found]

@@ -6,21 +6,71 @@ that this gateway does not use are listed in L{openclaw_tx.config.foreign}, not 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import field
+from msgspec import Meta, field
 
-from openclaw_tx.config.schema_agents import AgentsSection, ToolPolicy
+from openclaw_tx.config.schema_agents import AgentsSection
+from openclaw_tx.config.schema_automation import CronSection, HooksSection
 from openclaw_tx.config.schema_gateway import GatewaySection
 from openclaw_tx.config.schema_models import ModelsSection
+from openclaw_tx.config.schema_sessions import CommandsSection, MessagesSection, SessionSection
+from openclaw_tx.config.schema_tools import McpSection, ToolsSection
 from openclaw_tx.config.section import Section
 
 
-class SessionSection(Section, frozen=True):
-    """C{session}: keys and storage."""
+class AuthCooldowns(Section, frozen=True):
+    """C{auth.cooldowns}: how long a provider's key rests after it failed."""
 
-    store: str = ""
-    """Database URL, sqlite:///... or postgresql://...; empty = SQLite under the state directory."""
+    billing_backoff_hours: Annotated[float, Meta(gt=0)] = 5.0
+    """First pause after an unpaid bill; it doubles each time."""
+    billing_max_hours: Annotated[float, Meta(gt=0)] = 24.0
+    """Longest such pause."""
+    failure_window_hours: Annotated[float, Meta(gt=0)] = 24.0
+    """After so long without a failure the count begins anew."""
+
+
+class AuthProfile(Section, frozen=True):
+    """An entry of C{auth.profiles}; its secret is in auth-profiles.json of the agent directory."""
+
+    provider: str
+    """Provider it is for."""
+    mode: Literal["api_key", "token", "oauth"] = "api_key"
+    """What its secret is; oauth profiles are not used here."""
+    email: str = ""
+    """Whose it is."""
+
+
+class AuthSection(Section, frozen=True):
+    """C{auth}: several keys of one model provider (docs/models.md)."""
+
+    profiles: dict[str, AuthProfile] = {}
+    """Profiles by id, e.g. `openai:work`."""
+    order: dict[str, list[str]] = {}
+    """Provider -> profile ids in the order to try."""
+    cooldowns: AuthCooldowns = field(default_factory=AuthCooldowns)
+
+
+class SkillEntry(Section, frozen=True):
+    """An entry of C{skills.entries}."""
+
+    enabled: bool = True
+    """Tell agents of it."""
+
+
+class SkillsLoad(Section, frozen=True):
+    """C{skills.load}."""
+
+    extra_dirs: list[str] = []
+    """Directories of skills besides the workspace's and the state directory's."""
+
+
+class SkillsSection(Section, frozen=True):
+    """C{skills}: instructions that agents read when they need them (docs/agents.md)."""
+
+    entries: dict[str, SkillEntry] = {}
+    """Skills by name."""
+    load: SkillsLoad = field(default_factory=SkillsLoad)
 
 
 class LoggingSection(Section, frozen=True):
@@ -49,8 +99,15 @@ class Config(Section, frozen=True):
     agents: AgentsSection = field(default_factory=AgentsSection)
     models: ModelsSection = field(default_factory=ModelsSection)
     session: SessionSection = field(default_factory=SessionSection)
-    tools: ToolPolicy = field(default_factory=ToolPolicy)
+    auth: AuthSection = field(default_factory=AuthSection)
+    tools: ToolsSection = field(default_factory=ToolsSection)
+    mcp: McpSection = field(default_factory=McpSection)
+    skills: SkillsSection = field(default_factory=SkillsSection)
+    messages: MessagesSection = field(default_factory=MessagesSection)
+    commands: CommandsSection = field(default_factory=CommandsSection)
+    cron: CronSection = field(default_factory=CronSection)
+    hooks: HooksSection = field(default_factory=HooksSection)
     logging: LoggingSection = field(default_factory=LoggingSection)
 
 
-__all__ = ["Config", "EnvSection", "LoggingSection", "SessionSection"]
+__all__ = ["AuthSection", "Config", "EnvSection", "LoggingSection", "SkillsSection"]

@@ -1,4 +1,4 @@
-"""Shape of C{agents} and C{tools} (spec 5.4, 7.2)."""
+"""Shape of C{agents} (spec 5.4)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
+from openclaw_tx.config.schema_tools import AgentTools
 from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section, Slug
 
+Thinking = Literal["", "off", "minimal", "low", "medium", "high", "xhigh"]
+Duration = Annotated[str, Meta(pattern=r"^(\d{1,6}(ms|s|m|h|d)?)?$")]
+"""A number with ms, s, m, h or d behind it; C{0m} = never."""
 OnDisconnect = Annotated[str, Meta(pattern=r"^(cancel|continue|grace=([1-9]\d{0,2}|[12]\d{3}|3[0-5]\d{2}|3600))?$")]
 
 
@@ -32,21 +36,6 @@ class Identity(Section, frozen=True):
     """Sign shown beside the name."""
 
 
-class ToolPolicy(Section, frozen=True):
-    """Which tools may be used: profile, then allow, then deny. Names, `group:*` names and `*` wildcards."""
-
-    profile: Literal["minimal", "coding", "messaging", "full"] | None = None
-    """Named set of tools to start from; unset = all."""
-    allow: list[str] = []
-    """Only these; empty = no restriction."""
-    also_allow: list[str] = []
-    """These besides the profile's; can not stand beside `allow`."""
-    deny: list[str] = []
-    """Never these."""
-    by_provider: dict[str, ToolPolicy] = {}
-    """The same, for one provider (`openai`) or model (`openai/gpt-4o`)."""
-
-
 class ModelAlias(Section, frozen=True):
     """An entry of C{agents.defaults.models}."""
 
@@ -56,20 +45,119 @@ class ModelAlias(Section, frozen=True):
     """Generation parameters for this model, e.g. temperature."""
 
 
-class MemorySearch(Section, frozen=True):
-    """C{memorySearch}: which model turns texts into vectors, for POST /v1/embeddings too."""
+class ModelPolicy(Section, frozen=True):
+    """C{agents.defaults.modelPolicy}."""
 
+    allow: list[str] = []
+    """Model refs that may be used, with `*` wildcards; empty = as the keys of `models` say."""
+
+
+class MemoryQuery(Section, frozen=True):
+    """C{memorySearch.query}."""
+
+    max_results: Annotated[int, Meta(ge=1, le=50)] = 6
+    """Results when the model asks for no number."""
+    min_score: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """Results worth less are left out."""
+
+
+class MemorySearch(Section, frozen=True):
+    """C{memorySearch}: the agent's memory, and which model turns texts into vectors, for POST /v1/embeddings too."""
+
+    enabled: bool = True
+    """Offer memory_search and memory_get."""
     provider: str = ""
     """Name of a model provider; empty or auto = the first one that is known to embed, or else the embedded model."""
     model: str = ""
     """The provider's own id of the model; empty = its usual one."""
+    extra_paths: list[str] = []
+    """Files and directories searched besides MEMORY.md and memory/."""
+    vectors: bool | None = None
+    """Search by meaning too; unset = when provider or model is set."""
+    query: MemoryQuery = field(default_factory=MemoryQuery)
 
 
 class Subagents(Section, frozen=True):
-    """C{agents.defaults.subagents}."""
+    """C{agents.defaults.subagents}: runs that a run starts with sessions_spawn."""
 
     max_concurrent: PositiveInt = 8
     """Runs of sub-agents at work at the same time."""
+    max_children_per_agent: PositiveInt = 5
+    """Sub-agents that one session may have at work."""
+    archive_after_minutes: NonNegativeInt = 60
+    """How long the session of one that has ended is kept; 0 = for ever."""
+    model: str = ""
+    """Model ref; empty = that of the agent."""
+    thinking: Thinking = ""
+    """Thinking level; empty = that of the agent."""
+    run_timeout_seconds: NonNegativeInt = 0
+    """Longest run; 0 = that of the agent."""
+
+
+class AgentSubagents(Section, frozen=True):
+    """C{agents.list[].subagents}."""
+
+    allow_agents: list[str] = []
+    """Other agents that it may spawn, "*" = any; empty = only itself."""
+    model: str = ""
+    """Model ref of its sub-agents; empty = as the defaults say."""
+    thinking: Thinking = ""
+    """Thinking level of its sub-agents; empty = as the defaults say."""
+
+
+class MemoryFlush(Section, frozen=True):
+    """C{compaction.memoryFlush}: a silent turn before a compaction, for the agent to write down what lasts."""
+
+    enabled: bool = True
+    """Have it, where the agent can write to its workspace."""
+    soft_threshold_tokens: NonNegativeInt = 4000
+    """How long before the compaction."""
+    prompt: str = ""
+    """What the agent is told; empty = our own words."""
+
+
+class Compaction(Section, frozen=True):
+    """C{compaction}: what happens when a conversation grows beyond the model's window."""
+
+    enabled: bool = True
+    """Summarise it when it is nearly full, and when a provider refuses it for its length."""
+    reserve_tokens: PositiveInt = 16_384
+    """Tokens of the window kept free for the next turn."""
+    reserve_tokens_floor: NonNegativeInt = 20_000
+    """Least value of reserveTokens, for windows of 64,000 tokens and more."""
+    keep_recent_tokens: PositiveInt = 20_000
+    """Tokens of the newest messages that stay as they are."""
+    model: str = ""
+    """Model ref that summarises; empty = that of the run."""
+    memory_flush: MemoryFlush = field(default_factory=MemoryFlush)
+
+
+class ActiveHours(Section, frozen=True):
+    """C{heartbeat.activeHours}."""
+
+    start: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "00:00"
+    """HH:MM from which on."""
+    end: Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")] = "24:00"
+    """HH:MM until then."""
+    timezone: str = ""
+    """IANA name, or user or local; empty = that of the user."""
+
+
+class Heartbeat(Section, frozen=True):
+    """C{heartbeat}: a turn at intervals in which the agent looks whether something needs attention."""
+
+    every: Duration = ""
+    """Interval, e.g. 30m; empty or 0m = never. A number alone means minutes."""
+    active_hours: ActiveHours | None = None
+    """Hours of the day in which there are heartbeats; unset = always."""
+    model: str = ""
+    """Model ref; empty = that of the agent."""
+    session: str = ""
+    """Session it is in; empty = the main one."""
+    prompt: str = ""
+    """What the agent is asked; empty = our own words."""
+    ack_max_chars: NonNegativeInt = 300
+    """Longest text beside HEARTBEAT_OK that still counts as nothing to report."""
 
 
 class StructuredOutput(Section, frozen=True):
@@ -93,8 +181,27 @@ class AgentDefaults(Section, frozen=True):
     """Most characters of one workspace file in the prompt."""
     bootstrap_total_max_chars: PositiveInt = 60_000
     """Most characters of all workspace files in the prompt."""
+    skip_bootstrap: bool = False
+    """Do not put our templates into a new workspace."""
+    skills: list[str] | None = None
+    """Skills that agents are told of, by name; unset = all that are found."""
     user_timezone: str = ""
     """IANA name; empty = the host's."""
+    image_model: ModelChoice | str = ""
+    """Model that looks at images for the tool `image`; empty = the first one of the agent's own that can."""
+    model_policy: ModelPolicy = field(default_factory=ModelPolicy)
+    context_tokens: PositiveInt | None = None
+    """Tokens of a model's window that are used at most; unset = all."""
+    min_context_tokens: NonNegativeInt = 16_000
+    """Models with a smaller window are refused, but for the embedded one; 0 = none is."""
+    thinking_default: Thinking = ""
+    """Thinking level of runs that ask for none; empty = low for models that reason, off for others."""
+    verbose_default: Literal["off", "on"] = "off"
+    """Tell chat clients of tool calls."""
+    reasoning_default: Literal["off", "on", "stream"] = "off"
+    """Tell chat clients what the model thinks."""
+    compaction: Compaction = field(default_factory=Compaction)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     timeout_seconds: NonNegativeInt = 600
     """Longest run; 0 = no limit."""
     max_concurrent: PositiveInt = max(8, 4 * (os.cpu_count() or 1))
@@ -129,7 +236,16 @@ class AgentEntry(Section, frozen=True):
     model: ModelChoice | str = ""
     """Model ref, or an object with primary and fallbacks; empty = that of the defaults."""
     identity: Identity = field(default_factory=Identity)
-    tools: ToolPolicy = field(default_factory=ToolPolicy)
+    image_model: ModelChoice | str = ""
+    """Model for the tool `image`; empty = that of the defaults."""
+    thinking_default: Thinking = ""
+    """Thinking level of its runs; empty = as the defaults say."""
+    skills: list[str] | None = None
+    """Skills that it is told of; unset = as the defaults say."""
+    subagents: AgentSubagents = field(default_factory=AgentSubagents)
+    heartbeat: Heartbeat | None = None
+    """Unset = as the defaults say; when any agent has one of its own, only those agents have heartbeats."""
+    tools: AgentTools = field(default_factory=AgentTools)
     on_disconnect: OnDisconnect = ""
     """What happens to its runs when the client hangs up; empty = as the defaults say."""
     memory_search: MemorySearch = field(default_factory=MemorySearch)

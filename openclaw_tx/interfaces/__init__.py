@@ -7,14 +7,16 @@ embedders may hand in their own models and tools.
 
 from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
-from openclaw_tx.interfaces.runs import Push, Run, RunEngine, RunTimes
+from openclaw_tx.interfaces.runs import Push, Run, RunEngine, RunTimes, SystemEvents
 from openclaw_tx.interfaces.sessions import Sessions, TurnStart
-from openclaw_tx.interfaces.tools import Fetcher, Tool, ToolContext, Tools
+from openclaw_tx.interfaces.tools import Approvals, ConcurrentTool, Fetcher, Tool, ToolContext, Tools
 
 __all__ = [
     "Agents",
+    "Approvals",
     "Authenticator",
     "Authoriser",
+    "ConcurrentTool",
     "Embedder",
     "EmbeddingProvider",
     "Fetcher",
@@ -28,6 +30,7 @@ __all__ = [
     "RunEngine",
     "RunTimes",
     "Sessions",
+    "SystemEvents",
     "Tool",
     "ToolContext",
     "Tools",

@@ -85,3 +85,16 @@ class RunEngine(Protocol):
 
         @return: ends the subscription.
         """
+
+
+class SystemEvents(Protocol):
+    """News for agents, which a session's next run is told of before its message. Kept in memory."""
+
+    def add(self, session_key: str, text: str) -> None:
+        """Note one; of too many in one session the oldest go."""
+
+    def take(self, session_key: str) -> Sequence[str]:
+        """Those of a session, oldest first; they are gone then."""
+
+    def peek(self, session_key: str) -> Sequence[str]:
+        """Those of a session, oldest first."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from openclaw_tx.values import Entry, KeptEvents, Message, SessionEntry, StoredRun
+from openclaw_tx.values import CompactionMessage, Entry, KeptEvents, Message, SessionEntry, Spoken, StoredRun
 
 
 class TurnStart(Protocol):
@@ -20,13 +20,14 @@ class TurnStart(Protocol):
 
     @property
     def history(self) -> Sequence[Message]:
-        """The transcript before this turn, oldest first."""
+        """The transcript before this turn, oldest first. After a compaction it begins with the newest mark, and the
+        messages that the mark keeps follow it."""
 
 
 class Sessions(Protocol):
     """Sessions, transcripts and the ledger of runs. What a method returned for is durable."""
 
-    async def begin(self, run: StoredRun, messages: Sequence[Message]) -> TurnStart:
+    async def begin(self, run: StoredRun, messages: Sequence[Spoken]) -> TurnStart:
         """Open (creating if need be) the session of C{run}, read its history, and note the run as running together
         with those of the client's C{messages} that the session does not hold yet."""
 
@@ -65,7 +66,43 @@ class Sessions(Protocol):
 
     async def count(self, agent_id: str | None = None) -> int: ...
 
-    async def delete(self, key: str) -> bool: ...
+    async def delete(self, key: str) -> bool:
+        """Remove a session; its transcript is kept as a file of OpenClaw's form. False = there is none."""
+
+    async def patch(
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+    ) -> SessionEntry | None:
+        """Change a session's label, settings or extra fields; the rest stays as it is.
+
+        @param change: a pure function; called in another thread. What it raises is raised here, and nothing changes.
+        @param agent_id: make the session for this agent when there is none; "" = then None is given back.
+        """
+
+    async def reset(self, key: str) -> SessionEntry | None:
+        """Begin the session anew: another session id, an empty transcript, no token counts. The old transcript is
+        kept as a file of OpenClaw's form; label, settings but for the counts of compactions, and extra stay.
+
+        @return: the new entry; None = there is no such session.
+        """
+
+    async def append(self, key: str, messages: Sequence[Message], *, agent_id: str = "") -> SessionEntry | None:
+        """Put messages into a transcript outside of any run.
+
+        @param agent_id: as for L{patch}.
+        """
+
+    async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
+        """Put a mark into a transcript and count the compaction.
+
+        @return: False = the session has gone or begun anew meanwhile; nothing was written.
+        """
+
+    async def by_session_id(self, session_id: str) -> SessionEntry | None: ...
+
+    async def by_label(self, label: str, agent_id: str | None = None) -> SessionEntry | None: ...
+
+    async def spawned(self, key: str) -> Sequence[SessionEntry]:
+        """Sessions that runs of this session started."""
 
     async def close(self) -> None:
         """Finish what was asked, then release the database."""

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.interfaces.models import Agents
-from openclaw_tx.values import Agent, Fetched, FetchLimits, ToolResult, ToolSpec, Usage
+from openclaw_tx.values import (
+    Agent,
+    Approval,
+    ApprovalEnd,
+    Decision,
+    Fetched,
+    FetchLimits,
+    Principal,
+    ToolEvent,
+    ToolResult,
+    ToolSpec,
+    Usage,
+)
 
 
 class ToolContext(Protocol):
@@ -38,6 +50,28 @@ class ToolContext(Protocol):
     @property
     def clock(self) -> IReactorTime: ...
 
+    @property
+    def principal(self) -> Principal:
+        """Who asks; what the tool starts on its own is started as it."""
+
+    @property
+    def call_id(self) -> str:
+        """Of the model's tool call; "" when a client calls the tool itself."""
+
+    @property
+    def channel(self) -> str: ...
+
+    @property
+    def stateless(self) -> bool:
+        """The run's session ends with it: nothing can be sent to it later."""
+
+    @property
+    def spawned_by(self) -> str:
+        """Key of the session that started this run as a sub-agent; "" = it is none."""
+
+    def report(self, event: ToolEvent) -> None:
+        """Tell whoever watches the run; at most a few a second."""
+
     def sees_session(self, session_key: str) -> bool:
         """Whether whoever asks may know of a session, there or not; a tool tells of no others.
 
@@ -56,11 +90,44 @@ class Tool(Protocol):
         cancelling must stop the work within a second."""
 
 
+@runtime_checkable
+class ConcurrentTool(Protocol):
+    """A L{Tool} that only looks: calls of such tools that a model makes together run together."""
+
+    @property
+    def concurrent(self) -> bool: ...
+
+
 class Tools(Protocol):
     """The tools an agent may use under the policy of the moment."""
 
-    def allowed(self, agent: Agent, model_ref: str) -> Sequence[Tool]:
-        """Tools left by the narrowing chain (spec 7.2), in a stable order."""
+    def allowed(self, agent: Agent, model_ref: str, *, subagent: bool = False) -> Sequence[Tool]:
+        """Tools left by the narrowing chain (spec 7.2), in a stable order.
+
+        @param subagent: for a run that another run has spawned, which may do less.
+        """
+
+
+class Approvals(Protocol):
+    """People's words on what agents want to do. Everything fails closed."""
+
+    async def ask(self, approval: Approval) -> Decision | None:
+        """Wait for a person's word.
+
+        @return: None = nobody answered in time, which denies. Cancelling it takes the question back.
+        """
+
+    def resolve(self, approval_id: str, decision: Decision, by: Principal) -> bool:
+        """Answer. False when there is no such question (any more)."""
+
+    def pending(self) -> Sequence[Approval]:
+        """Those that wait, oldest first."""
+
+    def subscribe(self, listener: Callable[[Approval | ApprovalEnd], None]) -> Callable[[], None]:
+        """Tell C{listener} of every question and how it came out.
+
+        @return: ends the subscription.
+        """
 
 
 class Fetcher(Protocol):

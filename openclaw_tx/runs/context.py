@@ -8,10 +8,22 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from openclaw_tx.sessions.conversation import repaired
-from openclaw_tx.values import AssistantMessage, ImagePart, Message, TextPart, ToolResultMessage, UserMessage
+from openclaw_tx.values import (
+    AssistantMessage,
+    CompactionMessage,
+    ImagePart,
+    Message,
+    Spoken,
+    TextPart,
+    ToolResultMessage,
+    UserMessage,
+)
+
+SUMMARY_HEADING = "[The conversation so far, in short]"
+"""Begins the message that stands for a part of the conversation that was summarised."""
 
 
-def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Message, ...]:
+def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Spoken, ...]:
     """The messages of the next model call.
 
     Calls without results and results without calls are put right over history and turn together, since a client's tool
@@ -22,8 +34,11 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     @param history: the session before this turn, oldest first.
     @param turn: this turn so far: the client's messages, then answers and tool results.
     """
-    kept: list[Message] = []
+    kept: list[Spoken] = []
     for message in history:
+        if isinstance(message, CompactionMessage):
+            kept.append(summary_message(message))
+            continue
         if isinstance(message, AssistantMessage) and not message.text and not message.tool_calls:
             if message.stop_reason in ("error", "aborted", "interrupted"):
                 while kept and isinstance(kept[-1], UserMessage):
@@ -33,10 +48,17 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     calls = {
         call.id for message in (*kept, *turn) if isinstance(message, AssistantMessage) for call in message.tool_calls
     }
-    return repaired([*kept, *(_told(message, calls) for message in turn)])
+    said = (message for message in turn if not isinstance(message, CompactionMessage))
+    return repaired([*kept, *(_told(message, calls) for message in said)])
 
 
-def _told(message: Message, calls: set[str]) -> Message:
+def summary_message(mark: CompactionMessage) -> UserMessage:
+    """What the model reads in place of the part of a conversation that was summarised."""
+    text = f"{SUMMARY_HEADING}\n\n{mark.summary}"
+    return UserMessage(content=(TextPart(text=text),), timestamp_ms=mark.timestamp_ms)
+
+
+def _told(message: Spoken, calls: set[str]) -> Spoken:
     """A client's tool result whose call nobody knows of is told as text: it may be the very message to answer."""
     if not isinstance(message, ToolResultMessage) or message.tool_call_id in calls:
         return message
@@ -45,7 +67,7 @@ def _told(message: Message, calls: set[str]) -> Message:
     return UserMessage(content=(TextPart(text=text), *message.images), timestamp_ms=message.timestamp_ms)
 
 
-def _without_images(message: Message) -> Message:
+def _without_images(message: Spoken) -> Spoken:
     if isinstance(message, ToolResultMessage) and message.images:
         return replace(message, text=message.text or "[image]", images=())
     if not isinstance(message, UserMessage) or not any(isinstance(part, ImagePart) for part in message.content):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError
@@ -28,10 +28,12 @@ from openclaw_tx.values import (
     ModelReply,
     ModelRequest,
     Principal,
+    Spoken,
     TextPart,
     ToolCall,
     ToolChoice,
     ToolEnded,
+    ToolEvent,
     ToolResult,
     ToolResultMessage,
     ToolStarted,
@@ -52,6 +54,10 @@ class Outcome(Value, frozen=True):
     refusal: bool = False
 
 
+def _nobody(event: ToolEvent) -> None:
+    """Takes what nobody watches."""
+
+
 class CallContext(Value, frozen=True):
     """L{openclaw_tx.interfaces.ToolContext} for one call."""
 
@@ -63,6 +69,11 @@ class CallContext(Value, frozen=True):
     model: str
     usage: Usage
     clock: IReactorTime
+    call_id: str = ""
+    channel: str = "webchat"
+    stateless: bool = False
+    spawned_by: str = ""
+    report: Callable[[ToolEvent], None] = _nobody
 
     def sees_session(self, session_key: str) -> bool:
         """The run's own, and those within the bounds of its principal's credential."""
@@ -115,7 +126,7 @@ class AgentLoop:
         self._max_rounds = limits.max_tool_rounds
         self._repairs_left = limits.structured_output.max_repairs
         self._format = format_of(run.request.sampling)
-        self._rejected: list[Message] = []
+        self._rejected: list[Spoken] = []
         """Answers that did not match, each with the correction; the model sees them, the transcript does not."""
         self._clock = clock
         self._log = log
@@ -129,7 +140,10 @@ class AgentLoop:
         request = self._run.request
         refs = (request.model,) if request.model else self._agent.models
         info = self._models.info(refs[0])
-        own = {tool.spec.name: tool for tool in self._tools.allowed(self._agent, info.ref)}
+        own = {
+            tool.spec.name: tool
+            for tool in self._tools.allowed(self._agent, info.ref, subagent=bool(request.spawned_by))
+        }
         offered = () if request.tool_choice.mode == "none" else request.tools
         for position, spec in enumerate(request.tools):
             if spec.name in own:
@@ -281,6 +295,11 @@ class AgentLoop:
             model=f"{self._run.provider}/{self._run.model}",
             usage=self._run.usage,
             clock=self._clock,
+            call_id=call.id,
+            channel=self._run.request.channel,
+            stateless=self._run.request.stateless,
+            spawned_by=self._run.request.spawned_by,
+            report=self._report,
         )
         try:
             return await tool.call(arguments, context)
@@ -289,6 +308,10 @@ class AgentLoop:
         except Exception as error:
             self._log.failure("tool {name} failed", name=call.name)
             return ToolResult(text=f"{call.name} failed: {error}", is_error=True)
+
+    def _report(self, event: ToolEvent) -> None:
+        if not self._run.ended:
+            self._run.emit([event])
 
     def _refused(self, call: ToolCall, text: str) -> ToolResult:
         self._run.emit([ToolStarted(call_id=call.id, name=call.name, arguments=call.arguments)])
@@ -303,6 +326,7 @@ class AgentLoop:
                 tool_call_id=call.id,
                 tool_name=call.name,
                 text=text,
+                images=result.images,
                 is_error=result.is_error,
                 details=result.details,
                 timestamp_ms=self._now_ms(),

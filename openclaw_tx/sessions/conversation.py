@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from openclaw_tx.values import AssistantMessage, Message, ToolResultMessage, UserMessage
+from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Spoken, ToolResultMessage, UserMessage
 
 MAX_COMPARED = 4000
 """How many of the client's newest messages are compared; older ones count as held."""
@@ -23,7 +23,7 @@ MISSING_RESULT = "No result was recorded for this tool call."
 """Text of a result that L{repaired} had to make up."""
 
 
-def unheld(history: Sequence[Message], messages: Sequence[Message]) -> tuple[Message, ...]:
+def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spoken, ...]:
     """Which of the client's messages the session does not hold yet, in their order.
 
     The last one is the current message and always new. The others are looked for in the history, in order:
@@ -43,7 +43,7 @@ def unheld(history: Sequence[Message], messages: Sequence[Message]) -> tuple[Mes
         return tuple(messages)
     past = messages[:-1][-MAX_COMPARED:]
     visible = frozenset(_call_ids(past))
-    held = _groups(history, visible)
+    held = _groups([each for each in history if not isinstance(each, CompactionMessage)], visible)
     client = _groups(past, visible)
     if client and client[0].words:
         client[0] = _placed(client[0], held)
@@ -58,7 +58,7 @@ def unheld(history: Sequence[Message], messages: Sequence[Message]) -> tuple[Mes
     return (*(message for group in new for message in group.messages), messages[-1])
 
 
-def repaired(messages: Sequence[Message]) -> tuple[Message, ...]:
+def repaired(messages: Sequence[Spoken]) -> tuple[Spoken, ...]:
     """A conversation in which every tool call is followed at once by exactly one result (spec 4.3).
 
     Results of no call and second results are dropped, displaced ones are moved to their call, missing ones are made up
@@ -66,8 +66,8 @@ def repaired(messages: Sequence[Message]) -> tuple[Message, ...]:
 
     @param messages: history and current turn together, oldest first; a result may stand in another turn than its call.
     """
-    slots: list[list[Message | None]] = []
-    awaited: dict[str, list[tuple[list[Message | None], int]]] = {}
+    slots: list[list[Spoken | None]] = []
+    awaited: dict[str, list[tuple[list[Spoken | None], int]]] = {}
     for message in messages:
         if isinstance(message, ToolResultMessage):
             places = awaited.get(message.tool_call_id)
@@ -90,7 +90,7 @@ def repaired(messages: Sequence[Message]) -> tuple[Message, ...]:
     )
 
 
-def _made_up(message: Message | None, number: int) -> ToolResultMessage:
+def _made_up(message: Spoken | None, number: int) -> ToolResultMessage:
     assert isinstance(message, AssistantMessage)
     call = message.tool_calls[number]
     return ToolResultMessage(
@@ -110,10 +110,10 @@ class _Group(NamedTuple):
     words: str
     """An answer's text without white space; "" for other messages."""
     calls: frozenset[str]
-    messages: tuple[Message, ...]
+    messages: tuple[Spoken, ...]
 
 
-def _call_ids(messages: Sequence[Message]) -> list[str]:
+def _call_ids(messages: Sequence[Spoken]) -> list[str]:
     """Ids of the tool calls that the client knows of."""
     ids = []
     for message in messages:
@@ -124,7 +124,7 @@ def _call_ids(messages: Sequence[Message]) -> list[str]:
     return ids
 
 
-def _groups(messages: Sequence[Message], visible: frozenset[str]) -> list[_Group]:
+def _groups(messages: Sequence[Spoken], visible: frozenset[str]) -> list[_Group]:
     """The messages as the client sees them, without tools it does not know of and answers that say nothing."""
     groups: list[_Group] = []
     before: Hashable = None

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec.structs import replace
 
 from openclaw_tx.sessions.keys import is_leftover
 from openclaw_tx.sessions.records import encoded, entry_columns, entry_of, messages_of
 from openclaw_tx.sessions.worker import Connection
-from openclaw_tx.values import Message, SessionEntry
+from openclaw_tx.values import CompactionMessage, Message, SessionEntry
 
 HISTORY_MESSAGES = 4000
 """Newest messages of a session that are ever loaded; older ones stay in the store."""
@@ -74,6 +76,55 @@ def append(connection: Connection, entry: SessionEntry, position: int, added: Se
         total_tokens=entry.total_tokens,
         next_position=position + len(added),
     )
+
+
+def since_mark(messages: Sequence[Message]) -> list[Message]:
+    """What the model still reads of a transcript: the newest mark of a compaction, what it keeps, what came after."""
+    for place in range(len(messages) - 1, -1, -1):
+        mark = messages[place]
+        if isinstance(mark, CompactionMessage):
+            kept = messages[max(0, place - mark.kept) : place]
+            return [mark, *(each for each in kept if not isinstance(each, CompactionMessage)), *messages[place + 1 :]]
+    return list(messages)
+
+
+def patch(
+    connection: Connection, key: str, change: Callable[[SessionEntry], SessionEntry], now_ms: int
+) -> SessionEntry | None:
+    """See L{openclaw_tx.interfaces.Sessions.patch}; makes no session."""
+    found = find(connection, key)
+    if found is None:
+        return None
+    changed = change(found[0])
+    entry = replace(
+        found[0],
+        label=changed.label,
+        extra=changed.extra,
+        settings=changed.settings,
+        updated_at_ms=max(found[0].updated_at_ms, now_ms),
+    )
+    columns = entry_columns(entry, 0)
+    names = ("updated_at_ms", "label", "extra", "settings", "spawned_by")
+    connection.run(connection.statements.patch_entry, the_key=key, **{name: columns[name] for name in names})
+    return entry
+
+
+def by_session_id(connection: Connection, session_id: str) -> SessionEntry | None:
+    """See L{openclaw_tx.interfaces.Sessions.by_session_id}."""
+    row = connection.run(connection.statements.entry_of_session, the_session=session_id).fetchone()
+    return entry_of(row) if row is not None else None
+
+
+def by_label(connection: Connection, label: str, agent_id: str | None) -> SessionEntry | None:
+    """See L{openclaw_tx.interfaces.Sessions.by_label}: of several the one used last."""
+    rows = connection.run(connection.statements.entry_of_label, the_label=label, the_limit=MAX_LISTED)
+    return next((entry for entry in map(entry_of, rows) if agent_id is None or entry.agent_id == agent_id), None)
+
+
+def spawned(connection: Connection, key: str) -> list[SessionEntry]:
+    """See L{openclaw_tx.interfaces.Sessions.spawned}."""
+    rows = connection.run(connection.statements.entries_spawned, the_key=key, the_limit=MAX_LISTED)
+    return [entry_of(row) for row in rows]
 
 
 def transcript(connection: Connection, key: str, limit: int) -> list[Message]:

@@ -13,7 +13,7 @@ from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
 from openclaw_tx.sessions.worker import Connection
-from openclaw_tx.values import AssistantMessage, KeptEvents, Message, RunResult, SessionEntry, StoredRun, Value
+from openclaw_tx.values import AssistantMessage, KeptEvents, Message, RunResult, SessionEntry, Spoken, StoredRun, Value
 
 MAX_RUNS = 50_000
 """Ended runs that are kept at most."""
@@ -56,7 +56,7 @@ class Ledger:
         self._grown = 0
         """Characters of events written since they were last trimmed."""
 
-    def begin(self, connection: Connection, run: StoredRun, messages: Sequence[Message]) -> Turn:
+    def begin(self, connection: Connection, run: StoredRun, messages: Sequence[Spoken]) -> Turn:
         """See L{openclaw_tx.interfaces.Sessions.begin}.
 
         @raise GatewayError: C{idempotency_key_conflict}: a run of this id ended well, or is live in another process.
@@ -74,7 +74,41 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
-        return Turn(entry=entry, history=tuple(history), added=added, noted=noted)
+        return Turn(entry=entry, history=tuple(entries.since_mark(history)), added=added, noted=noted)
+
+    def reset(self, connection: Connection, key: str, now_ms: int) -> SessionEntry | None:
+        """See L{openclaw_tx.interfaces.Sessions.reset}."""
+        found = entries.find(connection, key)
+        if found is None:
+            return None
+        old = found[0]
+        settings = msgspec.structs.replace(
+            old.settings, compaction_count=0, memory_flush_at=0, memory_flush_compaction_count=None
+        )
+        entry = SessionEntry(
+            key=old.key,
+            agent_id=old.agent_id,
+            session_id=self._new_id(),
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+            label=old.label,
+            extra=old.extra,
+            settings=settings,
+        )
+        entries.remove(connection, old.session_id)
+        entries.add(connection, entry)
+        return entry
+
+    def made(self, connection: Connection, key: str, agent_id: str, now_ms: int) -> tuple[SessionEntry, int] | None:
+        """A session and where its transcript goes on; made for C{agent_id} when there is none and that is given."""
+        found = entries.find(connection, key)
+        if found is not None or not agent_id:
+            return found
+        entry = SessionEntry(
+            key=key, agent_id=agent_id, session_id=self._new_id(), created_at_ms=now_ms, updated_at_ms=now_ms
+        )
+        entries.add(connection, entry)
+        return entry, 0
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
         """Undo L{begin}: nobody learnt that the run was begun."""
@@ -193,19 +227,9 @@ class Ledger:
 
     def _session(self, connection: Connection, run: StoredRun) -> tuple[SessionEntry, int]:
         """The run's session, made if need be, and where its transcript goes on."""
-        found = entries.find(connection, run.session_key)
-        if found is not None:
-            return found
-        now = run.started_at_ms or run.queued_at_ms
-        entry = SessionEntry(
-            key=run.session_key,
-            agent_id=run.agent_id,
-            session_id=self._new_id(),
-            created_at_ms=now,
-            updated_at_ms=now,
-        )
-        entries.add(connection, entry)
-        return entry, 0
+        made = self.made(connection, run.session_key, run.agent_id, run.started_at_ms or run.queued_at_ms)
+        assert made is not None
+        return made
 
     def _append(self, connection: Connection, end: TurnEnd, entry: SessionEntry, position: int) -> None:
         usage = end.run.result.usage if end.run.result is not None else None

@@ -95,7 +95,9 @@ def build_sessions(store: str, state_dir: str, parts: StoreParts, log: Logger) -
         parts.call_from_thread(log.warn, "{text}", text=text)
 
     database = SqliteDatabase(path, owners, seconds=parts.seconds, report=report, busy_ms=parts.busy_ms)
-    return SqlSessions(GroupCommit(database, parts.create_worker(), parts.call_from_thread), owners, parts.new_id)
+    return SqlSessions(
+        GroupCommit(database, parts.create_worker(), parts.call_from_thread), owners, parts.new_id, parts.seconds
+    )
 
 
 async def open_sessions(store: str, state_dir: str, parts: StoreParts, log: Logger) -> SqlSessions:

@@ -42,7 +42,14 @@ def _add_run_events(connection: sqlite3.Connection) -> None:
     )
 
 
-UPGRADES: tuple[Upgrade, ...] = (_add_run_events,)
+def _add_settings(connection: sqlite3.Connection) -> None:
+    """Version 3: what is set for a session, and which session spawned it."""
+    connection.execute("ALTER TABLE sessions ADD COLUMN settings TEXT DEFAULT '{}' NOT NULL")
+    connection.execute("ALTER TABLE sessions ADD COLUMN spawned_by TEXT")
+    connection.execute("CREATE INDEX sessions_by_parent ON sessions (spawned_by)")
+
+
+UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings)
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 
 

@@ -9,27 +9,26 @@ from typing import Any
 import msgspec
 
 from openclaw_tx.values import (
-    AssistantMessage,
     Entry,
     Message,
     RunResult,
     SessionEntry,
+    SessionSettings,
     StoredRun,
-    ToolResultMessage,
-    UserMessage,
 )
 from openclaw_tx.wire.openai_chat_render import encode
 
-_ENTRY_EXTRA = 12
-"""Column of C{extra} in an entry's row."""
+_EXTRA, _SETTINGS = 12, 13
+"""Columns of an entry's row that are JSON."""
 
 # What a tool put into its details may be anything; a turn is not lost over it.
 _encoder = msgspec.json.Encoder(enc_hook=repr)
-_message = msgspec.json.Decoder[UserMessage | AssistantMessage | ToolResultMessage](Message)
+_message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _messages = msgspec.json.Decoder(tuple[Message, ...])
 _result = msgspec.json.Decoder(RunResult)
 _events = msgspec.json.Decoder(list[Entry])
 _extra = msgspec.json.Decoder(dict[str, Any])
+_settings = msgspec.json.Decoder(SessionSettings)
 
 
 def encoded(value: object) -> str:
@@ -89,6 +88,8 @@ def entry_columns(entry: SessionEntry, next_position: int) -> dict[str, Any]:
     """A session's row."""
     columns: dict[str, Any] = {name: getattr(entry, name) for name in entry.__struct_fields__}
     columns["extra"] = encoded(entry.extra)
+    columns["settings"] = encoded(entry.settings)
+    columns["spawned_by"] = entry.settings.spawned_by or None
     columns["next_position"] = next_position
     return columns
 
@@ -108,7 +109,8 @@ def entry_of(row: Sequence[Any]) -> SessionEntry:
         output_tokens=row[9],
         total_tokens=row[10],
         label=row[11],
-        extra=_extra.decode(row[_ENTRY_EXTRA]),
+        extra=_extra.decode(row[_EXTRA]),
+        settings=_settings.decode(row[_SETTINGS]),
     )
 
 

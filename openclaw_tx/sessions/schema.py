@@ -37,7 +37,7 @@ from sqlalchemy.sql import ClauseElement
 
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the tables below; L{openclaw_tx.sessions.migrations} leads older files here."""
 
 metadata = MetaData()
@@ -59,9 +59,13 @@ sessions = Table(
     Column("label", Text, nullable=False),
     Column("extra", Text, nullable=False),
     Column("next_position", Integer, nullable=False),
+    Column("settings", Text, nullable=False, server_default="{}"),
+    Column("spawned_by", Text),
     Index("sessions_by_age", "updated_at_ms"),
+    Index("sessions_by_parent", "spawned_by"),
 )
-"""One row a session: L{openclaw_tx.values.SessionEntry}, C{extra} as JSON, and where its transcript goes on."""
+"""One row a session: L{openclaw_tx.values.SessionEntry}, C{extra} and C{settings} as JSON, where its transcript goes
+on, and once more the C{spawned_by} of its settings."""
 
 messages = Table(
     "messages",
@@ -116,7 +120,7 @@ run_events = Table(
 )
 """Events of durable runs: each row a list of L{openclaw_tx.values.Entry} as JSON, the first of them number C{seq}."""
 
-_ENTRY = [column for column in sessions.c if column.name != "next_position"]
+_ENTRY = [column for column in sessions.c if column.name not in ("next_position", "spawned_by")]
 
 
 class Statements:
@@ -148,7 +152,15 @@ class Statements:
         self.entries_of_agent_found = ready(listing.where(sessions.c.agent_id == agent_id, found))
         self.count = ready(select(func.count()).select_from(sessions))
         self.count_of_agent = ready(select(func.count()).select_from(sessions).where(sessions.c.agent_id == agent_id))
+        self.entry_of_session = ready(select(*_ENTRY).where(sessions.c.session_id == session_id))
+        self.entry_of_label = ready(listing.where(sessions.c.label == bindparam("the_label", type_=Text)))
+        self.entries_spawned = ready(listing.where(sessions.c.spawned_by == key))
         self.add_entry = ready(insert(sessions))
+        self.patch_entry = ready(
+            update(sessions)
+            .where(sessions.c.key == key)
+            .values({name: bindparam(name) for name in ("updated_at_ms", "label", "extra", "settings", "spawned_by")})
+        )
         self.update_entry = ready(
             update(sessions)
             .where(sessions.c.session_id == session_id)

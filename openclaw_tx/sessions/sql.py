@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from twisted.internet.defer import CancelledError
 
 from openclaw_tx.sessions import entries, run_events
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.worker import Connection, GroupCommit
-from openclaw_tx.values import Entry, KeptEvents, Message, SessionEntry, StoredRun
+from openclaw_tx.values import CompactionMessage, Entry, KeptEvents, Message, SessionEntry, Spoken, StoredRun
 
 KEEP_RUNS_MS = 24 * 3600 * 1000
 """How long the ledger remembers runs that ended."""
@@ -31,15 +33,22 @@ class SqlSessions:
     (L{entries.HISTORY_MESSAGES}, L{entries.HISTORY_BYTES}); a listing gives 10,000 sessions at most.
     """
 
-    def __init__(self, jobs: GroupCommit, owners: Owners, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, jobs: GroupCommit, owners: Owners, new_id: Callable[[], str], seconds: Callable[[], float]
+    ) -> None:
         """
         @param jobs: where the database is.
         @param owners: this process and others that use the database.
         @param new_id: makes session ids.
+        @param seconds: the time.
         """
+        self._seconds = seconds
         self._jobs = jobs
         self._owners = owners
         self._ledger = Ledger(owners, new_id)
+
+    def _now_ms(self) -> int:
+        return int(self._seconds() * 1000)
 
     @property
     def healthy(self) -> bool:
@@ -54,7 +63,7 @@ class SqlSessions:
         """
         await self._jobs.submit(_nothing, writes=False)
 
-    async def begin(self, run: StoredRun, messages: Sequence[Message]) -> Turn:
+    async def begin(self, run: StoredRun, messages: Sequence[Spoken]) -> Turn:
         """See L{openclaw_tx.interfaces.Sessions.begin}.
 
         @raise GatewayError: C{idempotency_key_conflict}: a run of this id ended well or is live in another process.
@@ -159,10 +168,71 @@ class SqlSessions:
         """See L{openclaw_tx.interfaces.Sessions.delete}."""
         return await self._jobs.submit(lambda connection: entries.delete(connection, key))
 
+    async def patch(
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+    ) -> SessionEntry | None:
+        """See L{openclaw_tx.interfaces.Sessions.patch}."""
+
+        def patch(connection: Connection) -> SessionEntry | None:
+            now = self._now_ms()
+            self._ledger.made(connection, key, agent_id, now)
+            return entries.patch(connection, key, change, now)
+
+        return await self._jobs.submit(patch)
+
+    async def reset(self, key: str) -> SessionEntry | None:
+        """See L{openclaw_tx.interfaces.Sessions.reset}."""
+        return await self._jobs.submit(lambda connection: self._ledger.reset(connection, key, self._now_ms()))
+
+    async def append(self, key: str, messages: Sequence[Message], *, agent_id: str = "") -> SessionEntry | None:
+        """See L{openclaw_tx.interfaces.Sessions.append}."""
+        messages = tuple(messages)
+
+        def append(connection: Connection) -> SessionEntry | None:
+            now = self._now_ms()
+            made = self._ledger.made(connection, key, agent_id, now)
+            if made is None:
+                return None
+            entry = replace(made[0], updated_at_ms=max(made[0].updated_at_ms, now))
+            entries.append(connection, entry, made[1], messages)
+            return entry
+
+        return await self._jobs.submit(append)
+
+    async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
+        """See L{openclaw_tx.interfaces.Sessions.compact}."""
+
+        def compact(connection: Connection) -> bool:
+            found = entries.find(connection, key)
+            if found is None or found[0].session_id != session_id:
+                return False
+            entries.append(connection, found[0], found[1], (mark,))
+            entries.patch(connection, key, _compacted, found[0].updated_at_ms)
+            return True
+
+        return await self._jobs.submit(compact)
+
+    async def by_session_id(self, session_id: str) -> SessionEntry | None:
+        """See L{openclaw_tx.interfaces.Sessions.by_session_id}."""
+        return await self._jobs.submit(lambda connection: entries.by_session_id(connection, session_id), writes=False)
+
+    async def by_label(self, label: str, agent_id: str | None = None) -> SessionEntry | None:
+        """See L{openclaw_tx.interfaces.Sessions.by_label}."""
+        return await self._jobs.submit(lambda connection: entries.by_label(connection, label, agent_id), writes=False)
+
+    async def spawned(self, key: str) -> Sequence[SessionEntry]:
+        """See L{openclaw_tx.interfaces.Sessions.spawned}."""
+        return await self._jobs.submit(lambda connection: entries.spawned(connection, key), writes=False)
+
     async def close(self) -> None:
         """See L{openclaw_tx.interfaces.Sessions.close}."""
         await self._jobs.close()
         self._owners.release()
+
+
+def _compacted(entry: SessionEntry) -> SessionEntry:
+    settings = replace(entry.settings, compaction_count=entry.settings.compaction_count + 1)
+    return replace(entry, settings=settings)
 
 
 def _nothing(connection: Connection) -> None:

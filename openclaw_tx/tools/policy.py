@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from openclaw_tx.config.schema_agents import ToolPolicy
+from openclaw_tx.config.schema_tools import ToolPolicy
 
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     "group:fs": ("read", "write", "edit", "apply_patch"),
@@ -48,6 +48,20 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
 }
 """Profile -> what it allows; empty = everything."""
 
+SUBAGENT_DENY = (
+    "sessions_list",
+    "sessions_history",
+    "sessions_send",
+    "sessions_spawn",
+    "session_status",
+    "gateway",
+    "agents_list",
+    "cron",
+    "memory_search",
+    "memory_get",
+)
+"""What a sub-agent may not use, unless C{tools.subagents.tools.allow} names it."""
+
 NO_POLICY = ToolPolicy()
 
 
@@ -66,6 +80,16 @@ def allowed(names: Iterable[str], shared: ToolPolicy, own: ToolPolicy, model_ref
     ]
     tests = [(Matcher(allow), Matcher(deny)) for allow, deny in stages]
     return [name for name in names if all(_passes(name, allow, deny) for allow, deny in tests)]
+
+
+def for_subagent(names: Iterable[str], policy: ToolPolicy) -> list[str]:
+    """The names that a sub-agent may use, the last stage of the chain.
+
+    @param policy: C{tools.subagents.tools} of the configuration.
+    """
+    allow, deny = Matcher(list_of(policy)), Matcher(policy.deny)
+    usual = Matcher([name for name in SUBAGENT_DENY if allow.is_empty or not allow.matches(name)])
+    return [name for name in names if not usual.matches(name) and _passes(name, allow, deny)]
 
 
 def _profile_stage(own: ToolPolicy, shared: ToolPolicy) -> tuple[list[str], list[str]]:
@@ -133,4 +157,15 @@ def wildcard(text: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(piece) for piece in re.split(r"\*+", text)), re.DOTALL)
 
 
-__all__ = ["ALIASES", "GROUPS", "NATIVE", "PLUGINS", "PROFILES", "Matcher", "allowed", "by_provider"]
+__all__ = [
+    "ALIASES",
+    "GROUPS",
+    "NATIVE",
+    "PLUGINS",
+    "PROFILES",
+    "SUBAGENT_DENY",
+    "Matcher",
+    "allowed",
+    "by_provider",
+    "for_subagent",
+]

@@ -34,27 +34,30 @@ class ToolBox:
             folded.add(name.lower())
             self._tools[name] = tool
         self._config: Config | None = None
-        self._kept: OrderedDict[tuple[str, str], tuple[Tool, ...]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, bool], tuple[Tool, ...]] = OrderedDict()
 
-    def allowed(self, agent: Agent, model_ref: str) -> Sequence[Tool]:
-        """Tools left by the narrowing chain (spec 7.2), in a stable order."""
+    def allowed(self, agent: Agent, model_ref: str, *, subagent: bool = False) -> Sequence[Tool]:
+        """See L{openclaw_tx.interfaces.Tools.allowed}."""
         config = self._settings()
         if config is not self._config:
             self._config = config
             self._kept.clear()
-        key = (agent.id, model_ref)
+        key = (agent.id, model_ref, subagent)
         found = self._kept.get(key)
         if found is None:
-            found = self._kept[key] = self._narrowed(config, agent.id, model_ref)
+            found = self._kept[key] = self._narrowed(config, agent.id, model_ref, subagent)
             if len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(key)
         return found
 
-    def _narrowed(self, config: Config, agent_id: str, model_ref: str) -> tuple[Tool, ...]:
+    def _narrowed(self, config: Config, agent_id: str, model_ref: str, subagent: bool) -> tuple[Tool, ...]:
         own = next((entry.tools for entry in config.agents.entries if entry.id == agent_id), policy.NO_POLICY)
-        return tuple(self._tools[name] for name in policy.allowed(self._tools, config.tools, own, model_ref))
+        names = policy.allowed(self._tools, config.tools, own, model_ref)
+        if subagent:
+            names = policy.for_subagent(names, config.tools.subagents.tools)
+        return tuple(self._tools[name] for name in names)
 
 
 __all__ = ["ToolBox"]

@@ -4,12 +4,15 @@ Vocabulary (spec): I{agent id} = lower-case slug; I{session key} = routing bucke
 I{run id} = one agent turn. Times named C{_ms} are epoch milliseconds, those named C{_s} are seconds.
 """
 
+from openclaw_tx.values.approvals import Approval, ApprovalEnd, Decision
 from openclaw_tx.values.conversation import (
     AssistantMessage,
+    CompactionMessage,
     FinishReason,
     ImagePart,
     Message,
     Part,
+    Spoken,
     StopReason,
     TextPart,
     ToolCall,
@@ -23,11 +26,15 @@ from openclaw_tx.values.conversation import (
 from openclaw_tx.values.fetching import Fetched, FetchLimits
 from openclaw_tx.values.models import Agent, Embeddings, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.values.runs import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Compacting,
     Entry,
     KeptEvents,
     MessageEnded,
     ModelAnswered,
     ModelEvent,
+    PromptMode,
     ReasoningDelta,
     RunEnded,
     RunEvent,
@@ -36,19 +43,29 @@ from openclaw_tx.values.runs import (
     RunStarted,
     RunState,
     RunStatus,
-    SessionEntry,
     StoredRun,
     TextDelta,
     ToolCallDelta,
     ToolEnded,
+    ToolEvent,
+    ToolProgress,
     ToolStarted,
+    Trigger,
 )
+from openclaw_tx.values.sessions import SessionEntry, SessionSettings
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
     "Agent",
+    "Approval",
+    "ApprovalEnd",
+    "ApprovalRequested",
+    "ApprovalResolved",
     "AssistantMessage",
+    "Compacting",
+    "CompactionMessage",
     "Credentials",
+    "Decision",
     "Embeddings",
     "Entry",
     "FetchLimits",
@@ -65,6 +82,7 @@ __all__ = [
     "ModelRequest",
     "Part",
     "Principal",
+    "PromptMode",
     "ReasoningDelta",
     "RunEnded",
     "RunEvent",
@@ -75,6 +93,8 @@ __all__ = [
     "RunStatus",
     "Sampling",
     "SessionEntry",
+    "SessionSettings",
+    "Spoken",
     "StopReason",
     "StoredRun",
     "Target",
@@ -84,10 +104,13 @@ __all__ = [
     "ToolCallDelta",
     "ToolChoice",
     "ToolEnded",
+    "ToolEvent",
+    "ToolProgress",
     "ToolResult",
     "ToolResultMessage",
     "ToolSpec",
     "ToolStarted",
+    "Trigger",
     "Usage",
     "UserMessage",
     "Value",

@@ -103,7 +103,22 @@ class ToolResultMessage(Value, frozen=True, tag="toolResult", omit_defaults=True
     timestamp_ms: int = 0
 
 
-Message = UserMessage | AssistantMessage | ToolResultMessage
+class CompactionMessage(Value, frozen=True, tag="compaction", omit_defaults=True):
+    """A mark in a transcript: what stands before it is told to the model as this summary from now on."""
+
+    summary: str
+    kept: int = 0
+    """How many of the messages right before the mark the model still reads as they are."""
+    tokens_before: int = 0
+    """Size of the context before."""
+    timestamp_ms: int = 0
+
+
+Spoken = UserMessage | AssistantMessage | ToolResultMessage
+"""What clients send and models read."""
+
+Message = Spoken | CompactionMessage
+"""What transcripts hold."""
 
 
 class ToolSpec(Value, frozen=True):
@@ -122,6 +137,7 @@ class ToolResult(Value, frozen=True):
     text: str
     details: Any = None
     is_error: bool = False
+    images: tuple[ImagePart, ...] = ()
 
 
 class ToolChoice(Value, frozen=True):

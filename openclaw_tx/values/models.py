@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from openclaw_tx.values.conversation import FinishReason, Message, ToolCall, ToolChoice, ToolSpec, Usage
+from openclaw_tx.values.conversation import FinishReason, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
 from openclaw_tx.values.value import Value
 
 
@@ -65,12 +65,14 @@ class ModelRequest(Value, frozen=True):
     """One call of a model."""
 
     system: str
-    messages: tuple[Message, ...]
+    messages: tuple[Spoken, ...]
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: ToolChoice = ToolChoice()
     sampling: Sampling = Sampling()
     traceparent: str = ""
     """W3C trace context to call the provider with; "" = none."""
+    session: str = ""
+    """Stable name of the conversation, so that a provider's key and its prompt cache stay with it; "" = it has none."""
 
 
 class Embeddings(Value, frozen=True):

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from openclaw_tx.errors import ErrorInfo
-from openclaw_tx.values.conversation import FinishReason, Message, ToolCall, ToolChoice, ToolSpec, Usage
+from openclaw_tx.values.approvals import Approval, Decision
+from openclaw_tx.values.conversation import FinishReason, Message, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
 from openclaw_tx.values.models import Sampling
 from openclaw_tx.values.value import Value
+
+Trigger = Literal["user", "heartbeat", "cron", "hook", "agent", "subagent", "announce", "memory"]
+"""C{agent}: another agent's message; C{announce}: news of a sub-agent; C{memory}: the silent turn before a
+compaction."""
+PromptMode = Literal["full", "minimal", "none"]
+"""How much of a system prompt: all sections, those for a sub-agent, or the identity alone (spec 3.3)."""
 
 
 class RunRequest(Value, frozen=True):
@@ -17,7 +24,7 @@ class RunRequest(Value, frozen=True):
     """Also the idempotency key."""
     agent_id: str
     session_key: str
-    messages: tuple[Message, ...]
+    messages: tuple[Spoken, ...]
     """The client's conversation; the last one (user or tool result) is the current message."""
     stateless: bool = False
     """True: the session ends with the run and nothing of it is stored."""
@@ -42,6 +49,13 @@ class RunRequest(Value, frozen=True):
     idempotency: str = ""
     """Digest of the client's Idempotency-Key and of whose it is, by which a repeated request finds the run; "" = it
     sent none."""
+    thinking: str = ""
+    """Thinking level: off, minimal, low, medium, high or xhigh; "" = as C{sampling}, the session or the agent say."""
+    trigger: Trigger = "user"
+    """What started it."""
+    spawned_by: str = ""
+    """Key of the session whose run started it, for a sub-agent; "" = none did. It narrows the tools."""
+    prompt_mode: PromptMode = "full"
     traceparent: str = ""
     """W3C trace context. The surfaces hand in the client's as it came; the engine puts the run's own span in its place,
     in the same trace, or in a new one where there was none."""
@@ -194,6 +208,42 @@ class ToolStarted(Value, frozen=True, tag="toolStart"):
     arguments: Any
 
 
+class ToolProgress(Value, frozen=True, tag="toolUpdate"):
+    """One of the agent's own tools tells how far it is."""
+
+    call_id: str
+    name: str
+    text: str
+
+
+class ApprovalRequested(Value, frozen=True, tag="approval"):
+    """A tool waits for a person's word."""
+
+    call_id: str
+    approval: Approval
+
+
+class ApprovalResolved(Value, frozen=True, tag="approvalEnd"):
+    """A tool waits no more."""
+
+    call_id: str
+    approval_id: str
+    decision: Decision
+    expired: bool = False
+    """Nobody answered in time."""
+
+
+class Compacting(Value, frozen=True, tag="compaction", omit_defaults=True):
+    """The conversation is being summarised, or has been."""
+
+    phase: Literal["start", "end"]
+    reason: Literal["threshold", "overflow", "manual"] = "threshold"
+    ok: bool = True
+    """At the end: it was done."""
+    will_retry: bool = False
+    """At the end: the model is asked again."""
+
+
 class ToolEnded(Value, frozen=True, tag="toolEnd"):
     """One of the agent's own tools gave its result."""
 
@@ -218,9 +268,15 @@ RunEvent = (
     | ToolCallDelta
     | MessageEnded
     | ToolStarted
+    | ToolProgress
+    | ApprovalRequested
+    | ApprovalResolved
     | ToolEnded
+    | Compacting
     | RunEnded
 )
+ToolEvent = ToolProgress | ApprovalRequested | ApprovalResolved
+"""What a tool may tell while it is at work."""
 ModelEvent = ModelAnswered | TextDelta | ReasoningDelta | ToolCallDelta
 
 
@@ -231,26 +287,6 @@ class Entry(Value, frozen=True):
     """From 1, without holes, for each run."""
     ts_ms: int
     event: RunEvent
-
-
-class SessionEntry(Value, frozen=True, omit_defaults=True):
-    """What is known of a session besides its transcript. Field names are OpenClaw's."""
-
-    key: str
-    agent_id: str
-    session_id: str
-    created_at_ms: int
-    updated_at_ms: int
-    aborted_last_run: bool = False
-    model_provider: str = ""
-    model: str = ""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    total_tokens: int = 0
-    """Prompt size of the last model call: what the context now holds."""
-    label: str = ""
-    extra: dict[str, Any] = {}
-    """Entry fields of OpenClaw that this gateway does not interpret; kept as they are."""
 
 
 class StoredRun(Value, frozen=True, omit_defaults=True):

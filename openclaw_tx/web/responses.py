@@ -17,7 +17,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Fetcher, Run, Sessions
 from openclaw_tx.runs.archive import Archive
 from openclaw_tx.sessions.keys import openai_key
-from openclaw_tx.values import Message, Principal, RunRequest
+from openclaw_tx.values import CompactionMessage, Message, Principal, RunRequest
 from openclaw_tx.web.addressing import PREVIOUS, address, channel_header, model_header
 from openclaw_tx.web.answers import Answers, Rendering
 from openclaw_tx.web.exchange import Exchange
@@ -114,7 +114,8 @@ class Responses(Endpoint):
         stateless = not wanted.store and not where.named
         if stateless:
             # It is told what was said before, but nothing of it is written.
-            messages = (*await self._transcript(previous), *messages)
+            before = await self._transcript(previous)
+            messages = (*(each for each in before if not isinstance(each, CompactionMessage)), *messages)
             session_key = openai_key(where.agent_id, self._new_id(), API, principal.session_prefix)
         return RunRequest(
             run_id=f"resp_{self._new_id()}",

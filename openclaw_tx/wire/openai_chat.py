@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.values import Message, Sampling, ToolChoice, ToolSpec, Value
+from openclaw_tx.values import Sampling, Spoken, ToolChoice, ToolSpec, Value
 from openclaw_tx.wire.large_json import LARGE, ReadFields, TooManyValues, fields_reader
 from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, ImageUrl
 from openclaw_tx.wire.openai_chat_messages import read_messages
@@ -47,7 +47,7 @@ class ChatRequest(Value, frozen=True):
 
     model: str | None
     """As sent; None = not sent."""
-    messages: tuple[Message, ...]
+    messages: tuple[Spoken, ...]
     """The conversation up to the current message, which is the last; empty = there is none (see L{require_message})."""
     extra_system: str
     """C{system} and C{developer} texts, joined by blank lines."""

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.values import ImagePart, Message, ToolResultMessage, UserMessage, Value
+from openclaw_tx.values import ImagePart, Spoken, ToolResultMessage, UserMessage, Value
 
 MIME_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "image/heif"})
 
@@ -105,13 +105,13 @@ def is_image(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") == "image_url"
 
 
-def filled(messages: Sequence[Message], images: Sequence[ImagePart]) -> tuple[Message, ...]:
+def filled(messages: Sequence[Spoken], images: Sequence[ImagePart]) -> tuple[Spoken, ...]:
     """The messages with fetched images in the places that L{ImageReader.read} left for them, in order."""
     waiting = iter(images)
     return tuple(_filled(message, waiting) for message in messages)
 
 
-def _filled(message: Message, waiting: Iterator[ImagePart]) -> Message:
+def _filled(message: Spoken, waiting: Iterator[ImagePart]) -> Spoken:
     if isinstance(message, UserMessage):
         parts = [next(waiting) if isinstance(part, ImagePart) and not part.data else part for part in message.content]
         return replace(message, content=tuple(parts))

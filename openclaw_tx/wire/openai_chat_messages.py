@@ -12,8 +12,8 @@ from typing import Any
 
 from openclaw_tx.values import (
     AssistantMessage,
-    Message,
     Part,
+    Spoken,
     TextPart,
     ToolCall,
     ToolResultMessage,
@@ -34,7 +34,7 @@ _USERS = ("user", "tool", "function")
 
 def read_messages(
     value: Any, field: str = "messages", images: ImageReader | None = None
-) -> tuple[tuple[Message, ...], str]:
+) -> tuple[tuple[Spoken, ...], str]:
     """
     @param value: the field C{messages}; None = absent.
     @param field: its name, for errors.
@@ -98,7 +98,7 @@ def _has_image(entry: Mapping[str, Any]) -> bool:
     return isinstance(content, list) and any(map(is_image, content))
 
 
-def _conversation(entries: list[tuple[int, dict[str, Any]]], field: str, images: ImageReader) -> tuple[Message, ...]:
+def _conversation(entries: list[tuple[int, dict[str, Any]]], field: str, images: ImageReader) -> tuple[Spoken, ...]:
     if not entries:
         return ()
     current = max((at for at, (_, entry) in enumerate(entries) if entry["role"] in _USERS), default=len(entries) - 1)
@@ -127,7 +127,7 @@ class _Reader:
         self._legacy: dict[str, str] = {}
         """Function name -> id made up for its latest C{function_call}, which has none."""
 
-    def read(self, entry: Mapping[str, Any], path: str, *, current: bool) -> Message:
+    def read(self, entry: Mapping[str, Any], path: str, *, current: bool) -> Spoken:
         """One entry as a message.
 
         @param current: it is part of the current turn, so its images are wanted.

@@ -14,9 +14,9 @@ import msgspec
 from openclaw_tx.values import (
     AssistantMessage,
     ImagePart,
-    Message,
     ModelRequest,
     Sampling,
+    Spoken,
     TextPart,
     ToolCall,
     ToolChoice,
@@ -92,7 +92,7 @@ def _add_sampling(body: dict[str, Any], sampling: Sampling, dialect: Dialect) ->
         body["reasoning_effort"] = sampling.reasoning_effort
 
 
-def _messages(messages: Sequence[Message], images: bool) -> Iterator[dict[str, Any]]:
+def _messages(messages: Sequence[Spoken], images: bool) -> Iterator[dict[str, Any]]:
     """Messages in OpenAI's shape.
 
     Providers refuse a tool call without its result and a result without its call; a cut-off turn or a shortened

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.values import Message, Sampling, ToolChoice, ToolSpec, Value
+from openclaw_tx.values import Sampling, Spoken, ToolChoice, ToolSpec, Value
 from openclaw_tx.wire.large_json import fields_reader
 from openclaw_tx.wire.openai_chat import decode_object
 from openclaw_tx.wire.openai_chat_fields import Handling
@@ -49,7 +49,7 @@ class ResponsesRequest(Value, frozen=True):
 
     model: str
     """As sent."""
-    messages: tuple[Message, ...]
+    messages: tuple[Spoken, ...]
     """The conversation up to the current message, which is the last; empty = there is none (see L{require_message})."""
     instructions: str | None
     context: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.values import Message
+from openclaw_tx.values import Spoken
 from openclaw_tx.wire.openai_chat_images import ImageReader
 from openclaw_tx.wire.openai_chat_messages import read_messages
 from openclaw_tx.wire.openai_fields import expected, invalid, optional_string
@@ -25,7 +25,7 @@ Entry = dict[str, Any]
 """A message as chat completions have it."""
 
 
-def read_input(value: Any, images: ImageReader) -> tuple[tuple[Message, ...], str]:
+def read_input(value: Any, images: ImageReader) -> tuple[tuple[Spoken, ...], str]:
     """
     @param value: the field C{input}: a string, or a list of items.
     @param images: reads the images.

@@ -15,6 +15,9 @@ import msgspec
 
 from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.values import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Compacting,
     Entry,
     MessageEnded,
     ModelAnswered,
@@ -26,6 +29,7 @@ from openclaw_tx.values import (
     TextDelta,
     ToolCallDelta,
     ToolEnded,
+    ToolProgress,
     ToolStarted,
 )
 from openclaw_tx.wire.openai_chat_render import encode, error_object, usage_object
@@ -80,6 +84,36 @@ def _tool_started(event: ToolStarted) -> tuple[str, Fields]:
     return "tool.started", {"call_id": event.call_id, "name": event.name, "arguments": event.arguments}
 
 
+def _tool_progress(event: ToolProgress) -> tuple[str, Fields]:
+    return "tool.progress", {"call_id": event.call_id, "name": event.name, "text": event.text}
+
+
+def _approval(event: ApprovalRequested) -> tuple[str, Fields]:
+    asked = event.approval
+    return "approval.requested", {
+        "call_id": event.call_id,
+        "approval_id": asked.id,
+        "command": asked.command,
+        "cwd": asked.cwd,
+        "expires_at_ms": asked.expires_at_ms,
+    }
+
+
+def _approval_end(event: ApprovalResolved) -> tuple[str, Fields]:
+    return "approval.resolved", {
+        "call_id": event.call_id,
+        "approval_id": event.approval_id,
+        "decision": event.decision,
+        "expired": event.expired,
+    }
+
+
+def _compacting(event: Compacting) -> tuple[str, Fields]:
+    if event.phase == "start":
+        return "compaction.started", {"reason": event.reason}
+    return "compaction.completed", {"reason": event.reason, "ok": event.ok, "will_retry": event.will_retry}
+
+
 def _tool_ended(event: ToolEnded) -> tuple[str, Fields]:
     return "tool.completed", {
         "call_id": event.call_id,
@@ -102,6 +136,10 @@ _RENDER: Mapping[type, Callable[[Any], tuple[str, Fields]]] = {
     ToolCallDelta: _tool_call,
     MessageEnded: _message_ended,
     ToolStarted: _tool_started,
+    ToolProgress: _tool_progress,
+    ApprovalRequested: _approval,
+    ApprovalResolved: _approval_end,
+    Compacting: _compacting,
     ToolEnded: _tool_ended,
     RunEnded: _ended,
 }
@@ -115,6 +153,11 @@ TYPES = (
     "tool_call.delta",
     "message.completed",
     "tool.started",
+    "tool.progress",
+    "approval.requested",
+    "approval.resolved",
+    "compaction.started",
+    "compaction.completed",
     "tool.completed",
     *_ENDS.values(),
     GAP,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from openclaw_tx.interfaces import Run
 from openclaw_tx.values import (
+    Compacting,
     Entry,
     MessageEnded,
     ModelAnswered,
@@ -20,6 +21,7 @@ from openclaw_tx.values import (
     RunStarted,
     TextDelta,
     ToolEnded,
+    ToolProgress,
     ToolStarted,
 )
 from openclaw_tx.wire.frames import encode, event_body
@@ -107,8 +109,10 @@ class RunRenderer:
                 yield self._event("lifecycle", {"phase": "start", "startedAt": entry.ts_ms})
             elif type(event) is ModelAnswered:
                 yield self._event("lifecycle", {"phase": "model", "provider": event.provider, "model": event.model})
-            elif isinstance(event, ToolStarted | ToolEnded):
+            elif isinstance(event, ToolStarted | ToolProgress | ToolEnded):
                 yield self._event("tool", _tool(event), tool=True)
+            elif type(event) is Compacting:
+                yield self._event("compaction", _compaction(event))
             elif type(event) is RunEnded:
                 yield from self._end(event.result)
         if pieces:
@@ -193,7 +197,14 @@ class RunRenderer:
         return Rendered(event_body("agent", body), tool=tool)
 
 
-def _tool(event: ToolStarted | ToolEnded) -> dict[str, Any]:
+def _compaction(event: Compacting) -> dict[str, Any]:
+    return {"phase": "start"} if event.phase == "start" else {"phase": "end", "willRetry": event.will_retry}
+
+
+def _tool(event: ToolStarted | ToolProgress | ToolEnded) -> dict[str, Any]:
+    if isinstance(event, ToolProgress):
+        partial = {"content": [{"type": "text", "text": event.text[:MAX_TOOL_TEXT]}]}
+        return {"phase": "update", "name": event.name, "toolCallId": event.call_id, "partialResult": partial}
     if isinstance(event, ToolStarted):
         arguments = encode(event.arguments)
         shown = event.arguments if len(arguments) <= MAX_TOOL_TEXT else {"bytes": len(arguments), "omitted": True}

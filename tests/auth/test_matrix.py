@@ -121,7 +121,7 @@ class MatrixTests(SynchronousTestCase):
 
     def methods(self) -> dict[str, str]:
         """Every WebSocket method and its action."""
-        registry = self.memory.gateway._websockets.registry
+        registry = self.memory.gateway._house.websockets.registry
         return {name: registry.action_of(name) for name in registry.names}
 
     def test_nobody_without_a_credential(self) -> None:

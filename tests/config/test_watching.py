@@ -192,7 +192,7 @@ class WatcherTests(Home):
         self.watch("{channels: {}}")
         self.edit("{channels: {}, tools: {deny: ['a']}}")
         self.assertEqual(len(self.lines), 1)
-        self.edit("{channels: {}, cron: {}, tools: {deny: ['a']}}")
+        self.edit("{channels: {}, canvasHost: {}, tools: {deny: ['a']}}")
         self.assertIn("warn: not used by this gateway", self.lines[1])
 
     def test_unsafe_edit(self) -> None:

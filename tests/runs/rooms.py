@@ -192,7 +192,7 @@ class MemoryTools:
     def __init__(self, *tools: Tool) -> None:
         self._tools = tools
 
-    def allowed(self, agent: Agent, model_ref: str) -> Sequence[Tool]:
+    def allowed(self, agent: Agent, model_ref: str, *, subagent: bool = False) -> Sequence[Tool]:
         """All of them."""
         return self._tools
 

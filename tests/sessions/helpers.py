@@ -148,4 +148,4 @@ class Stores:
             self.path, owners, seconds=lambda: 1_000_000_000.0, report=self.reports.append, busy_ms=busy_ms
         )
         self.jobs = GroupCommit(self.database, worker or InlineWorker(), at_once, max_waiting)
-        return SqlSessions(self.jobs, owners, lambda: f"session{process}-{next(self._numbers)}")
+        return SqlSessions(self.jobs, owners, lambda: f"session{process}-{next(self._numbers)}", lambda: 1000.0)

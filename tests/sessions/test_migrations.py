@@ -65,7 +65,9 @@ class MigrationTests(SynchronousTestCase):
         self.path = os.path.join(self.directory, "openclaw.sqlite")
         self.reports: list[str] = []
         with closing(self.open()) as connection:
-            connection.execute("INSERT INTO sessions VALUES ('k', 'a', 's', 1, 1, 0, '', '', 0, 0, 0, '', '{}', 0)")
+            connection.execute(
+                "INSERT INTO sessions VALUES ('k', 'a', 's', 1, 1, 0, '', '', 0, 0, 0, '', '{}', 0, '{}', NULL)"
+            )
 
     def open(self, further: Sequence[Upgrade] = ()) -> sqlite3.Connection:
         """Open it, with a program that knows further steps."""

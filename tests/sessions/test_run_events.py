@@ -56,7 +56,7 @@ class RunEventsTests(SynchronousTestCase):
 
     def other_process(self) -> SqlSessions:
         """A store of a process that takes the first one for dead."""
-        return SqlSessions(self.stores.jobs, SoleOwner("later"), iter(["s9"]).__next__)
+        return SqlSessions(self.stores.jobs, SoleOwner("later"), iter(["s9"]).__next__, lambda: 1000.0)
 
     def test_a_run_and_its_events(self) -> None:
         """A run nobody knows of is added with its first events; later ones follow; the end is noted once."""

@@ -41,7 +41,8 @@ class MemoryStoreTests(SessionStoreContract, SynchronousTestCase):
         """A store on the same database under another name: those before it live no more."""
         self.processes += 1
         name = f"process{self.processes}"
-        return SqlSessions(self.stores.jobs, SoleOwner(name), iter(f"{name}-{n}" for n in range(99)).__next__)
+        ids = (f"{name}-{n}" for n in range(99))
+        return SqlSessions(self.stores.jobs, SoleOwner(name), ids.__next__, lambda: 1000.0)
 
 
 class FileStoreTests(LastingStoreContract, SynchronousTestCase):
@@ -167,7 +168,7 @@ class OwnTests(SynchronousTestCase):
         worker = ManualWorker()
         self.stores = Stores()
         self.store = self.stores.store(worker)
-        other = SqlSessions(self.stores.jobs, SoleOwner("other"), iter(["s1"]).__next__)
+        other = SqlSessions(self.stores.jobs, SoleOwner("other"), iter(["s1"]).__next__, lambda: 1000.0)
         theirs = Deferred.fromCoroutine(other.begin(live("r1"), [user("a")]))
         begun = Deferred.fromCoroutine(self.store.begin(live("r1"), [user("a")]))
         begun.cancel()
@@ -285,7 +286,8 @@ class StoreMachine(RuleBasedStateMachine):
         """A store of another name on the same database."""
         self.number += 1
         name = f"process{self.number}"
-        self.store = SqlSessions(self.stores.jobs, SoleOwner(name), iter(f"{name}-{n}" for n in range(999)).__next__)
+        ids = (f"{name}-{n}" for n in range(999))
+        self.store = SqlSessions(self.stores.jobs, SoleOwner(name), ids.__next__, lambda: 1000.0)
 
     def do(self, call: Any) -> Any:
         """The result of a coroutine that ends at once."""

@@ -198,7 +198,7 @@ class ThreadTests(TestCase):
         stores = Stores()
         stores.store()
         jobs = GroupCommit(stores.database, ThreadWorker(), reactor.callFromThread)  # type: ignore[attr-defined]
-        store = SqlSessions(jobs, SoleOwner("me"), iter(str(n) for n in range(1000)).__next__)
+        store = SqlSessions(jobs, SoleOwner("me"), iter(str(n) for n in range(1000)).__next__, lambda: 1000.0)
 
         async def turns(key: str) -> None:
             for number in range(5):

@@ -271,7 +271,7 @@ class FixedTools:
     def __init__(self, *tools: Tool) -> None:
         self.tools: Sequence[Tool] = tools
 
-    def allowed(self, agent: Agent, model_ref: str) -> Sequence[Tool]:
+    def allowed(self, agent: Agent, model_ref: str, *, subagent: bool = False) -> Sequence[Tool]:
         """All of them."""
         return self.tools
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.config.schema_agents import ToolPolicy
+from openclaw_tx.config.schema_tools import ToolPolicy
 from openclaw_tx.tools.policy import GROUPS, NATIVE, PROFILES, Matcher, allowed, by_provider
 
 NAMES = ["read", "write", "apply_patch", "exec", "process", "session_status", "sessions_list", "agents_list", "my_tool"]

@@ -314,7 +314,7 @@ class ContinuingTests(Case):
         """What was deleted can not be continued."""
         first = self.answered("one")
         (key,) = self.keys()
-        self.successResultOf(Deferred.fromCoroutine(self.memory.gateway._sessions.delete(key)))
+        self.successResultOf(Deferred.fromCoroutine(self.memory.gateway._house.sessions.delete(key)))
         self.refused(404, "previous_response_id", previous_response_id=first["id"])
 
     def test_store_false(self) -> None:

@@ -127,7 +127,7 @@ class StartTests(RunsCase):
 
     def test_store_fails(self) -> None:
         """A run that can not be noted is not started; the client may try again."""
-        self.memory.gateway._sessions._jobs._max_waiting = 0
+        self.memory.gateway._house.sessions._jobs._max_waiting = 0
         response = self.start()
         self.assertEqual(self.refusal(response), (503, "storage_unavailable", "true"))
         self.assertIn("retry-after", response.headers)
@@ -243,7 +243,7 @@ class OwnerTests(RunsCase):
         """The store is asked as often for a run that may not be seen as for one that is not there."""
         run_id = self.memory.post(RUNS, {"message": "hi"}, token="key-ada").json()["id"]
         asked: list[str] = []
-        sessions = self.memory.gateway._sessions
+        sessions = self.memory.gateway._house.sessions
         get_run = sessions.get_run
 
         async def counted(wanted: str) -> Any:
@@ -574,7 +574,7 @@ class ErrorBodyTests(RunsCase):
             self.call.finish()
             self.memory.flush()
             if breaks == "store":
-                self.memory.gateway._sessions._jobs._max_waiting = 0
+                self.memory.gateway._house.sessions._jobs._max_waiting = 0
                 self.answer("x")
                 code = (503, "storage_unavailable", "false")
             else:
@@ -586,7 +586,7 @@ class ErrorBodyTests(RunsCase):
             self.memory.flush()
             self.assertEqual(self.refusal(client), code)
             self.assertNotIn("retry-after", client.headers)
-        self.memory.gateway._sessions._jobs._max_waiting = 10_000
+        self.memory.gateway._house.sessions._jobs._max_waiting = 10_000
 
     def test_four_keys(self) -> None:
         """Also for what is no JSON."""

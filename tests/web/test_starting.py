@@ -88,7 +88,7 @@ class KeyTests(RunsCase):
     def test_before_it_is_noted(self) -> None:
         """Two that come before the first one's run is even in the ledger share it."""
         held: list[Any] = []
-        jobs = self.memory.gateway._sessions._jobs
+        jobs = self.memory.gateway._house.sessions._jobs
         jobs._worker, worker = type("Held", (), {"do": lambda _, work: held.append(work)})(), jobs._worker
         both = self.chat(KEY), self.chat(KEY)
         jobs._worker = worker
@@ -208,7 +208,7 @@ class KeyTests(RunsCase):
 
     def test_store_away(self) -> None:
         """A key that can not be looked up is not taken for a new one."""
-        self.memory.gateway._sessions._jobs._max_waiting = 0
+        self.memory.gateway._house.sessions._jobs._max_waiting = 0
         response = self.chat(KEY)
         self.assertEqual(self.refusal(response), (503, "storage_unavailable", "true"))
         self.assertEqual(self.model.calls, [])

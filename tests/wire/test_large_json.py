@@ -124,7 +124,8 @@ class FieldsTests(SynchronousTestCase):
         """Not JSON, not UTF-8 in a field that is read, not an object."""
         for text in (b'{"a":1', b'{"c":[1}', b'{"a":NaN}', b'{"a":1}x'):
             self.assertRaises(msgspec.DecodeError, self.read, text)
-        self.assertRaises(UnicodeDecodeError, self.read, b'{"a":"\xff"}')
+        # msgspec up to 0.22 raises the former, from 0.23 on the latter.
+        self.assertRaises((UnicodeDecodeError, msgspec.DecodeError), self.read, b'{"a":"\xff"}')
         self.assertRaises(msgspec.ValidationError, self.read, b"[1]")
         self.assertRaises(RecursionError, self.read, b'{"c":' + b"[" * 10_000)
 

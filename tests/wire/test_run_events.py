@@ -15,6 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import (
+    Approval,
+    ApprovalRequested,
+    ApprovalResolved,
+    Compacting,
     Entry,
     MessageEnded,
     ModelAnswered,
@@ -28,6 +32,7 @@ from openclaw_tx.values import (
     ToolCall,
     ToolCallDelta,
     ToolEnded,
+    ToolProgress,
     ToolStarted,
     Usage,
 )
@@ -40,6 +45,7 @@ def result(status: Any = "ok", **fields: Any) -> RunResult:
     return RunResult(run_id="r", session_key="k", agent_id="main", status=status, **fields)
 
 
+APPROVAL = Approval(id="a", command="ls", created_at_ms=1, expires_at_ms=2)
 EVENTS: list[tuple[RunEvent, str]] = [
     (RunStarted(session_id="s"), "run.started"),
     (ModelAnswered(provider="p", model="m", round=1), "model.answered"),
@@ -54,6 +60,11 @@ EVENTS: list[tuple[RunEvent, str]] = [
     (RunEnded(result=result("error", error=GatewayError("run_failed", "x").info)), "run.failed"),
     (RunEnded(result=result("aborted", abort_reason="request")), "run.aborted"),
     (RunEnded(result=result("interrupted")), "run.interrupted"),
+    (ToolProgress(call_id="c", name="t", text="half"), "tool.progress"),
+    (ApprovalRequested(call_id="c", approval=APPROVAL), "approval.requested"),
+    (ApprovalResolved(call_id="c", approval_id="a", decision="deny", expired=True), "approval.resolved"),
+    (Compacting(phase="start"), "compaction.started"),
+    (Compacting(phase="end", reason="overflow", will_retry=True), "compaction.completed"),
 ]
 
 

@@ -1,1 +1,41 @@
-"""See docs/architecture.md."""
+"""The built-in tools, one a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from openclaw_tx.config.schema import Config
+from openclaw_tx.deferreds import InThread
+from openclaw_tx.interfaces import Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.session_status import SessionStatus
+
+
+class ToolParts(NamedTuple):
+    """What built-in tools are made of, by seam."""
+
+    settings: Callable[[], Config]
+    """The configuration of the moment."""
+    sessions: Sessions
+    models: Models
+    embedder: Embedder
+    engine: Callable[[], RunEngine]
+    """The engine, once there is one."""
+    events: SystemEvents
+    fetcher: Fetcher
+    reactor: Any
+    """IReactorTime, IReactorTCP, IReactorProcess."""
+    in_thread: InThread
+    state_dir: Path
+    environment: Callable[[], Mapping[str, str]]
+    new_id: Callable[[], str]
+
+
+def builtin_tools(parts: ToolParts) -> list[Tool]:
+    """Every built-in tool, in the order of the documentation."""
+    return [SessionStatus(parts.settings, parts.sessions), AgentsList()]
+
+
+__all__ = ["ToolParts", "builtin_tools"]

@@ -1,0 +1,153 @@
+# -*- test-case-name: tests.test_gateway -*-
+"""The composition root: builds the rooms and joins them. The only file that names concrete classes across rooms."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from twisted.logger import Logger
+
+from openclaw_tx.agents.registry import ConfiguredAgents
+from openclaw_tx.auth.actions import authorise, granted
+from openclaw_tx.auth.methods import GatewayAuthenticator
+from openclaw_tx.auth.quotas import Quotas
+from openclaw_tx.config.settings import Settings
+from openclaw_tx.deferreds import InThread
+from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
+from openclaw_tx.models.factory import HttpProviderFactory
+from openclaw_tx.models.registry import ModelRegistry
+from openclaw_tx.runs.admission import Admission
+from openclaw_tx.runs.engine import Engine, Rooms
+from openclaw_tx.runs.system_events import SystemEventQueue
+from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
+from openclaw_tx.sessions.sql import SqlSessions
+from openclaw_tx.tally import CountedAuthenticator, Tally
+from openclaw_tx.tools.builtin import ToolParts, builtin_tools
+from openclaw_tx.tools.fetching import UrlFetcher
+from openclaw_tx.tools.registry import ToolBox
+from openclaw_tx.tools.schema import decode_arguments
+from openclaw_tx.ws import surface as ws
+from openclaw_tx.ws.hello import Place
+
+
+class Materials(NamedTuple):
+    """What a gateway is built from."""
+
+    reactor: Any
+    """IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads."""
+    settings: Settings
+    models: Mapping[str, ModelProvider] | None
+    """The embedder's own providers, by id."""
+    tools: Iterable[Tool]
+    """The embedder's own tools."""
+    store: StoreParts | None
+    fetcher: Fetcher | None
+    in_thread: InThread
+    new_id: Callable[[], str]
+    randomness: Callable[[], float]
+
+
+class House(NamedTuple):
+    """The rooms, joined."""
+
+    tally: Tally
+    models: ModelRegistry
+    agents: ConfiguredAgents
+    sessions: SqlSessions
+    tools: ToolBox
+    events: SystemEventQueue
+    engine: Engine
+    guard: GatewayAuthenticator
+    authenticator: Authenticator
+    """C{guard}, counted."""
+    quotas: Quotas
+    admission: Admission
+    fetcher: Fetcher
+    websockets: ws.WebSocketSurface
+
+
+def build(given: Materials, log: Logger) -> House:
+    """Build all rooms; nothing is started.
+
+    @raise ConfigError: the configuration can not be used.
+    """
+    reactor, settings, new_id = given.reactor, given.settings, given.new_id
+    tally = Tally()
+    models = ModelRegistry(
+        settings,
+        HttpProviderFactory(
+            reactor, reactor, reactor, settings.state_dir, settings.environment, new_id, secrets.token_urlsafe
+        ),
+        reactor,
+        given.randomness,
+        settings.environment,
+        given.models,
+        on_call=tally.provider_calls.add,
+    )
+    agents = ConfiguredAgents(settings, settings.state_dir, settings.environment, models.default_ref)
+    sessions = build_sessions(
+        settings().session.store,
+        str(settings.state_dir),
+        given.store or StoreParts(reactor.seconds, reactor.callFromThread, new_id=new_id),
+        log,
+    )
+    events = SystemEventQueue()
+    fetcher = given.fetcher or UrlFetcher(reactor)
+    parts = ToolParts(
+        settings=settings,
+        sessions=sessions,
+        models=models,
+        embedder=models,
+        engine=lambda: admission,
+        events=events,
+        fetcher=fetcher,
+        reactor=reactor,
+        in_thread=given.in_thread,
+        state_dir=settings.state_dir,
+        environment=lambda: settings.environment,
+        new_id=new_id,
+    )
+    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools])
+    engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments), settings, reactor, new_id)
+    engine.subscribe(tally.watch)
+    guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
+    authenticator = CountedAuthenticator(guard, tally)
+    quotas = Quotas(reactor, guard.keys.limits)
+    admission = Admission(engine, authorise, quotas)
+    websockets = ws.WebSocketSurface(
+        ws.Rooms(
+            admission,
+            agents,
+            models,
+            sessions,
+            authenticator,
+            authorise,
+            granted,
+            guard.is_local_direct,
+        ),
+        settings,
+        reactor,
+        Place(str(settings.loaded.path), str(settings.state_dir)),
+        new_id,
+        tally,
+    )
+    return House(
+        tally=tally,
+        models=models,
+        agents=agents,
+        sessions=sessions,
+        tools=tools,
+        events=events,
+        engine=engine,
+        guard=guard,
+        authenticator=authenticator,
+        quotas=quotas,
+        admission=admission,
+        fetcher=fetcher,
+        websockets=websockets,
+    )
+
+
+__all__ = ["House", "Materials", "build"]

@@ -1,0 +1,80 @@
+"""What is known of a conversation besides its messages."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from openclaw_tx.values.value import Value
+
+
+class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What people and agents have set for one session; "" = nobody did. JSON names are those of OpenClaw's entries."""
+
+    thinking_level: str = ""
+    """off, minimal, low, medium, high or xhigh."""
+    verbose_level: str = ""
+    """on or off: tell of tool calls."""
+    reasoning_level: str = ""
+    """on, off or stream: tell of thoughts."""
+    elevated_level: str = ""
+    response_usage: str = ""
+    """on, tokens, full or off: a line about token use below answers."""
+    provider_override: str = ""
+    model_override: str = ""
+    """Model id at C{provider_override}."""
+    auth_profile_override: str = ""
+    send_policy: Literal["", "allow", "deny"] = ""
+    group_activation: str = ""
+    queue_mode: str = ""
+    queue_debounce_ms: int | None = None
+    queue_cap: int | None = None
+    queue_drop: str = ""
+    exec_host: str = ""
+    exec_security: str = ""
+    exec_ask: str = ""
+    exec_node: str = ""
+    spawned_by: str = ""
+    """Key of the session whose run started this one's."""
+    display_name: str = ""
+    subject: str = ""
+    channel: str = ""
+    chat_type: str = ""
+    compaction_count: int = 0
+    memory_flush_at: int = 0
+    """Epoch milliseconds."""
+    memory_flush_compaction_count: int | None = None
+    """C{compaction_count} at the last memory flush."""
+
+    @property
+    def model_ref(self) -> str:
+        """The model chosen for the session, C{provider/model}; "" = none was."""
+        if not self.model_override:
+            return ""
+        return f"{self.provider_override}/{self.model_override}" if self.provider_override else self.model_override
+
+
+class SessionEntry(Value, frozen=True, omit_defaults=True):
+    """A session besides its transcript. Field names are OpenClaw's."""
+
+    key: str
+    agent_id: str
+    session_id: str
+    created_at_ms: int
+    """When this conversation of the key began."""
+    updated_at_ms: int
+    aborted_last_run: bool = False
+    model_provider: str = ""
+    model: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    """Prompt size of the last model call: what the context now holds."""
+    label: str = ""
+    extra: dict[str, Any] = {}
+    """Entry fields of OpenClaw that this gateway does not interpret; kept as they are."""
+    settings: SessionSettings = SessionSettings()
+
+
+__all__ = ["SessionEntry", "SessionSettings"]
