@@ -113,7 +113,7 @@ def build(given: Materials, log: Logger) -> House:
         new_id=new_id,
     )
     tools = ToolBox(settings, [*builtin_tools(parts), *given.tools])
-    engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments), settings, reactor, new_id)
+    engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
     engine.subscribe(tally.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
     authenticator = CountedAuthenticator(guard, tally)

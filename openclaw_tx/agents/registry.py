@@ -108,6 +108,7 @@ class ConfiguredAgents:
                 reasoning_content=(
                     defaults.reasoning_content if entry.reasoning_content is None else entry.reasoning_content
                 ),
+                thinking_default=entry.thinking_default or defaults.thinking_default,
             )
             identity = entry.identity
             personas[entry.id] = Persona(identity.name or entry.name, identity.theme, identity.emoji)

@@ -7,7 +7,7 @@ embedders may hand in their own models and tools.
 
 from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
-from openclaw_tx.interfaces.runs import Push, Run, RunEngine, RunTimes, SystemEvents
+from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
 from openclaw_tx.interfaces.sessions import Sessions, TurnStart
 from openclaw_tx.interfaces.tools import Approvals, ConcurrentTool, Fetcher, Tool, ToolContext, Tools
 
@@ -16,6 +16,7 @@ __all__ = [
     "Approvals",
     "Authenticator",
     "Authoriser",
+    "Compactor",
     "ConcurrentTool",
     "Embedder",
     "EmbeddingProvider",

@@ -64,6 +64,7 @@ _SHARPER = frozenset({"provider_billing", "context_length_exceeded", "model_not_
 _CONTEXT = re.compile(
     r"maximum context|context (length|window|size)|(prompt|input) is too long|too many (input )?tokens", re.IGNORECASE
 )
+_THINKING = re.compile(r"reasoning|thinking|\beffort\b", re.IGNORECASE)
 _NO_MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
 _SECRETS = re.compile(r"(?<=://)[^/\s@]+@|\b(sk|pk|key|gsk|xai|AIza)[-_][\w*.-]{6,}|(?<=Bearer )\S+")
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
@@ -89,6 +90,11 @@ def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = No
         because = {"provider_auth": "key", "provider_forbidden": "permissions", "provider_billing": "quota or balance"}
         return GatewayError(code, f"{ref}: the provider does not accept our {because[code]} ({status or code}).")
     return GatewayError(code, f"{ref}: {said or 'the provider failed without saying why'}", retry_after=retry_after)
+
+
+def refuses_thinking(error: GatewayError) -> bool:
+    """Whether a provider refused a request for how hard the model was to think, so that another level may do."""
+    return error.info.code == "provider_rejected" and _THINKING.search(error.info.message) is not None
 
 
 def clean(words: str) -> str:
@@ -135,4 +141,4 @@ def all_failed(failures: list[tuple[str, GatewayError]]) -> GatewayError:
     )
 
 
-__all__ = ["FAILOVER_CODES", "MAX_WORDS", "RETRY_CODES", "all_failed", "clean", "gateway_error"]
+__all__ = ["FAILOVER_CODES", "MAX_WORDS", "RETRY_CODES", "all_failed", "clean", "gateway_error", "refuses_thinking"]

@@ -18,7 +18,7 @@ from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import ModelProvider, OnEvents
 from openclaw_tx.models.embeddings import choose, configured, overridden
-from openclaw_tx.models.failures import FAILOVER_CODES, all_failed
+from openclaw_tx.models.failures import FAILOVER_CODES, all_failed, refuses_thinking
 from openclaw_tx.models.refs import DEFAULT_LOCAL_REF, LOCAL, api_key, provider_id, split_ref
 from openclaw_tx.models.retry import RetryPolicy, retrying
 from openclaw_tx.models.sampling import sampling_of, with_defaults
@@ -119,6 +119,9 @@ class ModelRegistry:
                 return await self._call(ref, request, hand_on, lambda: not handed_on)
             except GatewayError as error:
                 if handed_on or error.info.code not in FAILOVER_CODES:
+                    raise
+                if request.sampling.reasoning_effort and refuses_thinking(error):
+                    # Another level is nearer to what was asked for than another model; the caller tries it.
                     raise
                 failures.append((ref, error))
                 self._log.info("model {ref} failed: {code}: {error}", ref=ref, code=error.info.code, error=error)

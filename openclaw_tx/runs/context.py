@@ -32,8 +32,9 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     otherwise make the question stand twice.
 
     @param history: the session before this turn, oldest first.
-    @param turn: this turn so far: the client's messages, then answers and tool results.
+    @param turn: this turn so far: the client's messages, then answers and tool results; perhaps with a mark.
     """
+    history, turn = in_force(history, turn)
     kept: list[Spoken] = []
     for message in history:
         if isinstance(message, CompactionMessage):
@@ -48,8 +49,22 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     calls = {
         call.id for message in (*kept, *turn) if isinstance(message, AssistantMessage) for call in message.tool_calls
     }
-    said = (message for message in turn if not isinstance(message, CompactionMessage))
-    return repaired([*kept, *(_told(message, calls) for message in said)])
+    return repaired([*kept, *(_told(message, calls) for message in without_marks(turn))])
+
+
+def in_force(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:
+    """What is read of history and turn: a mark in the turn puts an end to all before it but what it keeps."""
+    for place in range(len(turn) - 1, -1, -1):
+        mark = turn[place]
+        if isinstance(mark, CompactionMessage):
+            kept = turn[max(0, place - mark.kept) : place]
+            return [mark], [*without_marks(kept), *turn[place + 1 :]]
+    return history, turn
+
+
+def without_marks(messages: Sequence[Message]) -> list[Spoken]:
+    """What was said."""
+    return [message for message in messages if not isinstance(message, CompactionMessage)]
 
 
 def summary_message(mark: CompactionMessage) -> UserMessage:

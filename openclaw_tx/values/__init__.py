@@ -52,7 +52,7 @@ from openclaw_tx.values.runs import (
     ToolStarted,
     Trigger,
 )
-from openclaw_tx.values.sessions import SessionEntry, SessionSettings
+from openclaw_tx.values.sessions import Compacted, SessionEntry, SessionSettings
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "ApprovalRequested",
     "ApprovalResolved",
     "AssistantMessage",
+    "Compacted",
     "Compacting",
     "CompactionMessage",
     "Credentials",

@@ -24,6 +24,8 @@ class Agent(Value, frozen=True):
     """What happens to a run when its client hangs up, as L{openclaw_tx.runs.attendance} reads it; "" = nobody said."""
     reasoning_content: bool = False
     """Clients of the chat endpoint may see its thinking."""
+    thinking_default: str = ""
+    """Thinking level of runs that ask for none; "" = as the model is."""
 
 
 class ModelInfo(Value, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from openclaw_tx.values.conversation import Usage
 from openclaw_tx.values.value import Value
 
 
@@ -77,4 +78,20 @@ class SessionEntry(Value, frozen=True, omit_defaults=True):
     settings: SessionSettings = SessionSettings()
 
 
-__all__ = ["SessionEntry", "SessionSettings"]
+class Compacted(Value, frozen=True):
+    """What became of a wish to summarise a conversation."""
+
+    compacted: bool
+    reason: str = ""
+    """Why nothing was done."""
+    summary: str = ""
+    kept: int = 0
+    """Messages that the model still reads as they are."""
+    tokens_before: int = 0
+    """Estimated size of the conversation."""
+    tokens_after: int = 0
+    usage: Usage = Usage()
+    """What the summary has cost."""
+
+
+__all__ = ["Compacted", "SessionEntry", "SessionSettings"]

@@ -149,7 +149,7 @@ class Hub:
     def _send(self, stream: _Stream, events: Iterable[Rendered]) -> None:
         for event in events:
             for connection in list(self._connections.values()):
-                if event.tool and TOOL_EVENTS not in connection.caps:
+                if event.tool and not stream.verbose and TOOL_EVENTS not in connection.caps:
                     continue
                 if self._may_read(stream, connection):
                     connection.event(event.body, event.droppable)
@@ -197,17 +197,23 @@ class _Stream:
     @ivar readers: connection number -> whether it may read the run.
     """
 
-    __slots__ = ("readers", "renderer", "target")
+    __slots__ = ("_run", "readers", "renderer", "target")
 
     def __init__(self, run: Run, first: int) -> None:
         """
         @param first: journal number of the first entry that will be rendered; what came before is caught up with.
         """
+        self._run = run
         self.renderer = RunRenderer(run)
         self.readers: dict[int, bool] = {}
         self.target = run_target(run)
         if first > 1:
             self._catch_up(run, first)
+
+    @property
+    def verbose(self) -> bool:
+        """Everybody is told of tools."""
+        return self._run.verbose
 
     def _catch_up(self, run: Run, first: int) -> None:
         past: list[Entry] = []

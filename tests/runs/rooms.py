@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -15,9 +17,12 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import OnEvents, Tool
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.system_events import SystemEventQueue
+from openclaw_tx.sessions.entries import since_mark
 from openclaw_tx.testing import ScriptedModel
 from openclaw_tx.values import (
     Agent,
+    CompactionMessage,
     Entry,
     KeptEvents,
     Message,
@@ -112,6 +117,7 @@ class MemorySessions:
 
     def __init__(self) -> None:
         self.transcripts: dict[str, list[Message]] = {}
+        self.entries: dict[str, SessionEntry] = {}
         self.runs: dict[str, StoredRun] = {}
         self.forgotten: list[str] = []
         self.hold: list[Deferred[None]] | None = None
@@ -126,10 +132,38 @@ class MemorySessions:
         self._check()
         history = list(self.transcripts.setdefault(run.session_key, []))
         self.runs[run.run_id] = run
-        entry = SessionEntry(
-            key=run.session_key, agent_id=run.agent_id, session_id="s1", created_at_ms=0, updated_at_ms=0
+        entry = self.entries.setdefault(
+            run.session_key,
+            SessionEntry(key=run.session_key, agent_id=run.agent_id, session_id="s1", created_at_ms=0, updated_at_ms=0),
         )
-        return MemoryTurn(entry, history, list(messages[-1:]) if history else list(messages))
+        return MemoryTurn(entry, since_mark(history), list(messages[-1:]) if history else list(messages))
+
+    async def get(self, key: str) -> SessionEntry | None:
+        """By key."""
+        return self.entries.get(key)
+
+    async def transcript(self, key: str, limit: int) -> Sequence[Message]:
+        """The newest messages."""
+        return self.transcripts.get(key, [])[-limit:]
+
+    async def patch(
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+    ) -> SessionEntry | None:
+        """Change an entry that is there."""
+        self._check()
+        self.entries[key] = change(self.entries[key])
+        return self.entries[key]
+
+    async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
+        """Append the mark and count it."""
+        self._check()
+        if self.entries[key].session_id != session_id:
+            return False
+        self.transcripts[key].append(mark)
+        settings = self.entries[key].settings
+        counted = replace(settings, compaction_count=settings.compaction_count + 1)
+        self.entries[key] = replace(self.entries[key], settings=counted)
+        return True
 
     async def commit(
         self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
@@ -240,6 +274,7 @@ class Bench:
         self.clock.advance(1_000_000)
         self.model = ScriptedModel()
         self.sessions = MemorySessions()
+        self.news = SystemEventQueue()
         self.config = Config(agents=AgentsSection(defaults=defaults or AgentDefaults()))
         rooms: Any = Rooms(
             agents=MemoryAgents(self.model.ref, timeout_s),
@@ -247,6 +282,7 @@ class Bench:
             tools=MemoryTools(*tools),
             sessions=self.sessions,  # type: ignore[arg-type]
             decode_arguments=decode_arguments,
+            events=self.news,
         )
         self.engine = Engine(rooms, lambda: self.config, self.clock)
         self.entries: list[tuple[str, Entry]] = []

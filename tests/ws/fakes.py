@@ -82,6 +82,16 @@ class Sessions:
         ]
         return sorted(found, key=lambda entry: -entry.updated_at_ms)[:limit]
 
+    async def patch(
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+    ) -> SessionEntry | None:
+        self._check()
+        entry = self.entries.get(key) or SessionEntry(
+            key=key, agent_id=agent_id, session_id="new", created_at_ms=0, updated_at_ms=0
+        )
+        self.entries[key] = change(entry)
+        return self.entries[key]
+
     async def count(self, agent_id: str | None = None) -> int:
         self._check()
         return sum(agent_id in (None, entry.agent_id) for entry in self.entries.values())
@@ -99,6 +109,8 @@ class FakeRun:
         self.started_at_ms = 0
         self.times = Times(engine.now_ms() / 1000)
         self.abort_reason = ""
+        self.verbose = False
+        self.reasoning = "off"
         self.entries: list[Entry] = []
         self._engine = engine
         self._gate = Gate()
@@ -119,6 +131,9 @@ class FakeRun:
             return False
         self.end("aborted", abort_reason=reason, error=ErrorInfo(code="run_aborted", message="The run was aborted."))
         return True
+
+    def steer(self, text: str) -> bool:
+        return False
 
     # what a test does with it
 

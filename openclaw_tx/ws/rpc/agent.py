@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from openclaw_tx.auth.actions import may
 from openclaw_tx.auth.sight import agents_for, sees_run, sees_session
@@ -17,11 +19,22 @@ from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Models, Run, RunEngine, Sessions
 from openclaw_tx.sessions.keys import parse_key
-from openclaw_tx.values import Entry, Part, Principal, RunRequest, RunResult, StoredRun, Target, TextPart, UserMessage
+from openclaw_tx.values import (
+    Entry,
+    Part,
+    Principal,
+    RunRequest,
+    RunResult,
+    SessionEntry,
+    StoredRun,
+    Target,
+    TextPart,
+    UserMessage,
+)
 from openclaw_tx.wire.frames import MAX_ID, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, sampling, seat
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, seat, thinking_level
 from openclaw_tx.ws.rpc.results import final, remembered, waited, waited_in_vain
 from openclaw_tx.ws.rpc.waiting import within
 
@@ -68,6 +81,8 @@ class WaitParams(Params, frozen=True):
 class AgentMethods:
     """The family of C{agent} and C{agent.wait}."""
 
+    _log = Logger()
+
     def __init__(
         self,
         engine: RunEngine,
@@ -104,8 +119,22 @@ class AgentMethods:
             return acknowledged(repeated, "in_flight" if call.modern else "accepted", call.modern)
         request = await self._request(call.principal, params, asked, call.traceparent)
         run = self._engine.start(request, call.principal)
+        if request.thinking:
+            await self._remember_thinking(request)
         call.respond(acknowledged(run, "accepted", call.modern))
         return final(await run.result())
+
+    async def _remember_thinking(self, request: RunRequest) -> None:
+        """A level that is asked for here is the session's from now on (spec 3.2.3); C{off} takes it back."""
+        level = "" if request.thinking == "off" else request.thinking
+
+        def change(entry: SessionEntry) -> SessionEntry:
+            return replace(entry, settings=replace(entry.settings, thinking_level=level))
+
+        try:
+            await self._sessions.patch(request.session_key, change, agent_id=request.agent_id)
+        except GatewayError as error:
+            self._log.warn("the thinking level of {key} is not kept: {error}", key=request.session_key, error=error)
 
     async def _repeated(self, principal: Principal, run_id: str, asked: str) -> Run | RunResult | None:
         """The run that this key started before, or its result: from memory, or after a restart from the store.
@@ -131,7 +160,7 @@ class AgentMethods:
         if params.lane not in ("", "main"):
             raise bad("agent", 'lane must be "main"')
         parts: tuple[Part, ...] = (TextPart(text=params.message), *images("agent", params.attachments))
-        options = sampling("agent", params.thinking)
+        thinking = thinking_level("agent", params.thinking)
         model = self._model(params)
         place = await self._seat(principal, params)
         return RunRequest(
@@ -141,7 +170,7 @@ class AgentMethods:
             messages=(UserMessage(content=parts, timestamp_ms=int(self._clock.seconds() * 1000)),),
             extra_system=params.extra_system_prompt,
             model=model,
-            sampling=options,
+            thinking=thinking,
             timeout_s=None if params.timeout is None else float(params.timeout),
             channel=params.channel or "webchat",
             surface="ws",

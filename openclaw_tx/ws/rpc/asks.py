@@ -18,7 +18,7 @@ from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
 from openclaw_tx.sessions.keys import canonical_key, is_reserved, main_key, parse_key
-from openclaw_tx.values import ImagePart, Principal, Sampling
+from openclaw_tx.values import ImagePart, Principal
 from openclaw_tx.wire.frames import encode
 from openclaw_tx.ws.hello import MAX_IMAGE
 from openclaw_tx.ws.rpc.catalog import unknown_agent
@@ -120,14 +120,14 @@ def _image(method: str, number: int, attachment: Attachment) -> ImagePart:
     return ImagePart(data=text, mime_type=mime)
 
 
-def sampling(method: str, thinking: str) -> Sampling:
-    """What a thinking level asks of the model: its reasoning effort; C{off} leaves that to the provider.
+def thinking_level(method: str, thinking: str) -> str:
+    """A thinking level that a client names.
 
     @raise GatewayError: there is no such level.
     """
     if thinking and thinking not in THINKING:
         raise bad(method, f"thinking must be one of {', '.join(THINKING)}")
-    return Sampling(reasoning_effort=thinking if thinking not in ("", "off") else None)
+    return thinking
 
 
 def fingerprint(method: str, params: msgspec.Struct) -> str:

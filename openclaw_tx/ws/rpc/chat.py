@@ -30,7 +30,7 @@ from openclaw_tx.wire.frames import NonEmpty, encode
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key, check_same
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, sampling, seat
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, seat, thinking_level
 from openclaw_tx.ws.rpc.results import remembered, usage
 from openclaw_tx.ws.rpc.waiting import within
 
@@ -125,7 +125,7 @@ class ChatMethods:
                     timestamp_ms=int(self._clock.seconds() * 1000),
                 ),
             ),
-            sampling=sampling("chat.send", params.thinking),
+            thinking=thinking_level("chat.send", params.thinking),
             timeout_s=params.timeout_ms / 1000 if params.timeout_ms else None,
             surface="ws",
             fingerprint=asked,

@@ -97,6 +97,14 @@ class AgentTests(Case):
         (accepted,) = line.answers(line.ask("agent", ask()))
         self.assertEqual(sorted(accepted["payload"]), ["acceptedAt", "runId", "status"])
 
+    def test_thinking_is_the_sessions(self) -> None:
+        """A level that is asked for is kept with the session; off takes it back, and saying nothing changes nothing."""
+        levels = []
+        for number, fields in enumerate(({"thinking": "high"}, {}, {"thinking": "off"})):
+            self.line.ask("agent", ask(idempotencyKey=str(number), sessionKey="work", **fields))
+            levels.append(self.house.sessions.entries["agent:main:work"].settings.thinking_level)
+        self.assertEqual(levels, ["high", "high", ""])
+
     def test_request(self) -> None:
         """What was asked is what is run."""
         self.line.ask(
@@ -116,7 +124,7 @@ class AgentTests(Case):
         )
         request = self.run_().request
         self.assertEqual((request.agent_id, request.session_key), ("main", "agent:main:work"))
-        self.assertEqual((request.timeout_s, request.sampling.reasoning_effort), (0.0, "high"))
+        self.assertEqual((request.timeout_s, request.thinking), (0.0, "high"))
         self.assertEqual((request.extra_system, request.channel, request.model), ("be kind", "whatsapp", "stub/stub-1"))
         self.assertEqual((request.surface, request.stateless, request.lane), ("ws", False, "main"))
         (message,) = request.messages
