@@ -13,14 +13,16 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from openclaw_tx.auth.actions import may
 from openclaw_tx.auth.sight import run_target
+from openclaw_tx.chat.values import Notice
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Run, RunEngine
 from openclaw_tx.values import Entry, RunEnded
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import Connection
-from openclaw_tx.ws.render import Rendered, RunRenderer
+from openclaw_tx.ws.render import Rendered, RunRenderer, render_notice
 from openclaw_tx.ws.timers import Alarm, Timers
 
 EVENTS = ("connect.challenge", "agent", "chat", "tick", "health", "shutdown")
@@ -164,6 +166,18 @@ class Hub:
                 known = False
             stream.readers[connection.number] = known
         return known
+
+    # -- events of messages that are no runs
+
+    def notice(self, notice: Notice) -> None:
+        """Tell who may read it how a message came out."""
+        if not self._connections:
+            return
+        target = Target(agent_id=notice.agent_id, session_key=notice.session_key, owner_id=notice.owner_id)
+        event = render_notice(notice, self._now_ms())
+        for connection in list(self._connections.values()):
+            if may(connection.principal, "runs.events", target):
+                connection.event(event.body, event.droppable)
 
     # -- by the clock
 

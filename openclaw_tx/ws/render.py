@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from openclaw_tx.chat.values import Notice
 from openclaw_tx.interfaces import Run
 from openclaw_tx.values import (
     Compacting,
@@ -219,6 +220,25 @@ class RunRenderer:
         self._seq += 1
         body = b'%b"%b","data":%b,"seq":%d,"ts":%d}' % (self._agent, stream, data, self._seq, self._ts)
         return Rendered(event_body("agent", body), tool=tool)
+
+
+def render_notice(notice: Notice, ts_ms: int) -> Rendered:
+    """How a message came out that no run of its own tells of, as the one C{chat} event of its run id."""
+    payload: dict[str, Any] = {
+        "runId": notice.run_id,
+        "sessionKey": notice.session_key,
+        "agentId": notice.agent_id,
+        "seq": 0,
+        "state": notice.state,
+    }
+    if notice.text:
+        content = [{"type": "text", "text": notice.text}]
+        payload["message"] = {"role": "assistant", "content": content, "timestamp": ts_ms}
+    if notice.state == "error":
+        payload["errorMessage"] = notice.reason
+    elif notice.state == "aborted":
+        payload["stopReason"] = notice.reason
+    return Rendered(event_body("chat", encode(payload)))
 
 
 def _compaction(event: Compacting) -> dict[str, Any]:

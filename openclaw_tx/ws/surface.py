@@ -11,6 +11,7 @@ from uuid import uuid4
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Agents, Authenticator, Authoriser, Models, Peer, RunEngine, Sessions
@@ -40,6 +41,7 @@ class Rooms(NamedTuple):
     authorise: Authoriser
     granted: Granted
     is_local_direct: Callable[[Peer], bool]
+    desk: ChatDesk
     in_thread: InThread
     log_file: Callable[[], Path | None]
     """The log file of the moment; None = there is none."""
@@ -89,12 +91,13 @@ class WebSocketSurface:
                 HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
                 CatalogMethods(agents, models, sessions, clock).methods(),
                 AgentMethods(engine, agents, models, sessions, authorise, clock).methods(),
-                ChatMethods(engine, agents, sessions, authorise, clock).methods(),
+                ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk).methods(),
                 LogMethods(rooms.log_file, rooms.in_thread).methods(),
             ],
             authorise,
         )
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
+        rooms.desk.flow.subscribe(self.hub.notice)
         desk = Desk(
             authenticator=rooms.authenticator,
             granted=rooms.granted,

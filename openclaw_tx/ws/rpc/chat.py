@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -13,6 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.auth.sight import run_target, sees_run
+from openclaw_tx.chat.desk import ChatDesk
+from openclaw_tx.chat.values import ChatMessage
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Run, RunEngine, Sessions
 from openclaw_tx.values import (
@@ -54,6 +56,8 @@ class SendParams(Params, frozen=True):
     attachments: list[Attachment] = []
     timeout_ms: Annotated[int, Meta(ge=0)] = 0
     deliver: bool = False
+    queue_mode: Literal["collect", "followup", "interrupt", "steer"] | None = None
+    """What happens to it while the agent is at work; unset = as the session or the configuration say."""
 
 
 class AbortParams(Params, frozen=True):
@@ -82,7 +86,9 @@ class ChatMethods:
         sessions: Sessions,
         authorise: Authoriser,
         clock: IReactorTime,
+        desk: ChatDesk,
     ) -> None:
+        self._desk = desk
         self._engine = engine
         self._agents = agents
         self._sessions = sessions
@@ -111,9 +117,6 @@ class ChatMethods:
         if params.deliver:
             raise bad("chat.send", "deliver is not supported: this gateway has no channels")
         asked = fingerprint("chat.send", params)
-        before = await self._before(call, asked)
-        if before:
-            return {"runId": params.idempotency_key, "status": before}
         parts = images("chat.send", params.attachments)
         request = RunRequest(
             run_id=params.idempotency_key,
@@ -131,7 +134,14 @@ class ChatMethods:
             fingerprint=asked,
             traceparent=call.traceparent,
         )
-        self._engine.start(request, call.principal)
+        message = ChatMessage(
+            request=request, text=text.strip(), principal=call.principal, queue_mode=params.queue_mode or ""
+        )
+        before = self._desk.before(message) or await self._before(call, asked)
+        if before:
+            return {"runId": params.idempotency_key, "status": before}
+        self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
+        await self._desk.take(message)
         return {"runId": params.idempotency_key, "status": "started"}
 
     async def _before(self, call: Call[SendParams], asked: str) -> str:
@@ -179,7 +189,12 @@ class ChatMethods:
             for run in self._engine.live()
             if place.session_key in (run.request.session_key, run.request.spawned_by) and sees_run(call.principal, run)
         ]
-        return await self._abort(call, runs, reason)
+        forgotten = self._desk.flow.forget(place.session_key, reason)
+        answer = await self._abort(call, runs, reason)
+        if forgotten:
+            answer["aborted"] = True
+            answer["runIds"] = [*answer["runIds"], *forgotten]
+        return answer
 
     async def _abort(self, call: Call[Any], runs: Sequence[Run], reason: str) -> Any:
         for run in runs:
