@@ -25,6 +25,7 @@ from openclaw_tx.values import (
     ModelReply,
     ModelRequest,
     Principal,
+    PromptReport,
     RunRequest,
     SessionEntry,
     StoredRun,
@@ -71,6 +72,21 @@ class MemoryAgents:
     def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
         """Names what went in, so that a test can see it."""
         return f"You are {agent.id}. {request.extra_system}".strip()
+
+    def prompt_report(
+        self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
+    ) -> PromptReport:
+        """Next to nothing."""
+        return PromptReport(
+            mode=request.prompt_mode,
+            model=model.ref,
+            context_window=model.context_window,
+            workspace=agent.workspace,
+            file_limit=0,
+            total_limit=0,
+            chars=0,
+            sections=(),
+        )
 
 
 class OneModel:

@@ -24,6 +24,7 @@ from openclaw_tx.values import (
     ModelReply,
     ModelRequest,
     Principal,
+    PromptReport,
     RunEnded,
     RunEvent,
     RunRequest,
@@ -224,6 +225,21 @@ class FixedAgents:
     def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
         """None."""
         return ""
+
+    def prompt_report(
+        self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
+    ) -> PromptReport:
+        """Next to nothing."""
+        return PromptReport(
+            mode=request.prompt_mode,
+            model=model.ref,
+            context_window=model.context_window,
+            workspace=agent.workspace,
+            file_limit=0,
+            total_limit=0,
+            chars=0,
+            sections=(),
+        )
 
 
 class FixedModels:
