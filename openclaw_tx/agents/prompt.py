@@ -23,8 +23,7 @@ from typing import NamedTuple, TypeVar
 from openclaw_tx.agents import sections as say
 from openclaw_tx.agents.sections import HEARTBEAT_TOKEN, NO_PERSONA, SILENT_TOKEN, Persona
 from openclaw_tx.agents.skills import Skill, SkillDirectory, SkillFilter
-from openclaw_tx.agents.templates import templates
-from openclaw_tx.agents.workspace import Workspace, WorkspaceFile
+from openclaw_tx.agents.workspace import Workspace, WorkspaceFile, templates
 from openclaw_tx.values import Agent, PromptFile, PromptMode, PromptSection, PromptSkill
 
 SHORT_WINDOW = 8192

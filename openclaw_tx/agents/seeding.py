@@ -14,8 +14,7 @@ from collections.abc import Callable
 
 from twisted.logger import Logger
 
-from openclaw_tx.agents.templates import templates
-from openclaw_tx.agents.workspace import MEMORY, STANDARD
+from openclaw_tx.agents.workspace import MEMORY, STANDARD, templates
 
 NOTES = "workspaces"
 """Directory in the state directory: a file for each workspace that has been made or found, named by the digest of its

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+from importlib import resources
 from typing import NamedTuple
 
 STANDARD = ("AGENTS.md", "SOUL.md", "TOOLS.md", "IDENTITY.md", "USER.md", "HEARTBEAT.md", "BOOTSTRAP.md")
@@ -103,6 +104,12 @@ class Workspace:
         return tuple(files)
 
 
+def templates() -> dict[str, str]:
+    """What a new workspace begins with: the text of each of L{STANDARD}, in that order."""
+    place = resources.files("openclaw_tx.agents") / "templates"
+    return {name: (place / name).read_text("utf-8") for name in STANDARD}
+
+
 def fingerprint(path: str) -> Fingerprint:
     """What tells whether a file changed; follows symbolic links."""
     try:
@@ -186,5 +193,6 @@ __all__ = [
     "fingerprint",
     "has_content",
     "read_inside",
+    "templates",
     "text_of",
 ]

@@ -27,8 +27,7 @@ from openclaw_tx.agents.prompt import (
 )
 from openclaw_tx.agents.sections import memory, summary
 from openclaw_tx.agents.skills import Skill, SkillFilter
-from openclaw_tx.agents.templates import templates
-from openclaw_tx.agents.workspace import WorkspaceFile
+from openclaw_tx.agents.workspace import WorkspaceFile, templates
 from openclaw_tx.values import Agent
 
 AGENT = Agent(id="main", name="main", workspace="/nowhere/at/all", models=("p/m",), is_default=True, timeout_s=0)

@@ -9,8 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.agents.templates import templates
-from openclaw_tx.agents.workspace import STANDARD
+from openclaw_tx.agents.workspace import STANDARD, templates
 from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.values import Principal, RunRequest, TextPart, ToolResult, ToolSpec, UserMessage
 

@@ -11,8 +11,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.agents.seeding import Seeding
-from openclaw_tx.agents.templates import templates
-from openclaw_tx.agents.workspace import STANDARD, has_content
+from openclaw_tx.agents.workspace import STANDARD, has_content, templates
 
 
 class TemplateTests(SynchronousTestCase):

@@ -34,6 +34,7 @@ from openclaw_tx.values import (
     ToolSpec,
     UserMessage,
 )
+from tests.support.fakes import no_report
 
 OWNER = Principal(id="shared-secret", method="token", scopes=frozenset({"operator.admin"}))
 
@@ -77,16 +78,7 @@ class MemoryAgents:
         self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
     ) -> PromptReport:
         """Next to nothing."""
-        return PromptReport(
-            mode=request.prompt_mode,
-            model=model.ref,
-            context_window=model.context_window,
-            workspace=agent.workspace,
-            file_limit=0,
-            total_limit=0,
-            chars=0,
-            sections=(),
-        )
+        return no_report(agent, request, model)
 
 
 class OneModel:

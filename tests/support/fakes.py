@@ -42,6 +42,20 @@ ANSWERED = ModelAnswered(provider="scripted", model="model", round=1)
 USAGE = Usage(prompt_tokens=11, completion_tokens=7)
 
 
+def no_report(agent: Agent, request: RunRequest, model: ModelInfo) -> PromptReport:
+    """The report of a prompt that nothing is known of."""
+    return PromptReport(
+        mode=request.prompt_mode,
+        model=model.ref,
+        context_window=model.context_window,
+        workspace=agent.workspace,
+        file_limit=0,
+        total_limit=0,
+        chars=0,
+        sections=(),
+    )
+
+
 class ScriptedRun:
     """A run (L{openclaw_tx.interfaces.Run}) whose events a test writes."""
 
@@ -230,16 +244,7 @@ class FixedAgents:
         self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
     ) -> PromptReport:
         """Next to nothing."""
-        return PromptReport(
-            mode=request.prompt_mode,
-            model=model.ref,
-            context_window=model.context_window,
-            workspace=agent.workspace,
-            file_limit=0,
-            total_limit=0,
-            chars=0,
-            sections=(),
-        )
+        return no_report(agent, request, model)
 
 
 class FixedModels:
