@@ -87,12 +87,13 @@ class SkillDirectory:
 
 
 def _subdirectories(directory: str) -> tuple[str, ...]:
-    """Names of what may be a skill, without hidden ones."""
+    """Names of what may be a skill; not hidden ones, nor such as could not stand in a line of the prompt."""
     try:
         with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in islice(entries, MAX_LISTED) if not entry.name.startswith("."))
+            listed = [entry.name for entry in islice(entries, MAX_LISTED)]
     except OSError:
         return ()
+    names = sorted(name for name in listed if name.isprintable() and not name.startswith("."))
     return tuple(names[:MAX_ENTRIES])
 
 

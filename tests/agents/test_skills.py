@@ -43,6 +43,7 @@ class SkillDirectoryTests(SynchronousTestCase):
     def test_passed_over(self) -> None:
         """What is hidden, has no head or no description, is no directory, or that models are not to choose."""
         self.write(".hidden")
+        self.write("two\n## lines")
         self.write("headless", "# How\n")
         self.write("nameless", "---\nname: x\n---\n")
         self.write("manual", "---\ndescription: d\ndisable-model-invocation: true\n---\n")
