@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from twisted.logger import Logger
@@ -49,6 +50,8 @@ class Materials(NamedTuple):
     in_thread: InThread
     new_id: Callable[[], str]
     randomness: Callable[[], float]
+    log_file: Callable[[], Path | None]
+    """The log file of the moment; None = there is none."""
 
 
 class House(NamedTuple):
@@ -131,6 +134,8 @@ def build(given: Materials, log: Logger) -> House:
             authorise,
             granted,
             guard.is_local_direct,
+            given.in_thread,
+            given.log_file,
         ),
         settings,
         reactor,

@@ -69,6 +69,7 @@ class Gateway(MultiService):
         access_log: bool = False,
         new_id: Callable[[], str] = lambda: str(uuid4()),
         randomness: Callable[[], float] = random.random,
+        log_file: Callable[[], Path | None] = lambda: None,
     ) -> None:
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
@@ -84,6 +85,7 @@ class Gateway(MultiService):
         @param access_log: log each HTTP request, whatever the configuration says.
         @param new_id: makes UUIDs.
         @param randomness: numbers in [0, 1) that spread retries.
+        @param log_file: where the process's log is read for clients (L{openclaw_tx.log_file}); None = there is none.
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
@@ -109,6 +111,7 @@ class Gateway(MultiService):
                 in_thread=self._in_thread,
                 new_id=new_id,
                 randomness=randomness,
+                log_file=log_file,
             ),
             self._log,
         )
