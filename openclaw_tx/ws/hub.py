@@ -19,7 +19,7 @@ from openclaw_tx.chat.values import Notice
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Run, RunEngine
-from openclaw_tx.values import Entry, RunEnded
+from openclaw_tx.values import Entry, RunEnded, Target
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.render import Rendered, RunRenderer, render_notice
