@@ -24,7 +24,11 @@ from openclaw_tx.runs.system_events import SystemEventQueue
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
 from openclaw_tx.sessions.sql import SqlSessions
 from openclaw_tx.tally import CountedAuthenticator, Tally
+from openclaw_tx.tools.approvals import PendingApprovals
+from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.builtin import ToolParts, builtin_tools
+from openclaw_tx.tools.command_sessions import CommandSessions
+from openclaw_tx.tools.commands import Spawner
 from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
@@ -66,6 +70,8 @@ class House(NamedTuple):
     admission: Admission
     fetcher: Fetcher
     websockets: ws.WebSocketSurface
+    approvals: PendingApprovals
+    commands: CommandSessions
 
 
 def build(given: Materials, log: Logger) -> House:
@@ -95,6 +101,9 @@ def build(given: Materials, log: Logger) -> House:
     )
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)
+    approvals = PendingApprovals(reactor)
+    approvals_file = ApprovalsFile(settings.state_dir, given.in_thread, lambda: int(reactor.seconds() * 1000), new_id)
+    commands = CommandSessions(Spawner(reactor), reactor, settings, events, lambda: admission, new_id)
     parts = ToolParts(
         settings=settings,
         sessions=sessions,
@@ -108,6 +117,9 @@ def build(given: Materials, log: Logger) -> House:
         state_dir=settings.state_dir,
         environment=lambda: settings.environment,
         new_id=new_id,
+        approvals=approvals,
+        approvals_file=approvals_file,
+        commands=commands,
     )
     tools = ToolBox(settings, [*builtin_tools(parts), *given.tools])
     engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments), settings, reactor, new_id)
@@ -147,6 +159,8 @@ def build(given: Materials, log: Logger) -> House:
         admission=admission,
         fetcher=fetcher,
         websockets=websockets,
+        approvals=approvals,
+        commands=commands,
     )
 
 

@@ -254,6 +254,7 @@ class Gateway(MultiService):
         for site in self._sites:
             site.wind_down()
         await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
+        await self._house.commands.close()
         await self._house.websockets.stop()
         await self._last_answers()
         await super().stopService()  # type: ignore[no-untyped-call]

@@ -8,9 +8,14 @@ from typing import Any, NamedTuple
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.interfaces import Approvals, Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.exec import Exec
+from openclaw_tx.tools.builtin.process import Process
 from openclaw_tx.tools.builtin.session_status import SessionStatus
+from openclaw_tx.tools.command_sessions import CommandSessions
+from openclaw_tx.tools.exec_gate import ExecGate
 
 
 class ToolParts(NamedTuple):
@@ -31,11 +36,28 @@ class ToolParts(NamedTuple):
     state_dir: Path
     environment: Callable[[], Mapping[str, str]]
     new_id: Callable[[], str]
+    approvals: Approvals
+    approvals_file: ApprovalsFile
+    commands: CommandSessions
 
 
 def builtin_tools(parts: ToolParts) -> list[Tool]:
     """Every built-in tool, in the order of the documentation."""
-    return [SessionStatus(parts.settings, parts.sessions), AgentsList()]
+    gate = ExecGate(
+        parts.settings,
+        parts.sessions,
+        parts.approvals,
+        parts.approvals_file,
+        parts.in_thread,
+        parts.environment,
+        parts.new_id,
+    )
+    return [
+        SessionStatus(parts.settings, parts.sessions),
+        AgentsList(),
+        Exec(parts.settings, gate, parts.commands, parts.in_thread, parts.environment),
+        Process(parts.commands),
+    ]
 
 
 __all__ = ["ToolParts", "builtin_tools"]
