@@ -138,6 +138,8 @@ def build(given: Materials, log: Logger) -> House:
             authorise,
             granted,
             guard.is_local_direct,
+            approvals,
+            approvals_file,
         ),
         settings,
         reactor,

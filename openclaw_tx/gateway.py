@@ -143,6 +143,7 @@ class Gateway(MultiService):
                     sources=self._sources,
                     fetcher=house.fetcher,
                     in_thread=self._in_thread,
+                    approvals=house.approvals,
                 ),
                 house.websockets.resource,
             )

@@ -43,7 +43,15 @@ SLICE_SECONDS = 0.1
 """So much output is read in so long; then the command has to wait, so that one that never stops printing does not
 keep the gateway busy."""
 
-_LAUNCHER = "import os,sys;os.setsid();os.chdir(sys.argv[1]);os.execv(sys.argv[2],sys.argv[2:])"
+_LAUNCHER = """\
+import os, signal, sys
+os.setsid()
+for name in ("SIGPIPE", "SIGXFSZ"):
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
+os.chdir(sys.argv[1])
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Python ignores two signals that commands are used to die of, and what is ignored stays so."""
 
 SendSignal = Callable[[int, int], bool]
 """Sends a signal to a process group, 0 = none; False = there is no such group."""
