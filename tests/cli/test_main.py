@@ -44,7 +44,8 @@ class MainTests(SynchronousTestCase):
             self.assertEqual(result.exit_code, 0, words)
             self.assertRegex(command.help or "", r"^[A-Z][^\n]*[.\n]", words)
             for option in command.params:
-                self.assertTrue(isinstance(option, click.Option) and option.help, f"{words} {option.name}")
+                named = isinstance(option, click.Argument) or (isinstance(option, click.Option) and option.help)
+                self.assertTrue(named, f"{words} {option.name}")
 
     def test_version(self) -> None:
         """The version of the package."""
