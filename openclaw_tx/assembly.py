@@ -16,6 +16,9 @@ from openclaw_tx.agents.seeding import Seeding
 from openclaw_tx.auth.actions import authorise, granted
 from openclaw_tx.auth.methods import GatewayAuthenticator
 from openclaw_tx.auth.quotas import Quotas
+from openclaw_tx.chat.desk import ChatDesk
+from openclaw_tx.chat.flow import ChatFlow
+from openclaw_tx.chat.orders import Rooms as ChatRooms
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
@@ -27,7 +30,11 @@ from openclaw_tx.runs.system_events import SystemEventQueue
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
 from openclaw_tx.sessions.sql import SqlSessions
 from openclaw_tx.tally import CountedAuthenticator, Tally
+from openclaw_tx.tools.approvals import PendingApprovals
+from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.builtin import ToolParts, builtin_tools
+from openclaw_tx.tools.command_sessions import CommandSessions
+from openclaw_tx.tools.commands import Spawner
 from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
@@ -71,7 +78,10 @@ class House(NamedTuple):
     quotas: Quotas
     admission: Admission
     fetcher: Fetcher
+    desk: ChatDesk
     websockets: ws.WebSocketSurface
+    approvals: PendingApprovals
+    commands: CommandSessions
 
 
 def build(given: Materials, log: Logger) -> House:
@@ -103,6 +113,9 @@ def build(given: Materials, log: Logger) -> House:
     )
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)
+    approvals = PendingApprovals(reactor)
+    approvals_file = ApprovalsFile(settings.state_dir, given.in_thread, lambda: int(reactor.seconds() * 1000), new_id)
+    commands = CommandSessions(Spawner(reactor), reactor, settings, events, lambda: admission, new_id)
     parts = ToolParts(
         settings=settings,
         sessions=sessions,
@@ -116,6 +129,9 @@ def build(given: Materials, log: Logger) -> House:
         state_dir=settings.state_dir,
         environment=lambda: settings.environment,
         new_id=new_id,
+        approvals=approvals,
+        approvals_file=approvals_file,
+        commands=commands,
     )
     tools = ToolBox(settings, [*builtin_tools(parts), *given.tools])
     engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
@@ -124,18 +140,25 @@ def build(given: Materials, log: Logger) -> House:
     authenticator = CountedAuthenticator(guard, tally)
     quotas = Quotas(reactor, guard.keys.limits)
     admission = Admission(engine, authorise, quotas)
+    flow = ChatFlow(admission, settings, reactor)
+    desk = ChatDesk(
+        ChatRooms(admission, agents, models, sessions, engine.compactor, approvals, settings), flow, reactor
+    )
     websockets = ws.WebSocketSurface(
         ws.Rooms(
-            admission,
-            agents,
-            models,
-            sessions,
-            authenticator,
-            authorise,
-            granted,
-            guard.is_local_direct,
-            given.in_thread,
-            given.log_file,
+            engine=admission,
+            agents=agents,
+            models=models,
+            sessions=sessions,
+            authenticator=authenticator,
+            authorise=authorise,
+            granted=granted,
+            is_local_direct=guard.is_local_direct,
+            desk=desk,
+            in_thread=given.in_thread,
+            log_file=given.log_file,
+            approvals=approvals,
+            approvals_file=approvals_file,
         ),
         settings,
         reactor,
@@ -157,7 +180,10 @@ def build(given: Materials, log: Logger) -> House:
         quotas=quotas,
         admission=admission,
         fetcher=fetcher,
+        desk=desk,
         websockets=websockets,
+        approvals=approvals,
+        commands=commands,
     )
 
 

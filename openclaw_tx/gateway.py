@@ -146,6 +146,7 @@ class Gateway(MultiService):
                     sources=self._sources,
                     fetcher=house.fetcher,
                     in_thread=self._in_thread,
+                    approvals=house.approvals,
                 ),
                 house.websockets.resource,
             )
@@ -281,7 +282,9 @@ class Gateway(MultiService):
         self.phase = "draining"
         for site in self._sites:
             site.wind_down()
+        self._house.desk.close()
         await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
+        await self._house.commands.close()
         await self._house.websockets.stop()
         await self._last_answers()
         await super().stopService()  # type: ignore[no-untyped-call]

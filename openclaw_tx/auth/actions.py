@@ -18,7 +18,8 @@ from openclaw_tx.values import Principal, Target
 ADMIN = "operator.admin"
 READ = "operator.read"
 WRITE = "operator.write"
-OPERATOR_SCOPES = frozenset({ADMIN, "operator.approvals", "operator.pairing", READ, "operator.talk.secrets", WRITE})
+APPROVALS = "operator.approvals"
+OPERATOR_SCOPES = frozenset({ADMIN, APPROVALS, "operator.pairing", READ, "operator.talk.secrets", WRITE})
 """All that an operator can hold, and what a shared secret stands for."""
 NO_TARGET = Target()
 
@@ -72,6 +73,11 @@ ACTIONS: Mapping[str, Action] = {
     "sessions.preview": Action(READ, "Read the last lines of sessions."),
     "sessions.read": Action(READ, "Read one session's entry."),
     "chat.history": Action(READ, "Read the transcript of a session."),
+    "approvals.request": Action(APPROVALS, "Ask people for their word on a command of one's own."),
+    "approvals.list": Action(APPROVALS, "See the commands that wait for a person's word."),
+    "approvals.resolve": Action(APPROVALS, "Give one's word on a command."),
+    "exec.approvals.get": Action(ADMIN, "Read the file that says what runs without a question."),
+    "exec.approvals.set": Action(ADMIN, "Replace that file."),
 }
 """Action name -> who may. WebSocket methods have their own name; HTTP routes share the twin's."""
 
@@ -142,6 +148,13 @@ def no_such_agent(agent_id: str) -> GatewayError:
     return GatewayError("invalid_request", f"Unknown agent '{agent_id}'.", param="model")
 
 
+def no_such_approval() -> GatewayError:
+    """C{approval_not_found} (404): no such question waits, or none that this client may know of."""
+    return GatewayError(
+        "approval_not_found", "unknown or expired approval id", param="id", details={"reason": "APPROVAL_NOT_FOUND"}
+    )
+
+
 def missing_scope(scope: str) -> GatewayError:
     """C{insufficient_scope} (403); the text is the one that clients of both protocol versions match on."""
     return GatewayError(
@@ -176,6 +189,7 @@ def granted(
 __all__ = [
     "ACTIONS",
     "ADMIN",
+    "APPROVALS",
     "OPERATOR_SCOPES",
     "READ",
     "WRITE",
@@ -186,6 +200,7 @@ __all__ = [
     "may",
     "missing_scope",
     "no_such_agent",
+    "no_such_approval",
     "no_such_run",
     "no_such_session",
     "sufficient",

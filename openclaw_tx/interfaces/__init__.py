@@ -9,11 +9,12 @@ from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
 from openclaw_tx.interfaces.sessions import Sessions, TurnStart
-from openclaw_tx.interfaces.tools import Approvals, ConcurrentTool, Fetcher, Tool, ToolContext, Tools
+from openclaw_tx.interfaces.tools import Approvals, ApprovalsFile, ConcurrentTool, Fetcher, Tool, ToolContext, Tools
 
 __all__ = [
     "Agents",
     "Approvals",
+    "ApprovalsFile",
     "Authenticator",
     "Authoriser",
     "Compactor",

@@ -8,6 +8,8 @@ from typing import Any
 
 from openclaw_tx.tools import policy
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.exec import Exec
+from openclaw_tx.tools.builtin.process import Process
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
@@ -23,6 +25,8 @@ BUILTIN: tuple[type[TypedTool[Any]], ...] = (
     SessionsSpawn,
     SessionStatus,
     AgentsList,
+    Exec,
+    Process,
 )
 """Every built-in tool there is, in the order of the table."""
 

@@ -4,7 +4,7 @@ Vocabulary (spec): I{agent id} = lower-case slug; I{session key} = routing bucke
 I{run id} = one agent turn. Times named C{_ms} are epoch milliseconds, those named C{_s} are seconds.
 """
 
-from openclaw_tx.values.approvals import Approval, ApprovalEnd, Decision
+from openclaw_tx.values.approvals import Approval, ApprovalEnd, ApprovalsSnapshot, Decision
 from openclaw_tx.values.conversation import (
     AssistantMessage,
     CompactionMessage,
@@ -69,6 +69,7 @@ __all__ = [
     "ApprovalEnd",
     "ApprovalRequested",
     "ApprovalResolved",
+    "ApprovalsSnapshot",
     "AssistantMessage",
     "Compacted",
     "Compacting",

@@ -25,7 +25,16 @@ from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.render import Rendered, RunRenderer, render_notice
 from openclaw_tx.ws.timers import Alarm, Timers
 
-EVENTS = ("connect.challenge", "agent", "chat", "tick", "health", "shutdown")
+EVENTS = (
+    "connect.challenge",
+    "agent",
+    "chat",
+    "tick",
+    "health",
+    "shutdown",
+    "exec.approval.requested",
+    "exec.approval.resolved",
+)
 """Every event this surface sends, for C{features.events}."""
 HEALTH_SECONDS = 60.0
 """Pause between two health events."""
@@ -98,6 +107,17 @@ class Hub:
         """The configuration changed: close connections whose credential is no longer good."""
         for connection in list(self._connections.values()):
             connection.revalidate()
+
+    def tell(self, event: str, payload: Any, action: str, target: Target, *, droppable: bool = True) -> None:
+        """Send an event to every connection that may do C{action} to C{target}."""
+        body = b""
+        for connection in list(self._connections.values()):
+            try:
+                self._authorise(connection.principal, action, target)
+            except GatewayError:
+                continue
+            body = body or event_body(event, encode(payload))
+            connection.event(body, droppable)
 
     def shutdown(self, reason: str) -> None:
         """Tell everybody that the gateway stops, and close with 1012."""

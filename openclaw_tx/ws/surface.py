@@ -14,7 +14,17 @@ from twisted.internet.interfaces import IReactorTime
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Agents, Authenticator, Authoriser, Models, Peer, RunEngine, Sessions
+from openclaw_tx.interfaces import (
+    Agents,
+    Approvals,
+    ApprovalsFile,
+    Authenticator,
+    Authoriser,
+    Models,
+    Peer,
+    RunEngine,
+    Sessions,
+)
 from openclaw_tx.tally import Tally
 from openclaw_tx.ws.channel import ChannelFactory
 from openclaw_tx.ws.connection import Connection, Desk, Granted
@@ -23,6 +33,8 @@ from openclaw_tx.ws.hub import EVENTS, Hub
 from openclaw_tx.ws.methods import Methods
 from openclaw_tx.ws.resource import UpgradeResource
 from openclaw_tx.ws.rpc.agent import AgentMethods
+from openclaw_tx.ws.rpc.approvals import ApprovalMethods, ApprovalNews
+from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
@@ -45,6 +57,9 @@ class Rooms(NamedTuple):
     in_thread: InThread
     log_file: Callable[[], Path | None]
     """The log file of the moment; None = there is none."""
+    approvals: Approvals | None = None
+    """None = nobody is asked for their word here."""
+    approvals_file: ApprovalsFile | None = None
 
 
 class WebSocketSurface:
@@ -86,18 +101,23 @@ class WebSocketSurface:
 
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
-        methods = Methods(
-            [
-                HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
-                CatalogMethods(agents, models, sessions, clock).methods(),
-                AgentMethods(engine, agents, models, sessions, authorise, clock).methods(),
-                ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk).methods(),
-                LogMethods(rooms.log_file, rooms.in_thread).methods(),
-            ],
-            authorise,
-        )
+        families = [
+            HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
+            CatalogMethods(agents, models, sessions, clock).methods(),
+            AgentMethods(engine, agents, models, sessions, authorise, clock).methods(),
+            ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk).methods(),
+            LogMethods(rooms.log_file, rooms.in_thread).methods(),
+        ]
+        if rooms.approvals is not None:
+            approvals = ApprovalMethods(rooms.approvals, agents, authorise, clock, new_id)
+            families.append(approvals.methods())
+        if rooms.approvals_file is not None:
+            families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
+        methods = Methods(families, authorise)
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
         rooms.desk.flow.subscribe(self.hub.notice)
+        if rooms.approvals is not None:
+            rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         desk = Desk(
             authenticator=rooms.authenticator,
             granted=rooms.granted,

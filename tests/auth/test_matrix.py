@@ -8,6 +8,7 @@ fails here (GHSA-68f8-9mhj-h2mp, GHSA-5jvj-hxmh-6h6j, CVE-2026-32919).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -77,7 +78,7 @@ class MatrixTests(SynchronousTestCase):
         """Every path that is served, with an example for each id."""
         found: dict[str, GatewayResource] = {}
         for path, resource in self.root.routes():
-            example = path.replace("{id}", "openclaw")
+            example = re.sub(r"{\w+}", "openclaw", path)
             assert isinstance(resource, GatewayResource), path
             self.assertIs(self.root.find(tuple(example.encode("ascii").split(b"/")[1:])), resource, path)
             found[example] = resource

@@ -8,14 +8,19 @@ from typing import Any, NamedTuple
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.interfaces import Approvals, Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.exec import Exec
+from openclaw_tx.tools.builtin.process import Process
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
 from openclaw_tx.tools.builtin.sessions_send import SessionsSend
 from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
+from openclaw_tx.tools.command_sessions import CommandSessions
+from openclaw_tx.tools.exec_gate import ExecGate
 from openclaw_tx.tools.session_sight import SessionSight
 
 
@@ -37,10 +42,22 @@ class ToolParts(NamedTuple):
     state_dir: Path
     environment: Callable[[], Mapping[str, str]]
     new_id: Callable[[], str]
+    approvals: Approvals
+    approvals_file: ApprovalsFile
+    commands: CommandSessions
 
 
 def builtin_tools(parts: ToolParts) -> list[Tool]:
     """Every built-in tool, in the order of the documentation."""
+    gate = ExecGate(
+        parts.settings,
+        parts.sessions,
+        parts.approvals,
+        parts.approvals_file,
+        parts.in_thread,
+        parts.environment,
+        parts.new_id,
+    )
     sight = SessionSight(parts.settings, parts.sessions)
     background = Background(parts.engine, parts.new_id, parts.reactor.seconds)
     return [
@@ -50,6 +67,8 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
         SessionsSpawn(parts.settings, parts.sessions, parts.models, parts.events, background, parts.new_id),
         SessionStatus(parts.settings, parts.sessions, parts.models),
         AgentsList(parts.settings),
+        Exec(parts.settings, gate, parts.commands, parts.in_thread, parts.environment),
+        Process(parts.commands),
     ]
 
 
