@@ -227,9 +227,7 @@ class Orders:
             level = getattr(await self._settings_of(message), field)
             return Done(f"{name}: {level or 'default'}.")
         if word != "default" and word not in values:
-            return Done(
-                f"There is no /{command.name} {command.text!r}. There are: {command.spec.arguments.strip('[]')}"
-            )
+            return Done(f"Usage: /{command.name} {command.spec.arguments}")
         level = values.get(word, "")
         await self._patch(message, **{field: level})
         return Done(f"{name}: {level or 'default'}.")

@@ -109,6 +109,10 @@ class FakeRun:
         self.started_at_ms = 0
         self.times = Times(engine.now_ms() / 1000)
         self.abort_reason = ""
+        self.reasons: list[str] = []
+        """Why it was aborted, each time somebody wanted that."""
+        self.steerable = False
+        self.steered: list[str] = []
         self.verbose = False
         self.reasoning = "off"
         self.entries: list[Entry] = []
@@ -127,13 +131,16 @@ class FakeRun:
         return self.outcome
 
     def abort(self, reason: str) -> bool:
+        self.reasons.append(reason)
         if self.outcome is not None:
             return False
         self.end("aborted", abort_reason=reason, error=ErrorInfo(code="run_aborted", message="The run was aborted."))
         return True
 
     def steer(self, text: str) -> bool:
-        return False
+        if self.steerable:
+            self.steered.append(text)
+        return self.steerable
 
     # what a test does with it
 

@@ -93,7 +93,7 @@ class SendTests(Case):
                 {"deliver": True},
                 "invalid chat.send params: deliver is not supported: this gateway has no channels",
             ),
-            ("a", {"queueMode": "steer"}, "invalid chat.send params: at root: unexpected property 'queueMode'"),
+            ("a", {"queueMod": "steer"}, "invalid chat.send params: at root: unexpected property 'queueMod'"),
         ]:
             self.assertEqual(self.send(message, **more)["error"]["message"], reason)
         self.assertEqual(self.house.engine.runs, {})
