@@ -64,6 +64,8 @@ def answer_schemas() -> dict[str, Schema]:
             usage=maybe(ref("Usage")),
             error=maybe(error),
             abort_reason=maybe(TEXT),
+            media=_list(TEXT),
+            reply_to=maybe(TEXT),
             timings=record(
                 queued_at_ms=COUNT,
                 started_at_ms=maybe(COUNT),

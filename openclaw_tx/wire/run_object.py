@@ -29,6 +29,8 @@ def run_object(state: RunState) -> dict[str, Any]:
         "usage": usage_object(state.usage),
         "error": error_object(state.error) if state.error is not None else None,
         "abort_reason": state.abort_reason or None,
+        "media": list(state.media),
+        "reply_to": state.reply_to or None,
         "timings": {
             "queued_at_ms": state.queued_at_ms,
             "started_at_ms": state.started_at_ms or None,
