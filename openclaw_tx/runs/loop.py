@@ -163,7 +163,9 @@ class AgentLoop:
         forced = request.tool_choice.mode in ("required", "named")
         specs = (*(tool.spec for tool in own), *offered)
         told = replace(request, thinking=self._thinking) if request.thinking != self._thinking else request
-        system = self._premises.rooms.agents.system_prompt(self._agent, told, self._choice.info, specs)
+        agents = self._premises.rooms.agents
+        system = agents.system_prompt(self._agent, told, self._choice.info, specs)
+        self._run.prompt_report = agents.prompt_report(self._agent, told, self._choice.info, specs)
         showing: Showing = "none" if forced else "all"
         if self._format is not None:
             holds = self._providers_hold(self._choice.refs)

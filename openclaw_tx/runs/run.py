@@ -22,6 +22,7 @@ from openclaw_tx.values import (
     FinishReason,
     MessageEnded,
     Principal,
+    PromptReport,
     RunEnded,
     RunEvent,
     RunRequest,
@@ -96,6 +97,8 @@ class AgentRun:
         self.usage = Usage()
         self.provider = ""
         self.model = ""
+        self.prompt_report: PromptReport | None = None
+        """What the system prompt is made of, once there is one."""
         self.effects = False
         """True once a tool has run: a blind retry would run it again."""
         self.verbose = False
@@ -164,6 +167,7 @@ class AgentRun:
             last_seq=self.journal.last_seq,
             media=tuple(self.media),
             reply_to=self.reply_to,
+            prompt_report=self.prompt_report,
         )
 
     # -- for the surfaces
@@ -283,6 +287,7 @@ class AgentRun:
             ended_at_ms=_now_ms(self._clock),
             media=tuple(self.media),
             reply_to=self.reply_to,
+            prompt_report=self.prompt_report,
         )
 
     def finish(self, result: RunResult) -> None:

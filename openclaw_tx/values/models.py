@@ -26,6 +26,9 @@ class Agent(Value, frozen=True):
     """Clients of the chat endpoint may see its thinking."""
     thinking_default: str = ""
     """Thinking level of runs that ask for none; "" = as the model is."""
+    skill_directories: tuple[str, ...] = ()
+    """Absolute paths of the directories that its skills are in, the first to name a skill first; they need not exist.
+    Its tools may read what is below them."""
 
 
 class ModelInfo(Value, frozen=True):

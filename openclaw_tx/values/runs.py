@@ -8,6 +8,7 @@ from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.values.approvals import Approval, Decision
 from openclaw_tx.values.conversation import FinishReason, Message, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
 from openclaw_tx.values.models import Sampling
+from openclaw_tx.values.prompts import PromptReport
 from openclaw_tx.values.value import Value
 
 Trigger = Literal["user", "heartbeat", "cron", "hook", "agent", "subagent", "announce", "memory"]
@@ -93,6 +94,8 @@ class RunResult(Value, frozen=True, omit_defaults=True):
     """URLs and paths of C{MEDIA:} lines of the answer (spec 3.10)."""
     reply_to: str = ""
     """Message that the answer is to be sent as a reply to: its id, or C{current}."""
+    prompt_report: PromptReport | None = None
+    """What its system prompt was made of; None = it got none."""
 
     @property
     def text(self) -> str:
@@ -127,6 +130,8 @@ class RunState(Value, frozen=True, omit_defaults=True):
     """Number of its newest event; 0 = it has none, or they were not looked up."""
     media: tuple[str, ...] = ()
     reply_to: str = ""
+    prompt_report: PromptReport | None = None
+    """What its system prompt is made of; None = it has none yet."""
 
     @property
     def ended(self) -> bool:
@@ -157,6 +162,7 @@ class RunState(Value, frozen=True, omit_defaults=True):
             last_seq=last_seq,
             media=result.media,
             reply_to=result.reply_to,
+            prompt_report=result.prompt_report,
         )
 
 
