@@ -105,7 +105,8 @@ class Repeats:
             if call != pair[number % 2]:
                 break
             number += 1
-        return number if number > 2 else 0
+        # Both must have come twice, or the other one is just what was called in between.
+        return number if number > 3 else 0
 
     def _last_result(self, asked: bytes) -> bytes:
         return next((call.got for call in reversed(self._calls) if call.asked == asked), b"")

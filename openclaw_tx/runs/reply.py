@@ -4,8 +4,6 @@ split-safe and without I/O."""
 
 from __future__ import annotations
 
-import re
-
 from openclaw_tx.runs.directives import DirectiveFilter
 
 _TAGS = ("<think>", "<thinking>")
@@ -16,9 +14,8 @@ SILENT_TOKEN = "NO_REPLY"
 HEARTBEAT_TOKEN = "HEARTBEAT_OK"
 """What an agent says at a heartbeat when there is nothing to report."""
 
-_MARKS = r"[\s*_`~>#.!]*"
-_LEADING = re.compile(rf"{_MARKS}{HEARTBEAT_TOKEN}\b{_MARKS}")
-_TRAILING = re.compile(rf"{_MARKS}\b{HEARTBEAT_TOKEN}{_MARKS}$")
+_MARKUP = "*_`~"
+_BLANKS = " \t\r\n"
 
 
 def heartbeat_text(text: str, ack_max_chars: int) -> str:
@@ -26,11 +23,20 @@ def heartbeat_text(text: str, ack_max_chars: int) -> str:
 
     @param ack_max_chars: so many characters beside L{HEARTBEAT_TOKEN}, which begins or ends the answer, are nothing.
     """
-    text = text.strip()
-    rest = _TRAILING.sub("", _LEADING.sub("", text) if _LEADING.match(text) else text).strip()
+    text = rest = text.strip()
+    head = rest.lstrip(f"{_MARKUP}{_BLANKS}>#")
+    if head.startswith(HEARTBEAT_TOKEN) and not _wordy(head[len(HEARTBEAT_TOKEN) :][:1]):
+        rest = head[len(HEARTBEAT_TOKEN) :].lstrip(f"{_MARKUP}.!").lstrip()
+    tail = rest.rstrip(f"{_MARKUP}{_BLANKS}.!")
+    if tail.endswith(HEARTBEAT_TOKEN) and not _wordy(tail[: -len(HEARTBEAT_TOKEN)][-1:]):
+        rest = tail[: -len(HEARTBEAT_TOKEN)].rstrip(f"{_MARKUP}{_BLANKS}")
     if rest == text:
         return text
     return "" if len(rest) <= ack_max_chars else rest
+
+
+def _wordy(char: str) -> bool:
+    return char.isalnum()
 
 
 class ReplyFilter:

@@ -97,6 +97,8 @@ def answer_schemas() -> dict[str, Schema]:
             usage=maybe(ref("Usage")),
             error=maybe(error),
             abort_reason=maybe(TEXT),
+            media=_list(TEXT),
+            reply_to=maybe(TEXT),
             prompt_report=maybe(ref("PromptReport")),
             timings=record(
                 queued_at_ms=COUNT,

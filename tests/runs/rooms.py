@@ -233,10 +233,29 @@ class MemoryTools:
 
     def __init__(self, *tools: Tool) -> None:
         self._tools = tools
+        self.denied: set[str] = set()
 
     def allowed(self, agent: Agent, model_ref: str, *, subagent: bool = False) -> Sequence[Tool]:
-        """All of them."""
-        return self._tools
+        """All of them, but for those that C{denied} names."""
+        return [tool for tool in self._tools if tool.spec.name not in self.denied]
+
+
+class Lookup:
+    """A tool that only looks: C{look} waits for its C{gates}, one for each C{what}."""
+
+    spec = ToolSpec(name="look", description="Looks.", parameters={"type": "object"})
+    concurrent = True
+
+    def __init__(self) -> None:
+        self.gates: dict[str, Deferred[str]] = {}
+        self.cancelled: list[str] = []
+
+    async def call(self, arguments: Mapping[str, Any], context: Any) -> ToolResult:
+        """What the gate is fired with."""
+        what = arguments["what"]
+        gate: Deferred[str] = Deferred(lambda _: self.cancelled.append(what))
+        self.gates[what] = gate
+        return ToolResult(text=await gate)
 
 
 class Adder:
@@ -277,17 +296,24 @@ class Bench:
     @ivar entries: all entries of all runs, as (run id, entry), in the order the engine told them.
     """
 
-    def __init__(self, *tools: Tool, defaults: AgentDefaults | None = None, timeout_s: float = 600) -> None:
+    def __init__(
+        self,
+        *tools: Tool,
+        defaults: AgentDefaults | None = None,
+        timeout_s: float = 600,
+        model: ScriptedModel | None = None,
+    ) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000)
-        self.model = ScriptedModel()
+        self.model = model or ScriptedModel()
+        self.tools = MemoryTools(*tools)
         self.sessions = MemorySessions()
         self.news = SystemEventQueue()
         self.config = Config(agents=AgentsSection(defaults=defaults or AgentDefaults()))
         rooms: Any = Rooms(
             agents=MemoryAgents(self.model.ref, timeout_s),
             models=OneModel(self.model),
-            tools=MemoryTools(*tools),
+            tools=self.tools,
             sessions=self.sessions,  # type: ignore[arg-type]
             decode_arguments=decode_arguments,
             events=self.news,

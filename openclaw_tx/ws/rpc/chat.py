@@ -19,6 +19,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Run, RunEngine, Sessions
 from openclaw_tx.values import (
     AssistantMessage,
+    CompactionMessage,
     ImagePart,
     Message,
     Principal,
@@ -238,10 +239,12 @@ def _clean(text: str) -> str:
 
 
 def _fitting(messages: Sequence[Message]) -> list[Any]:
-    """As many of the newest messages as fit."""
+    """As many of the newest messages as fit; marks of compactions are not for clients."""
     kept: list[Any] = []
     room = MAX_HISTORY_BYTES
     for message in reversed(messages):
+        if isinstance(message, CompactionMessage):
+            continue
         row = message_row(message)
         room -= len(encode(row))
         if room < 0:

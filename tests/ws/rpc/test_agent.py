@@ -91,6 +91,18 @@ class AgentTests(Case):
             },
         )
 
+    def test_media_and_reply(self) -> None:
+        """Files and what it is a reply to go with the last payload, or with one of their own."""
+        for payloads, media in ((("one", "two"), ("/a.png", "/b.png")), ((), ("/a.png",))):
+            self.setUp()
+            id = self.line.ask("agent", ask())
+            self.run_().start()
+            self.run_().end("ok", *payloads, media=media, reply_to="7")
+            found = self.line.answers(id)[1]["payload"]["result"]["payloads"]
+            self.assertEqual(len(found), len(payloads) or 1)
+            last = {"text": "two" if payloads else "", "mediaUrl": "/a.png", "mediaUrls": list(media), "replyToId": "7"}
+            self.assertEqual(found[-1], last)
+
     def test_protocol_3(self) -> None:
         """The January form of the first answer."""
         line = self.house.ready(minProtocol=3, maxProtocol=3)

@@ -11,6 +11,7 @@ from openclaw_tx.auth.actions import READ, WRITE
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.values import (
     AssistantMessage,
+    CompactionMessage,
     ImagePart,
     Principal,
     RunRequest,
@@ -160,6 +161,12 @@ class HistoryTests(Case):
 
     def history(self, **params: Any) -> Any:
         return self.line.call("chat.history", {"sessionKey": "x", **params})["payload"]
+
+    def test_marks_are_left_out(self) -> None:
+        """That a conversation was summarised is between the gateway and the model."""
+        said = UserMessage(content=(TextPart(text="hi"),), timestamp_ms=1)
+        self.house.sessions.add("agent:main:x", 1, [said, CompactionMessage(summary="They met.", kept=1)])
+        self.assertEqual([row["role"] for row in self.history()["messages"]], ["user"])
 
     def test_messages(self) -> None:
         """As chat clients know them; images are named, not repeated."""
