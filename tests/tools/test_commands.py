@@ -105,7 +105,7 @@ class CommandTests(SynchronousTestCase):
         self.done(command)
 
     def test_abort_of_the_deaf(self) -> None:
-        """What does not listen is killed after the grace, grandchildren too, although the first process is long gone."""
+        """What does not listen is killed after the grace, although the first process of the group is long gone."""
         command, process = self.start()
         self.reactor.groups[command.pid] = 2
         command.end("aborted", ABORT_GRACE)
