@@ -149,7 +149,7 @@ def rows_of(loaded: Loaded) -> list[Row]:
     running: Any = reactor
     # Listing opens no connection and starts no process; the ids and secrets of those are never asked for.
     factory = HttpProviderFactory(running, running, running, loaded.state_dir, environment, str, str)
-    registry = ModelRegistry(lambda: config, factory, running, float, environment)
+    registry = ModelRegistry(lambda: config, factory, running, float, lambda: environment)
     agents = ConfiguredAgents(lambda: config, loaded.state_dir, environment, registry.default_ref)
     chosen = next(agent for agent in agents.all() if agent.is_default).models
     try:

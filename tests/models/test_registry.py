@@ -40,7 +40,8 @@ class Scripted:
     def models(self) -> Sequence[ModelInfo]:
         """The ids it was made with."""
         return [
-            ModelInfo(provider=self.name, id=model, name=model, context_window=99, max_tokens=9) for model in self.ids
+            ModelInfo(provider=self.name, id=model, name=model, context_window=99_000, max_tokens=9)
+            for model in self.ids
         ]
 
     async def stream(self, model: str, request: ModelRequest, on_events: OnEvents) -> ModelReply:
@@ -105,7 +106,7 @@ class RegistryCase(SynchronousTestCase):
 
     def registry(self, **own: ModelProvider) -> ModelRegistry:
         """The registry under test."""
-        return ModelRegistry(lambda: self.config, self.factory, self.clock, lambda: 0.5, self.environ, own)
+        return ModelRegistry(lambda: self.config, self.factory, self.clock, lambda: 0.5, lambda: self.environ, own)
 
     def refs(self, registry: ModelRegistry) -> list[str]:
         """The refs of its catalog."""
