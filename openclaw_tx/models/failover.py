@@ -130,7 +130,8 @@ class _Call(Generic[T]):
     async def _with_ready_keys(self, target: Target) -> tuple[T] | None:
         """Ask a model with one key after the other; None = with none of them, L{_failures} says why."""
         try:
-            offered = await self._keyring.offered(target.entry.own, self._asker)
+            own = target.entry.own
+            offered = await self._keyring.offered(own, self._asker) if target.entry.is_configured else [own]
         except GatewayError as error:
             self._failures[target.ref] = error
             return None

@@ -69,7 +69,7 @@ class Keyring:
         self._latest = 0
 
     async def offered(self, own: Credential, asker: Asker) -> list[Credential]:
-        """The keys of a provider in the order to use them, those that rest last; never empty.
+        """The keys of a configured provider in the order to use them, those that rest last; never empty.
 
         @param own: the provider's own key, which comes after all profiles; one without a secret only where there
             are none.

@@ -97,9 +97,9 @@ class Entry:
         )
 
     @property
-    def exempt(self) -> bool:
-        """Whether its models may have any size: the embedded one, and the embedder's own."""
-        return not isinstance(self.recipe, Remote)
+    def is_configured(self) -> bool:
+        """Whether it is neither the embedded one nor the embedder's own: has keys, and models of which we know less."""
+        return isinstance(self.recipe, Remote)
 
     def model(self, model: str) -> ModelInfo | None:
         """What is known of a model; None = it has no such model."""

@@ -51,11 +51,17 @@ def path_of(state_dir: Path, agent_id: str) -> Path:
     return state_dir / "agents" / agent_id / "agent" / NAME
 
 
-def look(path: Path, owner: str, known: _Signature | None = None) -> Read | None:
+def signature_of(path: Path) -> _Signature | None:
+    """What tells one state of a file from another; None = there is no file. One look at it, no reading."""
+    try:
+        return _signature(path.stat())
+    except OSError:
+        return None
+
+
+def look(path: Path, owner: str) -> Read:
     """Read a file; blocks.
 
-    @param known: its signature at the last look.
-    @return: None when it is as it was then.
     @raise OSError: it can not be read.
     @raise ValueError: it can not be understood; says why, without secrets.
     """
@@ -68,9 +74,6 @@ def look(path: Path, owner: str, known: _Signature | None = None) -> Read | None
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise ValueError("is not a regular file")
-        signature = (found.st_mtime_ns, found.st_size, found.st_ino)
-        if signature == known:
-            return None
         raw = file.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
         raise ValueError(f"is larger than {MAX_BYTES // 1024} KiB")
@@ -78,7 +81,11 @@ def look(path: Path, owner: str, known: _Signature | None = None) -> Read | None
     if found.st_mode & 0o077:
         mode = stat.S_IMODE(found.st_mode)
         warnings.append(f"others on this machine may read it (mode {mode:o}); run: chmod 600 {path}")
-    return Read(signature, decode(raw, owner), tuple(warnings))
+    return Read(_signature(found), decode(raw, owner), tuple(warnings))
+
+
+def _signature(found: os.stat_result) -> _Signature:
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def write(path: Path, standings: Mapping[str, Standing]) -> None:
@@ -156,16 +163,16 @@ class ProfileFiles:
         if agent_id in self._known:
             self._known[agent_id] = (now, known)  # the others need not look as well
         path = path_of(self._state_dir, agent_id)
-        try:
-            found = await self._in_thread(look, path, agent_id, known.signature)
-        except CancelledError:
-            raise
-        except (OSError, ValueError) as error:
-            self._warn(path, (f"can not be used: {_reason(error)}",))
-            found = None
-        if found is None:
-            found = known
-        elif found.signature is not None:
+        signature = signature_of(path)
+        found = known
+        if signature != known.signature:
+            try:
+                found = await self._in_thread(look, path, agent_id) if signature is not None else NONE
+            except CancelledError:
+                raise
+            except (OSError, ValueError) as error:
+                found = Read(signature, known.profiles)
+                self._warn(path, (f"can not be used: {_reason(error)}",))
             self._warn(path, found.warnings)
         if len(self._known) >= MAX_AGENTS:
             self._known.clear()

@@ -185,7 +185,7 @@ class ModelRegistry:
         @raise GatewayError: C{model_not_found}: the model's window is too small for an agent.
         """
         least, window = self._settings().agents.defaults.min_context_tokens, info.context_window
-        if entry.exempt or not least:
+        if not entry.is_configured or not least:
             return
         if window < least:
             raise GatewayError(

@@ -341,6 +341,7 @@ class FailoverTests(RegistryCase):
         error = self.error(self.call("a/x", "b/z", "a/x"))
         self.assertEqual(str(error), "All models failed (2): a/x: pay; b/z: silent")
         self.assertEqual(error.info.code, "provider_timeout")
+        self.clock.advance(60)
         self.a.errors = [GatewayError("provider_billing", "a/x: pay")]
         self.assertEqual(str(self.error(self.call("a/x"))), "a/x: pay")
 
