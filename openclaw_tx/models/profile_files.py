@@ -184,7 +184,7 @@ class ProfileFiles:
         for warning in warnings:
             if (str(path), warning) not in self._told and len(self._told) < MAX_AGENTS:
                 self._told.add((str(path), warning))
-                self._log.warn("{path}: {warning}", path=str(path), warning=warning)
+                self._log.warn("{path}: {problem}", path=str(path), problem=warning)
 
     def _write_now(self) -> None:
         self._timer = None
