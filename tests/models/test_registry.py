@@ -31,6 +31,7 @@ class Scripted:
         self.name = name
         self.key = key
         self.ids = models
+        self.windows: dict[str, int] = {}
         self.calls: list[tuple[str, ModelRequest]] = []
         self.errors: list[Exception] = []
         self.speak_first = False
@@ -40,7 +41,9 @@ class Scripted:
     def models(self) -> Sequence[ModelInfo]:
         """The ids it was made with."""
         return [
-            ModelInfo(provider=self.name, id=model, name=model, context_window=99_000, max_tokens=9)
+            ModelInfo(
+                provider=self.name, id=model, name=model, context_window=self.windows.get(model, 99_000), max_tokens=9
+            )
             for model in self.ids
         ]
 
@@ -74,6 +77,7 @@ class Factory:
         if not definition.base_url:
             raise ValueError("baseUrl is missing")
         self.made.append(Scripted(provider, *(model.id for model in definition.models), key=key))
+        self.made[-1].windows = {model.id: model.context_window for model in definition.models}
         return self.made[-1]
 
     def local(self, settings: LocalModel) -> ModelProvider:
