@@ -24,6 +24,8 @@ from tests.models.memory import outcome, start
 from tests.models.test_profiles import file, key
 from tests.models.test_registry import RegistryCase, Scripted, config, models
 
+CHAIN = {"mode": "replace", "providers": {"a": models("x", "y"), "b": models("z", apiKey="key-b")}}
+
 
 class ChainCase(RegistryCase):
     """Base: provider a has the profiles one and two and models x and y; provider b has a key of its own and model z."""
@@ -33,12 +35,7 @@ class ChainCase(RegistryCase):
     def setUp(self) -> None:
         super().setUp()
         self.clock.advance(1_700_000_000)
-        self.config = config(
-            models={
-                "mode": "replace",
-                "providers": {"a": models("x", "y"), "b": models("z", apiKey="key-b")},
-            }
-        )
+        self.config = config(models=CHAIN)
         self.state = Path(self.mktemp()).absolute()
         path = path_of(self.state, "main")
         path.parent.mkdir(parents=True)
@@ -107,12 +104,12 @@ class RotationTests(ChainCase):
 
     def test_next_key_at_once(self) -> None:
         """A refused, unpaid, limited or silent key gives way to the next one without a wait."""
+        self.config = config(models=CHAIN, auth={"order": {"a": ["one", "two"]}})
         for code in ("provider_auth", "provider_billing", "provider_rate_limit", "provider_timeout"):
             self.calls.clear()
-            first, second = ("one", "two") if code in ("provider_auth", "provider_rate_limit") else ("two", "one")
-            self.fail(f"key-{first}", code)
+            self.fail("key-one", code)
             self.assertEqual(self.answered(self.ask("a/x")), "a/x")
-            self.assertEqual(self.calls, [f"key-{first}/x", f"key-{second}/x"])
+            self.assertEqual(self.calls, ["key-one/x", "key-two/x"])
             self.clock.advance(25 * 3600)
 
     def test_in_turn(self) -> None:
@@ -313,21 +310,6 @@ class WindowTests(ChainCase):
         provider["models"] = [{"id": name, "contextWindow": size} for name, size in sizes.items()]
         defaults = {} if least is None else {"minContextTokens": least}
         self.config = config(models={"mode": "replace", "providers": {"w": provider}}, agents={"defaults": defaults})
-        remote = self.factory.remote
-
-        def sized(provider: str, definition: Any, key: str) -> ModelProvider:
-            made = remote(provider, definition, key)
-            found = {each.id: info for each, info in zip(definition.models, made.models(), strict=True)}
-            infos = [
-                type(info)(
-                    provider=info.provider, id=info.id, name=info.name, context_window=each.context_window, max_tokens=9
-                )
-                for each, info in zip(definition.models, found.values(), strict=True)
-            ]
-            made.models = lambda: infos  # type: ignore[method-assign]
-            return made
-
-        self.patch(self.factory, "remote", sized)
 
     def test_refused(self) -> None:
         """The error names the key; a fallback that is large enough answers."""
@@ -358,10 +340,7 @@ class WindowTests(ChainCase):
     def test_exempt(self) -> None:
         """The embedded model, and what an embedder brings."""
         small = Scripted("own", "o")
-        small.models = lambda: [  # type: ignore[method-assign]
-            type(info)(provider="own", id="o", name="o", context_window=100, max_tokens=9)
-            for info in Scripted("own", "o").models()
-        ]
+        small.windows["o"] = 100
         self.under_test = self.registry(own=small)
         self.config = config()
         self.assertEqual(self.answered(self.ask("own/o")), "own/o")
