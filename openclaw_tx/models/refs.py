@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 LOCAL = "local"
 """Provider id of the embedded model."""
@@ -16,6 +16,20 @@ _SAME_PROVIDER: Mapping[str, str] = {
     "qwen": "qwen-portal",
     "kimi-code": "kimi-coding",
 }
+
+_USUAL_NAMES = (
+    "openai",
+    "openrouter",
+    "groq",
+    "cerebras",
+    "xai",
+    "mistral",
+    "moonshot",
+    "minimax",
+    "synthetic",
+    "venice",
+)
+"""Providers of OpenClaw whose key is in C{<PROVIDER>_API_KEY}, for the documentation."""
 
 _KEY_NAMES: Mapping[str, tuple[str, ...]] = {
     "anthropic": ("ANTHROPIC_OAUTH_TOKEN", "ANTHROPIC_API_KEY"),
@@ -40,6 +54,11 @@ def split_ref(ref: str) -> tuple[str, str]:
     return (provider_id(provider), model) if slash else ("", provider)
 
 
+def known_providers() -> Sequence[str]:
+    """Ids of the providers that OpenClaw has a variable for."""
+    return sorted((*_USUAL_NAMES, *_KEY_NAMES))
+
+
 def key_names(provider: str) -> tuple[str, ...]:
     """Environment variables that may hold a provider's key, best first."""
     return _KEY_NAMES.get(provider) or (provider.upper().replace("-", "_").replace(".", "_") + "_API_KEY",)
@@ -54,4 +73,4 @@ def api_key(provider: str, configured: str, environ: Mapping[str, str], defaults
     return configured
 
 
-__all__ = ["DEFAULT_LOCAL_REF", "LOCAL", "api_key", "key_names", "provider_id", "split_ref"]
+__all__ = ["DEFAULT_LOCAL_REF", "LOCAL", "api_key", "key_names", "known_providers", "provider_id", "split_ref"]
