@@ -89,12 +89,7 @@ class Entry:
     @property
     def needs_key(self) -> bool:
         """Whether it can hardly answer without a key."""
-        recipe = self.recipe
-        return (
-            isinstance(recipe, Remote)
-            and recipe.definition.auth_header
-            and recipe.definition.base_url.startswith("https:")
-        )
+        return isinstance(self.recipe, Remote) and needs_key(self.recipe.definition)
 
     @property
     def is_configured(self) -> bool:
@@ -187,6 +182,11 @@ class Entry:
         return (credential.kind, credential.secret)
 
 
+def needs_key(definition: ProviderDefinition) -> bool:
+    """Whether a provider can hardly answer without a key: servers that speak HTTP alone are one's own."""
+    return definition.auth_header and definition.base_url.startswith("https:")
+
+
 def follow(
     before: Mapping[str, Entry], wanted: Mapping[str, Recipe], factory: ProviderFactory, log: Logger
 ) -> dict[str, Entry]:
@@ -210,4 +210,4 @@ def follow(
     return entries
 
 
-__all__ = ["Entry", "ProviderFactory", "Recipe", "Remote", "follow"]
+__all__ = ["Entry", "ProviderFactory", "Recipe", "Remote", "follow", "needs_key"]

@@ -66,11 +66,28 @@ def key_names(provider: str) -> tuple[str, ...]:
 
 def api_key(provider: str, configured: str, environ: Mapping[str, str], defaults: Mapping[str, str]) -> str:
     """The key to use: the environment, then C{env.vars} of the configuration, then the provider's C{apiKey}."""
-    for name in key_names(provider):
-        found = environ.get(name) or defaults.get(name)
-        if found:
-            return found
+    source = key_source(provider, configured, environ, defaults)
+    if source.startswith("env:"):
+        name = source.removeprefix("env:")
+        return environ.get(name) or defaults[name]
     return configured
 
 
-__all__ = ["DEFAULT_LOCAL_REF", "LOCAL", "api_key", "key_names", "known_providers", "provider_id", "split_ref"]
+def key_source(provider: str, configured: str, environ: Mapping[str, str], defaults: Mapping[str, str]) -> str:
+    """Where L{api_key} is from: C{env:<NAME>}, C{config}, or "" when there is none."""
+    for name in key_names(provider):
+        if environ.get(name) or defaults.get(name):
+            return f"env:{name}"
+    return "config" if configured else ""
+
+
+__all__ = [
+    "DEFAULT_LOCAL_REF",
+    "LOCAL",
+    "api_key",
+    "key_names",
+    "key_source",
+    "known_providers",
+    "provider_id",
+    "split_ref",
+]
