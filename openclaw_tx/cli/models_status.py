@@ -187,7 +187,8 @@ def _line(key: KeyState) -> str:
     words = {"missing": "no key", "none": "no key needed", "config": "apiKey of the configuration"}
     source = words.get(key.source, key.source.replace("env:", "variable "))
     details = [
-        f"{each.id} ({each.type}, {each.state}{f' until {_time(each.until)}' if each.until else ''})"
+        f"{each.id} ({', '.join(filter(None, (each.type, each.email, each.state)))}"
+        f"{' until' if each.state in ('cooldown', 'disabled') else ''}{f' {_time(each.until)}' if each.until else ''})"
         for each in key.profiles
     ]
     mark = "!" if key.trouble else "*" if key.in_use else " "

@@ -27,8 +27,9 @@ MAX_PINS = 10_000
 MAIN = "main"
 """The agent there is when none is configured."""
 
-Mark = tuple[str, str, str]
-"""Provider, agent that owns the file, profile id; the latter two are "" for a provider's own key."""
+Mark = tuple[str, str, str, str]
+"""Provider, agent that owns the file, profile id, secret: another secret is another key. The second and third are ""
+for a provider's own key."""
 
 
 class Asker(NamedTuple):
@@ -169,7 +170,8 @@ class Keyring:
     def forget(self, provider: str) -> None:
         """A provider's definition or own key is another one now: what is known of the old one says nothing."""
         self._servers.pop(provider, None)
-        self._keys.pop((provider, "", ""), None)
+        for mark in [mark for mark in self._keys if mark[:3] == (provider, "", "")]:
+            del self._keys[mark]
 
     def cooling(self) -> Mapping[tuple[str, ...], float]:
         """Provider and reason -> how many keys (or servers) rest at the moment."""
@@ -217,14 +219,12 @@ class Keyring:
         """A file was read: profiles that are new bring their standing, those with another secret begin anew."""
         before = self._seen.get(owner, Profiles()).credentials
         self._seen[owner] = profiles
-        for name in before.keys() - profiles.credentials.keys():
-            self._keys.pop(_mark(before[name]), None)
+        now = set(map(_mark, profiles.credentials.values()))
+        for mark in set(map(_mark, before.values())) - now:
+            self._keys.pop(mark, None)
         for name, credential in profiles.credentials.items():
-            known = before.get(name)
-            if known is None:
+            if name not in before:
                 self._keys[_mark(credential)] = profiles.standings.get(name, Standing())
-            elif (known.provider, known.secret) != (credential.provider, credential.secret):
-                self._keys.pop(_mark(known), None)
 
     def _warn(self, found: list[str]) -> None:
         """Tell which profiles are not used, each once, in one line."""
@@ -262,7 +262,7 @@ class Keyring:
 
 
 def _mark(credential: Credential) -> Mark:
-    return (credential.provider, credential.owner, credential.profile)
+    return (credential.provider, credential.owner, credential.profile, credential.secret)
 
 
 __all__ = ["Asker", "Keyring"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from openclaw_tx.config.schema import Config
+from openclaw_tx.config.schema import AuthSection, Config
 from openclaw_tx.models.cooldowns import Standing
 from openclaw_tx.models.pool import needs_key
 from openclaw_tx.models.profiles import Profiles, ordered
@@ -22,6 +22,8 @@ class ProfileState(Value, frozen=True, omit_defaults=True, rename="camel"):
     """C{ok}, C{expired}, C{cooldown} or C{disabled}, as its file says."""
     until: int = 0
     """When a rest is over, or when it has expired; epoch milliseconds."""
+    email: str = ""
+    """Whose it is, as C{auth.profiles} says."""
 
 
 class KeyState(Value, frozen=True, omit_defaults=True, rename="camel"):
@@ -64,7 +66,7 @@ def keys_of(
         elif not source:
             source = "missing" if needs_key(definition) else "none"
         states = [
-            _state(profiles, id, now)
+            _state(profiles, config.auth, id, now)
             for id, credential in profiles.credentials.items()
             if credential.provider == provider
         ]
@@ -72,7 +74,7 @@ def keys_of(
     return found
 
 
-def _state(profiles: Profiles, id: str, now: int) -> ProfileState:
+def _state(profiles: Profiles, auth: AuthSection, id: str, now: int) -> ProfileState:
     credential, standing = profiles.credentials[id], profiles.standings.get(id, Standing())
     state, until = "ok", 0
     if credential.expires <= now:
@@ -81,7 +83,9 @@ def _state(profiles: Profiles, id: str, now: int) -> ProfileState:
         state, until = "disabled", standing.disabled_until
     elif standing.cooldown_until > now:
         state, until = "cooldown", standing.cooldown_until
-    return ProfileState(id=id, type=credential.kind, state=state, until=until)
+    entry = auth.profiles.get(id)
+    email = entry.email if entry is not None else ""
+    return ProfileState(id=id, type=credential.kind, state=state, until=until, email=email)
 
 
 __all__ = ["KeyState", "ProfileState", "keys_of"]

@@ -69,12 +69,7 @@ def decode(raw: bytes, owner: str) -> Profiles:
     @param owner: id of the agent that it belongs to.
     @raise ValueError: it is no JSON object; never quotes it.
     """
-    try:
-        data = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, RecursionError):
-        raise ValueError("is not JSON") from None
-    if not isinstance(data, dict):
-        raise ValueError("is not a JSON object")
+    data = _parsed(raw)
     credentials: dict[str, Credential] = {}
     left_out: list[str] = []
     for name, value in _object(data.get("profiles")).items():
@@ -94,6 +89,16 @@ def decode(raw: bytes, owner: str) -> Profiles:
         },
         left_out=tuple(left_out),
     )
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    try:
+        data = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        raise ValueError("is not JSON") from None
+    if not isinstance(data, dict):
+        raise ValueError("is not a JSON object")
+    return data
 
 
 def _credential(name: str, value: Any, owner: str) -> Credential | str:
@@ -140,12 +145,7 @@ def with_standings(raw: bytes, standings: Mapping[str, Standing]) -> bytes:
 
     @raise ValueError: it is no JSON object.
     """
-    try:
-        data = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, RecursionError):
-        raise ValueError("is not JSON") from None
-    if not isinstance(data, dict):
-        raise ValueError("is not a JSON object")
+    data = _parsed(raw)
     stats = dict(_object(data.get("usageStats")))
     for name, standing in standings.items():
         stats[name] = {**_object(stats.get(name)), **_stored(standing)}

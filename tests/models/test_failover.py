@@ -18,7 +18,7 @@ from openclaw_tx.interfaces import ModelProvider
 from openclaw_tx.models.failures import FAILOVER_CODES, REASONS, ROTATE_CODES
 from openclaw_tx.models.profile_files import ProfileFiles, path_of
 from openclaw_tx.models.registry import ModelRegistry
-from openclaw_tx.values import ModelReply, ModelRequest
+from openclaw_tx.values import Agent, Embeddings, ModelReply, ModelRequest, Usage
 from tests.contract.model_provider import prompt
 from tests.models.memory import outcome, start
 from tests.models.test_profiles import file, key
@@ -170,6 +170,32 @@ class RotationTests(ChainCase):
         """A provider that quotes the key is not quoted."""
         self.script["key-b"] = [GatewayError("provider_rejected", "b/z: what is key-b?")]
         self.assertEqual(str(self.error(self.ask("b/z"))), "b/z: what is ***?")
+
+
+class EmbeddingTests(ChainCase):
+    """Texts into vectors, with the same keys."""
+
+    def remote(self, provider: str, definition: Any, key: str) -> ModelProvider:
+        """The factory: providers that embed, unless their script says otherwise."""
+        made = self.factory.remote(provider, definition, key)
+
+        async def embed(model: str, texts: Any, dimensions: int | None) -> Embeddings:
+            self.calls.append(f"{key}/{model}")
+            if self.script.get(key):
+                raise self.script[key].pop(0)
+            return Embeddings(vectors=((1.0,),), usage=Usage(), provider=provider, model=model)
+
+        made.embed, made.embedding_model = embed, lambda: "e"  # type: ignore[attr-defined]
+        return made
+
+    def test_next_key(self) -> None:
+        """They give way to each other, and rest."""
+        self.config = config(models=CHAIN, auth={"order": {"a": ["one", "two"]}})
+        self.fail("key-one", "provider_auth")
+        for _ in range(2):
+            found = self.successResultOf(start(self.under_test.embed(["hi"])))
+            self.assertEqual(found.vectors, ((1.0,),))
+        self.assertEqual(self.calls, ["key-one/e", "key-two/e", "key-two/e"])
 
 
 class RestTests(ChainCase):
@@ -388,8 +414,6 @@ class CandidatesTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """The chosen one, the fallbacks, at last the primary; each once."""
-        from openclaw_tx.values import Agent
-
         agent = Agent(id="m", name="m", workspace="/", models=("p", "f", "g"), is_default=True, timeout_s=0)
         self.assertEqual(agent.candidates(), ("p", "f", "g"))
         self.assertEqual(agent.candidates("c"), ("c", "f", "g", "p"))

@@ -190,6 +190,12 @@ class StandingTests(KeyringCase):
         self.ring.forget("openai")
         self.assertEqual(self.ring.ready_at(OWN), 0)
 
+    def test_late_failure_of_an_old_key(self) -> None:
+        """A call that is still under way with the key of before says nothing about the new one."""
+        self.ring.forget("openai")
+        self.ring.failed(OWN, GatewayError("provider_auth", "no"), "m")
+        self.assertEqual(self.ring.ready_at(Credential(provider="openai", secret="mended")), 0)
+
     def test_written_down(self) -> None:
         """The next process knows it; nothing but standings is written."""
         self.fails("a", "provider_billing")

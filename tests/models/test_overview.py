@@ -45,7 +45,8 @@ class OverviewTests(SynchronousTestCase):
         raw = json.loads(file(ok=key(), old=token(expires=NOW), bill=key(), slow=key(), other=key("zai")))
         raw["usageStats"] = {"bill": {"disabledUntil": NOW + 5}, "slow": {"cooldownUntil": NOW + 3}}
         profiles = decode(json.dumps(raw).encode(), "main")
-        config = msgspec.convert({"models": {"providers": PROVIDERS}}, Config)
+        named = {"ok": {"provider": "openai", "email": "me@example.org"}}
+        config = msgspec.convert({"models": {"providers": PROVIDERS}, "auth": {"profiles": named}}, Config)
 
         def found(*in_use: str) -> dict[str, Any]:
             return {each.provider: each for each in keys_of(config, {}, profiles, in_use, NOW)}
@@ -60,5 +61,6 @@ class OverviewTests(SynchronousTestCase):
                 ("slow", "api_key", "cooldown", NOW + 3),
             ],
         )
+        self.assertEqual([each.email for each in openai.profiles][:2], ["me@example.org", ""])
         self.assertEqual((openai.trouble, found()["openai"].trouble), ("old expired", ""))
         self.assertNotIn(SECRET, repr(found()) + json.dumps(msgspec.to_builtins(list(found().values()))))
