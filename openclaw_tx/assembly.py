@@ -23,6 +23,7 @@ from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
 from openclaw_tx.models.factory import HttpProviderFactory
+from openclaw_tx.models.profile_files import ProfileFiles
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms
@@ -98,9 +99,10 @@ def build(given: Materials, log: Logger) -> House:
         ),
         reactor,
         given.randomness,
-        settings.environment,
+        lambda: settings.environment,
         given.models,
         on_call=tally.provider_calls.add,
+        profiles=ProfileFiles(settings.state_dir, given.in_thread, reactor),
     )
     repositories = Repositories(reactor, reactor, lambda: settings.environment)
     seeding = Seeding(str(settings.state_dir), repositories.create)

@@ -116,7 +116,9 @@ class Gateway(MultiService):
             self._log,
         )
         self.engine = house.engine
-        self._sources = Sources(house.tally, self.engine, self, house.websockets.__len__, house.guard.lockouts)
+        self._sources = Sources(
+            house.tally, self.engine, self, house.websockets.__len__, house.guard.lockouts, house.models.cooling
+        )
         self._sites: list[GatewaySite] = []
         self._root: Root | None = None
         settings.subscribe(lambda old, new, plan: self._config_changed())

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.models.cooldowns import Reason
 from openclaw_tx.wire.openai_errors import UpstreamError
 
 FAILOVER_CODES = frozenset(
@@ -27,6 +31,23 @@ FAILOVER_CODES = frozenset(
 
 RETRY_CODES = frozenset({"provider_rate_limit", "provider_error", "provider_overloaded"})
 """Failures that may be gone a moment later. Silence is not among them: the run has waited long enough for it."""
+
+REASONS: Mapping[str, Reason] = {
+    "provider_auth": "auth",
+    "provider_forbidden": "auth",
+    "provider_billing": "billing",
+    "provider_rate_limit": "rate_limit",
+    "provider_timeout": "timeout",
+    "provider_error": "server",
+    "provider_overloaded": "server",
+}
+"""Failures after which a key rests, or, for C{server}, the provider with all its keys."""
+
+ROTATE_CODES = frozenset(code for code, reason in REASONS.items() if reason != "server")
+"""Failures that another key of the same provider may not share."""
+
+ABOUT_ONE_MODEL = frozenset({"provider_forbidden", "provider_rate_limit"})
+"""Failures that may be about the model as much as about the key: permissions and limits are often set for each."""
 
 _BY_STATUS: Mapping[int, str] = {
     401: "provider_auth",
@@ -123,6 +144,29 @@ def _code_of(error: UpstreamError) -> str:
     return code
 
 
+def resting(ref: str, reason: Reason, wait_s: float, about_model: bool = False) -> GatewayError:
+    """Why a model was not asked: its key or its provider rests.
+
+    @param about_model: a refused key was refused for this model only.
+    """
+    seconds = math.ceil(wait_s)
+    again = f"it is asked again in {seconds} seconds" if seconds else "it is asked again soon"
+    if reason in ("auth", "billing"):
+        code, what = "provider_billing", "quota or balance"
+        if reason == "auth":
+            code, what = ("provider_forbidden", "permissions") if about_model else ("provider_auth", "key")
+        return GatewayError(code, f"{ref}: the provider did not accept our {what}; {again}.", retry_after=wait_s)
+    code = "provider_overloaded" if reason == "server" else "provider_rate_limit"
+    return GatewayError(code, f"{ref}: the provider wants to be left alone; {again}.", retry_after=wait_s)
+
+
+def without(error: GatewayError, secret: str) -> GatewayError:
+    """The same error, should its text quote the key."""
+    if not secret or secret not in error.info.message:
+        return error
+    return GatewayError.from_info(replace(error.info, message=error.info.message.replace(secret, "***")))
+
+
 def all_failed(failures: list[tuple[str, GatewayError]]) -> GatewayError:
     """One error for several models that were tried: the most hopeful one's code, everybody's reason.
 
@@ -141,4 +185,17 @@ def all_failed(failures: list[tuple[str, GatewayError]]) -> GatewayError:
     )
 
 
-__all__ = ["FAILOVER_CODES", "MAX_WORDS", "RETRY_CODES", "all_failed", "clean", "gateway_error", "refuses_thinking"]
+__all__ = [
+    "ABOUT_ONE_MODEL",
+    "FAILOVER_CODES",
+    "MAX_WORDS",
+    "REASONS",
+    "RETRY_CODES",
+    "ROTATE_CODES",
+    "all_failed",
+    "clean",
+    "gateway_error",
+    "refuses_thinking",
+    "resting",
+    "without",
+]

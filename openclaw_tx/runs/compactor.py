@@ -43,11 +43,17 @@ class Subject(Value, frozen=True):
     choice: Choice
     session: SessionEntry | None
     """None = nothing is stored of it."""
+    agent_id: str
     name: str
     """For L{ModelRequest.session}."""
     traceparent: str
     spend: Callable[[Usage], None]
     """Told what each call has cost."""
+
+    @property
+    def auth_profile(self) -> str:
+        """The key that was chosen for the session; "" = none was."""
+        return self.session.settings.auth_profile_override if self.session is not None else ""
 
 
 class ConversationCompactor:
@@ -167,6 +173,8 @@ class ConversationCompactor:
                         sampling=sampling,
                         traceparent=subject.traceparent,
                         session=subject.name,
+                        agent_id=subject.agent_id,
+                        auth_profile=subject.auth_profile,
                     )
                     summary = await self._asked(refs, request, spend)
                 return summary

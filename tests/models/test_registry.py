@@ -31,6 +31,7 @@ class Scripted:
         self.name = name
         self.key = key
         self.ids = models
+        self.windows: dict[str, int] = {}
         self.calls: list[tuple[str, ModelRequest]] = []
         self.errors: list[Exception] = []
         self.speak_first = False
@@ -40,7 +41,10 @@ class Scripted:
     def models(self) -> Sequence[ModelInfo]:
         """The ids it was made with."""
         return [
-            ModelInfo(provider=self.name, id=model, name=model, context_window=99, max_tokens=9) for model in self.ids
+            ModelInfo(
+                provider=self.name, id=model, name=model, context_window=self.windows.get(model, 99_000), max_tokens=9
+            )
+            for model in self.ids
         ]
 
     async def stream(self, model: str, request: ModelRequest, on_events: OnEvents) -> ModelReply:
@@ -73,6 +77,7 @@ class Factory:
         if not definition.base_url:
             raise ValueError("baseUrl is missing")
         self.made.append(Scripted(provider, *(model.id for model in definition.models), key=key))
+        self.made[-1].windows = {model.id: model.context_window for model in definition.models}
         return self.made[-1]
 
     def local(self, settings: LocalModel) -> ModelProvider:
@@ -105,7 +110,7 @@ class RegistryCase(SynchronousTestCase):
 
     def registry(self, **own: ModelProvider) -> ModelRegistry:
         """The registry under test."""
-        return ModelRegistry(lambda: self.config, self.factory, self.clock, lambda: 0.5, self.environ, own)
+        return ModelRegistry(lambda: self.config, self.factory, self.clock, lambda: 0.5, lambda: self.environ, own)
 
     def refs(self, registry: ModelRegistry) -> list[str]:
         """The refs of its catalog."""
@@ -340,6 +345,7 @@ class FailoverTests(RegistryCase):
         error = self.error(self.call("a/x", "b/z", "a/x"))
         self.assertEqual(str(error), "All models failed (2): a/x: pay; b/z: silent")
         self.assertEqual(error.info.code, "provider_timeout")
+        self.clock.advance(60)
         self.a.errors = [GatewayError("provider_billing", "a/x: pay")]
         self.assertEqual(str(self.error(self.call("a/x"))), "a/x: pay")
 

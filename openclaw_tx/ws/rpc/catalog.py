@@ -181,7 +181,7 @@ def _agent_row(agent: Agent, modern: bool) -> dict[str, Any]:
 
 
 def _model_row(info: ModelInfo) -> dict[str, Any]:
-    return {
+    row: dict[str, Any] = {
         "id": info.id,
         "name": info.name,
         "provider": info.provider,
@@ -189,6 +189,14 @@ def _model_row(info: ModelInfo) -> dict[str, Any]:
         "reasoning": info.reasoning,
         "input": list(info.input),
     }
+    if info.alias:
+        row["alias"] = info.alias
+    if info.unavailable:
+        row["available"] = False
+        row["unavailableReason"] = info.unavailable
+        if info.unavailable_until_ms:
+            row["unavailableUntil"] = info.unavailable_until_ms
+    return row
 
 
 def _cut(text: str) -> str:
