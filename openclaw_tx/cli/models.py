@@ -166,6 +166,7 @@ def missing(provider: str, loaded: Loaded) -> str:
     """What a provider lacks, as far as one can tell without asking it."""
     from importlib.util import find_spec
 
+    from openclaw_tx.config.vendors import completed
     from openclaw_tx.models import weights
     from openclaw_tx.models.local import RUNTIME
     from openclaw_tx.models.refs import LOCAL, api_key, key_names, provider_id
@@ -175,7 +176,8 @@ def missing(provider: str, loaded: Loaded) -> str:
     definition = definitions.get(provider)
     if definition is not None:
         known = api_key(provider, definition.api_key, environment, config.env.vars)
-        needed = definition.auth_header and not known and definition.base_url.startswith("https:")
+        base_url = completed(provider, definition).base_url
+        needed = definition.auth_header is not False and not known and base_url.startswith("https:")
         return f"no key ({key_names(provider)[0]})" if needed else ""
     if provider != LOCAL:
         return ""

@@ -258,6 +258,7 @@ class AgentLoop:
                 model=reply.model,
                 usage=reply.usage,
                 timestamp_ms=self._now_ms(),
+                opaque=reply.opaque,
             )
         )
         self._run.emit([MessageEnded(usage=self._run.usage)])

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import CODES, GatewayError
 from openclaw_tx.models.failures import FAILOVER_CODES, MAX_WORDS, RETRY_CODES, all_failed, gateway_error
-from openclaw_tx.wire.openai_errors import UpstreamError
+from openclaw_tx.wire.upstream import UpstreamError
 
 
 def code_of(status: int | None, message: str = "m", type: str = "", code: str = "") -> str:

@@ -31,9 +31,11 @@ from openclaw_tx.values import (
     Usage,
     UserMessage,
 )
-from openclaw_tx.wire.openai_chunks import MAX_TOOL_CALLS, ChunkReader
-from openclaw_tx.wire.openai_completions import IMAGE_OMITTED, NO_RESULT, Dialect, encode_request
-from openclaw_tx.wire.openai_errors import UpstreamError, decode_error
+from openclaw_tx.wire.history import IMAGE_OMITTED, NO_RESULT
+from openclaw_tx.wire.openai_chunks import ChunkReader
+from openclaw_tx.wire.openai_completions import Dialect, encode_request
+from openclaw_tx.wire.replies import MAX_TOOL_CALLS
+from openclaw_tx.wire.upstream import UpstreamError, decode_error
 
 WEATHER = ToolSpec(name="get_weather", description="d", parameters={"type": "object"})
 
@@ -184,8 +186,8 @@ class EncodeTests(SynchronousTestCase):
             [
                 ("user", None, "Result of the tool z:\nlate"),
                 ("assistant", None, "x"),
-                ("tool", "2", "two"),
                 ("tool", "1", NO_RESULT),
+                ("tool", "2", "two"),
                 ("user", None, "go on"),
                 ("assistant", None, None),
                 ("tool", "1", NO_RESULT),
