@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hyperlink import DecodedURL
 
-from openclaw_tx.models import anthropic, openai
+from openclaw_tx.models import anthropic, google, ollama, openai, responses
 from openclaw_tx.models.provider import Codec
 from openclaw_tx.models.setup import Abilities, ModelSetup
 
@@ -22,13 +22,22 @@ class Api(NamedTuple):
     abilities: Abilities
     embeddings: Callable[[DecodedURL], DecodedURL] | None = None
     """From the base URL to that of OpenAI's embeddings; None = it has none."""
+    holds_format: Callable[[str], bool] | None = None
+    """Whether a model is held to C{response_format} in an agent's run, with tools; None = as the abilities say."""
+
+    def holds(self, model: str) -> bool:
+        """Whether a model's answers are held to C{response_format} whatever else is asked."""
+        return self.abilities.response_format == "always" if self.holds_format is None else self.holds_format(model)
 
 
 APIS: Mapping[str, Api] = {
-    "openai-completions": Api(
-        openai.completions, openai.bearer, openai.COMPLETIONS, lambda base: base.child("embeddings")
-    ),
+    "openai-completions": Api(openai.completions, openai.bearer, openai.COMPLETIONS, openai.embeddings_url),
+    "openai-responses": Api(responses.responses, openai.bearer, responses.ABILITIES, openai.embeddings_url),
     "anthropic-messages": Api(anthropic.messages, anthropic.key_headers, anthropic.ABILITIES),
+    "google-generative-ai": Api(
+        google.generate_content, google.key_headers, google.ABILITIES, google.embeddings_url, google.holds_with_tools
+    ),
+    "ollama": Api(ollama.chat, openai.bearer, ollama.ABILITIES, ollama.embeddings_url),
 }
 """Name in the configuration -> API."""
 

@@ -137,7 +137,7 @@ def _served(provider: str, model: ModelDefinition, definition: ProviderDefinitio
             max_tokens=setup.max_tokens,
             reasoning=model.reasoning,
             input=tuple(model.input),
-            response_format=api.abilities.response_format == "always" and compat.supports_response_format,
+            response_format=compat.supports_response_format and api.holds(model.id),
         ),
         codec=api.codec(setup),
         defaults=Sampling(max_tokens=model.max_tokens or None),

@@ -79,4 +79,9 @@ def bearer(key: str, as_bearer: bool | None) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"} if key and as_bearer is not False else {}
 
 
-__all__ = ["COMPLETIONS", "Completions", "bearer", "completions", "is_openai", "takes_cache_key"]
+def embeddings_url(base: DecodedURL) -> DecodedURL:
+    """Where embeddings are made."""
+    return base.child("embeddings")
+
+
+__all__ = ["COMPLETIONS", "Completions", "bearer", "completions", "embeddings_url", "is_openai", "takes_cache_key"]

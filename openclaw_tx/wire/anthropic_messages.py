@@ -16,6 +16,8 @@ import msgspec
 from openclaw_tx.values import ModelRequest, Part, Sampling, TextPart, ToolSpec, UserMessage
 from openclaw_tx.values.value import Value
 from openclaw_tx.wire.history import (
+    BEGINNING,
+    BLANK,
     IMAGE_OMITTED,
     CallIds,
     Exchange,
@@ -34,10 +36,6 @@ BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh"
 """Reasoning effort -> tokens for thinking. With 8192 for the answer all keep below the 32,000 of Claude Opus 4."""
 LEAST_BUDGET = 1024
 """Anthropic takes no smaller one."""
-BEGINNING = "(The beginning of the conversation was left out.)"
-"""Stands first where the history begins with an answer, which Anthropic refuses."""
-BLANK = "(no text)"
-"""Stands for content that is empty, which Anthropic refuses."""
 EPHEMERAL = {"type": "ephemeral"}
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)*(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?")
@@ -243,4 +241,4 @@ def _mark_for_cache(body: dict[str, Any]) -> None:
         body["messages"][-1]["content"][-1]["cache_control"] = EPHEMERAL
 
 
-__all__ = ["API", "BEGINNING", "BLANK", "BUDGETS", "AnthropicDialect", "encode_request", "thinks_adaptively"]
+__all__ = ["API", "BUDGETS", "AnthropicDialect", "encode_request", "thinks_adaptively"]

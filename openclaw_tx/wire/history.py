@@ -27,6 +27,10 @@ from openclaw_tx.values import (
 )
 
 IMAGE_OMITTED = "(An image was left out here: this model reads text only.)"
+BEGINNING = "(The beginning of the conversation was left out.)"
+"""Stands first where the history begins with an answer and the vendor refuses that."""
+BLANK = "(no text)"
+"""Stands for content that is empty, for vendors who refuse that."""
 NO_RESULT = "(No result: the call was interrupted.)"
 
 
@@ -156,6 +160,8 @@ class CallIds:
 
 
 __all__ = [
+    "BEGINNING",
+    "BLANK",
     "IMAGE_OMITTED",
     "NO_RESULT",
     "CallIds",

@@ -73,7 +73,7 @@ def encode_request(model: str, request: ModelRequest, dialect: Dialect) -> bytes
     if dialect.prompt_cache_key and request.session:
         body["prompt_cache_key"] = cache_key(request.session)
     if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
+        body["tools"] = [tool_of(tool) for tool in request.tools]
         choice = _tool_choice(request.tool_choice)
         if choice is not None:
             body["tool_choice"] = choice
@@ -140,7 +140,7 @@ def cache_key(session: str) -> str:
     return sha256(session.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _tool(tool: ToolSpec) -> dict[str, Any]:
+def tool_of(tool: ToolSpec) -> dict[str, Any]:
     function: dict[str, Any] = {
         "name": tool.name,
         "description": tool.description,
@@ -159,4 +159,4 @@ def _tool_choice(choice: ToolChoice) -> Any:
     return choice.mode
 
 
-__all__ = ["NO_PARAMETERS", "Dialect", "cache_key", "content_of", "encode_request"]
+__all__ = ["NO_PARAMETERS", "Dialect", "cache_key", "content_of", "encode_request", "tool_of"]

@@ -42,3 +42,21 @@ class AnthropicTests(ApiContract):
     """C{anthropic-messages}."""
 
     api = "anthropic-messages"
+
+
+class ResponsesTests(ApiContract):
+    """C{openai-responses}."""
+
+    api = "openai-responses"
+
+
+class GoogleTests(ApiContract):
+    """C{google-generative-ai}."""
+
+    api = "google-generative-ai"
+
+
+class OllamaTests(ApiContract):
+    """C{ollama}."""
+
+    api = "ollama"

@@ -202,7 +202,186 @@ class Messages(Voice):
         return sse({"type": kind, **more}, kind)
 
 
-VOICES: tuple[type[Voice], ...] = (Completions, Messages)
+class Responses(Voice):
+    """OpenAI's Responses."""
+
+    path = "/responses"
+
+    def __init__(self) -> None:
+        self._kind = ""
+        self._index = -1
+        self._said: dict[str, str] = {}
+
+    def heard(self, body: dict[str, Any]) -> list[tuple[str, str]]:
+        """Messages and outputs of tools; calls and reasoning say nothing."""
+        return [
+            (item.get("role", "tool"), words(item.get("content", item.get("output"))))
+            for item in body["input"]
+            if item.get("type", "message") in ("message", "function_call_output")
+        ]
+
+    def begin(self, body: dict[str, Any]) -> Iterator[str]:
+        """The response's head."""
+        yield self.event("response.created", response={"id": "resp_stub", "status": "in_progress", "output": []})
+
+    def piece(self, body: dict[str, Any], piece: Piece) -> Iterator[str]:
+        """An item for each kind of piece, and deltas in it."""
+        kind, text = piece
+        if kind != "args" and kind != self._kind:
+            yield from self._stop()
+            self._kind = kind
+            self._index += 1
+            self._said = {"name": text, "call_id": f"call_{len(body['input'])}"} if kind == "call" else {}
+            yield self.event("response.output_item.added", output_index=self._index, item=self._item())
+        names = {
+            "text": "response.output_text.delta",
+            "think": "response.reasoning_summary_text.delta",
+            "args": "response.function_call_arguments.delta",
+        }
+        if kind in names:
+            self._said["text"] = self._said.get("text", "") + text
+            yield self.event(names[kind], output_index=self._index, delta=text)
+
+    def end(self, body: dict[str, Any], finish: str, usage: tuple[int, int] | None) -> Iterator[str]:
+        """The response as a whole, but for its output."""
+        yield from self._stop()
+        counts = None if usage is None else {"input_tokens": usage[0], "output_tokens": usage[1]}
+        if finish == "length":
+            why = {"reason": "max_output_tokens"}
+            response = {"status": "incomplete", "incomplete_details": why, "usage": counts}
+            yield self.event("response.incomplete", response=response)
+        elif finish != "none":
+            yield self.event("response.completed", response={"status": "completed", "usage": counts})
+
+    def error(self, message: str) -> Iterator[str]:
+        """A response that failed."""
+        error = {"code": "server_error", "message": message}
+        yield self.event("response.failed", response={"status": "failed", "error": error})
+
+    def _stop(self) -> Iterator[str]:
+        if self._kind:
+            yield self.event("response.output_item.done", output_index=self._index, item=self._item(done=True))
+        self._kind = ""
+
+    def _item(self, done: bool = False) -> dict[str, Any]:
+        said = self._said.get("text", "")
+        if self._kind == "call":
+            return {"type": "function_call", "id": "fc_stub", **self._said, "arguments": said}
+        if self._kind == "text":
+            content = [{"type": "output_text", "text": said}] if done else []
+            return {"type": "message", "id": "msg_stub", "role": "assistant", "content": content}
+        sealed = {"encrypted_content": f"sealed-{self._index}"} if done else {}
+        return {"type": "reasoning", "id": "rs_stub", "summary": [{"type": "summary_text", "text": said}], **sealed}
+
+    def event(self, kind: str, **more: Any) -> str:
+        """An event with its name."""
+        return sse({"type": kind, **more}, kind)
+
+
+class GenerateContent(Voice):
+    """Google's Gemini."""
+
+    path = ":streamGenerateContent"
+
+    def __init__(self) -> None:
+        self._call: tuple[str, str] | None = None
+
+    def heard(self, body: dict[str, Any]) -> list[tuple[str, str]]:
+        """A result of a tool is a part of a user's content."""
+        found: list[tuple[str, str]] = []
+        for content in body["contents"]:
+            for part in content["parts"]:
+                if "functionResponse" in part:
+                    found.append(("tool", str(part["functionResponse"]["response"].get("output"))))
+                else:
+                    found.append((content["role"], part.get("text", "")))
+        return found
+
+    def piece(self, body: dict[str, Any], piece: Piece) -> Iterator[str]:
+        """A chunk for each piece; a call comes whole, at the end."""
+        kind, text = piece
+        if kind == "call":
+            self._call = (text, "")
+        elif kind == "args" and self._call is not None:
+            self._call = (self._call[0], self._call[1] + text)
+        else:
+            yield self.chunk({"text": text, **({"thought": True} if kind == "think" else {})})
+
+    def end(self, body: dict[str, Any], finish: str, usage: tuple[int, int] | None) -> Iterator[str]:
+        """The call, if any, the reason and the counts."""
+        if self._call is not None:
+            name, arguments = self._call
+            call = {"name": name, "args": json.loads(arguments or "{}")}
+            yield self.chunk({"functionCall": call, "thoughtSignature": "signed"})
+        reason = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS"}.get(finish, finish)
+        candidate = {"content": {"role": "model"}, "index": 0}
+        if finish != "none":
+            candidate["finishReason"] = reason
+        counts = {} if usage is None else {"promptTokenCount": usage[0], "candidatesTokenCount": usage[1]}
+        yield sse({"candidates": [candidate], "usageMetadata": counts})
+
+    def error(self, message: str) -> Iterator[str]:
+        """An error object in place of a chunk."""
+        yield sse({"error": {"code": 500, "message": message, "status": "INTERNAL"}})
+
+    def refusal(self, status: int, message: str) -> dict[str, Any]:
+        """An error with its status."""
+        return {"error": {"code": status, "message": message, "status": "STUB"}}
+
+    def chunk(self, part: dict[str, Any]) -> str:
+        """A chunk with one part."""
+        return sse({"candidates": [{"content": {"role": "model", "parts": [part]}, "index": 0}]})
+
+
+class OllamaChat(Voice):
+    """Ollama's own chat."""
+
+    path = "/api/chat"
+    content_type = "application/x-ndjson"
+
+    def __init__(self) -> None:
+        self._call: tuple[str, str] | None = None
+
+    def heard(self, body: dict[str, Any]) -> list[tuple[str, str]]:
+        """As they stand."""
+        return [(message["role"], message["content"]) for message in body["messages"]]
+
+    def piece(self, body: dict[str, Any], piece: Piece) -> Iterator[str]:
+        """A line for each piece; a call comes whole, at the end."""
+        kind, text = piece
+        if kind == "call":
+            self._call = (text, "")
+        elif kind == "args" and self._call is not None:
+            self._call = (self._call[0], self._call[1] + text)
+        else:
+            yield self.line({"content": "", "thinking": text} if kind == "think" else {"content": text})
+
+    def end(self, body: dict[str, Any], finish: str, usage: tuple[int, int] | None) -> Iterator[str]:
+        """The call, if any, and the last line with reason and counts."""
+        if self._call is not None:
+            name, arguments = self._call
+            call = {"function": {"name": name, "arguments": json.loads(arguments or "{}")}}
+            yield self.line({"content": "", "tool_calls": [call]})
+        if finish == "none":
+            return
+        counts = {} if usage is None else {"prompt_eval_count": usage[0], "eval_count": usage[1]}
+        yield self.line({"content": ""}, done=True, done_reason="length" if finish == "length" else "stop", **counts)
+
+    def error(self, message: str) -> Iterator[str]:
+        """A line that is an error."""
+        yield json.dumps({"error": message}) + "\n"
+
+    def refusal(self, status: int, message: str) -> dict[str, Any]:
+        """A text."""
+        return {"error": message}
+
+    def line(self, message: dict[str, Any], **more: Any) -> str:
+        """A line."""
+        said = {"role": "assistant", **message}
+        return json.dumps({"model": "stub", "message": said, "done": False, **more}) + "\n"
+
+
+VOICES: tuple[type[Voice], ...] = (Completions, Messages, Responses, GenerateContent, OllamaChat)
 """All there are, to be told by the path of a request."""
 
 
