@@ -60,14 +60,15 @@ def completed(provider: str, definition: ProviderDefinition) -> ProviderDefiniti
 
 
 def implied(models: ModelsSection, has_key: Callable[[str], bool]) -> dict[str, ProviderDefinition]:
-    """Well-known providers that are not configured, but whose key is there.
+    """Well-known providers that are not configured, but whose key is there: any model of theirs is good.
 
     @param has_key: whether the environment has one for a provider id.
     """
     if models.mode != "merge":
         return {}
     listed = {name.strip().lower() for name in models.providers}
-    return {name: ProviderDefinition() for name in VENDORS if name not in listed and has_key(name)}
+    missing = (name for name in VENDORS if name not in listed and has_key(name))
+    return {name: completed(name, ProviderDefinition()) for name in missing}
 
 
 __all__ = ["VENDORS", "Vendor", "completed", "implied"]

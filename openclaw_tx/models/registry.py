@@ -14,12 +14,13 @@ from twisted.logger import Logger
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import AgentEntry, ModelChoice
 from openclaw_tx.config.schema_models import LocalModel, ProviderDefinition
+from openclaw_tx.config.vendors import VENDORS, implied
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import ModelProvider, OnEvents
 from openclaw_tx.models.embeddings import choose, configured, overridden
 from openclaw_tx.models.failures import FAILOVER_CODES, all_failed
-from openclaw_tx.models.refs import DEFAULT_LOCAL_REF, LOCAL, api_key, provider_id, split_ref
+from openclaw_tx.models.refs import DEFAULT_LOCAL_REF, LOCAL, api_key, how_to_configure, provider_id, split_ref
 from openclaw_tx.models.retry import RetryPolicy, retrying
 from openclaw_tx.models.sampling import sampling_of, with_defaults
 from openclaw_tx.values import Embeddings, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
@@ -205,7 +206,8 @@ class ModelRegistry:
         full = f"{provider}/{model}"
         entry = self._entries.get(provider)
         if entry is None:
-            raise GatewayError("model_not_found", f"Unknown model: {full} (no provider {provider!r} is configured).")
+            problem = f"Unknown model: {full} (no provider {provider!r} is configured)."
+            raise GatewayError("model_not_found", f"{problem} {how_to_configure(provider)}")
         if self._allowed and full not in self._allowed:
             raise GatewayError("model_not_found", f"Model {full} is not in the list of models that may be used.")
         listed = entry.provider.models()
@@ -229,6 +231,9 @@ class ModelRegistry:
             wanted.setdefault(provider_id(name), (definition, key))
         if config.models.mode == "merge" and config.models.local.enabled:
             wanted.setdefault(LOCAL, config.models.local)
+        keys = {name: api_key(name, "", self._environ, config.env.vars) for name in VENDORS}
+        for name, definition in implied(config.models, lambda name: bool(keys[name])).items():
+            wanted.setdefault(name, (definition, keys[name]))
         before, self._entries = self._entries, {}
         for name, recipe in wanted.items():
             known = before.get(name)

@@ -35,7 +35,7 @@ API = "anthropic-messages"
 BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 23_552}
 """Reasoning effort -> tokens for thinking. With 8192 for the answer all keep below the 32,000 of Claude Opus 4."""
 LEAST_BUDGET = 1024
-"""Anthropic takes no smaller one."""
+"""Anthropic takes no smaller one; as much is left for the answer, if it may be as long."""
 EPHEMERAL = {"type": "ephemeral"}
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)*(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?")
@@ -212,7 +212,7 @@ def _thinking(model: str, effort: str, max_tokens: int, dialect: AnthropicDialec
             "thinking": {"type": "adaptive", "display": "summarized"},
             "output_config": {"effort": level},
         }
-    budget = min(BUDGETS[effort], raised - LEAST_BUDGET)
+    budget = min(BUDGETS[effort], raised - min(max_tokens, LEAST_BUDGET))
     if budget < LEAST_BUDGET:
         return {}  # the model's longest answer leaves no room
     return {"max_tokens": raised, "thinking": {"type": "enabled", "budget_tokens": budget}}
