@@ -11,6 +11,7 @@ from hyperlink import DecodedURL
 from openclaw_tx.models import anthropic, google, ollama, openai, responses
 from openclaw_tx.models.provider import Codec
 from openclaw_tx.models.setup import Abilities, ModelSetup
+from openclaw_tx.values import Sampling
 
 
 class Api(NamedTuple):
@@ -47,4 +48,26 @@ def apis() -> Mapping[str, Abilities]:
     return {name: api.abilities for name, api in APIS.items()}
 
 
-__all__ = ["APIS", "Api", "apis"]
+def table() -> str:
+    """The same in Markdown, a column for each API, as docs/models.md has it."""
+    rows: list[tuple[str, Callable[[Abilities], str]]] = [
+        ("parameters left out", _left_out),
+        ("`tool_choice` held to", lambda it: ", ".join(it.tool_choice)),
+        ("images of tool results", lambda it: "inside the result" if it.result_images else "in a message after it"),
+        ("thinking", lambda it: it.thinking or "no"),
+        ("thinking goes back", lambda it: "yes" if it.thinking_kept else "no"),
+        ("said for the prompt cache", lambda it: it.prompt_cache or "nothing"),
+        ("`response_format` held to", lambda it: it.response_format or "never: asked for in words"),
+        ("embeddings", lambda it: "yes" if it.embeddings else "no"),
+    ]
+    lines = [["", *(f"`{name}`" for name in APIS)], ["---"] * (len(APIS) + 1)]
+    lines += [[title, *(tell(abilities) for abilities in apis().values())] for title, tell in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _left_out(abilities: Abilities) -> str:
+    missing = (name for name in Sampling.__struct_fields__ if name not in abilities.sampling)
+    return ", ".join(name for name in missing if name != "response_format") or "none"
+
+
+__all__ = ["APIS", "Api", "apis", "table"]

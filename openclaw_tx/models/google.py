@@ -55,6 +55,7 @@ def generate_content(setup: ModelSetup) -> GenerateContent:
     return GenerateContent(
         dialect=GoogleDialect(
             provider=setup.provider,
+            max_tokens_cap=setup.model.max_tokens,
             thinking=setup.thinks and setup.compat.supports_reasoning_effort,
             images=setup.images,
             response_format=setup.compat.supports_response_format,

@@ -27,6 +27,7 @@ from openclaw_tx.wire.history import (
 )
 from openclaw_tx.wire.openai_completions import NO_PARAMETERS
 from openclaw_tx.wire.replay import Piece, unseal, woven
+from openclaw_tx.wire.thinking import with_room
 
 _encode = msgspec.json.Encoder().encode
 
@@ -202,9 +203,7 @@ def _tool_choice(request: ModelRequest) -> dict[str, Any] | None:
 
 def _thinking(model: str, effort: str, max_tokens: int, dialect: AnthropicDialect) -> dict[str, Any]:
     """Thinking counts as part of the answer, so the limit on that is raised by as much, as far as the model goes."""
-    raised = max_tokens + BUDGETS[effort]
-    if dialect.max_tokens_cap:
-        raised = max(max_tokens, min(raised, dialect.max_tokens_cap))
+    raised = with_room(max_tokens, BUDGETS[effort], dialect.max_tokens_cap)
     if dialect.adaptive or thinks_adaptively(model):
         level = {"minimal": "low", "xhigh": "xhigh" if _version(model) >= (4, 7) else "max"}.get(effort, effort)
         return {

@@ -17,6 +17,7 @@ from openclaw_tx.values.value import Value
 from openclaw_tx.wire.google_schema import Budget, google_schema
 from openclaw_tx.wire.history import BEGINNING, BLANK, IMAGE_OMITTED, Exchange, as_object, exchanges, pictures
 from openclaw_tx.wire.replay import unseal, woven
+from openclaw_tx.wire.thinking import with_room
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,6 +36,8 @@ class GoogleDialect(Value, frozen=True):
 
     provider: str = ""
     """Id of the provider, as answers of its models bear it."""
+    max_tokens_cap: int = 0
+    """Most that the limit on an answer may be raised to for thinking; 0 = not known."""
     thinking: bool = True
     images: bool = False
     response_format: bool = True
@@ -171,8 +174,8 @@ def _generation_config(model: str, request: ModelRequest, dialect: GoogleDialect
     effort = sampling.reasoning_effort if dialect.thinking else None
     if effort in BUDGETS and generation(model) >= (2, 5):
         config["thinkingConfig"] = _thinking(model, effort)
-        if "maxOutputTokens" in config:
-            config["maxOutputTokens"] += BUDGETS[effort]  # thinking counts as part of the answer
+        if sampling.max_tokens is not None:
+            config["maxOutputTokens"] = with_room(sampling.max_tokens, BUDGETS[effort], dialect.max_tokens_cap)
     if dialect.response_format and (not request.tools or holds_with_tools(model)):
         _add_format(config, sampling, budget)
     return config

@@ -121,7 +121,7 @@ class Upstream(Resource):
         text: C{status}, C{retry}, C{hang}, C{usage} (a number), and C{broken=JSON} to answer that."""
         text = " ".join(str(text) for text in body["input"])
         directives = dict(_PAIR.findall(" ".join(_DIRECTIVES.findall(text))))
-        exchange = Exchange(body, headers, directives)
+        exchange = Exchange(body, headers, directives, path=request.uri.decode())
         self.embeddings.append(exchange)
         if "status" in directives:
             exchange.outcome = f"status {directives['status']}"

@@ -168,6 +168,9 @@ class EncodeTests(SynchronousTestCase):
                 "thinkingConfig": {"includeThoughts": True, "thinkingBudget": BUDGETS["high"]},
             },
         )
+        capped = GoogleDialect(max_tokens_cap=100)
+        most = Sampling(reasoning_effort="high", max_tokens=90)
+        self.assertEqual(encoded(user("x"), sampling=most, dialect=capped)["generationConfig"]["maxOutputTokens"], 100)
         for model, effort, level in (
             (NEW, "minimal", "minimal"),
             (NEW, "xhigh", "high"),

@@ -35,7 +35,7 @@ from openclaw_tx.wire.history import IMAGE_OMITTED, NO_RESULT
 from openclaw_tx.wire.openai_chunks import ChunkReader
 from openclaw_tx.wire.openai_completions import Dialect, encode_request
 from openclaw_tx.wire.replies import MAX_TOOL_CALLS
-from openclaw_tx.wire.upstream import UpstreamError, decode_error
+from openclaw_tx.wire.upstream import UpstreamError
 
 WEATHER = ToolSpec(name="get_weather", description="d", parameters={"type": "object"})
 
@@ -169,6 +169,25 @@ class EncodeTests(SynchronousTestCase):
                 {"role": "tool", "tool_call_id": "1", "content": "sunny"},
             ],
         )
+
+    def test_cache_key(self) -> None:
+        """The conversation's name goes out as a digest, where that is known to be understood."""
+        key = encoded(user("hi"), session="s", dialect=Dialect(prompt_cache_key=True))["prompt_cache_key"]
+        self.assertRegex(key, r"^[0-9a-f]{32}$")
+        self.assertNotIn("prompt_cache_key", encoded(user("hi"), session="s"))
+        self.assertNotIn("prompt_cache_key", encoded(user("hi"), dialect=Dialect(prompt_cache_key=True)))
+
+    def test_mistral_ids(self) -> None:
+        """Nine letters or digits, in calls and results alike."""
+        call = ToolCall(id="call_1", name="f", arguments="{}")
+        messages = encoded(
+            user("x"),
+            AssistantMessage(tool_calls=(call,)),
+            ToolResultMessage(tool_call_id="call_1", text="r"),
+            dialect=Dialect(mistral_tool_ids=True),
+        )["messages"]
+        self.assertRegex(messages[1]["tool_calls"][0]["id"], r"^[A-Za-z0-9]{9}$")
+        self.assertEqual(messages[2]["tool_call_id"], messages[1]["tool_calls"][0]["id"])
 
     def test_broken_history_is_mended(self) -> None:
         """A call without result, a result without call and an empty answer: providers refuse them, so none goes out."""
@@ -452,26 +471,3 @@ class ReadTests(SynchronousTestCase):
             ChunkReader(lambda: "new").read(payload, [])
         except UpstreamError:
             pass
-
-
-class DecodeErrorTests(SynchronousTestCase):
-    """L{decode_error}."""
-
-    def test_shapes(self) -> None:
-        """The message is found wherever servers put it; a page of HTML is none."""
-        for body, message in (
-            (b'{"error":{"message":"m","type":"t","code":"c"}}', "m"),
-            (b'[{"error":{"message":"m","status":"NOT_FOUND","code":404}}]', "m"),
-            (b'{"detail":"m"}', "m"),
-            (b'{"detail":[{"msg":"m"}]}', '[{"msg":"m"}]'),
-            (b'{"message":"m"}', "m"),
-            (b'{"error":"m"}', "m"),
-            (b" m\n", "m"),
-            (b"<html>502</html>", ""),
-            (b"", ""),
-            (b"[]", ""),
-            (b"3", ""),
-            (b"\xff\xfe", "\ufffd\ufffd"),
-        ):
-            error = decode_error(418, body)
-            self.assertEqual((error.message, error.status), (message, 418), body)
