@@ -3,40 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from hyperlink import DecodedURL
 
+from openclaw_tx.models.provider import Codec
 from openclaw_tx.models.setup import Abilities, ModelSetup
-from openclaw_tx.values import ModelRequest
-from openclaw_tx.values.value import Value
 from openclaw_tx.wire.anthropic_events import MessageReader
 from openclaw_tx.wire.anthropic_messages import AnthropicDialect, encode_request
-from openclaw_tx.wire.replies import Framing, ReplyReader
-from openclaw_tx.wire.sse import SseDecoder
 
 VERSION = "2023-06-01"
 OAUTH_BETA = "oauth-2025-04-20"
 """Without this in C{anthropic-beta} a token of an account is not taken as one."""
-
-
-class AnthropicMessages(Value, frozen=True):
-    """The L{openclaw_tx.models.provider.Codec} of the Messages API."""
-
-    dialect: AnthropicDialect = AnthropicDialect()
-
-    def url(self, base: DecodedURL, model: str) -> DecodedURL:
-        """Configurations name the root with and without C{/v1}."""
-        return base.child("messages") if base.path[-1:] == ("v1",) else base.child("v1", "messages")
-
-    def encode(self, model: str, request: ModelRequest) -> bytes:
-        return encode_request(model, request, self.dialect)
-
-    def reader(self, new_id: Callable[[], str]) -> ReplyReader:
-        return MessageReader(new_id)
-
-    def framing(self) -> Framing:
-        return SseDecoder()
 
 
 ABILITIES = Abilities(
@@ -48,19 +26,18 @@ ABILITIES = Abilities(
 )
 
 
-def messages(setup: ModelSetup) -> AnthropicMessages:
+def messages(setup: ModelSetup) -> Codec:
     """The codec of a model."""
-    return AnthropicMessages(
-        dialect=AnthropicDialect(
-            provider=setup.provider,
-            max_tokens=setup.max_tokens,
-            max_tokens_cap=setup.model.max_tokens,
-            thinking=setup.thinks and setup.compat.supports_reasoning_effort,
-            adaptive=setup.compat.force_adaptive_thinking,
-            cache_control=setup.compat.supports_cache_control,
-            images=setup.images,
-        )
+    dialect = AnthropicDialect(
+        provider=setup.provider,
+        max_tokens=setup.max_tokens,
+        max_tokens_cap=setup.model.max_tokens,
+        thinking=setup.thinks and setup.compat.supports_reasoning_effort,
+        adaptive=setup.compat.force_adaptive_thinking,
+        cache_control=setup.compat.supports_cache_control,
+        images=setup.images,
     )
+    return Codec(_url, partial(encode_request, dialect=dialect), MessageReader)
 
 
 def key_headers(key: str, as_bearer: bool | None) -> dict[str, str]:
@@ -77,4 +54,9 @@ def key_headers(key: str, as_bearer: bool | None) -> dict[str, str]:
     return headers
 
 
-__all__ = ["ABILITIES", "AnthropicMessages", "key_headers", "messages"]
+def _url(base: DecodedURL, model: str) -> DecodedURL:
+    """Configurations name the root with and without C{/v1}."""
+    return base.child("messages") if base.path[-1:] == ("v1",) else base.child("v1", "messages")
+
+
+__all__ = ["ABILITIES", "key_headers", "messages"]

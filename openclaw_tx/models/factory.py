@@ -19,7 +19,7 @@ from openclaw_tx.models.embeddings import usual_model
 from openclaw_tx.models.http import HttpDoor
 from openclaw_tx.models.local import LocalProvider
 from openclaw_tx.models.openai import bearer
-from openclaw_tx.models.provider import EmbeddingHttpProvider, HttpProvider, ServedModel
+from openclaw_tx.models.provider import EmbeddingHttpProvider, HttpProvider, ServedModel, Service
 from openclaw_tx.models.refs import key_names
 from openclaw_tx.models.setup import ModelSetup
 from openclaw_tx.values import ModelInfo, Sampling
@@ -84,16 +84,13 @@ class HttpProviderFactory:
         served = [serve(model) for model in definition.models]
         any_model = None if served else serve(ModelDefinition(id=""))
         advice = "" if key else f"Set {key_names(provider)[0]} or models.providers.{provider}.apiKey."
+        service = Service(provider, door, headers, self._new_id, advice)
         if api.embeddings is None:
-            return HttpProvider(provider, served, door, headers, self._new_id, any_model=any_model, advice=advice)
+            return HttpProvider(service, served, any_model=any_model)
         return EmbeddingHttpProvider(
-            provider,
+            service,
             served,
-            door,
-            headers,
-            self._new_id,
             any_model=any_model,
-            advice=advice,
             embedding_model=usual_model(provider, [model.id for model in definition.models]),
             embeddings_url=api.embeddings(door.base_url),
             embedding_headers={**bearer(key, as_bearer), **_lower(definition.headers)},

@@ -3,42 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote
 
 from hyperlink import DecodedURL
 
+from openclaw_tx.models.provider import Codec
 from openclaw_tx.models.setup import Abilities, ModelSetup
-from openclaw_tx.values import ModelRequest
-from openclaw_tx.values.value import Value
 from openclaw_tx.wire.google_events import GenerateContentReader
 from openclaw_tx.wire.google_generative_ai import GoogleDialect, encode_request, holds_with_tools
-from openclaw_tx.wire.replies import Framing, ReplyReader
-from openclaw_tx.wire.sse import SseDecoder
-
-
-class GenerateContent(Value, frozen=True):
-    """The L{openclaw_tx.models.provider.Codec} of C{streamGenerateContent}."""
-
-    dialect: GoogleDialect = GoogleDialect()
-
-    def url(self, base: DecodedURL, model: str) -> DecodedURL:
-        """The model stands in the path, before a colon that must go out as one; C{tunedModels/x} and the like bring
-        their own collection."""
-        *collection, name = (quote(part, safe="") for part in model.split("/"))
-        encoded = base.encoded_url
-        path = (*encoded.path, *(collection or ["models"]), f"{name}:streamGenerateContent")
-        return DecodedURL(encoded.replace(path=path)).set("alt", "sse")
-
-    def encode(self, model: str, request: ModelRequest) -> bytes:
-        return encode_request(model, request, self.dialect)
-
-    def reader(self, new_id: Callable[[], str]) -> ReplyReader:
-        return GenerateContentReader(new_id)
-
-    def framing(self) -> Framing:
-        return SseDecoder()
-
 
 ABILITIES = Abilities(
     sampling=("max_tokens", "temperature", "top_p", "seed", "stop", "response_format", "reasoning_effort"),
@@ -50,17 +23,16 @@ ABILITIES = Abilities(
 )
 
 
-def generate_content(setup: ModelSetup) -> GenerateContent:
+def generate_content(setup: ModelSetup) -> Codec:
     """The codec of a model."""
-    return GenerateContent(
-        dialect=GoogleDialect(
-            provider=setup.provider,
-            max_tokens_cap=setup.model.max_tokens,
-            thinking=setup.thinks and setup.compat.supports_reasoning_effort,
-            images=setup.images,
-            response_format=setup.compat.supports_response_format,
-        )
+    dialect = GoogleDialect(
+        provider=setup.provider,
+        max_tokens_cap=setup.model.max_tokens,
+        thinking=setup.thinks and setup.compat.supports_reasoning_effort,
+        images=setup.images,
+        response_format=setup.compat.supports_response_format,
     )
+    return Codec(_url, partial(encode_request, dialect=dialect), GenerateContentReader)
 
 
 def key_headers(key: str, as_bearer: bool | None) -> dict[str, str]:
@@ -75,4 +47,13 @@ def embeddings_url(base: DecodedURL) -> DecodedURL:
     return base.child("openai", "embeddings")
 
 
-__all__ = ["ABILITIES", "GenerateContent", "embeddings_url", "generate_content", "holds_with_tools", "key_headers"]
+def _url(base: DecodedURL, model: str) -> DecodedURL:
+    """The model stands in the path, before a colon that must go out as one; C{tunedModels/x} and the like bring
+    their own collection."""
+    *collection, name = (quote(part, safe="") for part in model.split("/"))
+    encoded = base.encoded_url
+    path = (*encoded.path, *(collection or ["models"]), f"{name}:streamGenerateContent")
+    return DecodedURL(encoded.replace(path=path)).set("alt", "sse")
+
+
+__all__ = ["ABILITIES", "embeddings_url", "generate_content", "holds_with_tools", "key_headers"]

@@ -3,36 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from hyperlink import DecodedURL
 
+from openclaw_tx.models.provider import Codec
 from openclaw_tx.models.setup import Abilities, ModelSetup
-from openclaw_tx.values import ModelRequest, Sampling
-from openclaw_tx.values.value import Value
+from openclaw_tx.values import Sampling
 from openclaw_tx.wire.openai_chunks import ChunkReader
 from openclaw_tx.wire.openai_completions import Dialect, encode_request
-from openclaw_tx.wire.replies import Framing, ReplyReader
-from openclaw_tx.wire.sse import SseDecoder
-
-
-class Completions(Value, frozen=True):
-    """The L{openclaw_tx.models.provider.Codec} of Chat Completions."""
-
-    dialect: Dialect = Dialect()
-
-    def url(self, base: DecodedURL, model: str) -> DecodedURL:
-        return base.child("chat", "completions")
-
-    def encode(self, model: str, request: ModelRequest) -> bytes:
-        return encode_request(model, request, self.dialect)
-
-    def reader(self, new_id: Callable[[], str]) -> ReplyReader:
-        return ChunkReader(new_id)
-
-    def framing(self) -> Framing:
-        return SseDecoder()
-
 
 COMPLETIONS = Abilities(
     sampling=Sampling.__struct_fields__,
@@ -43,24 +22,28 @@ COMPLETIONS = Abilities(
 )
 
 
-def completions(setup: ModelSetup) -> Completions:
+def completions(setup: ModelSetup) -> Codec:
     """The codec of a model. What only OpenAI is known to understand goes to its own servers alone."""
     compat, model = setup.compat, setup.model
     openai = is_openai(setup.host)
-    return Completions(
-        dialect=Dialect(
-            max_tokens_field="max_completion_tokens" if openai else compat.max_tokens_field,
-            developer_role=openai and model.reasoning and compat.supports_developer_role,
-            store=openai and compat.supports_store,
-            usage_in_streaming=compat.supports_usage_in_streaming,
-            reasoning_effort=compat.supports_reasoning_effort,
-            return_progress=compat.send_return_progress,
-            images=setup.images,
-            response_format=compat.supports_response_format,
-            prompt_cache_key=takes_cache_key(setup),
-            mistral_tool_ids=compat.requires_mistral_tool_ids or setup.provider == "mistral",
-        )
+    dialect = Dialect(
+        max_tokens_field="max_completion_tokens" if openai else compat.max_tokens_field,
+        developer_role=openai and model.reasoning and compat.supports_developer_role,
+        store=openai and compat.supports_store,
+        usage_in_streaming=compat.supports_usage_in_streaming,
+        reasoning_effort=compat.supports_reasoning_effort,
+        return_progress=compat.send_return_progress,
+        images=setup.images,
+        response_format=compat.supports_response_format,
+        prompt_cache_key=takes_cache_key(setup),
+        mistral_tool_ids=compat.requires_mistral_tool_ids or setup.provider == "mistral",
     )
+    return speaking(dialect)
+
+
+def speaking(dialect: Dialect) -> Codec:
+    """The codec of a server that is known."""
+    return Codec(_url, partial(encode_request, dialect=dialect), ChunkReader)
 
 
 def is_openai(host: str) -> bool:
@@ -84,4 +67,8 @@ def embeddings_url(base: DecodedURL) -> DecodedURL:
     return base.child("embeddings")
 
 
-__all__ = ["COMPLETIONS", "Completions", "bearer", "completions", "embeddings_url", "is_openai", "takes_cache_key"]
+def _url(base: DecodedURL, model: str) -> DecodedURL:
+    return base.child("chat", "completions")
+
+
+__all__ = ["COMPLETIONS", "bearer", "completions", "embeddings_url", "is_openai", "speaking", "takes_cache_key"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple
 
 from hyperlink import DecodedURL
 
@@ -25,6 +25,7 @@ from openclaw_tx.values.value import Value
 from openclaw_tx.wire.openai_vectors import decode_reply
 from openclaw_tx.wire.openai_vectors import encode_request as encode_embedding_request
 from openclaw_tx.wire.replies import Framing, ReplyReader
+from openclaw_tx.wire.sse import SseDecoder
 from openclaw_tx.wire.trace import HEADER
 from openclaw_tx.wire.upstream import UpstreamError
 
@@ -35,23 +36,33 @@ _WHOLE = re.compile(r"(application|text)/([^;\s]+\+)?json\s*(;|$)", re.IGNORECAS
 """Content types of such a reply; NDJSON is a stream."""
 
 
-class Codec(Protocol):
+class Codec(NamedTuple):
     """How a model is spoken to: an API, and what the model understands of it. No I/O."""
 
-    def url(self, base: DecodedURL, model: str) -> DecodedURL:
-        """Where its requests go.
+    url: Callable[[DecodedURL, str], DecodedURL]
+    """From the provider's base URL (without empty segments) and the model to where its requests go."""
+    encode: Callable[[str, ModelRequest], bytes]
+    """From the model and a request to the JSON body of a streaming request."""
+    reader: Callable[[Callable[[], str]], ReplyReader]
+    """Makes what reads one answer, from what makes ids."""
+    framing: Callable[[], Framing] = SseDecoder
+    """Makes what cuts one answer into that which the reader reads."""
 
-        @param base: the provider's base URL, without empty segments.
-        """
 
-    def encode(self, model: str, request: ModelRequest) -> bytes:
-        """The JSON body of a streaming request."""
+class Service(NamedTuple):
+    """How a provider is reached.
 
-    def reader(self, new_id: Callable[[], str]) -> ReplyReader:
-        """Reads one answer."""
+    @ivar provider: its id, as in model refs.
+    @ivar headers: sent with each request, the key among them.
+    @ivar new_id: makes ids for tool calls that came without one.
+    @ivar advice: what to do when the provider does not know us; "" = nothing to say.
+    """
 
-    def framing(self) -> Framing:
-        """Cuts one answer into what the reader reads."""
+    provider: str
+    door: HttpDoor
+    headers: Mapping[str, str]
+    new_id: Callable[[], str]
+    advice: str = ""
 
 
 class ServedModel(Value, frozen=True):
@@ -69,30 +80,15 @@ class HttpProvider:
     """A L{openclaw_tx.interfaces.ModelProvider} over HTTP."""
 
     def __init__(
-        self,
-        provider: str,
-        models: Sequence[ServedModel],
-        door: HttpDoor,
-        headers: Mapping[str, str],
-        new_id: Callable[[], str],
-        *,
-        any_model: ServedModel | None = None,
-        advice: str = "",
+        self, service: Service, models: Sequence[ServedModel], *, any_model: ServedModel | None = None
     ) -> None:
         """
-        @param provider: its id, as in model refs.
-        @param headers: sent with each request, the key among them.
-        @param new_id: makes ids for tool calls that came without one.
         @param any_model: stands for models that are not listed; None = there are no others.
-        @param advice: what to do when the provider does not know us; "" = nothing to say.
         """
-        self._provider = provider
+        self._provider, self._door, headers, self._new_id, self._advice = service
         self._models = {model.info.id: model for model in models}
         self._any_model = any_model
-        self._door = door
-        self._new_id = new_id
-        self._advice = advice
-        self._urls = {name: served.codec.url(door.base_url, name) for name, served in self._models.items()}
+        self._urls = {name: served.codec.url(service.door.base_url, name) for name, served in self._models.items()}
         own = ((name, served.headers) for name, served in self._models.items())
         self._headers = {name: _headers(values) for name, values in own if values is not None}
         self._common_headers = _headers(headers)
@@ -127,14 +123,10 @@ class EmbeddingHttpProvider(HttpProvider):
 
     def __init__(
         self,
-        provider: str,
+        service: Service,
         models: Sequence[ServedModel],
-        door: HttpDoor,
-        headers: Mapping[str, str],
-        new_id: Callable[[], str],
         *,
         any_model: ServedModel | None = None,
-        advice: str = "",
         embedding_model: str = "",
         embeddings_url: DecodedURL | None = None,
         embedding_headers: Mapping[str, str] | None = None,
@@ -142,12 +134,12 @@ class EmbeddingHttpProvider(HttpProvider):
         """
         @param embedding_model: what it embeds with when nobody names a model; "" = not known.
         @param embeddings_url: None = C{/embeddings} below the base URL.
-        @param embedding_headers: None = C{headers}.
+        @param embedding_headers: None = the service's.
         """
-        super().__init__(provider, models, door, headers, new_id, any_model=any_model, advice=advice)
-        self._embeddings_url = embeddings_url or door.url("embeddings")
+        super().__init__(service, models, any_model=any_model)
+        self._embeddings_url = embeddings_url or service.door.url("embeddings")
         self._embedding_model = embedding_model
-        asked = headers if embedding_headers is None else embedding_headers
+        asked = service.headers if embedding_headers is None else embedding_headers
         self._embedding_headers = _headers({**asked, "accept": "application/json"})
 
     def embedding_model(self) -> str:

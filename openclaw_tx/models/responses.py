@@ -3,37 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from hyperlink import DecodedURL
 
 from openclaw_tx.models.openai import takes_cache_key
+from openclaw_tx.models.provider import Codec
 from openclaw_tx.models.setup import Abilities, ModelSetup
-from openclaw_tx.values import ModelRequest
-from openclaw_tx.values.value import Value
 from openclaw_tx.wire.openai_responses_calls import ResponsesDialect, encode_request
 from openclaw_tx.wire.openai_responses_events import ResponseReader
-from openclaw_tx.wire.replies import Framing, ReplyReader
-from openclaw_tx.wire.sse import SseDecoder
-
-
-class Responses(Value, frozen=True):
-    """The L{openclaw_tx.models.provider.Codec} of the Responses API."""
-
-    dialect: ResponsesDialect = ResponsesDialect()
-
-    def url(self, base: DecodedURL, model: str) -> DecodedURL:
-        return base.child("responses")
-
-    def encode(self, model: str, request: ModelRequest) -> bytes:
-        return encode_request(model, request, self.dialect)
-
-    def reader(self, new_id: Callable[[], str]) -> ReplyReader:
-        return ResponseReader(new_id)
-
-    def framing(self) -> Framing:
-        return SseDecoder()
-
 
 ABILITIES = Abilities(
     sampling=("max_tokens", "temperature", "top_p", "response_format", "reasoning_effort", "parallel_tool_calls"),
@@ -46,19 +24,22 @@ ABILITIES = Abilities(
 )
 
 
-def responses(setup: ModelSetup) -> Responses:
+def responses(setup: ModelSetup) -> Codec:
     """The codec of a model."""
-    return Responses(
-        dialect=ResponsesDialect(
-            provider=setup.provider,
-            reasoning=setup.model.reasoning,
-            reasoning_effort=setup.compat.supports_reasoning_effort,
-            store=setup.compat.supports_store,
-            images=setup.images,
-            response_format=setup.compat.supports_response_format,
-            prompt_cache_key=takes_cache_key(setup),
-        )
+    dialect = ResponsesDialect(
+        provider=setup.provider,
+        reasoning=setup.model.reasoning,
+        reasoning_effort=setup.compat.supports_reasoning_effort,
+        store=setup.compat.supports_store,
+        images=setup.images,
+        response_format=setup.compat.supports_response_format,
+        prompt_cache_key=takes_cache_key(setup),
     )
+    return Codec(_url, partial(encode_request, dialect=dialect), ResponseReader)
 
 
-__all__ = ["ABILITIES", "Responses", "responses"]
+def _url(base: DecodedURL, model: str) -> DecodedURL:
+    return base.child("responses")
+
+
+__all__ = ["ABILITIES", "responses"]

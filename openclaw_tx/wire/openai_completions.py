@@ -6,7 +6,7 @@ The answers are read by L{openclaw_tx.wire.openai_chunks}.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -19,7 +19,6 @@ from openclaw_tx.values import (
     Sampling,
     Spoken,
     TextPart,
-    ToolChoice,
     ToolSpec,
     UserMessage,
 )
@@ -72,13 +71,7 @@ def encode_request(model: str, request: ModelRequest, dialect: Dialect) -> bytes
         body["return_progress"] = True
     if dialect.prompt_cache_key and request.session:
         body["prompt_cache_key"] = cache_key(request.session)
-    if request.tools:
-        body["tools"] = [tool_of(tool) for tool in request.tools]
-        choice = _tool_choice(request.tool_choice)
-        if choice is not None:
-            body["tool_choice"] = choice
-        if request.sampling.parallel_tool_calls is not None:
-            body["parallel_tool_calls"] = request.sampling.parallel_tool_calls
+    add_tools(body, request, tool_of, lambda name: {"type": "function", "function": {"name": name}})
     _add_sampling(body, request.sampling, dialect)
     return _encode(body)
 
@@ -151,12 +144,25 @@ def tool_of(tool: ToolSpec) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _tool_choice(choice: ToolChoice) -> Any:
-    if choice.mode == "auto":
-        return None
-    if choice.mode == "named":
-        return {"type": "function", "function": {"name": choice.name}}
-    return choice.mode
+def add_tools(
+    body: dict[str, Any],
+    request: ModelRequest,
+    shape: Callable[[ToolSpec], dict[str, Any]],
+    named: Callable[[str], dict[str, Any]],
+) -> None:
+    """Add the tools to C{body}, and how to choose among them; both of OpenAI's APIs say it alike.
+
+    @param shape: makes one tool.
+    @param named: makes the choice of the tool of that name.
+    """
+    if not request.tools:
+        return
+    body["tools"] = [shape(tool) for tool in request.tools]
+    choice = request.tool_choice
+    if choice.mode != "auto":
+        body["tool_choice"] = named(choice.name) if choice.mode == "named" else choice.mode
+    if request.sampling.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = request.sampling.parallel_tool_calls
 
 
-__all__ = ["NO_PARAMETERS", "Dialect", "cache_key", "content_of", "encode_request", "tool_of"]
+__all__ = ["NO_PARAMETERS", "Dialect", "add_tools", "cache_key", "content_of", "encode_request", "tool_of"]

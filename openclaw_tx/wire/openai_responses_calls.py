@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from openclaw_tx.values import ModelRequest, Part, Sampling, Spoken, TextPart, ToolChoice, ToolSpec, UserMessage
+from openclaw_tx.values import ModelRequest, Part, Sampling, Spoken, TextPart, ToolSpec, UserMessage
 from openclaw_tx.values.value import Value
 from openclaw_tx.wire.history import CallIds, Exchange, exchanges, has_images, plain, result_parts
-from openclaw_tx.wire.openai_completions import NO_PARAMETERS, cache_key
+from openclaw_tx.wire.openai_completions import NO_PARAMETERS, add_tools, cache_key
 from openclaw_tx.wire.replay import unseal, woven
 
 _encode = msgspec.json.Encoder().encode
@@ -55,13 +55,7 @@ def encode_request(model: str, request: ModelRequest, dialect: ResponsesDialect)
         body["store"] = False
     if dialect.prompt_cache_key and request.session:
         body["prompt_cache_key"] = cache_key(request.session)
-    if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
-        choice = _tool_choice(request.tool_choice)
-        if choice is not None:
-            body["tool_choice"] = choice
-        if request.sampling.parallel_tool_calls is not None:
-            body["parallel_tool_calls"] = request.sampling.parallel_tool_calls
+    add_tools(body, request, _tool, lambda name: {"type": "function", "name": name})
     _add_sampling(body, request.sampling, dialect)
     return _encode(body)
 
@@ -114,12 +108,6 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
         "parameters": tool.parameters or NO_PARAMETERS,
         "strict": bool(tool.strict),
     }
-
-
-def _tool_choice(choice: ToolChoice) -> Any:
-    if choice.mode == "named":
-        return {"type": "function", "name": choice.name}
-    return None if choice.mode == "auto" else choice.mode
 
 
 def _add_sampling(body: dict[str, Any], sampling: Sampling, dialect: ResponsesDialect) -> None:

@@ -15,7 +15,7 @@ from openclaw_tx.config.schema_agents import AgentsSection, MemorySearch
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Embedder, EmbeddingProvider, ModelProvider
 from openclaw_tx.models.embeddings import choose, configured, overridden, usual_model
-from openclaw_tx.models.provider import EmbeddingHttpProvider
+from openclaw_tx.models.provider import EmbeddingHttpProvider, Service
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.values import Embeddings, Usage
 from tests.models.memory import Memory, start
@@ -133,7 +133,7 @@ class OpenAITests(SynchronousTestCase):
     def setUp(self) -> None:
         self.memory = Memory()
         self.provider = EmbeddingHttpProvider(
-            "p", [], self.memory.door(), {"Authorization": "Bearer sk"}, lambda: "x", embedding_model="usual"
+            Service("p", self.memory.door(), {"Authorization": "Bearer sk"}, lambda: "x"), [], embedding_model="usual"
         )
 
     def ask(self, *texts: str, dimensions: int | None = None) -> Deferred[Embeddings]:

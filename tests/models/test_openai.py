@@ -16,8 +16,8 @@ from twisted.web.server import Request
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.models.http import HttpDoor
-from openclaw_tx.models.openai import Completions
-from openclaw_tx.models.provider import HttpProvider, ServedModel
+from openclaw_tx.models.openai import speaking
+from openclaw_tx.models.provider import HttpProvider, ServedModel, Service
 from openclaw_tx.values import ModelEvent, ModelInfo, Sampling, TextDelta, ToolCallDelta
 from openclaw_tx.wire.openai_completions import Dialect
 from tests.contract import model_provider as contract
@@ -28,13 +28,15 @@ from tests.models.memory import URL, Memory, start
 def served(name: str = "m", **more: Any) -> ServedModel:
     """A model."""
     info = ModelInfo(provider="p", id=name, name=name, context_window=1000, max_tokens=100)
-    return ServedModel(info=info, codec=more.pop("codec", Completions()), **more)
+    return ServedModel(info=info, codec=more.pop("codec", speaking(Dialect())), **more)
 
 
 def provider(memory: Memory, *models: ServedModel, **more: Any) -> HttpProvider:
     """The adapter over a network in memory."""
     return HttpProvider(
-        "p", models or [served()], memory.door(), {"Authorization": "Bearer sk-secret"}, lambda: "new-id", **more
+        Service("p", memory.door(), {"Authorization": "Bearer sk-secret"}, lambda: "new-id"),
+        models or [served()],
+        **more,
     )
 
 
@@ -104,14 +106,8 @@ class RequestTests(SynchronousTestCase):
 
     def test_unlisted_model(self) -> None:
         """A provider without a list takes any model id, with its slashes."""
-        adapter = HttpProvider(
-            "p",
-            [],
-            self.memory.door(),
-            {},
-            lambda: "x",
-            any_model=served("", codec=Completions(dialect=Dialect(store=True))),
-        )
+        any_model = served("", codec=speaking(Dialect(store=True)))
+        adapter = HttpProvider(Service("p", self.memory.door(), {}, lambda: "x"), [], any_model=any_model)
         body = self.seen(adapter, "org/model:tag").body
         self.assertEqual((body["model"], body["store"]), ("org/model:tag", False))
 
@@ -143,7 +139,7 @@ class AnswerTests(SynchronousTestCase):
         agent = RequestTraversalAgent(canned)
         nowhere: Any = None
         door = HttpDoor(nowhere, clock, URL, connect_timeout_s=1, idle_timeout_s=9, agent=agent)
-        adapter = HttpProvider("p", [served()], door, {}, lambda: "new-id")
+        adapter = HttpProvider(Service("p", door, {}, lambda: "new-id"), [served()])
         batches: list[Sequence[ModelEvent]] = []
         called = start(adapter.stream("m", prompt("hi", WEATHER), batches.append))
         agent.flush()

@@ -278,13 +278,31 @@ class Responses(Voice):
         return sse({"type": kind, **more}, kind)
 
 
-class GenerateContent(Voice):
+class WholeCalls(Voice):
+    """An API whose calls come whole."""
+
+    def __init__(self) -> None:
+        self.call: tuple[str, str] | None = None
+
+    def piece(self, body: dict[str, Any], piece: Piece) -> Iterator[str]:
+        """Text and thinking at once; a call is kept for the end."""
+        kind, text = piece
+        if kind == "call":
+            self.call = (text, "")
+        elif kind == "args" and self.call is not None:
+            self.call = (self.call[0], self.call[1] + text)
+        else:
+            yield self.delta(kind, text)
+
+    def delta(self, kind: str, text: str) -> str:
+        """A piece of text or thinking."""
+        raise NotImplementedError
+
+
+class GenerateContent(WholeCalls):
     """Google's Gemini."""
 
     path = ":streamGenerateContent"
-
-    def __init__(self) -> None:
-        self._call: tuple[str, str] | None = None
 
     def heard(self, body: dict[str, Any]) -> list[tuple[str, str]]:
         """A result of a tool is a part of a user's content."""
@@ -297,20 +315,14 @@ class GenerateContent(Voice):
                     found.append((content["role"], part.get("text", "")))
         return found
 
-    def piece(self, body: dict[str, Any], piece: Piece) -> Iterator[str]:
-        """A chunk for each piece; a call comes whole, at the end."""
-        kind, text = piece
-        if kind == "call":
-            self._call = (text, "")
-        elif kind == "args" and self._call is not None:
-            self._call = (self._call[0], self._call[1] + text)
-        else:
-            yield self.chunk({"text": text, **({"thought": True} if kind == "think" else {})})
+    def delta(self, kind: str, text: str) -> str:
+        """One for each piece."""
+        return self.chunk({"text": text, **({"thought": True} if kind == "think" else {})})
 
     def end(self, body: dict[str, Any], finish: str, usage: tuple[int, int] | None) -> Iterator[str]:
         """The call, if any, the reason and the counts."""
-        if self._call is not None:
-            name, arguments = self._call
+        if self.call is not None:
+            name, arguments = self.call
             call = {"name": name, "args": json.loads(arguments or "{}")}
             yield self.chunk({"functionCall": call, "thoughtSignature": "signed"})
         reason = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS"}.get(finish, finish)
@@ -333,33 +345,24 @@ class GenerateContent(Voice):
         return sse({"candidates": [{"content": {"role": "model", "parts": [part]}, "index": 0}]})
 
 
-class OllamaChat(Voice):
+class OllamaChat(WholeCalls):
     """Ollama's own chat."""
 
     path = "/api/chat"
     content_type = "application/x-ndjson"
 
-    def __init__(self) -> None:
-        self._call: tuple[str, str] | None = None
-
     def heard(self, body: dict[str, Any]) -> list[tuple[str, str]]:
         """As they stand."""
         return [(message["role"], message["content"]) for message in body["messages"]]
 
-    def piece(self, body: dict[str, Any], piece: Piece) -> Iterator[str]:
-        """A line for each piece; a call comes whole, at the end."""
-        kind, text = piece
-        if kind == "call":
-            self._call = (text, "")
-        elif kind == "args" and self._call is not None:
-            self._call = (self._call[0], self._call[1] + text)
-        else:
-            yield self.line({"content": "", "thinking": text} if kind == "think" else {"content": text})
+    def delta(self, kind: str, text: str) -> str:
+        """One for each piece."""
+        return self.line({"content": "", "thinking": text} if kind == "think" else {"content": text})
 
     def end(self, body: dict[str, Any], finish: str, usage: tuple[int, int] | None) -> Iterator[str]:
         """The call, if any, and the last line with reason and counts."""
-        if self._call is not None:
-            name, arguments = self._call
+        if self.call is not None:
+            name, arguments = self.call
             call = {"function": {"name": name, "arguments": json.loads(arguments or "{}")}}
             yield self.line({"content": "", "tool_calls": [call]})
         if finish == "none":

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.values import AssistantMessage, ModelRequest, Sampling, Spoken, ToolChoice, ToolSpec, Usage
+from openclaw_tx.values import AssistantMessage, Sampling, ToolChoice, ToolSpec, Usage
 from openclaw_tx.wire.anthropic_messages import BUDGETS, AnthropicDialect, encode_request, thinks_adaptively
 from openclaw_tx.wire.history import BEGINNING, BLANK, IMAGE_OMITTED, NO_RESULT
 from openclaw_tx.wire.upstream import UpstreamError
@@ -19,6 +19,7 @@ from tests.wire.vendors import (
     again,
     call,
     called,
+    encoder,
     read_events,
     read_whole,
     result,
@@ -29,12 +30,7 @@ API = "anthropic-messages"
 PLAIN = AnthropicDialect(provider="p", cache_control=False, images=True)
 MARK = {"cache_control": {"type": "ephemeral"}}
 
-
-def encoded(*messages: Spoken, dialect: AnthropicDialect = PLAIN, model: str = "m", **more: Any) -> dict[str, Any]:
-    """The body for these messages."""
-    request = ModelRequest(system=more.pop("system", ""), messages=messages, **more)
-    body: dict[str, Any] = json.loads(encode_request(model, request, dialect))
-    return body
+encoded = encoder(encode_request, PLAIN)
 
 
 def text(words: str) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.values import AssistantMessage, ModelRequest, Sampling, Spoken, ToolChoice, ToolSpec
+from openclaw_tx.values import AssistantMessage, Sampling, ToolChoice, ToolSpec
 from openclaw_tx.wire.google_generative_ai import (
     BUDGETS,
     NO_SIGNATURE,
@@ -18,19 +17,26 @@ from openclaw_tx.wire.google_generative_ai import (
 )
 from openclaw_tx.wire.history import BEGINNING, BLANK, IMAGE_OMITTED
 from openclaw_tx.wire.upstream import UpstreamError
-from tests.wire.vendors import PICTURE, STREAMS, WEATHER, again, call, called, read_events, read_whole, result, user
+from tests.wire.vendors import (
+    PICTURE,
+    STREAMS,
+    WEATHER,
+    again,
+    call,
+    called,
+    encoder,
+    read_events,
+    read_whole,
+    result,
+    user,
+)
 
 API = "google-generative-ai"
 SEEING = GoogleDialect(provider="p", images=True)
 OLD, NEW = "gemini-2.5-flash", "gemini-3-flash-preview"
 SHOWN = {"inlineData": {"mimeType": "image/png", "data": "QUJD"}}
 
-
-def encoded(*messages: Spoken, dialect: GoogleDialect = SEEING, model: str = OLD, **more: Any) -> dict[str, Any]:
-    """The body for these messages."""
-    request = ModelRequest(system=more.pop("system", ""), messages=messages, **more)
-    body: dict[str, Any] = json.loads(encode_request(model, request, dialect))
-    return body
+encoded = encoder(encode_request, SEEING, OLD)
 
 
 def config(model: str = OLD, **sampling: Any) -> dict[str, Any]:

@@ -3,26 +3,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.values import ModelRequest, Sampling, Spoken, ToolChoice, ToolSpec
+from openclaw_tx.values import Sampling, ToolChoice, ToolSpec
 from openclaw_tx.wire.history import IMAGE_OMITTED
 from openclaw_tx.wire.ollama_chat import OllamaDialect, encode_request
 from openclaw_tx.wire.upstream import UpstreamError
-from tests.wire.vendors import PICTURE, STREAMS, WEATHER, call, called, read_events, read_whole, result, user
+from tests.wire.vendors import PICTURE, STREAMS, WEATHER, call, called, encoder, read_events, read_whole, result, user
 
 API = "ollama"
 SEEING = OllamaDialect(images=True)
 
-
-def encoded(*messages: Spoken, dialect: OllamaDialect = SEEING, model: str = "m", **more: Any) -> dict[str, Any]:
-    """The body for these messages."""
-    request = ModelRequest(system=more.pop("system", ""), messages=messages, **more)
-    body: dict[str, Any] = json.loads(encode_request(model, request, dialect))
-    return body
+encoded = encoder(encode_request, SEEING)
 
 
 class EncodeTests(SynchronousTestCase):

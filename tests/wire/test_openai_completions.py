@@ -15,42 +15,28 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.values import (
     AssistantMessage,
     ImagePart,
-    Message,
     ModelEvent,
     ModelReply,
-    ModelRequest,
     ReasoningDelta,
     Sampling,
     TextDelta,
-    TextPart,
     ToolCall,
-    ToolCallDelta,
     ToolChoice,
     ToolResultMessage,
     ToolSpec,
     Usage,
-    UserMessage,
 )
 from openclaw_tx.wire.history import IMAGE_OMITTED, NO_RESULT
 from openclaw_tx.wire.openai_chunks import ChunkReader
 from openclaw_tx.wire.openai_completions import Dialect, encode_request
 from openclaw_tx.wire.replies import MAX_TOOL_CALLS
 from openclaw_tx.wire.upstream import UpstreamError
+from tests.wire.vendors import encoder, told_calls, user
 
 WEATHER = ToolSpec(name="get_weather", description="d", parameters={"type": "object"})
 
 
-def user(*parts: str | ImagePart) -> UserMessage:
-    """A user's message."""
-    return UserMessage(content=tuple(TextPart(text=part) if isinstance(part, str) else part for part in parts))
-
-
-def encoded(*messages: Message, dialect: Dialect = Dialect(), **more: Any) -> dict[str, Any]:  # noqa: B008
-    """The body for these messages."""
-    body: dict[str, Any] = json.loads(
-        encode_request("m", ModelRequest(system=more.pop("system", ""), messages=messages, **more), dialect)
-    )
-    return body
+encoded = encoder(encode_request, Dialect())
 
 
 class EncodeTests(SynchronousTestCase):
@@ -233,19 +219,6 @@ def read(*payloads: bytes) -> tuple[list[ModelEvent], ModelReply]:
         reader.read(payload, events)
     reader.finish(events)
     return events, reader.reply("p", "m")
-
-
-def told_calls(events: list[ModelEvent]) -> list[ToolCall]:
-    """Tool calls as somebody sees them who has only the deltas."""
-    found: dict[int, list[str]] = {}
-    for event in events:
-        if isinstance(event, ToolCallDelta):
-            if event.index in found:
-                assert not event.id and not event.name, "id and name come once"
-                found[event.index][2] += event.arguments
-            else:
-                found[event.index] = [event.id, event.name, event.arguments]
-    return [ToolCall(id=a, name=b, arguments=c) for a, b, c in found.values()]
 
 
 class ReadTests(SynchronousTestCase):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.values import ModelEvent, ReasoningDelta, TextDelta, ToolCall, ToolCallDelta, Usage
+from openclaw_tx.values import ModelEvent, ReasoningDelta, TextDelta, Usage
 from openclaw_tx.wire.replies import MAX_TOOL_CALLS
 from openclaw_tx.wire.upstream import UpstreamError
-from tests.wire.vendors import READERS, STREAMS, on_the_wire, read, read_events
+from tests.wire.vendors import READERS, STREAMS, on_the_wire, read, read_events, told_calls
 
 SAID = "Hellö, wörld \U0001f600"
 APIS = sorted(READERS)
@@ -52,7 +52,7 @@ class StreamTests(SynchronousTestCase):
             self.assertEqual(reply.finish_reason, "tool_calls")
             self.assertEqual(reply.usage.completion_tokens, 89, api)
             self.assertEqual(reply.usage.reasoning_tokens, None if api == "ollama" else 30, api)
-            self.assertEqual(_told(events), list(reply.tool_calls), api)
+            self.assertEqual(told_calls(events), list(reply.tool_calls), api)
             self.assertEqual(bool(reply.opaque), api != "ollama")
 
     @given(st.sampled_from(APIS), st.sampled_from(("text", "tools")), st.sampled_from(("\n", "\r\n")), st.data())
@@ -126,16 +126,3 @@ class StreamTests(SynchronousTestCase):
             "ollama": [{"done": True}],
         }.items():
             self.assertEqual(read_events(api, *stream)[1].usage, Usage(), api)
-
-
-def _told(events: list[ModelEvent]) -> list[ToolCall]:
-    """Calls as somebody sees them who has only the deltas."""
-    found: dict[int, list[str]] = {}
-    for event in events:
-        if isinstance(event, ToolCallDelta):
-            if event.index in found:
-                assert not event.id and not event.name, "id and name come once"
-                found[event.index][2] += event.arguments
-            else:
-                found[event.index] = [event.id, event.name, event.arguments]
-    return [ToolCall(id=a, name=b, arguments=c) for a, b, c in found.values()]

@@ -14,8 +14,11 @@ from openclaw_tx.values import (
     ImagePart,
     ModelEvent,
     ModelReply,
+    ModelRequest,
+    Spoken,
     TextPart,
     ToolCall,
+    ToolCallDelta,
     ToolResultMessage,
     ToolSpec,
     UserMessage,
@@ -86,6 +89,29 @@ def read_whole(api: str, body: Any) -> tuple[list[ModelEvent], ModelReply]:
     reader.read_whole(json.dumps(body).encode(), events)
     reader.finish(events)
     return events, reader.reply("p", "m")
+
+
+def told_calls(events: list[ModelEvent]) -> list[ToolCall]:
+    """Tool calls as somebody sees them who has only the deltas."""
+    found: dict[int, list[str]] = {}
+    for event in events:
+        if isinstance(event, ToolCallDelta):
+            if event.index in found:
+                assert not event.id and not event.name, "id and name come once"
+                found[event.index][2] += event.arguments
+            else:
+                found[event.index] = [event.id, event.name, event.arguments]
+    return [ToolCall(id=a, name=b, arguments=c) for a, b, c in found.values()]
+
+
+def encoder(encode: Callable[[str, ModelRequest, Any], bytes], usual: Any, model: str = "m") -> Callable[..., Any]:
+    """What makes the body for some messages: C{encoded(*messages, dialect=usual, model=model, **of_the_request)}."""
+
+    def encoded(*messages: Spoken, dialect: Any = usual, model: str = model, system: str = "", **more: Any) -> Any:
+        request = ModelRequest(system=system, messages=messages, **more)
+        return json.loads(encode(model, request, dialect))
+
+    return encoded
 
 
 def user(*parts: str | ImagePart) -> UserMessage:
