@@ -21,6 +21,7 @@ from openclaw_tx.config.schema_agents import AgentsSection
 from openclaw_tx.config.schema_gateway import GatewaySection
 from openclaw_tx.config.schema_models import ModelDefinition, ModelsSection, ProviderDefinition
 from openclaw_tx.config.schema_tools import ToolPolicy
+from openclaw_tx.config.vendors import VENDORS
 
 Found = Iterator[tuple[Path, str]]
 
@@ -78,7 +79,9 @@ def _models(models: ModelsSection) -> Found:
         place: Path = ("models", "providers", name)
         if "/" in name or not name.strip():
             yield place, "a provider's name can not be blank or hold a slash"
-        if not _is_http_url(provider.base_url):
+        if not provider.base_url and name.strip().lower() not in VENDORS:
+            yield (*place, "baseUrl"), f"is required, but for {', '.join(VENDORS)}"
+        elif provider.base_url and not _is_http_url(provider.base_url):
             yield (*place, "baseUrl"), "must be an http:// or https:// URL"
         if _has_control(provider.api_key):
             yield (*place, "apiKey"), "holds a line break or another control character"

@@ -183,8 +183,11 @@ class Entry:
 
 
 def needs_key(definition: ProviderDefinition) -> bool:
-    """Whether a provider can hardly answer without a key: servers that speak HTTP alone are one's own."""
-    return definition.auth_header and definition.base_url.startswith("https:")
+    """Whether a provider can hardly answer without a key: servers that speak HTTP alone are one's own.
+
+    @param definition: a whole one (L{openclaw_tx.config.vendors.completed}).
+    """
+    return definition.auth_header is not False and definition.base_url.startswith("https:")
 
 
 def follow(

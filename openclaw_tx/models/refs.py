@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from openclaw_tx.config.vendors import VENDORS
+
 LOCAL = "local"
 """Provider id of the embedded model."""
 DEFAULT_LOCAL_REF = "local/smollm2-135m"
@@ -81,10 +83,18 @@ def key_source(provider: str, configured: str, environ: Mapping[str, str], defau
     return "config" if configured else ""
 
 
+def how_to_configure(provider: str) -> str:
+    """What to do about a provider that is not configured, one sentence."""
+    if provider in VENDORS:
+        return f"Set {' or '.join(key_names(provider))}, or add models.providers.{provider} to the configuration."
+    return f"Add models.providers.{provider} to the configuration."
+
+
 __all__ = [
     "DEFAULT_LOCAL_REF",
     "LOCAL",
     "api_key",
+    "how_to_configure",
     "key_names",
     "key_source",
     "known_providers",

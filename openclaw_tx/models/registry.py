@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from openclaw_tx.config.schema import Config
+from openclaw_tx.config.vendors import VENDORS, completed, implied
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import EmbeddingProvider, ModelProvider, OnEvents
 from openclaw_tx.models.choices import Choices
@@ -20,7 +21,7 @@ from openclaw_tx.models.failures import refuses_thinking
 from openclaw_tx.models.keyring import Asker, Keyring
 from openclaw_tx.models.pool import Entry, ProviderFactory, Recipe, Remote, follow
 from openclaw_tx.models.profile_files import ProfileFiles
-from openclaw_tx.models.refs import DEFAULT_LOCAL_REF, LOCAL, api_key, provider_id, split_ref
+from openclaw_tx.models.refs import DEFAULT_LOCAL_REF, LOCAL, api_key, how_to_configure, provider_id, split_ref
 from openclaw_tx.models.retry import RetryPolicy
 from openclaw_tx.models.sampling import with_defaults
 from openclaw_tx.values import Embeddings, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
@@ -178,7 +179,8 @@ class ModelRegistry:
         full = f"{provider}/{model}"
         entry = self._entries.get(provider)
         if entry is None:
-            raise GatewayError("model_not_found", f"Unknown model: {full} (no provider {provider!r} is configured).")
+            problem = f"Unknown model: {full} (no provider {provider!r} is configured)."
+            raise GatewayError("model_not_found", f"{problem} {how_to_configure(provider)}")
         if not (self._choices.allows(full) or self._choices.allows(wanted)):
             raise _not_allowed(full)
         info = entry.model(model)
@@ -225,10 +227,15 @@ class ModelRegistry:
         wanted: dict[str, Recipe] = dict(self._own)
         environ = self._environ()
         for name, definition in config.models.providers.items():
-            key = api_key(provider_id(name), definition.api_key, environ, config.env.vars)
-            wanted.setdefault(provider_id(name), Remote(definition, key))
+            vendor = provider_id(name)
+            key = api_key(vendor, definition.api_key, environ, config.env.vars)
+            wanted.setdefault(vendor, Remote(completed(vendor, definition), key))
         if config.models.mode == "merge" and config.models.local.enabled:
             wanted.setdefault(LOCAL, config.models.local)
+        keys = {name: api_key(name, "", environ, config.env.vars) for name in VENDORS}
+        profiled = {provider_id(profile.provider) for profile in config.auth.profiles.values()}
+        for name, definition in implied(config.models, lambda name: bool(keys[name]) or name in profiled).items():
+            wanted.setdefault(name, Remote(definition, keys[name]))
         before, self._entries = self._entries, follow(self._entries, wanted, self._factory, self._log)
         for name, entry in before.items():
             if self._entries.get(name) is not entry:

@@ -294,6 +294,7 @@ class AgentLoop:
                 model=reply.model,
                 usage=reply.usage,
                 timestamp_ms=self._premises.now_ms(),
+                opaque=reply.opaque,
             )
         )
         self._run.emit([MessageEnded(usage=self._run.usage)])

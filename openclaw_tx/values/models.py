@@ -125,3 +125,5 @@ class ModelReply(Value, frozen=True):
     model: str
     refusal: bool = False
     """C{text} is the model's way of declining to answer."""
+    opaque: str = ""
+    """Goes into L{openclaw_tx.values.AssistantMessage.opaque}."""

@@ -54,6 +54,7 @@ class RulesTests(Home):
     def test_providers(self) -> None:
         """URLs, names, keys and headers that could not work or could smuggle something in."""
         for part, path, words in (
+            ("x: {}", "x.baseUrl", "is required, but for anthropic"),
             ("x: {baseUrl: 'ftp://h/v1'}", "x.baseUrl", "http://"),
             ("x: {baseUrl: 'h'}", "x.baseUrl", "http://"),
             ("x: {baseUrl: 'http://'}", "x.baseUrl", "http://"),

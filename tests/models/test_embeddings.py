@@ -15,7 +15,7 @@ from openclaw_tx.config.schema_agents import AgentsSection, MemorySearch
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Embedder, EmbeddingProvider, ModelProvider
 from openclaw_tx.models.embeddings import choose, configured, overridden, usual_model
-from openclaw_tx.models.openai import OpenAICompletionsProvider
+from openclaw_tx.models.provider import EmbeddingHttpProvider, Service
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.values import Embeddings, Usage
 from tests.models.memory import Memory, start
@@ -132,8 +132,8 @@ class OpenAITests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.memory = Memory()
-        self.provider = OpenAICompletionsProvider(
-            "p", [], self.memory.door(), {"Authorization": "Bearer sk"}, lambda: "x", embedding_model="usual"
+        self.provider = EmbeddingHttpProvider(
+            Service("p", self.memory.door(), {"Authorization": "Bearer sk"}, lambda: "x"), [], embedding_model="usual"
         )
 
     def ask(self, *texts: str, dimensions: int | None = None) -> Deferred[Embeddings]:

@@ -16,7 +16,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_models import LocalModel, ProviderDefinition
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import ModelProvider, OnEvents
-from openclaw_tx.models.refs import api_key, key_names, split_ref
+from openclaw_tx.models.refs import api_key, how_to_configure, key_names, split_ref
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.models.sampling import sampling_of, with_defaults
 from openclaw_tx.values import FinishReason, ModelAnswered, ModelInfo, ModelReply, ModelRequest, Sampling, Usage
@@ -148,6 +148,23 @@ class NamesTests(RegistryCase):
         """It takes any model."""
         self.config = config(models={"providers": {"open": models()}})
         self.assertEqual(self.registry().info("open/a/b").id, "a/b")
+
+    def test_well_known_providers(self) -> None:
+        """One whose key is there needs no entry, takes any model, is nobody's default and comes after all others;
+        without a key an error says what to do."""
+        self.environ = {"ANTHROPIC_API_KEY": "sk-a"}
+        self.config = config(models=TWO, env={"vars": {"GEMINI_API_KEY": "sk-g"}})
+        registry = self.registry()
+        self.assertEqual(registry.info("anthropic/claude-x").ref, "anthropic/claude-x")
+        self.assertEqual(registry.info("google/gemini-x").ref, "google/gemini-x")
+        self.assertEqual([made.name for made in self.factory.made], ["a", "b", "local", "anthropic", "google"])
+        self.assertEqual((self.made("anthropic").key, self.made("google").key), ("sk-a", "sk-g"))
+        self.assertEqual(registry.default_ref(), "a/x")
+        self.assertIn("Set OPENAI_API_KEY, or add models.providers.openai", self.unknown(registry, "openai/gpt-x"))
+        self.assertIn("Set ANTHROPIC_OAUTH_TOKEN or ANTHROPIC_API_KEY", how_to_configure("anthropic"))
+        self.assertNotIn("Set", self.unknown(registry, "mine/x"))
+        self.config = config(models={**TWO, "mode": "replace"})
+        self.unknown(registry, "anthropic/claude-x")
 
     def test_default(self) -> None:
         """The first provider's first model, else the embedded one; the name stands even without it."""
