@@ -171,6 +171,15 @@ class ThresholdTests(Case):
         self.assertEqual(self.marks(), [])
         self.assertIsInstance(self.bench.events(run.request.run_id)[-1], RunEnded)
 
+    def test_not_worth_it(self) -> None:
+        """Where the prompt alone fills the window, not every turn ends in a summary of the one before."""
+        for _ in range(6):
+            self.model.say("x", usage=Usage(prompt_tokens=3000, completion_tokens=1))
+            self.bench.clock.advance(1)
+            run = self.bench.session("word " * 150)
+            self.assertEqual((self.ended(run).status, self.compactings(run)), ("ok", []))
+        self.assertEqual(len(self.model.calls), 6)
+
     def test_off(self) -> None:
         """Switched off, nothing is summarised, not even when the provider refuses."""
         self.bench.config = Bench(defaults=AgentDefaults(compaction=Compaction(enabled=False))).config
