@@ -7,9 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema_agents import AgentDefaults, Heartbeat
 from openclaw_tx.config.schema_automation import CronSection
@@ -26,7 +24,7 @@ from openclaw_tx.values import (
     ToolStarted,
     UserMessage,
 )
-from tests.runs.rooms import Adder, Bench
+from tests.runs.rooms import Adder, Bench, RunCase
 
 KEY = "agent:main:alice"
 REFUSED = (
@@ -34,7 +32,7 @@ REFUSED = (
 )
 
 
-class Case(SynchronousTestCase):
+class Case(RunCase):
     """A model that thinks, and an adder that may be told to wait."""
 
     defaults = AgentDefaults()
@@ -43,15 +41,6 @@ class Case(SynchronousTestCase):
         self.adder = Adder()
         self.bench = Bench(self.adder, defaults=self.defaults, model=ScriptedModel(reasoning=True))
         self.model = self.bench.model
-
-    def tearDown(self) -> None:
-        """Nothing is left."""
-        self.assertEqual(list(self.bench.engine.live()), [])
-        self.assertEqual(self.bench.clock.getDelayedCalls(), [])
-
-    def ended(self, run: Any) -> Any:
-        """The result of a run."""
-        return self.successResultOf(Deferred.fromCoroutine(run.result()))
 
     def run_once(self, **fields: Any) -> Any:
         """A stateless run that is scripted to its end."""
