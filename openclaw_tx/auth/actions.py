@@ -58,6 +58,7 @@ ACTIONS: Mapping[str, Action] = {
     "models.list": Action(READ, "List models and agents as models."),
     "agents.list": Action(READ, "List agents."),
     "capabilities": Action(READ, "Read what this gateway serves and understands."),
+    "control-ui.config": Action(READ, "Read what the web page is told of this gateway."),
     "chat.completions": Action(WRITE, "Run an agent through the OpenAI Chat Completions API.", metered=True),
     "responses.create": Action(WRITE, "Run an agent through the OpenAI Responses API.", metered=True),
     "embeddings": Action(WRITE, "Turn texts into vectors.", metered=True),

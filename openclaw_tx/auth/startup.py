@@ -64,6 +64,9 @@ def startup_warnings(config: Config, environment: Mapping[str, str]) -> Issues:
     if rules.dangerously_allow_host_header_origin_fallback:
         path = "gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback"
         warnings.append((path, "a page under any name that resolves here may open the WebSocket"))
+    if rules.dangerously_disable_device_auth:
+        path = "gateway.controlUi.dangerouslyDisableDeviceAuth"
+        warnings.append((path, "whoever knows the secret is a full operator from every browser"))
     return warnings
 
 

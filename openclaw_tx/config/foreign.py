@@ -42,9 +42,8 @@ KEYS: dict[str, str] = {
     "gateway": "tls tailscale remote nodes push webchat terminal cliAgents publicOrigin roles "
     "channelHealthCheckMinutes channelStaleEventThresholdMinutes channelMaxRestartsPerHour handshakeTimeoutMs",
     "gateway.auth": "allowTailscale identityScopes",
-    "gateway.controlUi": "enabled basePath root embedSandbox allowExternalEmbedUrls allowInsecureAuth "
-    "dangerouslyDisableDeviceAuth environment communityInvite github experimental automaticallyFetchFavicons "
-    "toolTitles",
+    "gateway.controlUi": "embedSandbox allowExternalEmbedUrls environment communityInvite github experimental "
+    "automaticallyFetchFavicons toolTitles",
     "gateway.reload": "deferralTimeoutMs",
     "gateway.http": "securityHeaders",
     "gateway.http.endpoints": "embeddings",

@@ -89,8 +89,18 @@ class Auth(Section, frozen=True):
 
 
 class ControlUi(Section, frozen=True):
-    """C{gateway.controlUi}: rules for browser clients of the WebSocket."""
+    """C{gateway.controlUi}: the web page for people, and rules for browser clients of the WebSocket."""
 
+    enabled: bool = True
+    """Serve a page to browsers."""
+    base_path: str = ""
+    """Path that the page lies under, such as /openclaw; empty = it is at the root."""
+    root: str = ""
+    """Directory of OpenClaw's Control UI, such as dist/control-ui of its package; empty = a small page of our own."""
+    allow_insecure_auth: bool = False
+    """In a browser on this machine the gateway's secret gets the Control UI the scopes it asks for, without pairing."""
+    dangerously_disable_device_auth: bool = False
+    """The same in browsers anywhere."""
     allowed_origins: list[str] = []
     """Exact origins (scheme://host:port) let in besides the gateway's own; "*" = every origin."""
     dangerously_allow_host_header_origin_fallback: bool = False
