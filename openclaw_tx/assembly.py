@@ -14,7 +14,12 @@ from openclaw_tx.agents.registry import ConfiguredAgents
 from openclaw_tx.agents.repositories import Repositories
 from openclaw_tx.agents.seeding import Seeding
 from openclaw_tx.auth.actions import authorise, granted
+from openclaw_tx.auth.device_auth import DeviceAuthenticator
+from openclaw_tx.auth.device_book import DeviceBook
+from openclaw_tx.auth.device_tokens import DeviceTokens
 from openclaw_tx.auth.methods import GatewayAuthenticator
+from openclaw_tx.auth.pairing import Pairing
+from openclaw_tx.auth.pairing_records import PairingFiles
 from openclaw_tx.auth.quotas import Quotas
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
@@ -40,6 +45,7 @@ from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.ws import surface as ws
+from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.hello import Place
 
 
@@ -83,6 +89,7 @@ class House(NamedTuple):
     websockets: ws.WebSocketSurface
     approvals: PendingApprovals
     commands: CommandSessions
+    book: DeviceBook
 
 
 def build(given: Materials, log: Logger) -> House:
@@ -139,7 +146,9 @@ def build(given: Materials, log: Logger) -> House:
     engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
     engine.subscribe(tally.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
-    authenticator = CountedAuthenticator(guard, tally)
+    book = DeviceBook(PairingFiles(settings.state_dir / "devices"), reactor, given.in_thread)
+    devices = DeviceRooms(book, Pairing(book, new_id), DeviceTokens(book, secrets.token_bytes))
+    authenticator = CountedAuthenticator(DeviceAuthenticator(guard, devices.tokens, settings), tally)
     quotas = Quotas(reactor, guard.keys.limits)
     admission = Admission(engine, authorise, quotas)
     flow = ChatFlow(admission, settings, reactor)
@@ -156,6 +165,7 @@ def build(given: Materials, log: Logger) -> House:
             authorise=authorise,
             granted=granted,
             is_local_direct=guard.is_local_direct,
+            devices=devices,
             desk=desk,
             in_thread=given.in_thread,
             log_file=given.log_file,
@@ -186,6 +196,7 @@ def build(given: Materials, log: Logger) -> House:
         websockets=websockets,
         approvals=approvals,
         commands=commands,
+        book=book,
     )
 
 

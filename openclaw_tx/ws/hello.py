@@ -11,8 +11,8 @@ from openclaw_tx.auth.actions import ADMIN
 from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.interfaces import Agents
 from openclaw_tx.sessions.keys import MAIN, main_key
-from openclaw_tx.ws.connect import ConnectParams
 from openclaw_tx.ws.connection import Connection
+from openclaw_tx.ws.handshake import Admitted
 
 MAX_PAYLOAD = 26_214_400
 """Largest message after hello, in bytes."""
@@ -59,8 +59,8 @@ class Hello:
         self._uptime_ms = uptime_ms
         self._place = place
 
-    def __call__(self, connection: Connection, params: ConnectParams) -> dict[str, Any]:
-        """The payload. There are no device tokens, so protocol 3 gets no C{auth} at all, as without a device."""
+    def __call__(self, connection: Connection, admitted: Admitted) -> dict[str, Any]:
+        """The payload. Protocol 3 gets C{auth} only with a device."""
         modern = connection.protocol >= 4
         principal = connection.principal
         default_id = agents_for(self._agents, principal).default_id
@@ -97,10 +97,12 @@ class Hello:
         if modern:
             features["capabilities"] = []
             policy["attachments"] = {"maxBytes": MAX_ATTACHMENTS, "maxImageBytes": MAX_IMAGE}
-            hello["auth"] = {
-                # A key comes as a token: clients know no other word.
-                "method": "token" if principal.method == "key" else principal.method,
-                "role": connection.role,
-                "scopes": list(connection.scopes),
-            }
+        auth: dict[str, Any] = {"role": connection.role, "scopes": list(connection.scopes)}
+        if principal.device_id and admitted.device_token is not None:
+            auth |= {"deviceToken": admitted.device_token, "issuedAtMs": admitted.issued_at_ms}
+        if modern:
+            # A key comes as a token: clients know no other word.
+            hello["auth"] = {"method": "token" if principal.method == "key" else principal.method, **auth}
+        elif "deviceToken" in auth:
+            hello["auth"] = auth
         return hello

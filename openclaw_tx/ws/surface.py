@@ -27,7 +27,8 @@ from openclaw_tx.interfaces import (
 )
 from openclaw_tx.tally import Tally
 from openclaw_tx.ws.channel import ChannelFactory
-from openclaw_tx.ws.connection import Connection, Desk, Granted
+from openclaw_tx.ws.connection import Connection, Desk
+from openclaw_tx.ws.handshake import DeviceRooms, Granted, Handshake
 from openclaw_tx.ws.hello import Hello, Place
 from openclaw_tx.ws.hub import EVENTS, Hub
 from openclaw_tx.ws.methods import Methods
@@ -53,6 +54,7 @@ class Rooms(NamedTuple):
     authorise: Authoriser
     granted: Granted
     is_local_direct: Callable[[Peer], bool]
+    devices: DeviceRooms
     desk: ChatDesk
     in_thread: InThread
     log_file: Callable[[], Path | None]
@@ -120,8 +122,7 @@ class WebSocketSurface:
             rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         desk = Desk(
             authenticator=rooms.authenticator,
-            granted=rooms.granted,
-            is_local_direct=rooms.is_local_direct,
+            handshake=Handshake(rooms.authenticator, rooms.granted, rooms.is_local_direct, rooms.devices, now_ms),
             methods=methods,
             hello=Hello(agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, place),
             watch=self.hub,
