@@ -49,6 +49,17 @@ class Granted(Protocol):
     ) -> frozenset[str]: ...
 
 
+class TrustsPage(Protocol):
+    """L{openclaw_tx.auth.origins.trusts_page}, in the configuration of the moment."""
+
+    def __call__(self, principal: Principal, client_id: str, *, local_direct: bool) -> bool: ...
+
+
+def no_page(principal: Principal, client_id: str, *, local_direct: bool) -> bool:
+    """A L{TrustsPage} for whoever serves none."""
+    return False
+
+
 class DeviceRooms(NamedTuple):
     """All about devices."""
 
@@ -84,12 +95,14 @@ class Handshake:
         is_local_direct: Callable[[Peer], bool],
         rooms: DeviceRooms,
         now_ms: Callable[[], int],
+        trusts_page: TrustsPage = no_page,
     ) -> None:
         self._authenticator = authenticator
         self._granted = granted
         self._is_local_direct = is_local_direct
         self._rooms = rooms
         self._now_ms = now_ms
+        self._trusts_page = trusts_page
 
     async def admit(self, request: Request, peer: Peer, nonce: str) -> Admitted:
         """
@@ -110,10 +123,11 @@ class Handshake:
             principal = await self._authenticator.authenticate(credentials, peer)
         except GatewayError as error:
             raise not_authenticated(error, params) from None
+        trusted = self._trusts_page(principal, params.client.id, local_direct=local)
         local = local and peer.header("origin") is None
         open_params = msgspec.structs.replace(params, auth=None)
         if params.device is not None and principal.method in PAIRED:
-            device = self._pair(params, params.device, principal, local)
+            device = self._pair(params, params.device, principal, local, trusted)
             token, issued_at = self._rooms.tokens.at_hello(device, params.role)
             if principal.method == "device-token":
                 token = credentials.device_token or credentials.token
@@ -123,7 +137,7 @@ class Handshake:
             return Admitted(held, _ordered(params, scopes), protocol, open_params, local, token, issued_at)
         if params.role == "node":
             raise no_device(params)
-        scopes = self._without_device(params, principal, peer)
+        scopes = self._without_device(params, principal, peer, trusted)
         held = msgspec.structs.replace(principal, scopes=scopes)
         return Admitted(held, _ordered(params, scopes), protocol, open_params, local)
 
@@ -133,7 +147,9 @@ class Handshake:
         except Refused as no:
             raise for_client(no, params) from None
 
-    def _pair(self, params: ConnectParams, device: Device, principal: Principal, local: bool) -> PairedDevice:
+    def _pair(
+        self, params: ConnectParams, device: Device, principal: Principal, local: bool, trusted: bool
+    ) -> PairedDevice:
         client = params.client
         claim = Claim(
             device_id=device.id,
@@ -148,7 +164,7 @@ class Handshake:
             remote_ip="" if local else principal.ip,
         )
         try:
-            return self._rooms.pairing.admit(claim, silent=local and principal.method in SILENT)
+            return self._rooms.pairing.admit(claim, silent=trusted or (local and principal.method in SILENT))
         except PairingRequired as error:
             raise not_paired(error, params) from None
 
@@ -159,9 +175,9 @@ class Handshake:
         except GatewayError as error:
             raise for_client(Refused(failure_of(error.info), 1011), params) from None
 
-    def _without_device(self, params: ConnectParams, principal: Principal, peer: Peer) -> frozenset[str]:
-        local = self._is_local_direct(peer)
-        has_origin = peer.header("origin") is not None
+    def _without_device(self, params: ConnectParams, principal: Principal, peer: Peer, trusted: bool) -> frozenset[str]:
+        local = trusted or self._is_local_direct(peer)
+        has_origin = not trusted and peer.header("origin") is not None
         requested = list(_requested(params)) or params.scopes
         return self._granted(principal, requested, local_direct=local, has_origin=has_origin)
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.auth.origins import trusts_page
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
@@ -26,6 +27,7 @@ from openclaw_tx.interfaces import (
     Sessions,
 )
 from openclaw_tx.tally import Tally
+from openclaw_tx.values import Principal
 from openclaw_tx.ws.channel import ChannelFactory
 from openclaw_tx.ws.connection import Connection, Desk
 from openclaw_tx.ws.handshake import DeviceRooms, Granted, Handshake
@@ -101,6 +103,9 @@ class WebSocketSurface:
         def tick_seconds() -> float:
             return settings().gateway.tick_interval_ms / 1000
 
+        def trusts(principal: Principal, client_id: str, *, local_direct: bool) -> bool:
+            return trusts_page(principal, client_id, settings().gateway.control_ui, local_direct=local_direct)
+
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
         families = [
@@ -122,7 +127,9 @@ class WebSocketSurface:
             rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         desk = Desk(
             authenticator=rooms.authenticator,
-            handshake=Handshake(rooms.authenticator, rooms.granted, rooms.is_local_direct, rooms.devices, now_ms),
+            handshake=Handshake(
+                rooms.authenticator, rooms.granted, rooms.is_local_direct, rooms.devices, now_ms, trusts
+            ),
             methods=methods,
             hello=Hello(agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, place),
             watch=self.hub,
