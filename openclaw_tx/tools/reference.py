@@ -9,10 +9,12 @@ from typing import Any
 from openclaw_tx.tools import policy
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.session_status import SessionStatus
+from openclaw_tx.tools.builtin.web_fetch import WebFetch
+from openclaw_tx.tools.builtin.web_search import WebSearch
 from openclaw_tx.tools.schema import parameters_of
 from openclaw_tx.tools.typed import TypedTool
 
-BUILTIN: tuple[type[TypedTool[Any]], ...] = (SessionStatus, AgentsList)
+BUILTIN: tuple[type[TypedTool[Any]], ...] = (SessionStatus, AgentsList, WebSearch, WebFetch)
 """Every built-in tool there is, in the order of the table."""
 
 INTRODUCTION = """\

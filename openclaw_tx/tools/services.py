@@ -1,9 +1,9 @@
 # -*- test-case-name: tests.tools.test_services -*-
 """HTTP to servers that the operator has configured for tools, such as a search engine; they may be private ones.
 
-The counterpart of L{openclaw_tx.tools.fetching}, which is for URLs that somebody else chose and lets nobody into private
-networks. Here the base URL comes from the configuration, so any address will do, but a redirect is never followed: it
-would take a key to whoever is named in it.
+The counterpart of L{openclaw_tx.tools.fetching}, which is for URLs that somebody else chose and lets nobody into
+private networks. Here the base URL comes from the configuration, so any address will do, but a redirect is never
+followed: it would take a key to whoever is named in it.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ def wrapped(text: str, source: str, new_id: Callable[[], str]) -> str:
     @param new_id: makes ids that can not be guessed.
     """
     name = new_id()
-    inner = _LIKENESS.sub("[marker removed]", text).replace(name, "[marker removed]")
-    return f'{NOTICE}\n<<<{_MARKER} id="{name}">>>\nSource: {source}\n{inner}\n<<<END_{_MARKER} id="{name}">>>'
+    inner = _LIKENESS.sub("[marker removed]", f"Source: {source}\n{text}").replace(name, "[marker removed]")
+    return f'{NOTICE}\n<<<{_MARKER} id="{name}">>>\n{inner}\n<<<END_{_MARKER} id="{name}">>>'
 
 
 __all__ = ["NOTICE", "wrapped"]

@@ -11,6 +11,9 @@ from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.session_status import SessionStatus
+from openclaw_tx.tools.builtin.web_fetch import WebFetch
+from openclaw_tx.tools.builtin.web_search import WebSearch
+from openclaw_tx.tools.services import ServiceClient
 
 
 class ToolParts(NamedTuple):
@@ -35,7 +38,14 @@ class ToolParts(NamedTuple):
 
 def builtin_tools(parts: ToolParts) -> list[Tool]:
     """Every built-in tool, in the order of the documentation."""
-    return [SessionStatus(parts.settings, parts.sessions), AgentsList()]
+    settings, clock, new_id = parts.settings, parts.reactor, parts.new_id
+    services = ServiceClient(parts.reactor)
+    return [
+        SessionStatus(settings, parts.sessions),
+        AgentsList(),
+        WebSearch(settings, services, clock, parts.environment, new_id),
+        WebFetch(settings, parts.fetcher, clock, parts.in_thread, new_id),
+    ]
 
 
 __all__ = ["ToolParts", "builtin_tools"]
