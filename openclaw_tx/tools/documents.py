@@ -60,7 +60,7 @@ def document(fetched: Fetched, mode: ExtractMode, limit: int) -> Document:
     is_page = kind in _HTML or (not kind and _PAGE.match(body) is not None)
     if kind and not is_page and not _TEXT.fullmatch(kind):
         raise ValueError(f"it is {kind}, not text")
-    text = decoded(body, fetched.charset, is_page)
+    text = decoded(body, fetched.charset, is_page, fetched.cut)
     if "\0" in text:
         raise ValueError("it is binary data, not text")
     if is_page:
@@ -71,11 +71,12 @@ def document(fetched: Fetched, mode: ExtractMode, limit: int) -> Document:
     return Document("", text[:limit], len(text) > limit or fetched.cut)
 
 
-def decoded(body: bytes, charset: str, is_page: bool) -> str:
+def decoded(body: bytes, charset: str, is_page: bool, cut: bool = False) -> str:
     """Bytes as text: by their byte order mark, by what the server says, by what the page says, as UTF-8, or else, as
     browsers do, as windows-1252. What can not be decoded becomes a replacement character.
 
     @param charset: what the server says; "" = nothing.
+    @param cut: the end is missing, so half a character there is no sign of another charset.
     """
     for mark, name in _BOMS:
         if body.startswith(mark):
@@ -91,8 +92,7 @@ def decoded(body: bytes, charset: str, is_page: bool) -> str:
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
-        # A character that was cut off at the end is no sign of another charset.
-        return body.decode("utf-8" if error.start >= len(body) - 3 else "cp1252", "replace")
+        return body.decode("utf-8" if cut and error.start >= len(body) - 3 else "cp1252", "replace")
 
 
 def _codec(name: str) -> str:

@@ -25,9 +25,6 @@ MAX_OPEN = 4 * STEP
 MAX_EVENTS = 300_000
 """Tags and pieces of text."""
 
-MAX_REMAINDER = 4096
-"""Characters at the end without an end of their own that the parser is left to make sense of."""
-
 MAX_TITLE = 300
 
 _HARD = "script style noscript template svg canvas iframe object audio video select datalist button"
@@ -53,6 +50,9 @@ _CODE = frozenset(["code", "kbd", "samp", "tt"])
 
 _BROKEN = re.compile(r"<!\[|&#(?:\d{8,}|[xX][0-9a-fA-F]{8,});?")
 """What some versions of the parser fail on: marked sections, and references to characters beyond all characters."""
+
+_TAG = re.compile(r"<[a-zA-Z/!?]")
+"""How anything but text begins."""
 
 _INVISIBLE = re.compile(r"(?:display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden)", re.IGNORECASE)
 
@@ -90,10 +90,7 @@ def _read(source: str, markdown: bool, limit: int, base: str, left_out: frozense
             begin += STEP
             if len(reader.rawdata) > MAX_OPEN:
                 begin = reader.skip(source, begin)
-        if len(reader.rawdata) <= MAX_REMAINDER:
-            reader.close()
-        else:
-            reader.skip(source, begin)
+        reader.skip(source, begin)
     except (_Enough, AssertionError, ValueError):  # the latter two are the parser's, on markup that it cannot bear
         cut = True
     text = reader.finish()
@@ -124,6 +121,7 @@ class _Reader(HTMLParser):
         self._depth = 0
         """Elements of that tag that are open."""
         self._in_title = False
+        self._titles = 0
         self._pre: list[str] | None = None
         self._pre_length = 0
 
@@ -138,7 +136,7 @@ class _Reader(HTMLParser):
         if self.cdata_elem:
             self.rawdata = rest[-STEP:]
             return end
-        if not rest.startswith("<"):
+        if not _TAG.match(rest):
             self.handle_data(unescape(rest))
             return end
         closing = "-->" if rest.startswith("<!--") else ">"
@@ -159,7 +157,8 @@ class _Reader(HTMLParser):
         elif tag in self._left_out or (tag in _CAN_HIDE and _hidden(attrs)):
             self._skipped, self._depth = tag, 1
         elif tag == "title":
-            self._in_title = not self.title
+            self._in_title = True
+            self._titles += 1
         elif self._pre is not None:
             self._within_pre(tag)
         elif tag == "pre":
@@ -222,8 +221,10 @@ class _Reader(HTMLParser):
             writer.table_end()
         elif tag == "tr":
             writer.row_end()
-        elif tag in _BLOCKS or tag == "li":
-            writer.block(1 if tag == "li" else 2)
+        elif tag == "li":
+            writer.item_end()
+        elif tag in _BLOCKS:
+            writer.block()
 
     def handle_data(self, data: str) -> None:
         """See L{HTMLParser}."""
@@ -231,7 +232,7 @@ class _Reader(HTMLParser):
         if self._skipped:
             return
         if self._in_title:
-            if sum(map(len, self.title)) < MAX_TITLE:
+            if self._titles == 1 and len(self.title) < MAX_TITLE:
                 self.title.append(data[:MAX_TITLE])
         elif self._pre is not None:
             self._pre.append(data)

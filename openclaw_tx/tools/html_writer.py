@@ -46,7 +46,7 @@ class Writer:
     def block(self, breaks: int = 2) -> None:
         """What follows stands on a new line (1) or after an empty one (2); within a table, only apart."""
         self._space = True
-        if not self._in_cell:
+        if not self._in_cell and not self._prefix:
             self._breaks = max(self._breaks, breaks)
 
     def rule(self) -> None:
@@ -87,6 +87,11 @@ class Writer:
             self._lists[-1] += 1
         self._prefix = "  " * (len(self._lists) - 1) + (f"{number}. " if number else "- ")
 
+    def item_end(self) -> None:
+        """It has ended."""
+        self._prefix = ""
+        self.block(1)
+
     def table_start(self) -> None:
         """A table."""
         self.block()
@@ -124,6 +129,7 @@ class Writer:
         table = self._tables[-1] if self._tables else None
         if table is None or not table.cells:
             return
+        self._breaks, self._prefix = 0, ""
         if self._markdown:
             self._put(" |")
             if table.headed and not table.ruled:

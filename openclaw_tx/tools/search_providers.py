@@ -7,6 +7,7 @@ SearXNG Search API.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, NamedTuple
@@ -29,6 +30,9 @@ MAX_ANSWER = 20_000
 
 Provider = Literal["brave", "perplexity", "searxng"]
 
+_COUNTRY = re.compile(r"[A-Za-z]{2}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
+_DAYS = re.compile(r"\d{4}-\d\d-\d\dto\d{4}-\d\d-\d\d", re.ASCII)
 _PERIODS: Mapping[str, str] = {"pd": "day", "pw": "week", "pm": "month", "py": "year"}
 
 
@@ -113,13 +117,19 @@ def _searxng_access(settings: WebSearch, environment: Mapping[str, str]) -> Acce
     return Access("searxng", "", base) if base else None
 
 
-def freshness_complaint(text: str, provider: Provider) -> str:
-    """What is wrong with C{freshness}; "" = nothing."""
+def complaint(question: Question, provider: Provider) -> str:
+    """What is wrong with a question, naming the parameter; "" = nothing."""
+    if question.country and not _COUNTRY.fullmatch(question.country):
+        return "country must be two letters, e.g. DE"
+    for name, language in (("search_lang", question.search_lang), ("ui_lang", question.ui_lang)):
+        if language and not _LANGUAGE.fullmatch(language):
+            return f"{name} must be a language, e.g. de or de-DE"
+    text = question.freshness
     if not text or text in _PERIODS:
         return ""
     begin, _, end = text.partition("to")
     try:
-        in_order = date.fromisoformat(begin) <= date.fromisoformat(end) and len(text) == len("YYYY-MM-DDtoYYYY-MM-DD")
+        in_order = _DAYS.fullmatch(text) is not None and date.fromisoformat(begin) <= date.fromisoformat(end)
     except ValueError:
         in_order = False
     if not in_order:
@@ -284,4 +294,4 @@ class _PerplexityReply(_Reply, frozen=True):
     search_results: list[_Source] | None = None
 
 
-__all__ = ["Access", "Answer", "Hit", "Provider", "Question", "access", "answered", "asked", "freshness_complaint"]
+__all__ = ["Access", "Answer", "Hit", "Provider", "Question", "access", "answered", "asked", "complaint"]

@@ -9,7 +9,7 @@ followed: it would take a key to whoever is named in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from twisted.internet.defer import Deferred
@@ -47,8 +47,20 @@ class ServiceReply(NamedTuple):
     body: bytes
 
 
-class ServiceClient:
+class Services(Protocol):
     """Asks services."""
+
+    async def ask(self, call: ServiceCall, timeout_s: float) -> ServiceReply:
+        """Send a request; an answer of any status is one, a redirect too.
+
+        @param timeout_s: for all of it.
+        @raise FetchFailed: the base URL is none, or there was no answer in time, or a too large one. The text does not
+            repeat the URL. Cancelling closes the connection.
+        """
+
+
+class ServiceClient:
+    """Implements L{Services}."""
 
     def __init__(
         self,
@@ -65,12 +77,7 @@ class ServiceClient:
         self._context_for = context_for
 
     async def ask(self, call: ServiceCall, timeout_s: float) -> ServiceReply:
-        """Send a request; an answer of any status is one, a redirect too.
-
-        @param timeout_s: for all of it.
-        @raise FetchFailed: the base URL is none, or there was no answer in time, or a too large one. The text does not
-            repeat the URL. Cancelling closes the connection.
-        """
+        """See L{Services.ask}."""
 
         def too_long(failure: object, seconds: float) -> NoReturn:
             raise FetchFailed(f"it took longer than {seconds:g} s")
@@ -115,4 +122,4 @@ def _url(call: ServiceCall) -> tuple[str, str]:
     return host, f"{parts.scheme}://{place}{path.rstrip('/')}/{call.path}{query}"
 
 
-__all__ = ["ServiceCall", "ServiceClient", "ServiceReply"]
+__all__ = ["ServiceCall", "ServiceClient", "ServiceReply", "Services"]

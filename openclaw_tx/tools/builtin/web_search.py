@@ -24,9 +24,9 @@ from openclaw_tx.tools.search_providers import (
     access,
     answered,
     asked,
-    freshness_complaint,
+    complaint,
 )
-from openclaw_tx.tools.services import ServiceClient
+from openclaw_tx.tools.services import Services
 from openclaw_tx.tools.typed import Parameters, TypedTool
 from openclaw_tx.tools.untrusted import wrapped
 from openclaw_tx.values import Agent, ToolResult
@@ -41,19 +41,15 @@ _WHY: Mapping[int, str] = {
     429: "there were too many searches; try again later",
 }
 
-Language = Annotated[str, Meta(max_length=20, pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2})?$")]
-
 
 class WebSearchParameters(Parameters, frozen=True, rename=str):
     """Arguments of C{web_search}; their names are those of Brave's API."""
 
     query: Annotated[str, Meta(min_length=1, max_length=400, description="What to search for")]
     count: Annotated[int, Meta(ge=1, le=10, description="Number of results")] | UnsetType = UNSET
-    country: Annotated[
-        str, Meta(pattern="^([A-Za-z]{2})?$", description="Country of the results, two letters, e.g. DE")
-    ] = ""
-    search_lang: Annotated[Language, Meta(description="Language of the results, e.g. de")] = ""
-    ui_lang: Annotated[Language, Meta(description="Language of the words around them, e.g. de-DE")] = ""
+    country: Annotated[str, Meta(max_length=2, description="Country of the results, two letters, e.g. DE")] = ""
+    search_lang: Annotated[str, Meta(max_length=20, description="Language of the results, e.g. de")] = ""
+    ui_lang: Annotated[str, Meta(max_length=20, description="Language of the words around them, e.g. de-DE")] = ""
     freshness: Annotated[
         str,
         Meta(
@@ -75,7 +71,7 @@ class WebSearch(TypedTool[WebSearchParameters]):
     def __init__(
         self,
         settings: Callable[[], Config],
-        services: ServiceClient,
+        services: Services,
         clock: IReactorTime,
         environment: Callable[[], Mapping[str, str]],
         new_id: Callable[[], str],
@@ -104,12 +100,12 @@ class WebSearch(TypedTool[WebSearchParameters]):
         way = access(settings, self._environment())
         if isinstance(way, str):
             return ToolResult(text=f"web_search is not set up. {way}", details={"error": "not_set_up"}, is_error=True)
-        complaint = freshness_complaint(parameters.freshness, way.provider)
-        if complaint:
-            return ToolResult(text=f"{complaint}.", details={"error": "invalid_freshness"}, is_error=True)
         question = msgspec.convert(
             {**msgspec.to_builtins(parameters), "count": parameters.count or settings.max_results}, Question
         )
+        wrong = complaint(question, way.provider)
+        if wrong:
+            return ToolResult(text=f"{wrong}.", details={"error": "invalid_parameter"}, is_error=True)
         begun = self._clock.seconds()
         key = (question, way, settings)
         answer = self._cache.get(key, settings.cache_ttl_minutes * 60)
