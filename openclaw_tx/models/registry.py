@@ -11,13 +11,14 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from openclaw_tx.config.memory import memory_search
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import AgentEntry, ModelChoice
 from openclaw_tx.config.schema_models import LocalModel, ProviderDefinition
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import ModelProvider, OnEvents
-from openclaw_tx.models.embeddings import choose, configured, overridden
+from openclaw_tx.models.embeddings import choose, overridden
 from openclaw_tx.models.failures import FAILOVER_CODES, all_failed
 from openclaw_tx.models.refs import DEFAULT_LOCAL_REF, LOCAL, api_key, provider_id, split_ref
 from openclaw_tx.models.retry import RetryPolicy, retrying
@@ -130,7 +131,7 @@ class ModelRegistry:
         """See L{openclaw_tx.interfaces.Embedder.embed}. A model that the caller names must be in the allowlist."""
         self._refresh()
         usual = choose(
-            configured(self._settings().agents, agent_id),
+            memory_search(self._settings().agents, agent_id),
             {name: entry.provider for name, entry in self._entries.items()},
         )
         use = overridden(usual, model)

@@ -8,13 +8,22 @@ from typing import Any
 
 from openclaw_tx.tools import policy
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.memory_get import MemoryGet
+from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.web_fetch import WebFetch
 from openclaw_tx.tools.builtin.web_search import WebSearch
 from openclaw_tx.tools.schema import parameters_of
 from openclaw_tx.tools.typed import TypedTool
 
-BUILTIN: tuple[type[TypedTool[Any]], ...] = (SessionStatus, AgentsList, WebSearch, WebFetch)
+BUILTIN: tuple[type[TypedTool[Any]], ...] = (
+    SessionStatus,
+    AgentsList,
+    WebSearch,
+    WebFetch,
+    MemorySearchTool,
+    MemoryGet,
+)
 """Every built-in tool there is, in the order of the table."""
 
 INTRODUCTION = """\
