@@ -32,6 +32,9 @@ BUSY_S = 10.0
 CANDIDATES = 200
 """Pieces that are ranked."""
 
+COVERED = 2 / 3
+"""What it is worth to hold all the words that were asked for."""
+
 MAX_VECTORS = 20_000
 """Pieces compared by meaning: the newest."""
 
@@ -85,6 +88,7 @@ class MemoryIndex:
     def refresh(self, files: Sequence[MemoryFile], read: Callable[[MemoryFile], str]) -> None:
         """Follow the files: those that are new or have changed are read.
 
+        @param files: the newest first.
         @param read: gives a file's text; one for which it raises C{OSError} or C{ValueError} has none.
         """
 
@@ -108,8 +112,8 @@ class MemoryIndex:
     def by_words(self, terms: Sequence[Term]) -> dict[int, float]:
         """Pieces that hold at least one of the words, best first, with what they are worth, 0 to 1.
 
-        Half of that is the share of the words that are in the piece, where rare words count more; half is BM25, as a
-        share of the best piece's.
+        Two thirds of that are the share of the words that are in the piece, where rare words count more; the rest is
+        BM25, as a share of the best piece's.
         """
         if not terms:
             return {}

@@ -52,8 +52,13 @@ class MemorySearchTool(TypedTool[MemorySearchParameters]):
             outcome = await self._memory.search(context.agent, parameters.query, most, least)
         except OSError as error:
             return ToolResult(text=f"The memory can not be searched: {error}", is_error=True)
-        found = msgspec.to_builtins(outcome)
-        return json_result({name: value for name, value in found.items() if value or name == "results"})
+        further = {"notes": list(outcome.notes), "model": outcome.model}
+        return json_result(
+            {
+                "results": [msgspec.to_builtins(found) for found in outcome.results],
+                **{name: value for name, value in further.items() if value},
+            }
+        )
 
 
 __all__ = ["MemorySearchParameters", "MemorySearchTool"]

@@ -125,7 +125,7 @@ class WebSearch(TypedTool[WebSearchParameters]):
             "count": len(answer.hits),
             "tookMs": round((self._clock.seconds() - begun) * 1000),
             "cached": cached,
-            "results": msgspec.to_builtins(answer.hits),
+            "results": [msgspec.to_builtins(hit) for hit in answer.hits],
             **({"content": answer.text} if answer.text else {}),
         }
         return ToolResult(text=wrapped(_told(answer), f"web search with {way.provider}", self._new_id), details=details)
