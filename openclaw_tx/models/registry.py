@@ -271,7 +271,7 @@ class ModelRegistry:
             except ValueError as error:
                 self._log.error("agents.defaults.models.{ref}.params: {error}", ref=ref, error=str(error))
         holders: list[AgentEntry | Any] = [config.agents.defaults, *config.agents.entries]
-        primaries = {_primary(holder.model) for holder in holders} - {""}
+        primaries = {_primary(choice) for holder in holders for choice in (holder.model, holder.image_model)} - {""}
         allowed = {"/".join(split_ref(self._aliases.get(ref.lower(), ref))) for ref in primaries} | set(listed)
         self._allowed = frozenset(allowed) if listed else frozenset()
 

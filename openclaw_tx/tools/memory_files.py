@@ -1,8 +1,8 @@
 # -*- test-case-name: tests.tools.test_memory_files -*-
 """Which files are an agent's memory: C{MEMORY.md}, C{memory/} and what the operator adds. Blocking; for a thread.
 
-Files are opened one directory at a time, and no symbolic link is followed below a root: who can write into a workspace
-must not thereby read what is outside. The roots themselves are the operator's, and may be links.
+No symbolic link is followed below a root: who can write into a workspace must not thereby read what is outside. The
+roots themselves are the operator's, and may be links.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
+
+from openclaw_tx.tools.below import directory_below, open_below, read_below
 
 MAX_FILES = 2000
 MAX_FILE_BYTES = 1024 * 1024
@@ -149,7 +151,7 @@ def _walk(place: Place, entries: list[int]) -> Iterator[tuple[str, os.stat_resul
     while waiting:
         directory, depth = waiting.pop()
         try:
-            handle = _directory(place.root, directory)
+            handle = directory_below(place.root, directory)
         except (OSError, ValueError):
             continue
         try:
@@ -208,49 +210,10 @@ def locate(path: str, where: Sequence[Place]) -> tuple[str, str]:
 def read_text(root: str, relative: str) -> str:
     """What is in a file; bytes that are not UTF-8 become replacement characters.
 
-    @raise OSError: it is not there, or is no regular file, or a link is in the way.
+    @raise OSError: as L{read_below}.
     @raise ValueError: it is larger than L{MAX_FILE_BYTES}.
     """
-    with os.fdopen(open_below(root, relative), "rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise ValueError(f"it is larger than {MAX_FILE_BYTES // 1024} KiB")
-    return data.decode("utf-8", "replace").removeprefix("\ufeff")
+    return read_below(root, relative, MAX_FILE_BYTES).decode("utf-8", "replace").removeprefix("\ufeff")
 
 
-def open_below(root: str, relative: str) -> int:
-    """Open a regular file for reading, following no link below C{root}.
-
-    @return: its descriptor.
-    @raise OSError: it is not there, or is no regular file, or a link is in the way.
-    """
-    directory, _, name = relative.rpartition("/")
-    parent = _directory(root, directory)
-    try:
-        # Not blocking, or a named pipe would hold up the thread.
-        handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    finally:
-        os.close(parent)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError("it is not a regular file")
-    return handle
-
-
-def _directory(root: str, relative: str) -> int:
-    """
-    @return: descriptor of the directory.
-    @raise OSError: it is not there, or a link is in the way.
-    """
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    handle = os.open(root, flags)
-    for part in relative.split("/") if relative else ():
-        try:
-            below = os.open(part, flags | os.O_NOFOLLOW, dir_fd=handle)
-        finally:
-            os.close(handle)
-        handle = below
-    return handle
-
-
-__all__ = ["Corpus", "MemoryFile", "Place", "corpus", "locate", "open_below", "places", "read_text"]
+__all__ = ["Corpus", "MemoryFile", "Place", "corpus", "locate", "places", "read_text"]

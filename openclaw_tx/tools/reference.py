@@ -8,6 +8,7 @@ from typing import Any
 
 from openclaw_tx.tools import policy
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.image import ImageTool
 from openclaw_tx.tools.builtin.memory_get import MemoryGet
 from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
 from openclaw_tx.tools.builtin.session_status import SessionStatus
@@ -23,6 +24,7 @@ BUILTIN: tuple[type[TypedTool[Any]], ...] = (
     WebFetch,
     MemorySearchTool,
     MemoryGet,
+    ImageTool,
 )
 """Every built-in tool there is, in the order of the table."""
 

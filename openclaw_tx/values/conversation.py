@@ -138,6 +138,8 @@ class ToolResult(Value, frozen=True):
     details: Any = None
     is_error: bool = False
     images: tuple[ImagePart, ...] = ()
+    usage: Usage | None = None
+    """Tokens of model calls that the tool made; they count as the run's."""
 
 
 class ToolChoice(Value, frozen=True):

@@ -10,6 +10,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.image import ImageTool
 from openclaw_tx.tools.builtin.memory_get import MemoryGet
 from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
 from openclaw_tx.tools.builtin.session_status import SessionStatus
@@ -51,6 +52,7 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
         WebFetch(settings, parts.fetcher, clock, parts.in_thread, new_id),
         MemorySearchTool(memory),
         MemoryGet(memory),
+        ImageTool(settings, parts.models, parts.fetcher, parts.in_thread, new_id),
     ]
 
 
