@@ -1,20 +1,21 @@
 # -*- test-case-name: tests.tools.test_fetching -*-
 # mypy: allow-untyped-calls
-"""One HTTP request to addresses that are known already: bounded in bytes, hung up at the end whatever happens.
+"""HTTP requests to addresses that are known already: bounded in bytes and time, hung up at the end whatever happens.
 
-No cookies, no compression, no redirects, no connection kept. Where a request may go at all is decided by whoever asks:
+No cookies, no compression, no connection kept. Where a request may go at all is decided by whoever asks:
 L{openclaw_tx.tools.fetching} for URLs of strangers, L{openclaw_tx.tools.services} for the operator's own servers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IConsumer, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import IConsumer, IProtocolFactory, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.ssl import optionsForClientTLS
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
@@ -25,11 +26,17 @@ from zope.interface import implementer
 
 from openclaw_tx._version import __version__
 from openclaw_tx.errors import FetchFailed
+from openclaw_tx.tools.addresses import Resolve, system_resolver
 
 HEAD_BYTES = 256 * 1024
 """What a connection may bring besides the body."""
 
+MAX_ADDRESSES = 4
+"""Addresses of one name that are tried."""
+
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+T = TypeVar("T")
 
 Connector = Callable[[str, int], IStreamClientEndpoint]
 """Makes an endpoint for an IP address and a port."""
@@ -57,66 +64,92 @@ class Answer(NamedTuple):
         return self.header("location") if self.status in REDIRECTS else ""
 
 
-async def exchange(
-    reactor: Any,
-    place: Place,
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    *,
-    max_bytes: int,
-    body: bytes | None = None,
-    cut: bool = False,
-    to_redirects: bool = False,
-) -> Answer:
-    """Ask once, and hang up.
+class HttpClient:
+    """Base of what asks elsewhere: finds names, connects, asks."""
 
-    @param reactor: IReactorTime.
-    @param url: plain ASCII.
-    @param max_bytes: largest body of an answer.
-    @param cut: take that much of a larger one, instead of failing.
-    @param to_redirects: of an answer that leads elsewhere only the head is of interest.
-    @raise FetchFailed: no answer, or one that is too large. Cancelling closes the connection.
-    """
-    agent = Agent.usingEndpointFactory(reactor, place, HTTPConnectionPool(reactor, persistent=False))
-    sent = Headers({"user-agent": [f"openclaw_tx/{__version__}"], "accept-encoding": ["identity"]})
-    for name, value in headers.items():
-        sent.setRawHeaders(name, [value])
-    try:
-        producer = None if body is None else _Sent(body)
-        response: Any = await agent.request(method.encode("ascii"), url.encode("ascii"), sent, producer)
-        if to_redirects and response.code in REDIRECTS and response.headers.hasHeader("location"):
-            return Answer(response.code, response.headers, b"", False)
-        if not cut and isinstance(response.length, int) and response.length > max_bytes:
-            raise FetchFailed(f"larger than {max_bytes} bytes")
-        done: Deferred[tuple[bytes, bool]] = Deferred()
-        response.deliverBody(_Body(max_bytes, cut, done))
-        return Answer(response.code, response.headers, *await done)
-    except (CancelledError, FetchFailed):
-        raise
-    except Exception as error:
-        if any(reason.check(CancelledError) for reason in getattr(error, "reasons", ())):
-            raise CancelledError() from None  # Agent hides it
-        raise FetchFailed(f"no answer ({type(error).__name__})") from None
-    finally:
-        place.hang_up()
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        resolve: Resolve | None = None,
+        connect: Connector | None = None,
+        context_for: ContextFor = optionsForClientTLS,
+    ) -> None:
+        """
+        @param reactor: provides IReactorTCP, IReactorTime and a C{nameResolver}.
+        @param resolve: finds the addresses of a name; None = the reactor's resolver.
+        @param connect: reaches an address; None = TCP.
+        """
+        self._clock: IReactorTime = reactor
+        self._reactor = reactor
+        self._resolve = resolve or system_resolver(reactor)
+        self._connect = connect or self._tcp
+        self._context_for = context_for
 
+    async def _in_time(self, work: Coroutine[Deferred[Any], Any, T], seconds: float) -> T:
+        """
+        @raise FetchFailed: it took too long; the work is cancelled.
+        """
 
-def tcp(reactor: Any) -> Connector:
-    """Plain TCP connections.
+        def too_long(failure: object, limit: float) -> NoReturn:
+            raise FetchFailed(f"it took longer than {limit:g} s")
 
-    @param reactor: IReactorTCP.
-    """
+        return await Deferred.fromCoroutine(work).addTimeout(seconds, self._clock, too_long)
 
-    def connect(address: str, port: int) -> IStreamClientEndpoint:
+    async def _exchange(
+        self,
+        addresses: Sequence[str],
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        max_bytes: int,
+        body: bytes | None = None,
+        cut: bool = False,
+        to_redirects: bool = False,
+    ) -> Answer:
+        """Ask once, and hang up.
+
+        @param addresses: where to connect to, whatever the name in C{url} means by now.
+        @param url: plain ASCII.
+        @param max_bytes: largest body of an answer.
+        @param cut: take that much of a larger one, instead of failing.
+        @param to_redirects: of an answer that leads elsewhere only the head is of interest.
+        @raise FetchFailed: no answer, or one that is too large. Cancelling closes the connection.
+        """
+        # IPv4 first: it is reachable from more places.
+        near = sorted(addresses, key=lambda address: ":" in address)[:MAX_ADDRESSES]
+        place = _Place(near, self._connect, self._context_for, 2 * max_bytes + HEAD_BYTES)
+        agent = Agent.usingEndpointFactory(self._reactor, place, HTTPConnectionPool(self._clock, persistent=False))
+        sent = Headers({"user-agent": [f"openclaw_tx/{__version__}"], "accept-encoding": ["identity"]})
+        for name, value in headers.items():
+            sent.setRawHeaders(name, [value])
+        try:
+            producer = None if body is None else _Sent(body)
+            response: Any = await agent.request(method.encode("ascii"), url.encode("ascii"), sent, producer)
+            if to_redirects and response.code in REDIRECTS and response.headers.hasHeader("location"):
+                return Answer(response.code, response.headers, b"", False)
+            if not cut and isinstance(response.length, int) and response.length > max_bytes:
+                raise FetchFailed(f"larger than {max_bytes} bytes")
+            done: Deferred[tuple[bytes, bool]] = Deferred()
+            response.deliverBody(_Body(max_bytes, cut, done))
+            return Answer(response.code, response.headers, *await done)
+        except (CancelledError, FetchFailed):
+            raise
+        except Exception as error:
+            if any(reason.check(CancelledError) for reason in getattr(error, "reasons", ())):
+                raise CancelledError() from None  # Agent hides it
+            raise FetchFailed(f"no answer ({type(error).__name__})") from None
+        finally:
+            place.hang_up()
+
+    def _tcp(self, address: str, port: int) -> IStreamClientEndpoint:
         kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
-        return kind(reactor, address, port)
-
-    return connect
+        return kind(self._reactor, address, port)
 
 
 @implementer(IAgentEndpointFactory, IStreamClientEndpoint)
-class Place:
+class _Place:
     """The known addresses of one host: tried in turn, whatever its name means by now."""
 
     def __init__(self, addresses: Sequence[str], connect: Connector, context_for: ContextFor, limit: int) -> None:
@@ -258,4 +291,4 @@ class _Body(Protocol):
             self._done.errback(failure)
 
 
-__all__ = ["HEAD_BYTES", "Answer", "Connector", "ContextFor", "Place", "exchange", "tcp"]
+__all__ = ["Answer", "Connector", "ContextFor", "HttpClient"]

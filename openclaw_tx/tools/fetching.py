@@ -1,5 +1,4 @@
 # -*- test-case-name: tests.tools.test_fetching -*-
-# mypy: allow-untyped-calls
 """The one way to fetch a URL that somebody else chose (asks section 3, spec 1.1 Images).
 
 A name is resolved once, all its addresses must be public (L{openclaw_tx.tools.addresses}), and the connection goes to
@@ -11,20 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.ssl import optionsForClientTLS
-
 from openclaw_tx.errors import FetchFailed
-from openclaw_tx.tools.addresses import Resolve, literal, not_public, system_resolver
-from openclaw_tx.tools.exchange import HEAD_BYTES, Answer, Connector, ContextFor, Place, exchange, tcp
+from openclaw_tx.tools.addresses import literal, not_public
+from openclaw_tx.tools.exchange import Answer, HttpClient
 from openclaw_tx.values import Fetched, FetchLimits
-
-MAX_ADDRESSES = 4
-"""Addresses of one name that are tried."""
 
 _NAME = re.compile(r"[a-z0-9_.-]{1,253}")
 _KEPT = "/%:@!$&'()*+,;=~-._"
@@ -33,57 +25,26 @@ _KEPT = "/%:@!$&'()*+,;=~-._"
 _CHARSET = re.compile(r"(?:^|;)\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", re.ASCII | re.IGNORECASE)
 
 
-class UrlFetcher:
+class UrlFetcher(HttpClient):
     """Implements L{openclaw_tx.interfaces.Fetcher}."""
-
-    def __init__(
-        self,
-        reactor: Any,
-        *,
-        resolve: Resolve | None = None,
-        connect: Connector | None = None,
-        context_for: ContextFor = optionsForClientTLS,
-    ) -> None:
-        """
-        @param reactor: provides IReactorTCP, IReactorTime and a C{nameResolver}.
-        @param resolve: finds the addresses of a name; None = the reactor's resolver.
-        @param connect: reaches an address; None = TCP.
-        """
-        self._clock: IReactorTime = reactor
-        self._resolve = resolve or system_resolver(reactor)
-        self._connect = connect or tcp(reactor)
-        self._context_for = context_for
 
     async def fetch(self, url: str, limits: FetchLimits, headers: Mapping[str, str] | None = None) -> Fetched:
         """See L{openclaw_tx.interfaces.Fetcher.fetch}."""
-
-        def too_long(failure: object, seconds: float) -> NoReturn:
-            raise FetchFailed(f"it took longer than {seconds:g} s")
-
-        work = Deferred.fromCoroutine(self._follow(url, limits, headers or {}))
-        return await work.addTimeout(limits.timeout_s, self._clock, too_long)
+        return await self._in_time(self._follow(url, limits, headers or {}), limits.timeout_s)
 
     async def _follow(self, url: str, limits: FetchLimits, headers: Mapping[str, str]) -> Fetched:
         for _ in range(limits.max_redirects + 1):
             target = checked_url(url, limits.hosts)
             addresses = await self._addresses(target)
-            place = Place(addresses, self._connect, self._context_for, 2 * limits.max_bytes + HEAD_BYTES)
-            answer = await exchange(
-                self._clock,
-                place,
-                "GET",
-                target.url,
-                headers,
-                max_bytes=limits.max_bytes,
-                cut=limits.cut,
-                to_redirects=True,
+            answer = await self._exchange(
+                addresses, "GET", target.url, headers, max_bytes=limits.max_bytes, cut=limits.cut, to_redirects=True
             )
             if not answer.location:
                 return _fetched(target, answer)
             url = urljoin(target.url, answer.location)
         raise FetchFailed(f"more than {limits.max_redirects} redirects")
 
-    async def _addresses(self, target: Target) -> list[str]:
+    async def _addresses(self, target: Target) -> Sequence[str]:
         """Where to connect to: every address of the name is public, or there are none."""
         found = literal(target.host)
         addresses = [found] if found else await self._resolve(target.host)
@@ -93,8 +54,7 @@ class UrlFetcher:
             reason = not_public(address)
             if reason:
                 raise FetchFailed(f"{address} is {reason}")
-        # IPv4 first: it is reachable from more places.
-        return sorted(addresses, key=lambda address: ":" in address)[:MAX_ADDRESSES]
+        return addresses
 
 
 class Target(NamedTuple):

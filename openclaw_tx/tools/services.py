@@ -9,22 +9,15 @@ followed: it would take a key to whoever is named in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.ssl import optionsForClientTLS
-
 from openclaw_tx.errors import FetchFailed
-from openclaw_tx.tools.addresses import Resolve, literal, system_resolver
-from openclaw_tx.tools.exchange import HEAD_BYTES, Connector, ContextFor, Place, exchange, tcp
+from openclaw_tx.tools.addresses import literal
+from openclaw_tx.tools.exchange import HttpClient
 
 MAX_BYTES = 2 * 1024 * 1024
 """Largest answer."""
-
-MAX_ADDRESSES = 4
-"""Addresses of one name that are tried."""
 
 
 class ServiceCall(NamedTuple):
@@ -59,47 +52,19 @@ class Services(Protocol):
         """
 
 
-class ServiceClient:
+class ServiceClient(HttpClient):
     """Implements L{Services}."""
-
-    def __init__(
-        self,
-        reactor: Any,
-        *,
-        resolve: Resolve | None = None,
-        connect: Connector | None = None,
-        context_for: ContextFor = optionsForClientTLS,
-    ) -> None:
-        """As for L{openclaw_tx.tools.fetching.UrlFetcher}."""
-        self._clock: IReactorTime = reactor
-        self._resolve = resolve or system_resolver(reactor)
-        self._connect = connect or tcp(reactor)
-        self._context_for = context_for
 
     async def ask(self, call: ServiceCall, timeout_s: float) -> ServiceReply:
         """See L{Services.ask}."""
-
-        def too_long(failure: object, seconds: float) -> NoReturn:
-            raise FetchFailed(f"it took longer than {seconds:g} s")
-
-        return await Deferred.fromCoroutine(self._ask(call)).addTimeout(timeout_s, self._clock, too_long)
+        return await self._in_time(self._ask(call), timeout_s)
 
     async def _ask(self, call: ServiceCall) -> ServiceReply:
         host, url = _url(call)
-        found = literal(host) or (host if ":" in host else "")
-        addresses = [found] if found else list(await self._resolve(host))
-        # IPv4 first: it is reachable from more places.
-        addresses.sort(key=lambda address: ":" in address)
-        place = Place(addresses[:MAX_ADDRESSES], self._connect, self._context_for, 2 * MAX_BYTES + HEAD_BYTES)
-        answer = await exchange(
-            self._clock,
-            place,
-            "GET" if call.body is None else "POST",
-            url,
-            call.headers,
-            max_bytes=MAX_BYTES,
-            body=call.body,
-        )
+        found = literal(host)
+        addresses = [found] if found else await self._resolve(host)
+        method = "GET" if call.body is None else "POST"
+        answer = await self._exchange(addresses, method, url, call.headers, max_bytes=MAX_BYTES, body=call.body)
         return ServiceReply(answer.status, answer.body)
 
 
