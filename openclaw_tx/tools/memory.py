@@ -18,6 +18,7 @@ from openclaw_tx.interfaces import Embedder
 from openclaw_tx.tools.memory_files import MemoryFile, Place, corpus, locate, places, read_text
 from openclaw_tx.tools.memory_index import MemoryIndex
 from openclaw_tx.tools.memory_text import Term, snippet, terms_of
+from openclaw_tx.tools.typed import P, TypedTool
 from openclaw_tx.values import Agent, Value
 
 MEANING, WORDS = 0.7, 0.3
@@ -192,4 +193,18 @@ def _both(by_words: Mapping[int, float], by_meaning: Mapping[int, float]) -> dic
     }
 
 
-__all__ = ["Found", "Memory", "Outcome"]
+class MemoryTool(TypedTool[P]):
+    """Base of the tools over a memory: they only look, and are there unless the agent's memory is switched off."""
+
+    concurrent = True
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__()
+        self._memory = memory
+
+    def offered(self, agent: Agent, model_ref: str) -> bool:
+        """See L{openclaw_tx.interfaces.ConditionalTool.offered}."""
+        return self._memory.settings(agent.id).enabled
+
+
+__all__ = ["Found", "Memory", "MemoryTool", "Outcome"]

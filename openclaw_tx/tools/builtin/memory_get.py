@@ -9,9 +9,9 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType, field
 
 from openclaw_tx.interfaces import ToolContext
-from openclaw_tx.tools.memory import Memory
-from openclaw_tx.tools.typed import Parameters, TypedTool
-from openclaw_tx.values import Agent, ToolResult
+from openclaw_tx.tools.memory import MemoryTool
+from openclaw_tx.tools.typed import Parameters
+from openclaw_tx.values import ToolResult
 
 MAX_CHARS = 50_000
 """Characters of one result."""
@@ -25,7 +25,7 @@ class MemoryGetParameters(Parameters, frozen=True):
     lines: Annotated[int, Meta(ge=1, description="Number of lines; leave out for all")] | UnsetType = UNSET
 
 
-class MemoryGet(TypedTool[MemoryGetParameters]):
+class MemoryGet(MemoryTool[MemoryGetParameters]):
     """Reads files of the memory and no others."""
 
     name = "memory_get"
@@ -33,15 +33,6 @@ class MemoryGet(TypedTool[MemoryGetParameters]):
         "Read a memory file, or some lines of it. Use it after memory_search, for no more lines than you need."
     )
     parameters = MemoryGetParameters
-    concurrent = True
-
-    def __init__(self, memory: Memory) -> None:
-        super().__init__()
-        self._memory = memory
-
-    def offered(self, agent: Agent, model_ref: str) -> bool:
-        """See L{openclaw_tx.interfaces.ConditionalTool.offered}."""
-        return self._memory.settings(agent.id).enabled
 
     async def run(self, parameters: MemoryGetParameters, context: ToolContext) -> ToolResult:
         """The lines; C{details} tells which they are. What is no memory file, or is not there, is an error result."""

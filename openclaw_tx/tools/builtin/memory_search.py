@@ -9,9 +9,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from openclaw_tx.interfaces import ToolContext
-from openclaw_tx.tools.memory import Memory
-from openclaw_tx.tools.typed import Parameters, TypedTool, json_result
-from openclaw_tx.values import Agent, ToolResult
+from openclaw_tx.tools.memory import MemoryTool
+from openclaw_tx.tools.typed import Parameters, json_result
+from openclaw_tx.values import ToolResult
 
 
 class MemorySearchParameters(Parameters, frozen=True):
@@ -24,7 +24,7 @@ class MemorySearchParameters(Parameters, frozen=True):
     )
 
 
-class MemorySearchTool(TypedTool[MemorySearchParameters]):
+class MemorySearchTool(MemoryTool[MemorySearchParameters]):
     """Searches the files as they are at this moment."""
 
     name = "memory_search"
@@ -33,15 +33,6 @@ class MemorySearchTool(TypedTool[MemorySearchParameters]):
         "work, decisions, dates, people or preferences; read around a result with memory_get."
     )
     parameters = MemorySearchParameters
-    concurrent = True
-
-    def __init__(self, memory: Memory) -> None:
-        super().__init__()
-        self._memory = memory
-
-    def offered(self, agent: Agent, model_ref: str) -> bool:
-        """See L{openclaw_tx.interfaces.ConditionalTool.offered}."""
-        return self._memory.settings(agent.id).enabled
 
     async def run(self, parameters: MemorySearchParameters, context: ToolContext) -> ToolResult:
         """C{{"results": [{"path", "startLine", "endLine", "score", "snippet", "source"}], "notes"?, "model"?}}."""
