@@ -35,7 +35,7 @@ CANDIDATES = 200
 COVERED = 2 / 3
 """What it is worth to hold all the words that were asked for."""
 
-MAX_VECTORS = 20_000
+MAX_VECTORS = 10_000
 """Pieces compared by meaning: the newest."""
 
 _NUMBER = array("f").itemsize
