@@ -123,13 +123,12 @@ class MemoryIndex:
             found = _indexed(db, terms) if full_text else _counted(db, terms)
             weights = [math.log1p(count / (len(rows) + 0.5)) for rows in found.holders]
             best = max(found.ranks.values(), default=0.0) or 1.0
-            scores = {
-                row: 0.5 * rank / best
-                + 0.5
-                * sum(weight for weight, rows in zip(weights, found.holders, strict=True) if row in rows)
-                / sum(weights)
-                for row, rank in found.ranks.items()
-            }
+
+            def worth(row: int, rank: float) -> float:
+                held = sum(weight for weight, rows in zip(weights, found.holders, strict=True) if row in rows)
+                return COVERED * held / sum(weights) + (1 - COVERED) * rank / best
+
+            scores = {row: worth(row, rank) for row, rank in found.ranks.items()}
             return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
         return self._with(work)

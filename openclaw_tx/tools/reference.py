@@ -12,12 +12,20 @@ from openclaw_tx.tools.builtin.image import ImageTool
 from openclaw_tx.tools.builtin.memory_get import MemoryGet
 from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
 from openclaw_tx.tools.builtin.session_status import SessionStatus
+from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
+from openclaw_tx.tools.builtin.sessions_list import SessionsList
+from openclaw_tx.tools.builtin.sessions_send import SessionsSend
+from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
 from openclaw_tx.tools.builtin.web_fetch import WebFetch
 from openclaw_tx.tools.builtin.web_search import WebSearch
 from openclaw_tx.tools.schema import parameters_of
 from openclaw_tx.tools.typed import TypedTool
 
 BUILTIN: tuple[type[TypedTool[Any]], ...] = (
+    SessionsList,
+    SessionsHistory,
+    SessionsSend,
+    SessionsSpawn,
     SessionStatus,
     AgentsList,
     WebSearch,

@@ -9,15 +9,21 @@ from typing import Any, NamedTuple
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.image import ImageTool
 from openclaw_tx.tools.builtin.memory_get import MemoryGet
 from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
 from openclaw_tx.tools.builtin.session_status import SessionStatus
+from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
+from openclaw_tx.tools.builtin.sessions_list import SessionsList
+from openclaw_tx.tools.builtin.sessions_send import SessionsSend
+from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
 from openclaw_tx.tools.builtin.web_fetch import WebFetch
 from openclaw_tx.tools.builtin.web_search import WebSearch
 from openclaw_tx.tools.memory import Memory
 from openclaw_tx.tools.services import ServiceClient
+from openclaw_tx.tools.session_sight import SessionSight
 
 
 class ToolParts(NamedTuple):
@@ -42,13 +48,25 @@ class ToolParts(NamedTuple):
 
 def builtin_tools(parts: ToolParts) -> list[Tool]:
     """Every built-in tool, in the order of the documentation."""
+    sight = SessionSight(parts.settings, parts.sessions)
+    background = Background(parts.engine, parts.new_id, parts.reactor.seconds)
+    return [
+        SessionsList(sight, parts.sessions, parts.models),
+        SessionsHistory(sight, parts.sessions),
+        SessionsSend(sight, background, parts.settings),
+        SessionsSpawn(parts.settings, parts.sessions, parts.models, parts.events, background, parts.new_id),
+        SessionStatus(parts.settings, parts.sessions, parts.models),
+        AgentsList(parts.settings),
+        *_knowledge(parts),
+    ]
+
+
+def _knowledge(parts: ToolParts) -> list[Tool]:
+    """What brings in what stands elsewhere: the web, memory, images."""
     settings, clock, new_id = parts.settings, parts.reactor, parts.new_id
-    services = ServiceClient(parts.reactor)
     memory = Memory(settings, parts.embedder, parts.in_thread, parts.state_dir, parts.environment)
     return [
-        SessionStatus(settings, parts.sessions),
-        AgentsList(),
-        WebSearch(settings, services, clock, parts.environment, new_id),
+        WebSearch(settings, ServiceClient(parts.reactor), clock, parts.environment, new_id),
         WebFetch(settings, parts.fetcher, clock, parts.in_thread, new_id),
         MemorySearchTool(memory),
         MemoryGet(memory),
