@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,9 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import in_reactor_thread
 from openclaw_tx.interfaces import ConcurrentTool, ConditionalTool
+from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.tools.builtin.web_fetch import CACHED_PAGES, WebFetch
 from openclaw_tx.tools.schema import decode_arguments
-from openclaw_tx.values import ToolResult
+from openclaw_tx.values import Fetched, FetchLimits, ToolResult
 from tests.tools.doubles import AGENT, Context
 from tests.tools.network import Upstream, numbered
 from tests.tools.test_fetching import LOOPBACK, OURS
@@ -242,3 +244,28 @@ class WebFetchTests(SynchronousTestCase):
         """A URL is needed, and a length of at least a hundred."""
         for arguments in ({}, {"url": ""}, {"url": URL, "maxChars": 99}, {"url": URL, "extractMode": "html"}):
             self.assertRaises(ValueError, decode_arguments, self.tool, json.dumps(arguments))
+
+
+class Page:
+    """Implements L{openclaw_tx.interfaces.Fetcher}: one page, wherever."""
+
+    async def fetch(self, url: str, limits: FetchLimits, headers: Mapping[str, str] | None = None) -> Fetched:
+        """It."""
+        return Fetched(url=url, status=200, content_type="text/html", body=b"<h1>Head</h1>")
+
+
+class GatewayTests(SynchronousTestCase):
+    """A whole run."""
+
+    def test_run(self) -> None:
+        """The model reads the page; the gateway's own ids are in the markers."""
+        gateway = MemoryGateway(fetcher=Page())
+        self.addCleanup(gateway.close)
+        gateway.model.call_tool("web_fetch", {"url": URL})
+        gateway.model.say("Read.")
+        body = {"model": "openclaw", "messages": [{"role": "user", "content": "Read it."}]}
+        response = gateway.post("/v1/chat/completions", body)
+        self.assertEqual(response.json()["choices"][0]["message"]["content"], "Read.")
+        told = gateway.model.requests[-1].messages[-1].text
+        self.assertIn("# Head", told)
+        self.assertRegex(told, r'<<<END_EXTERNAL_UNTRUSTED_CONTENT id="[0-9a-f-]{36}">>>')

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.interfaces import ConcurrentTool, ConditionalTool
+from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.tools.builtin.web_search import WebSearch
 from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.values import ToolResult
@@ -414,3 +415,34 @@ class WebSearchTests(SynchronousTestCase):
         )
         for wrong in ({"count": 0}, {"count": 11}, {"country": "deu"}, {"query": ""}, {"lang": "de"}):
             self.assertRaises(ValueError, decode_arguments, self.tool, json.dumps({"query": "q", **wrong}))
+
+
+class GatewayTests(SynchronousTestCase):
+    """A whole run."""
+
+    def test_private_server(self) -> None:
+        """The search goes out to the address that is configured; its failure is the tool's result."""
+        search = {"searxng": {"baseUrl": "http://127.0.0.1:8888"}, "timeoutSeconds": 9}
+        gateway = MemoryGateway({"tools": {"web": {"search": search}}})
+        self.addCleanup(gateway.close)
+        gateway.model.call_tool("web_search", {"query": "what is one"})
+        gateway.model.say("I could not search.")
+        body = {"model": "openclaw", "messages": [{"role": "user", "content": "Search."}]}
+        response = gateway.post("/v1/chat/completions", body)
+        self.assertEqual([client[:2] for client in gateway.clock.tcpClients], [("127.0.0.1", 8888)])
+        gateway.advance(10)
+        self.assertEqual(response.json()["choices"][0]["message"]["content"], "I could not search.")
+        told = gateway.model.requests[-1].messages[-1].text
+        self.assertEqual(told, "The search with searxng failed: it took longer than 9 s.")
+
+    def test_key_of_the_environment(self) -> None:
+        """A key that is a variable is enough."""
+        for environment, words in (({}, "not set up"), ({"BRAVE_API_KEY": "b"}, "search with brave failed")):
+            gateway = MemoryGateway(environment=environment)
+            gateway.model.call_tool("web_search", {"query": "what is one"})
+            gateway.model.say("Done.")
+            body = {"model": "openclaw", "messages": [{"role": "user", "content": "Search."}]}
+            gateway.post("/v1/chat/completions", body)
+            gateway.advance(31)
+            self.assertIn(words, gateway.model.requests[-1].messages[-1].text)
+            gateway.close()
