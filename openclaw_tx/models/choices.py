@@ -50,8 +50,9 @@ class Choices:
 
 
 def primaries(agents: AgentsSection) -> set[str]:
-    """The refs that are an agent's first choice."""
-    choices = [agents.defaults.model, *(entry.model for entry in agents.entries)]
+    """The refs that are an agent's first choice, to answer or to look at images."""
+    holders = [agents.defaults, *agents.entries]
+    choices = [choice for holder in holders for choice in (holder.model, holder.image_model)]
     return {choice.primary if isinstance(choice, ModelChoice) else choice for choice in choices} - {""}
 
 
