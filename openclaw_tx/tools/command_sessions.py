@@ -64,7 +64,11 @@ class CommandSession:
 
 
 class CommandSessions:
-    """All of them."""
+    """All of them.
+
+    @ivar max_finished: see L{MAX_FINISHED}.
+    @ivar max_finished_chars: see L{MAX_FINISHED_CHARS}.
+    """
 
     def __init__(
         self,
@@ -92,6 +96,8 @@ class CommandSessions:
         """Commands whose group is not gone yet."""
         self._unsubscribe: Callable[[], None] | None = None
         self._closed = False
+        self.max_finished = MAX_FINISHED
+        self.max_finished_chars = MAX_FINISHED_CHARS
 
     def start(self, scope: Scope, order: Order, timeout_s: float) -> CommandSession:
         """
@@ -182,7 +188,7 @@ class CommandSessions:
         finished = [session for session in self._known.values() if session.command.ending is not None]
         chars = sum(len(session.command.output) for session in finished)
         for count, session in zip(range(len(finished), 0, -1), finished, strict=True):
-            if count <= MAX_FINISHED and chars <= MAX_FINISHED_CHARS:
+            if count <= self.max_finished and chars <= self.max_finished_chars:
                 break
             chars -= len(session.command.output)
             self._drop(session)
