@@ -158,10 +158,10 @@ async def test_abort_takes_the_family(house: House) -> None:
 @pytest_twisted.ensureDeferred
 async def test_abort_at_once(house: House) -> None:
     """A run that is aborted before its command has come to itself leaves nothing either."""
+    commands = house.gateway._house.commands
     for delay in (0.0, 0.002, 0.005, 0.01, 0.02):
         house.model.call_tool("exec", {"command": "echo $$ > early; sleep 300"})
         running = house.gateway.run_agent("go")
-        commands = house.gateway._house.commands
         await until(lambda: commands._dying)
         (command,) = commands._dying
         await deferLater(reactor, delay)
