@@ -134,3 +134,12 @@ class SessionsTests(Workbench):
         self.assertEqual(self.machine.getDelayedCalls(), [])
         self.assertEqual(self.events.peek("agent:main:main"), ())
         self.assertIn("shutting down", self.refused())
+
+    def test_close_in_vain(self) -> None:
+        """What the kernel holds is not waited for for ever."""
+        self.start()
+        closing = Deferred.fromCoroutine(self.commands.close())
+        self.machine.pump([0.1] * 45)
+        self.assertNoResult(closing)
+        self.machine.pump([0.1] * 10)
+        self.successResultOf(closing)

@@ -228,6 +228,7 @@ class ExecTests(Workbench):
         ):
             self.assertRaises(ValueError, decode_arguments, self.exec_tool, text)
         self.assertIn("NUL", self.refused("a\0b"))
+        self.assertIn("longer than", self.refused("é" * 60_000))
 
     def test_no_room(self) -> None:
         """One command too many, and a system without room, are told to the model."""

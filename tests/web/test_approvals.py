@@ -95,6 +95,8 @@ class RunApprovalTests(SynchronousTestCase):
             ["tool.started", "approval.requested", "approval.resolved", "tool.completed"],
         )
         self.assertEqual((story[1]["approval_id"], story[1]["command"]), (approval_id, "cat /etc/hostname"))
+        self.assertIn("not on the allowlist", story[1]["reason"])
+        self.assertEqual(story[1]["decisions"], ["allow-once", "allow-always", "deny"])
         self.assertEqual((story[2]["decision"], story[2]["expired"]), ("allow-once", False))
         self.assertEqual(story[3]["text"], "box")
         self.assertEqual(self.memory.model.requests[-1].messages[-1].text, "box")

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.testing import MemoryGateway
 
 ADMIN = ["operator.admin"]
@@ -65,6 +66,17 @@ class ApprovalsFileTests(SynchronousTestCase):
         after = self.set(file={**shown["file"], "agents": {}}, baseHash=shown["hash"])
         self.assertNotIn("hidden", json.dumps(after))
         self.assertEqual(json.loads(self.path.read_text())["socket"], {"path": "/s", "token": "hidden"})
+
+    def test_bound_keys(self) -> None:
+        """A key that is for some agents has no say in what concerns all."""
+        key = {"label": "ada", "hash": hash_of("ada"), "scopes": ADMIN, "agents": ["main"]}
+        memory = MemoryGateway({"gateway": {"auth": {"keys": [key]}}})
+        self.addCleanup(memory.close)
+        client = memory.websocket()
+        client.connect(scopes=[], token="ada")
+        for method, params in (("exec.approvals.get", {}), ("exec.approvals.set", {"file": {"version": 1}})):
+            self.assertEqual(client.request(method, params)["error"]["code"], "FORBIDDEN")
+        client.close()
 
     def test_scopes(self) -> None:
         """For administrators."""
