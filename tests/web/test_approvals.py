@@ -8,21 +8,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.testing import MemoryGateway
+from tests.support.approvals import KEYS
 from tests.support.processes import Processes
 from tests.support.runs import events
-
-KEYS = {
-    "gateway": {
-        "auth": {
-            "keys": [
-                {"label": name, "hash": hash_of(name), "scopes": ["operator.write", "operator.approvals"]}
-                for name in ("ada", "bob")
-            ]
-        }
-    }
-}
 
 
 class RunApprovalTests(SynchronousTestCase):

@@ -8,24 +8,14 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.testing.gateway import START
 from openclaw_tx.testing.websocket import MemoryWebSocket
 from openclaw_tx.values import Approval
+from tests.support.approvals import KEYS
 
 NOW = int(START * 1000)
 APPROVALS = ["operator.approvals"]
-KEYS = {
-    "gateway": {
-        "auth": {
-            "keys": [
-                {"label": name, "hash": hash_of(name), "scopes": ["operator.write", "operator.approvals"]}
-                for name in ("ada", "bob")
-            ]
-        }
-    }
-}
 
 
 class ApprovalMethodsTests(SynchronousTestCase):
