@@ -69,7 +69,7 @@ class House:
                     "shutdownGraceSeconds": 1,
                 },
                 "agents": {
-                    "defaults": {"model": self.model.ref, "workspace": str(self.workspace)},
+                    "defaults": {"model": self.model.ref, "workspace": str(self.workspace), "skipBootstrap": True},
                     "list": [{"id": "main"}],
                 },
                 "models": {"mode": "replace"},
