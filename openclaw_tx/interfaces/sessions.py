@@ -76,11 +76,13 @@ class Sessions(Protocol):
 
         @param change: a pure function; called in another thread. What it raises is raised here, and nothing changes.
         @param agent_id: make the session for this agent when there is none; "" = then None is given back.
+        @raise GatewayError: C{invalid_request}: another session of the agent has that label.
         """
 
     async def reset(self, key: str) -> SessionEntry | None:
         """Begin the session anew: another session id, an empty transcript, no token counts. The old transcript is
-        kept as a file of OpenClaw's form; label, settings but for the counts of compactions, and extra stay.
+        kept as a file of OpenClaw's form; label, settings but for the counts of compactions, and extra stay. A run that
+        is at work in the session goes on, but its turn is not stored.
 
         @return: the new entry; None = there is no such session.
         """
@@ -92,7 +94,7 @@ class Sessions(Protocol):
         """
 
     async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
-        """Put a mark into a transcript and count the compaction.
+        """Put a mark into a transcript and count the compaction; the size of the context is not known then (0).
 
         @return: False = the session has gone or begun anew meanwhile; nothing was written.
         """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
+from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions.keys import is_leftover
 from openclaw_tx.sessions.records import encoded, entry_columns, entry_of, messages_of
 from openclaw_tx.sessions.worker import Connection
@@ -91,11 +92,18 @@ def since_mark(messages: Sequence[Message]) -> list[Message]:
 def patch(
     connection: Connection, key: str, change: Callable[[SessionEntry], SessionEntry], now_ms: int
 ) -> SessionEntry | None:
-    """See L{openclaw_tx.interfaces.Sessions.patch}; makes no session."""
+    """See L{openclaw_tx.interfaces.Sessions.patch}; makes no session.
+
+    @raise GatewayError: C{invalid_request}: another session of the agent has the label.
+    """
     found = find(connection, key)
     if found is None:
         return None
     changed = change(found[0])
+    if changed.label and changed.label != found[0].label:
+        holder = by_label(connection, changed.label, found[0].agent_id)
+        if holder is not None and holder.key != key:
+            raise GatewayError("invalid_request", f"label already in use: {changed.label}", param="label")
     entry = replace(
         found[0],
         label=changed.label,
@@ -107,6 +115,22 @@ def patch(
     names = ("updated_at_ms", "label", "extra", "settings", "spawned_by")
     connection.run(connection.statements.patch_entry, the_key=key, **{name: columns[name] for name in names})
     return entry
+
+
+def compact(connection: Connection, key: str, session_id: str, mark: CompactionMessage) -> bool:
+    """See L{openclaw_tx.interfaces.Sessions.compact}."""
+    found = find(connection, key)
+    if found is None or found[0].session_id != session_id:
+        return False
+    # How large the context is now, the next model call will tell.
+    append(connection, replace(found[0], total_tokens=0), found[1], (mark,))
+    patch(connection, key, _compacted, found[0].updated_at_ms)
+    return True
+
+
+def _compacted(entry: SessionEntry) -> SessionEntry:
+    settings = replace(entry.settings, compaction_count=entry.settings.compaction_count + 1)
+    return replace(entry, settings=settings)
 
 
 def by_session_id(connection: Connection, session_id: str) -> SessionEntry | None:

@@ -32,6 +32,8 @@ class Turn(Value, frozen=True):
     added: tuple[Message, ...]
     noted: bool
     """The run was in the ledger before its turn came."""
+    made: bool
+    """The session was made for it."""
 
 
 class TurnEnd(Value, frozen=True):
@@ -66,6 +68,7 @@ class Ledger:
         noted = known is not None and known[5] in _LIVE and known[4] == self._owners.me and known[2] is None
         if known is not None and not noted:
             self._replace(connection, run_of(known), known[4])
+        made = entries.find(connection, run.session_key) is None
         entry, _ = self._session(connection, run)
         history = entries.history(connection, entry.session_id)
         added = unheld(history, messages)
@@ -74,10 +77,14 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
-        return Turn(entry=entry, history=tuple(entries.since_mark(history)), added=added, noted=noted)
+        return Turn(entry=entry, history=tuple(entries.since_mark(history)), added=added, noted=noted, made=made)
 
     def reset(self, connection: Connection, key: str, now_ms: int) -> SessionEntry | None:
-        """See L{openclaw_tx.interfaces.Sessions.reset}."""
+        """See L{openclaw_tx.interfaces.Sessions.reset}.
+
+        The ledger keeps the runs of the old conversation, so that a repeated request finds its run. What is at work in
+        it ends there: its turn is not stored.
+        """
         found = entries.find(connection, key)
         if found is None:
             return None
@@ -95,7 +102,7 @@ class Ledger:
             extra=old.extra,
             settings=settings,
         )
-        entries.remove(connection, old.session_id)
+        connection.run(connection.statements.delete_session, the_session=old.session_id)
         entries.add(connection, entry)
         return entry
 
@@ -111,7 +118,7 @@ class Ledger:
         return entry, 0
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
-        """Undo L{begin}: nobody learnt that the run was begun."""
+        """Undo L{begin}: nobody learnt that the run was begun. A session that it made goes, if nobody has used it."""
         state = connection.run(connection.statements.run_state, the_run=run.run_id).fetchone()
         if state is None or state[0] not in _LIVE:
             return
@@ -120,8 +127,7 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.delete_run, the_run=run.run_id)
-        found = entries.find(connection, run.session_key)
-        if found is not None and found[0].session_id == state[1] and found[1] == 0:
+        if turn.made and entries.find(connection, run.session_key) == (turn.entry, 0):
             (live,) = connection.run(connection.statements.live_runs_of_session, the_session=state[1]).fetchone()
             if not live:
                 entries.remove(connection, state[1])

@@ -201,16 +201,7 @@ class SqlSessions:
 
     async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
         """See L{openclaw_tx.interfaces.Sessions.compact}."""
-
-        def compact(connection: Connection) -> bool:
-            found = entries.find(connection, key)
-            if found is None or found[0].session_id != session_id:
-                return False
-            entries.append(connection, found[0], found[1], (mark,))
-            entries.patch(connection, key, _compacted, found[0].updated_at_ms)
-            return True
-
-        return await self._jobs.submit(compact)
+        return await self._jobs.submit(lambda connection: entries.compact(connection, key, session_id, mark))
 
     async def by_session_id(self, session_id: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.by_session_id}."""
@@ -228,11 +219,6 @@ class SqlSessions:
         """See L{openclaw_tx.interfaces.Sessions.close}."""
         await self._jobs.close()
         self._owners.release()
-
-
-def _compacted(entry: SessionEntry) -> SessionEntry:
-    settings = replace(entry.settings, compaction_count=entry.settings.compaction_count + 1)
-    return replace(entry, settings=settings)
 
 
 def _nothing(connection: Connection) -> None:

@@ -149,3 +149,8 @@ class Stores:
         )
         self.jobs = GroupCommit(self.database, worker or InlineWorker(), at_once, max_waiting)
         return SqlSessions(self.jobs, owners, lambda: f"session{process}-{next(self._numbers)}", lambda: 1000.0)
+
+    def again(self, worker: Worker) -> SqlSessions:
+        """Another store of the same process on the same open database."""
+        owners = SoleOwner("again")
+        return SqlSessions(GroupCommit(self.database, worker, at_once), owners, lambda: "again", lambda: 1000.0)
