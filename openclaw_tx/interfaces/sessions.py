@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from openclaw_tx.values import CompactionMessage, Entry, KeptEvents, Message, SessionEntry, Spoken, StoredRun
+from openclaw_tx.values import (
+    CompactionMessage,
+    Entry,
+    KeptEvents,
+    Message,
+    Removed,
+    SessionEntry,
+    SessionFilter,
+    SessionPage,
+    Spoken,
+    StoredRun,
+)
 
 
 class TurnStart(Protocol):
@@ -29,7 +40,10 @@ class Sessions(Protocol):
 
     async def begin(self, run: StoredRun, messages: Sequence[Spoken]) -> TurnStart:
         """Open (creating if need be) the session of C{run}, read its history, and note the run as running together
-        with those of the client's C{messages} that the session does not hold yet."""
+        with those of the client's C{messages} that the session does not hold yet.
+
+        @raise GatewayError: C{invalid_request}: C{session.sendPolicy} lets no chat client speak in this session.
+        """
 
     async def commit(
         self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
@@ -62,12 +76,25 @@ class Sessions(Protocol):
         """The newest C{limit} messages, oldest first; empty for an unknown key."""
 
     async def list(self, *, agent_id: str | None = None, limit: int = 100, search: str = "") -> Sequence[SessionEntry]:
-        """Newest first."""
+        """Newest first.
+
+        @param search: part of a key, a label or a title, in any case; or a whole session id.
+        """
 
     async def count(self, agent_id: str | None = None) -> int: ...
 
-    async def delete(self, key: str) -> bool:
-        """Remove a session; its transcript is kept as a file of OpenClaw's form. False = there is none."""
+    async def select(self, wanted: SessionFilter, *, limit: int = 100, offset: int = 0) -> SessionPage:
+        """Newest first, and how many there are in all.
+
+        @param offset: how many of them to leave out.
+        """
+
+    async def delete(self, key: str, *, keep_transcript: bool = True) -> Removed | None:
+        """Remove a session; its transcript is kept as a file of OpenClaw's form.
+
+        @return: None = there is none.
+        @raise GatewayError: C{storage_unavailable}: the file can not be written; the session is still there.
+        """
 
     async def patch(
         self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
@@ -85,6 +112,7 @@ class Sessions(Protocol):
         is at work in the session goes on, but its turn is not stored.
 
         @return: the new entry; None = there is no such session.
+        @raise GatewayError: C{storage_unavailable}: the file can not be written; nothing has changed.
         """
 
     async def append(self, key: str, messages: Sequence[Message], *, agent_id: str = "") -> SessionEntry | None:

@@ -7,7 +7,7 @@ A key is C{agent:<agent id>:<rest>}. What clients send may be shorter; L{canonic
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from openclaw_tx.errors import GatewayError
 
@@ -28,6 +28,7 @@ RESERVED = ("subagent:", "cron:", "acp:")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_CHANNEL = re.compile("([a-z0-9_-]+):(?:[^:]+:)?(?:dm|direct|group|channel):")
 _LEFTOVER = re.compile(f"openai:{_UUID}|(?!.*-user:)(?:[a-z0-9][a-z0-9._:-]*)?openresponses:{_UUID}")
 """Responses are kept, below the prefix of a client that has one."""
 
@@ -125,6 +126,28 @@ def openai_user_key(agent_id: str, user: str, prefix: str = "", api: str = "open
     if not name:
         raise GatewayError("invalid_request", "The user is blank.", param="user")
     return checked_key(f"agent:{agent_id}:{prefix}{api}-user:{name}", "user")
+
+
+class Conversation(NamedTuple):
+    """What a key tells of a conversation."""
+
+    kind: Literal["direct", "group", "thread"]
+    channel: str
+    """Lower-cased; "" = it names none."""
+
+
+def conversation_of(key: str) -> Conversation:
+    """What kind of conversation a key names (spec 4.1, 4.4): a thread before a group, everything else is direct."""
+    parsed = parse_key(key)
+    rest = (parsed.rest if parsed is not None else key).lower()
+    inside = f":{rest}"
+    kind: Literal["direct", "group", "thread"] = "direct"
+    if ":thread:" in inside or ":topic:" in inside:
+        kind = "thread"
+    elif ":group:" in inside or ":channel:" in inside:
+        kind = "group"
+    named = _CHANNEL.match(rest)
+    return Conversation(kind, named.group(1) if named is not None else "")
 
 
 def is_leftover(key: str) -> bool:

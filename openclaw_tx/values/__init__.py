@@ -52,7 +52,7 @@ from openclaw_tx.values.runs import (
     ToolStarted,
     Trigger,
 )
-from openclaw_tx.values.sessions import SessionEntry, SessionSettings
+from openclaw_tx.values.sessions import Removed, SessionEntry, SessionFilter, SessionPage, SessionSettings
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "Principal",
     "PromptMode",
     "ReasoningDelta",
+    "Removed",
     "RunEnded",
     "RunEvent",
     "RunRequest",
@@ -93,6 +94,8 @@ __all__ = [
     "RunStatus",
     "Sampling",
     "SessionEntry",
+    "SessionFilter",
+    "SessionPage",
     "SessionSettings",
     "Spoken",
     "StopReason",

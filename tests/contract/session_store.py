@@ -108,8 +108,9 @@ class SessionStoreContract:
         self.assertEqual(list(turn.history), [])
         self.assertEqual([message.text for message in turn.added], ["a", "b", "c"])
         self.assertTrue(turn.entry.session_id)
+        session_id = turn.entry.session_id
         expected = SessionEntry(
-            key=KEY, agent_id="main", session_id=turn.entry.session_id, created_at_ms=5, updated_at_ms=5
+            key=KEY, agent_id="main", session_id=session_id, created_at_ms=5, updated_at_ms=5, interacted_at_ms=5
         )
         self.assertEqual(turn.entry, expected)
         self.assertEqual(self.do(self.store.get(KEY)), expected)
@@ -338,7 +339,7 @@ class SessionStoreContract:
         self.assertIsNone(self.do(self.store.get("agent:main:nope")))
         self.assertIsNone(self.do(self.store.get_run("nope")))
         self.assertEqual(self.do(self.store.transcript("agent:main:nope", 10)), [])
-        self.assertFalse(self.do(self.store.delete("agent:main:nope")))
+        self.assertIsNone(self.do(self.store.delete("agent:main:nope")))
         self.assertEqual(self.do(self.store.list()), [])
 
     def test_transcript_gives_the_newest(self) -> None:
@@ -403,8 +404,8 @@ class SessionStoreContract:
         """The key begins anew, with another session id; the ledger keeps nothing of the conversation."""
         self.turn("r1")
         before = self.do(self.store.get(KEY))
-        self.assertTrue(self.do(self.store.delete(KEY)))
-        self.assertFalse(self.do(self.store.delete(KEY)))
+        self.assertEqual(self.do(self.store.delete(KEY)).session_id, before.session_id)
+        self.assertIsNone(self.do(self.store.delete(KEY)))
         self.assertIsNone(self.do(self.store.get(KEY)))
         self.assertIsNone(self.do(self.store.get_run("r1")))
         self.assertEqual(self.texts(), [])
@@ -561,7 +562,9 @@ class SessionStoreContract:
         self.turn("r1")
         before = self.do(self.store.get(KEY))
         entry = self.do(self.store.append(KEY, [answer("note"), user("more")]))
-        self.assertEqual(replace(entry, updated_at_ms=0), replace(before, updated_at_ms=0))
+        expected = replace(before, preview="more", updated_at_ms=entry.updated_at_ms)
+        self.assertEqual(entry, expected)
+        self.assertEqual(self.do(self.store.get(KEY)), expected)
         self.assertEqual(self.texts(), ["hello", "answer r1", "note", "more"])
         turn = self.do(self.store.begin(live("r2"), [user("b")]))
         self.assertEqual([message.text for message in turn.history], ["hello", "answer r1", "note", "more"])

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Sessions
-from openclaw_tx.sessions import entries, ledger
+from openclaw_tx.sessions import entries, ledger, reading
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import SqlSessions
@@ -98,7 +98,7 @@ class OwnTests(SynchronousTestCase):
     def test_history_is_bounded_in_messages(self) -> None:
         """Only the newest are loaded; the transcript goes on behind all of them."""
         self.do(self.store.begin(live("r1"), [user("x")]))
-        added = [user(str(number)) for number in range(entries.HISTORY_MESSAGES + 2)]
+        added = [user(str(number)) for number in range(reading.HISTORY_MESSAGES + 2)]
         self.do(self.store.commit(ended("r1"), added, model_provider="", model="", context_tokens=None))
         begun = self.do(self.store.begin(live("r9"), [user("x")]))
         self.assertEqual(list(begun.history), added[2:])
@@ -109,7 +109,7 @@ class OwnTests(SynchronousTestCase):
     def test_history_is_bounded_in_bytes(self) -> None:
         """Loading stops before the message that would be too much."""
         self.do(self.store.begin(live("r1"), [user("x")]))
-        added = [user(str(number) * (entries.HISTORY_BYTES // 4)) for number in range(5)]
+        added = [user(str(number) * (reading.HISTORY_BYTES // 4)) for number in range(5)]
         self.do(self.store.commit(ended("r1"), added, model_provider="", model="", context_tokens=None))
         self.assertEqual(self.do(self.store.transcript(KEY, 1000)), added[2:])
 
@@ -290,6 +290,16 @@ class OwnTests(SynchronousTestCase):
         self.assertEqual(len(self.do(self.store.transcript(KEY, 100))), 12)
 
 
+def since_mark(messages: list[Message]) -> list[Message]:
+    """What the model reads of a transcript."""
+    for place in range(len(messages) - 1, -1, -1):
+        mark = messages[place]
+        if isinstance(mark, CompactionMessage):
+            rest = [*messages[max(0, place - mark.kept) : place], *messages[place + 1 :]]
+            return [mark, *(each for each in rest if not isinstance(each, CompactionMessage))]
+    return messages
+
+
 KEYS = st.sampled_from(["agent:main:a", "agent:main:b"])
 SAID = st.sampled_from(["a", "b", "c"])
 
@@ -330,7 +340,7 @@ class StoreMachine(RuleBasedStateMachine):
         sent = [user(text) if number % 2 == 0 else answer(text) for number, text in enumerate(said)]
         turn = self.do(self.store.begin(live(run_id, key), sent))
         history = self.transcripts.setdefault(key, [])
-        assert list(turn.history) == entries.since_mark(history)
+        assert list(turn.history) == since_mark(history)
         assert turn.added == unheld(history, sent)
         self.live[run_id] = (key, turn.added, "")
 
@@ -360,7 +370,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(key=KEYS)
     def delete(self, key: str) -> None:
         """A session is deleted."""
-        assert self.do(self.store.delete(key)) == (self.transcripts.pop(key, None) is not None)
+        assert (self.do(self.store.delete(key)) is None) == (self.transcripts.pop(key, None) is None)
         self.gone.update(run_id for run_id, run in self.live.items() if run[0] == key)
 
     @rule(key=KEYS)
