@@ -69,6 +69,13 @@ ACTIONS: Mapping[str, Action] = {
     "runs.cancel": Action(WRITE, "Abort a run; somebody else's run takes operator.admin.", owned=True),
     "sessions.list": Action(READ, "List sessions."),
     "sessions.preview": Action(READ, "Read the last lines of sessions."),
+    "sessions.resolve": Action(READ, "Find the key of a session by its id or label."),
+    "sessions.patch": Action(WRITE, "Name a session, choose its model and how much it thinks."),
+    "sessions.configure": Action(ADMIN, "Change what else is set for a session."),
+    "sessions.reset": Action(ADMIN, "Begin a session anew."),
+    "sessions.delete": Action(ADMIN, "Delete a session; its transcript becomes an archive."),
+    "sessions.compact": Action(ADMIN, "Let the model read only the newest messages of a session."),
+    "chat.inject": Action(ADMIN, "Put a note of the agent into a transcript."),
     "sessions.read": Action(READ, "Read one session's entry."),
     "chat.history": Action(READ, "Read the transcript of a session."),
 }

@@ -89,9 +89,10 @@ class Sessions(Protocol):
         @param offset: how many of them to leave out.
         """
 
-    async def delete(self, key: str, *, keep_transcript: bool = True) -> Removed | None:
+    async def delete(self, key: str, *, delete_transcript: bool = True) -> Removed | None:
         """Remove a session; its transcript is kept as a file of OpenClaw's form.
 
+        @param delete_transcript: the file is an archive, which goes some day; False = it stays.
         @return: None = there is none.
         @raise GatewayError: C{storage_unavailable}: the file can not be written; the session is still there.
         """

@@ -37,7 +37,8 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     kept: list[Spoken] = []
     for message in history:
         if isinstance(message, CompactionMessage):
-            kept.append(summary_message(message))
+            if message.summary:  # one that only cut off has none
+                kept.append(summary_message(message))
             continue
         if isinstance(message, AssistantMessage) and not message.text and not message.tool_calls:
             if message.stop_reason in ("error", "aborted", "interrupted"):

@@ -26,7 +26,8 @@ KEEP_MS = 30 * 24 * 3600 * 1000
 MAX_BYTES = 1024 * 1024 * 1024
 """How large all of them together may be; beyond, the oldest go."""
 
-Reason = Literal["reset", "deleted"]
+Reason = Literal["reset", "deleted", ""]
+"""What a file's name ends with; "" = nothing, as that of a session that goes on: it is kept for ever."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -53,12 +54,14 @@ class Archives:
         stamp = iso(now_ms).replace(":", "-")
         try:
             _make(directory)
-            path = _free(os.path.join(directory, f"{_word(entry.session_id)}.jsonl.{reason}.{stamp}"))
+            name = f"{_word(entry.session_id)}.jsonl" + (f".{reason}.{stamp}" if reason else "")
+            path = _free(os.path.join(directory, name))
             size = _write(path, self._lines(connection, found))
         except OSError as error:
             connection.report(f"The transcript of session {entry.key} can not be archived, so it stays: {error}")
             raise GatewayError("storage_unavailable", "The transcript can not be archived, so it stays.") from None
-        connection.run(connection.statements.add_archive, path=path, archived_at_ms=now_ms, size=size)
+        if reason:
+            connection.run(connection.statements.add_archive, path=path, archived_at_ms=now_ms, size=size)
         return (path,)
 
     def prune(self, connection: Connection, now_ms: int) -> None:

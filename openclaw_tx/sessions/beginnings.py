@@ -72,14 +72,14 @@ class Beginnings:
         entries.add(connection, entry)
         return entry
 
-    def delete(self, connection: Connection, key: str, keep_transcript: bool, now_ms: int) -> Removed | None:
+    def delete(self, connection: Connection, key: str, delete_transcript: bool, now_ms: int) -> Removed | None:
         """See L{openclaw_tx.interfaces.Sessions.delete}."""
         found = entries.find(connection, key)
         if found is None:
             return None
         archived: tuple[str, ...] = ()
-        if keep_transcript and self._archives is not None:
-            archived = self._archives.keep(connection, found, "deleted", now_ms)
+        if self._archives is not None:
+            archived = self._archives.keep(connection, found, "deleted" if delete_transcript else "", now_ms)
         entries.remove(connection, found.entry.session_id)
         return Removed(session_id=found.entry.session_id, archived=archived)
 

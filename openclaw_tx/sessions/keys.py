@@ -20,7 +20,10 @@ MAIN_AGENT = "main"
 MAIN = "main"
 """The rest of an agent's main key; C{session.mainKey} is not honoured (decision D19)."""
 
-SENTINELS = frozenset({"global", "unknown"})
+GLOBAL = "global"
+"""The one session of all conversations that name none, where C{session.scope} is global."""
+
+SENTINELS = frozenset({GLOBAL, "unknown"})
 """Keys that belong to no agent and stay as they are."""
 
 RESERVED = ("subagent:", "cron:", "acp:")
@@ -60,6 +63,14 @@ def agent_of(key: str) -> str:
 def main_key(agent_id: str, prefix: str = "") -> str:
     """The key of an agent's main session; a client whose sessions have a prefix has a main session of its own."""
     return f"agent:{agent_id}:{prefix}{MAIN}"
+
+
+def in_scope(key: str, agent_id: str, scope: str) -> str:
+    """A whole key, or C{global} in place of an agent's main one where all of them are one conversation.
+
+    @param scope: C{session.scope}. Clients whose sessions have a prefix keep a main session of their own.
+    """
+    return GLOBAL if scope == "global" and key == main_key(agent_id) else key
 
 
 def canonical_key(key: str, agent_id: str, *, fold_case: bool = True, prefix: str = "") -> str:

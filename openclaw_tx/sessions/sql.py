@@ -211,11 +211,11 @@ class SqlSessions:
         """See L{openclaw_tx.interfaces.Sessions.count}."""
         return await self._jobs.submit(lambda connection: entries.count(connection, agent_id), writes=False)
 
-    async def delete(self, key: str, *, keep_transcript: bool = True) -> Removed | None:
+    async def delete(self, key: str, *, delete_transcript: bool = True) -> Removed | None:
         """See L{openclaw_tx.interfaces.Sessions.delete}."""
         now_ms = self._now_ms()
         return await self._jobs.submit(
-            lambda connection: self._beginnings.delete(connection, key, keep_transcript, now_ms)
+            lambda connection: self._beginnings.delete(connection, key, delete_transcript, now_ms)
         )
 
     async def patch(

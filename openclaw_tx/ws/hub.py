@@ -13,11 +13,12 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from openclaw_tx.auth.actions import may
 from openclaw_tx.auth.sight import run_target
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Run, RunEngine
-from openclaw_tx.values import Entry, RunEnded
+from openclaw_tx.values import Entry, RunEnded, Target
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.render import Rendered, RunRenderer
@@ -104,6 +105,13 @@ class Hub:
         for connection in list(self._connections.values()):
             connection.event(body)
             connection.close(1012, "service restart")
+
+    def publish(self, event: str, payload: Any, target: Target) -> None:
+        """Tell everybody who may watch runs of C{target} something that is no run's event."""
+        body = event_body(event, encode(payload))
+        for connection in list(self._connections.values()):
+            if may(connection.principal, "runs.events", target):
+                connection.event(body)
 
     def _rest(self) -> None:
         """Nobody is connected: hold nothing, do nothing."""

@@ -236,11 +236,14 @@ class DeleteTests(Case):
         self.assertIn(f"{removed.session_id}.jsonl.deleted.", self.files()[0])
         self.assertEqual(self.archived(), [["one", "re one"]])
 
-    def test_not_kept(self) -> None:
-        """Unless that is not wanted."""
+    def test_transcript_is_not_to_be_deleted(self) -> None:
+        """Then the file has the name of a session that goes on, and stays for ever."""
         self.turn("one")
-        self.assertEqual(self.do(self.store.delete(KEY, keep_transcript=False)).archived, ())
-        self.assertEqual(self.files(), [])
+        removed = self.do(self.store.delete(KEY, delete_transcript=False))
+        self.assertEqual(self.files(), [f"main/sessions/{removed.session_id}.jsonl"])
+        self.stores.now += 100 * KEEP_MS
+        self.do(self.store.prune(self.now_ms))
+        self.assertEqual(self.archived(), [["one", "re one"]])
 
     def test_can_not_be_kept(self) -> None:
         """Then it is not deleted."""

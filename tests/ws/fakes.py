@@ -29,6 +29,8 @@ from openclaw_tx.values import (
     RunStarted,
     RunStatus,
     SessionEntry,
+    SessionFilter,
+    SessionPage,
     StoredRun,
     TextDelta,
 )
@@ -81,6 +83,11 @@ class Sessions:
             if agent_id in (None, entry.agent_id) and (search in entry.key or search in entry.session_id)
         ]
         return sorted(found, key=lambda entry: -entry.updated_at_ms)[:limit]
+
+    async def select(self, wanted: SessionFilter, *, limit: int = 100, offset: int = 0) -> SessionPage:
+        found = await self.list(agent_id=wanted.agent_id or None, limit=1000, search=wanted.search)
+        found = [entry for entry in found if entry.key not in wanted.hidden]
+        return SessionPage(entries=tuple(found[offset : offset + limit]), total=len(found))
 
     async def count(self, agent_id: str | None = None) -> int:
         self._check()

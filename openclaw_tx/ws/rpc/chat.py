@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -13,10 +13,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.auth.sight import run_target, sees_run
+from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Run, RunEngine, Sessions
+from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
-    AssistantMessage,
+    CompactionMessage,
     ImagePart,
     Message,
     Principal,
@@ -82,12 +84,14 @@ class ChatMethods:
         sessions: Sessions,
         authorise: Authoriser,
         clock: IReactorTime,
+        settings: Callable[[], Config] = Config,
     ) -> None:
         self._engine = engine
         self._agents = agents
         self._sessions = sessions
         self._authorise = authorise
         self._clock = clock
+        self._settings = settings
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -114,6 +118,8 @@ class ChatMethods:
         before = await self._before(call, asked)
         if before:
             return {"runId": params.idempotency_key, "status": before}
+        entry = await self._sessions.get(place.session_key)
+        check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
         parts = images("chat.send", params.attachments)
         request = RunRequest(
             run_id=params.idempotency_key,
@@ -208,7 +214,8 @@ class ChatMethods:
         return answer
 
     def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
-        return seat(method, self._agents, principal, agent_id, session_key, "")
+        scope = self._settings().session.scope
+        return seat(method, self._agents, principal, agent_id, session_key, "", scope)
 
 
 def _clean(text: str) -> str:
@@ -248,7 +255,13 @@ def message_row(message: Message) -> dict[str, Any]:
             "isError": message.is_error,
             "timestamp": message.timestamp_ms,
         }
-    assert isinstance(message, AssistantMessage)
+    if isinstance(message, CompactionMessage):
+        return {
+            "role": "system",
+            "content": [{"type": "text", "text": "Compaction"}],
+            "timestamp": message.timestamp_ms,
+            "__openclaw": {"kind": "compaction"},
+        }
     content: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
     content += [
         {"type": "toolCall", "id": call.id, "name": call.name, "arguments": call.arguments}
