@@ -12,6 +12,7 @@ from openclaw_tx.cli.health import health
 from openclaw_tx.cli.keys import keys
 from openclaw_tx.cli.models import models
 from openclaw_tx.cli.place import Place
+from openclaw_tx.cli.sessions import sessions
 from openclaw_tx.cli.setup import setup
 from openclaw_tx.cli.token import token
 
@@ -35,7 +36,7 @@ def main(
         context.color = False
 
 
-for verb in (setup, agent, health, models, config, keys, token):
+for verb in (setup, agent, sessions, health, models, config, keys, token):
     main.add_command(verb)
 
 __all__ = ["main"]

@@ -50,13 +50,13 @@ class Archives:
         if not found.position:
             return ()
         entry = found.entry
-        directory = os.path.join(self._directory, _word(entry.agent_id), "sessions")
+        directory = os.path.join(self._directory, word(entry.agent_id), "sessions")
         stamp = iso(now_ms).replace(":", "-")
         try:
-            _make(directory)
-            name = f"{_word(entry.session_id)}.jsonl" + (f".{reason}.{stamp}" if reason else "")
+            make_directory(directory)
+            name = f"{word(entry.session_id)}.jsonl" + (f".{reason}.{stamp}" if reason else "")
             path = _free(os.path.join(directory, name))
-            size = _write(path, self._lines(connection, found))
+            size = write_whole(path, self._lines(connection, found))
         except OSError as error:
             connection.report(f"The transcript of session {entry.key} can not be archived, so it stays: {error}")
             raise GatewayError("storage_unavailable", "The transcript can not be archived, so it stays.") from None
@@ -90,15 +90,15 @@ class Archives:
             yield writer.message(read[0]) if read else writer.custom("unreadable", body)
 
 
-def _word(text: str) -> str:
+def word(text: str) -> str:
     """A name as a part of a path; ids of imported sessions may be anything."""
     return _UNSAFE.sub("_", text)[:128] or "_"
 
 
-def _make(directory: str) -> None:
+def make_directory(directory: str) -> None:
     """Make a directory and those above it that are missing, for the owner only."""
     if not os.path.isdir(directory):
-        _make(os.path.dirname(directory))
+        make_directory(os.path.dirname(directory))
         with suppress(FileExistsError):
             os.mkdir(directory, 0o700)
 
@@ -111,7 +111,7 @@ def _free(path: str) -> str:
     return name
 
 
-def _write(path: str, lines: Iterator[bytes]) -> int:
+def write_whole(path: str, lines: Iterator[bytes]) -> int:
     """Write a file whole or not at all.
 
     @return: its size in bytes.
@@ -139,4 +139,4 @@ def _write(path: str, lines: Iterator[bytes]) -> int:
     return size
 
 
-__all__ = ["KEEP_MS", "MAX_BYTES", "Archives", "Reason"]
+__all__ = ["KEEP_MS", "MAX_BYTES", "Archives", "Reason", "make_directory", "word", "write_whole"]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from twisted.internet.defer import CancelledError
 
-from openclaw_tx.sessions import entries, reading, run_events
+from openclaw_tx.sessions import entries, reading, run_events, transfer
 from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
@@ -263,6 +263,31 @@ class SqlSessions:
     async def spawned(self, key: str) -> Sequence[SessionEntry]:
         """See L{openclaw_tx.interfaces.Sessions.spawned}."""
         return await self._jobs.submit(lambda connection: entries.spawned(connection, key), writes=False)
+
+    async def put(
+        self, entry: SessionEntry, messages: Sequence[Message], *, replace: bool = False, dry_run: bool = False
+    ) -> transfer.Outcome:
+        """Put a whole session in, for imports: see L{transfer.put}.
+
+        @raise UnicodeEncodeError: a text holds half a surrogate pair.
+        """
+        given, now_ms = transfer.package(entry, messages), self._now_ms()
+        return await self._jobs.submit(
+            lambda connection: transfer.put(
+                connection, self._beginnings, given, replace=replace, dry_run=dry_run, now_ms=now_ms
+            ),
+            writes=not dry_run,
+        )
+
+    async def keys(self, agent_id: str = "", after: str = "") -> Sequence[str]:
+        """Keys of sessions in their order, some of them: those that sort behind C{after}; "" as agent = of all."""
+        return await self._jobs.submit(
+            lambda connection: [found.entry.key for found in entries.pages(connection, agent_id, after)], writes=False
+        )
+
+    async def whole(self, key: str) -> tuple[SessionEntry, Sequence[Message]] | None:
+        """A session with its whole transcript, however long that is."""
+        return await self._jobs.submit(lambda connection: transfer.whole(connection, key), writes=False)
 
     async def close(self) -> None:
         """See L{openclaw_tx.interfaces.Sessions.close}."""

@@ -21,6 +21,7 @@ from openclaw_tx.values import (
     Message,
     RunResult,
     SessionEntry,
+    SessionFilter,
     SessionSettings,
     StoredRun,
     TextPart,
@@ -397,6 +398,55 @@ class SessionStoreContract:
         ):
             self.assertEqual(len(self.do(self.store.list(search=search))), found, search)
             self.assertEqual(len(self.do(self.store.list(search=search, agent_id="main"))), found, search)
+
+    def selected(self, limit: int = 100, offset: int = 0, **wanted: Any) -> tuple[list[str], int]:
+        """Keys and number of the sessions that a filter lets through."""
+        page = self.do(self.store.select(SessionFilter(**wanted), limit=limit, offset=offset))
+        return [entry.key for entry in page.entries], page.total
+
+    def test_select(self) -> None:
+        """Each condition alone and all together; the number is of all that fit."""
+        for number, key in enumerate(("agent:main:a", "agent:main:b", "agent:beta:c", "global", "unknown")):
+            self.turn(f"r{number}", key, 2_000_000 + number, said=f"Question {number}")
+        settings = SessionSettings(spawned_by="agent:main:a")
+        self.patched("agent:main:b", label="Work", settings=settings)
+        whole = ["unknown", "global", "agent:beta:c", "agent:main:b", "agent:main:a"]
+        session_id = self.do(self.store.get("agent:main:a")).session_id
+        cases: list[tuple[dict[str, Any], list[str]]] = [
+            ({}, whole),
+            ({"hidden": ("unknown",)}, whole[1:]),
+            ({"hidden": ("unknown", "global")}, whole[2:]),
+            ({"label": "Work"}, ["agent:main:b"]),
+            ({"label": "work"}, []),
+            ({"spawned_by": "agent:main:a"}, ["agent:main:b"]),
+            ({"since_ms": 2_000_003}, whole[:2]),
+            ({"search": "question 2"}, ["agent:beta:c"]),
+            ({"search": session_id}, ["agent:main:a"]),
+            ({"search": session_id[:-1] + "_"}, []),
+            ({"label": "Work", "search": "wor", "spawned_by": "agent:main:a", "since_ms": 1}, ["agent:main:b"]),
+        ]
+        for wanted, found in cases:
+            self.assertEqual(self.selected(**wanted), (found, len(found)), wanted)
+        self.assertEqual(self.selected(limit=2, offset=1), (whole[1:3], 5))
+        self.assertEqual(self.selected(limit=2, offset=9), ([], 5))
+        self.assertEqual(self.selected(limit=-1, offset=-1), ([], 5))
+
+    def test_titles(self) -> None:
+        """What was first said stays the title, the preview is what was said last; a reset forgets both."""
+        self.turn("r1", said="first question")
+        self.turn("r2", said="second")
+        entry = self.do(self.store.get(KEY))
+        self.assertEqual((entry.title, entry.preview), ("first question", "answer r2"))
+        entry = self.do(self.store.reset(KEY))
+        self.assertEqual((entry.title, entry.preview), ("", ""))
+
+    def test_what_started_a_run_is_remembered(self) -> None:
+        """In the ledger, also of one that was only noted."""
+        for run_id in ("r1", "r2"):
+            run = replace(live(run_id, "agent:main:openai:x"), trigger="cron", channel="cli")
+            self.do(self.store.begin(run, [user("a")]) if run_id == "r1" else self.store.checkpoint([run], []))
+            stored = self.do(self.store.get_run(run_id))
+            self.assertEqual((stored.trigger, stored.channel), ("cron", "cli"))
 
     # -- deleting
 
