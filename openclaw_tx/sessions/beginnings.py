@@ -30,15 +30,17 @@ class Beginnings:
         self._new_id = new_id
         self._archives = archives
 
-    def renew(self, connection: Connection, found: Found, now_ms: int) -> None:
+    def renew(self, connection: Connection, found: Found, now_ms: int) -> Found:
         """Begin a conversation anew by itself: not under a run that is at work, and only when the old one is kept.
 
         Neither keeps the new run from its turn; it then belongs to the old conversation, and the next one tries again.
+
+        @return: where the new run belongs.
         """
-        if entries.is_busy(connection, found.entry.session_id):
-            return
-        with suppress(GatewayError):  # The archive has reported it.
-            self._begin_anew(connection, found, now_ms)
+        if not entries.is_busy(connection, found.entry.session_id):
+            with suppress(GatewayError):  # The archive has reported it.
+                return Found(self._begin_anew(connection, found, now_ms), 0)
+        return found
 
     def reset(self, connection: Connection, key: str, now_ms: int) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.reset}.

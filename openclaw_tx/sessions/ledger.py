@@ -83,9 +83,11 @@ class Ledger:
             self._replace(connection, run_of(known), known[4])
         before = entries.find(connection, run.session_key)
         rules.admit(before.entry if before is not None else None, run)
+        found = before
         if before is not None and rules.begins_anew(before.entry, run, now_ms):
-            self._beginnings.renew(connection, before, now_ms)
-        found = self._session(connection, run)
+            found = self._beginnings.renew(connection, before, now_ms)
+        if found is None:
+            found = self._session(connection, run)
         history = reading.context(connection, found)
         added = unheld(reading.held(connection, found, messages, history), messages)
         columns = run_columns(run, session_id=found.entry.session_id, owner=self._owners.me, pending=added)

@@ -37,13 +37,16 @@ class MainTests(SynchronousTestCase):
     """Help, version, global options."""
 
     def test_help(self) -> None:
-        """Every verb has help that starts with a sentence, and so has every option."""
+        """Every verb has help that starts with a sentence, and so has every option; it speaks of every argument."""
         self.assertEqual(CliRunner().invoke(main, ["--help"]).exit_code, 0)
         for words, command in commands(main).items():
             result = CliRunner().invoke(main, [*words.split(), "--help"])
             self.assertEqual(result.exit_code, 0, words)
             self.assertRegex(command.help or "", r"^[A-Z][^\n]*[.\n]", words)
             for option in command.params:
+                if isinstance(option, click.Argument):
+                    self.assertIn(str(option.name).upper(), command.help or "", words)
+                    continue
                 self.assertTrue(isinstance(option, click.Option) and option.help, f"{words} {option.name}")
 
     def test_version(self) -> None:
@@ -93,6 +96,7 @@ class MainTests(SynchronousTestCase):
         for words, command in commands(main).items():
             self.assertIn(f"openclaw-tx {words}", page)
             for option in command.params:
-                self.assertIn(option.opts[-1], page, words)
+                shown = str(option.name).upper() if isinstance(option, click.Argument) else option.opts[-1]
+                self.assertIn(shown, page, words)
         for option in main.params:
             self.assertIn(option.opts[-1], page)
