@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from twisted.logger import Logger
 
 from openclaw_tx.agents.registry import ConfiguredAgents
+from openclaw_tx.agents.repositories import Repositories
+from openclaw_tx.agents.seeding import Seeding
 from openclaw_tx.auth.actions import authorise, granted
 from openclaw_tx.auth.methods import GatewayAuthenticator
 from openclaw_tx.auth.quotas import Quotas
@@ -48,6 +51,8 @@ class Materials(NamedTuple):
     in_thread: InThread
     new_id: Callable[[], str]
     randomness: Callable[[], float]
+    log_file: Callable[[], Path | None]
+    """The log file of the moment; None = there is none."""
 
 
 class House(NamedTuple):
@@ -56,6 +61,7 @@ class House(NamedTuple):
     tally: Tally
     models: ModelRegistry
     agents: ConfiguredAgents
+    repositories: Repositories
     sessions: SqlSessions
     tools: ToolBox
     events: SystemEventQueue
@@ -87,7 +93,9 @@ def build(given: Materials, log: Logger) -> House:
         given.models,
         on_call=tally.provider_calls.add,
     )
-    agents = ConfiguredAgents(settings, settings.state_dir, settings.environment, models.default_ref)
+    repositories = Repositories(reactor, reactor, lambda: settings.environment)
+    seeding = Seeding(str(settings.state_dir), repositories.create)
+    agents = ConfiguredAgents(settings, settings.state_dir, settings.environment, models.default_ref, seeding.prepare)
     sessions = build_sessions(
         settings().session.store,
         str(settings.state_dir),
@@ -128,6 +136,8 @@ def build(given: Materials, log: Logger) -> House:
             authorise,
             granted,
             guard.is_local_direct,
+            given.in_thread,
+            given.log_file,
         ),
         settings,
         reactor,
@@ -139,6 +149,7 @@ def build(given: Materials, log: Logger) -> House:
         tally=tally,
         models=models,
         agents=agents,
+        repositories=repositories,
         sessions=sessions,
         tools=tools,
         events=events,

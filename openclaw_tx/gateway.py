@@ -28,7 +28,7 @@ from openclaw_tx.runs.engine import RunListener
 from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
 from openclaw_tx.tally import LagMeter
-from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, RunResult
+from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, PromptReport, RunResult
 from openclaw_tx.web.metrics import Sources
 from openclaw_tx.web.root import Root, WebRooms
 from openclaw_tx.web.site import GatewaySite
@@ -69,6 +69,7 @@ class Gateway(MultiService):
         access_log: bool = False,
         new_id: Callable[[], str] = lambda: str(uuid4()),
         randomness: Callable[[], float] = random.random,
+        log_file: Callable[[], Path | None] = lambda: None,
     ) -> None:
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
@@ -84,6 +85,7 @@ class Gateway(MultiService):
         @param access_log: log each HTTP request, whatever the configuration says.
         @param new_id: makes UUIDs.
         @param randomness: numbers in [0, 1) that spread retries.
+        @param log_file: where the process's log is read for clients (L{openclaw_tx.log_file}); None = there is none.
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
@@ -109,6 +111,7 @@ class Gateway(MultiService):
                 in_thread=self._in_thread,
                 new_id=new_id,
                 randomness=randomness,
+                log_file=log_file,
             ),
             self._log,
         )
@@ -225,6 +228,31 @@ class Gateway(MultiService):
         """The models that can be used."""
         return self._house.models.catalog()
 
+    def preview_prompt(self, agent_id: str | None = None, *, model: str = "") -> tuple[str, PromptReport]:
+        """The system prompt that an agent would get now, and what it is made of. Nothing is run, nothing written.
+
+        @param agent_id: whose; None = the default agent's.
+        @param model: ref of the model that it would be for; "" = the agent's own.
+        @raise GatewayError: C{invalid_request}: there is no such agent; C{model_not_found}.
+        """
+        house = self._house
+        request = local_request(
+            house.agents,
+            "",
+            agent_id=agent_id,
+            session_key=None,
+            user=None,
+            run_id=None,
+            now_ms=0,
+            new_id=self._new_id,
+        )
+        agent = house.agents.get(request.agent_id)
+        if agent is None:
+            raise GatewayError("invalid_request", f"Unknown agent {agent_id!r}.", param="agent_id")
+        info = house.models.info(model or agent.models[0])
+        tools = [tool.spec for tool in house.tools.allowed(agent, info.ref)]
+        return house.agents.preview(agent, request, info, tools)
+
     # -- web.health.Lifecycle
 
     @property
@@ -271,6 +299,7 @@ class Gateway(MultiService):
             site.cut()
 
     def _add_services(self) -> None:
+        self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
         checkpoints = TimerService(  # type: ignore[no-untyped-call]
             CHECKPOINT_SECONDS, lambda: spawn(self.engine.checkpoint(), self._log, "checkpoint")

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
+from twisted.application.service import Service as TwistedService
 from twisted.internet.defer import Deferred
-from twisted.logger import ILogObserver, Logger, textFileLogObserver
+from twisted.logger import ILogObserver, Logger, globalLogPublisher, textFileLogObserver
 from twisted.python import usage
 from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from openclaw_tx.config.load import Loaded
     from openclaw_tx.gateway import Gateway
     from openclaw_tx.interfaces import Run
+    from openclaw_tx.log_file import DayLog
 
 SHOWN_MODELS = 8
 """Models named in the line that the start logs."""
@@ -129,7 +131,10 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     if loaded.config.gateway.mode == "remote":
         raise ConfigError([("gateway.mode", "is remote: this configuration is for clients of another gateway")])
     number = port(loaded.config, loaded.environment, options["port"])
-    gateway = Gateway(reactor, loaded, access_log=bool(options["verbose"]))
+    file = log_file(loaded, reactor)
+    gateway = Gateway(
+        reactor, loaded, access_log=bool(options["verbose"]), log_file=lambda: file.path if file is not None else None
+    )
     site = gateway.site()
     if options["verbose"]:
         gateway.subscribe(lambda run, entries: log_end(log, run, entries[-1]))
@@ -147,6 +152,8 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
             raise ConfigError([(f"--endpoint {description}", str(error))]) from None
     ConfigWatcher(gateway.settings, loader, reactor).setServiceParent(top)
     gateway.setServiceParent(top)
+    if file is not None:
+        FileLogging(file, lambda: gateway.settings.loaded).setServiceParent(top)
     return top
 
 
@@ -202,6 +209,36 @@ def log_observer(
         if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # as twistd does
             signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(stream.rotate))
     return Sieve((json_observer if as_json else textFileLogObserver)(stream), settings)
+
+
+def log_file(loaded: Loaded, reactor: Any) -> DayLog | None:
+    """The gateway's own log file; None when C{logging.file} says off."""
+    from openclaw_tx.log_file import DayLog, pattern
+
+    logging = loaded.config.logging
+    where = pattern(logging.file, loaded.state_dir)
+    return DayLog(where, lambda: logging.max_file_bytes, reactor.seconds) if where is not None else None
+
+
+class FileLogging(TwistedService):
+    """Has what the process logs written to a file too, from start to stop; without secrets."""
+
+    def __init__(self, file: DayLog, settings: Callable[[], Loaded]) -> None:
+        from openclaw_tx.logs import Sieve
+
+        self._file = file
+        self._observer = Sieve(file, settings)
+
+    def startService(self) -> None:
+        """Begin to write."""
+        super().startService()
+        globalLogPublisher.addObserver(self._observer)
+
+    def stopService(self) -> None:
+        """Write no more."""
+        super().stopService()
+        globalLogPublisher.removeObserver(self._observer)
+        self._file.close()
 
 
 def summary(gateway: Gateway) -> str:

@@ -20,6 +20,7 @@ FLOORS: dict[str, int] = {
     "config": 0,
     "tally": 0,
     "logs": 0,
+    "log_file": 0,
     "_version": 0,
     "agents": 1,
     "models": 1,
@@ -41,7 +42,7 @@ FLOORS: dict[str, int] = {
 }
 """Room -> floor. Rooms on one floor never import each other, but for the ground in the order of L{GROUND}."""
 
-GROUND = ["_version", "errors", "values", "interfaces", "deferreds", "wire", "config", "tally", "logs"]
+GROUND = ["_version", "errors", "values", "interfaces", "deferreds", "wire", "config", "tally", "logs", "log_file"]
 """Ground-floor rooms may import those before them."""
 
 DOORS: dict[str, set[str]] = {

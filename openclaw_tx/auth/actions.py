@@ -51,6 +51,7 @@ def sufficient(scope: str) -> tuple[str, ...]:
 ACTIONS: Mapping[str, Action] = {
     "connect": Action(None, "Open a WebSocket session."),
     "health": Action(None, "Ask whether the gateway is well."),
+    "logs.tail": Action(READ, "Read the gateway's log file; not for keys with bounds."),
     "status": Action(READ, "See what the gateway is doing."),
     "metrics.read": Action(READ, "Read the metrics."),
     "models.list": Action(READ, "List models and agents as models."),

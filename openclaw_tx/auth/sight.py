@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from openclaw_tx.auth.actions import may
 from openclaw_tx.interfaces import Agents, Run
-from openclaw_tx.values import Agent, ModelInfo, Principal, RunRequest, SessionEntry, Target, ToolSpec
+from openclaw_tx.values import Agent, ModelInfo, Principal, PromptReport, RunRequest, SessionEntry, Target, ToolSpec
 
 
 class AgentsInSight:
@@ -45,6 +45,12 @@ class AgentsInSight:
     def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
         """As it is."""
         return self._agents.system_prompt(agent, request, model, tools)
+
+    def prompt_report(
+        self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
+    ) -> PromptReport:
+        """As it is."""
+        return self._agents.prompt_report(agent, request, model, tools)
 
 
 def agents_for(agents: Agents, principal: Principal) -> Agents:

@@ -114,7 +114,7 @@ KEYS: dict[str, str] = {
     "session": "dmScope groupScope identityLinks mainKey maintenance threadBindings parentForkMaxTokens typingMode "
     "typingIntervalSeconds",
     "session.sendPolicy.rules[].match": "rawKeyPrefix",
-    "logging": "file maxFileBytes consoleLevel redactSensitive redactPatterns",
+    "logging": "consoleLevel redactSensitive redactPatterns",
 }
 """Path of an object in our sections (C{[]} = each item, C{*} = each value) -> its keys that are not used here."""
 

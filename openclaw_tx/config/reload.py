@@ -42,6 +42,7 @@ EFFECTS: dict[str, Effect] = {
     "hooks": "hot",
     "logging": "hot",
     "logging.consoleStyle": "restart",
+    "logging.file": "restart",
 }
 """Path -> what a change below it needs; the longest path that fits decides."""
 

@@ -82,6 +82,11 @@ class LoggingSection(Section, frozen=True):
     """json = one JSON object a line, for everything the process logs; compact is pretty. Takes effect at the start."""
     access_log: bool = False
     """One line for each HTTP request."""
+    file: str = ""
+    """Log file of JSON lines beside what the runner writes, for `logs.tail`; {date} in it is the day, kept for a week.
+    Empty = logs/openclaw-{date}.log in the state directory; off = none. Takes effect at the start."""
+    max_file_bytes: Annotated[int, Meta(ge=65_536)] = 50 * 1024 * 1024
+    """Size at which the file is put aside, in place of the one put aside before."""
 
 
 class EnvSection(Section, frozen=True):

@@ -166,8 +166,8 @@ class SessionTools(Section, frozen=True):
     """C{tools.sessions}."""
 
     visibility: Literal["self", "tree", "agent", "all"] = "agent"
-    """Sessions that the session tools see: its own, that and those it spawned, its agent's, or every agent's that
-    agentToAgent lets it reach."""
+    """Sessions of its own agent that the session tools see: its own, that and those it spawned, or all (which agent and
+    all mean alike). Those of other agents are a matter of agentToAgent."""
 
 
 class SubagentTools(Section, frozen=True):

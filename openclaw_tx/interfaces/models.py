@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from openclaw_tx.values import Agent, Embeddings, ModelEvent, ModelInfo, ModelReply, ModelRequest, RunRequest, ToolSpec
+from openclaw_tx.values import (
+    Agent,
+    Embeddings,
+    ModelEvent,
+    ModelInfo,
+    ModelReply,
+    ModelRequest,
+    PromptReport,
+    RunRequest,
+    ToolSpec,
+)
 
 OnEvents = Callable[[Sequence[ModelEvent]], None]
 """Takes the events that one read from the provider brought, in order."""
@@ -23,7 +33,14 @@ class Agents(Protocol):
     def get(self, agent_id: str) -> Agent | None: ...
 
     def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
-        """The system prompt of a run (spec 3.3). Cached by content; reads workspace files at most once a change."""
+        """The system prompt of a run (spec 3.3). Cached by content; reads workspace files at most once a change. The
+        first prompt of an agent makes its workspace."""
+
+    def prompt_report(
+        self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
+    ) -> PromptReport:
+        """What the prompt is made of that L{system_prompt} gave last for the same arguments, or would give; writes
+        nothing."""
 
 
 class Models(Protocol):

@@ -160,6 +160,9 @@ class Engine:
         if lane.startswith("session:"):
             return 1
         defaults = self._settings().agents.defaults
+        if lane == "nested":
+            # A run of another lane waits for each of these.
+            return 4 * defaults.max_concurrent
         return defaults.subagents.max_concurrent if lane == "subagent" else defaults.max_concurrent
 
     def _admissible(self, request: RunRequest) -> Agent:

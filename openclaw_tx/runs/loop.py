@@ -155,6 +155,7 @@ class AgentLoop:
         forced = request.tool_choice.mode in ("required", "named")
         specs = (*(tool.spec for tool in own.values()), *offered)
         system = self._agents.system_prompt(self._agent, request, info, specs)
+        self._run.prompt_report = self._agents.prompt_report(self._agent, request, info, specs)
         showing: Showing = "none" if forced else "all"
         if self._format is not None:
             holds = self._providers_hold(refs)

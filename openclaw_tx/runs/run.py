@@ -21,6 +21,7 @@ from openclaw_tx.values import (
     FinishReason,
     MessageEnded,
     Principal,
+    PromptReport,
     RunEnded,
     RunEvent,
     RunRequest,
@@ -95,6 +96,8 @@ class AgentRun:
         self.usage = Usage()
         self.provider = ""
         self.model = ""
+        self.prompt_report: PromptReport | None = None
+        """What the system prompt is made of, once there is one."""
         self.effects = False
         """True once a tool has run: a blind retry would run it again."""
         self.keeper = keeper
@@ -156,6 +159,7 @@ class AgentRun:
             queued_at_ms=self.queued_at_ms,
             started_at_ms=self.started_at_ms,
             last_seq=self.journal.last_seq,
+            prompt_report=self.prompt_report,
         )
 
     # -- for the surfaces
@@ -260,6 +264,7 @@ class AgentRun:
             queued_at_ms=self.queued_at_ms,
             started_at_ms=self.started_at_ms,
             ended_at_ms=_now_ms(self._clock),
+            prompt_report=self.prompt_report,
         )
 
     def finish(self, result: RunResult) -> None:

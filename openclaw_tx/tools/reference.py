@@ -9,10 +9,21 @@ from typing import Any
 from openclaw_tx.tools import policy
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.session_status import SessionStatus
+from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
+from openclaw_tx.tools.builtin.sessions_list import SessionsList
+from openclaw_tx.tools.builtin.sessions_send import SessionsSend
+from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
 from openclaw_tx.tools.schema import parameters_of
 from openclaw_tx.tools.typed import TypedTool
 
-BUILTIN: tuple[type[TypedTool[Any]], ...] = (SessionStatus, AgentsList)
+BUILTIN: tuple[type[TypedTool[Any]], ...] = (
+    SessionsList,
+    SessionsHistory,
+    SessionsSend,
+    SessionsSpawn,
+    SessionStatus,
+    AgentsList,
+)
 """Every built-in tool there is, in the order of the table."""
 
 INTRODUCTION = """\

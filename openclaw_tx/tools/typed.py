@@ -53,9 +53,10 @@ class TypedTool(Generic[P]):
         raise NotImplementedError
 
 
-def json_result(details: Any) -> ToolResult:
+def json_result(details: Any, *, is_error: bool = False) -> ToolResult:
     """A result whose text is C{details} as readable JSON (spec 7.1)."""
-    return ToolResult(text=msgspec.json.format(msgspec.json.encode(details), indent=2).decode(), details=details)
+    text = msgspec.json.format(msgspec.json.encode(details), indent=2).decode()
+    return ToolResult(text=text, details=details, is_error=is_error)
 
 
 __all__ = ["Parameters", "TypedTool", "json_result"]

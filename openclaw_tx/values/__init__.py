@@ -25,6 +25,14 @@ from openclaw_tx.values.conversation import (
 )
 from openclaw_tx.values.fetching import Fetched, FetchLimits
 from openclaw_tx.values.models import Agent, Embeddings, ModelInfo, ModelReply, ModelRequest, Sampling
+from openclaw_tx.values.prompts import (
+    FileState,
+    PromptFile,
+    PromptReport,
+    PromptSection,
+    PromptSkill,
+    PromptTool,
+)
 from openclaw_tx.values.runs import (
     ApprovalRequested,
     ApprovalResolved,
@@ -70,6 +78,7 @@ __all__ = [
     "Entry",
     "FetchLimits",
     "Fetched",
+    "FileState",
     "FinishReason",
     "ImagePart",
     "KeptEvents",
@@ -82,7 +91,12 @@ __all__ = [
     "ModelRequest",
     "Part",
     "Principal",
+    "PromptFile",
     "PromptMode",
+    "PromptReport",
+    "PromptSection",
+    "PromptSkill",
+    "PromptTool",
     "ReasoningDelta",
     "Removed",
     "RunEnded",

@@ -24,6 +24,9 @@ class Agent(Value, frozen=True):
     """What happens to a run when its client hangs up, as L{openclaw_tx.runs.attendance} reads it; "" = nobody said."""
     reasoning_content: bool = False
     """Clients of the chat endpoint may see its thinking."""
+    skill_directories: tuple[str, ...] = ()
+    """Absolute paths of the directories that its skills are in, the first to name a skill first; they need not exist.
+    Its tools may read what is below them."""
 
 
 class ModelInfo(Value, frozen=True):

@@ -8,6 +8,7 @@ from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.values.approvals import Approval, Decision
 from openclaw_tx.values.conversation import FinishReason, Message, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
 from openclaw_tx.values.models import Sampling
+from openclaw_tx.values.prompts import PromptReport
 from openclaw_tx.values.value import Value
 
 Trigger = Literal["user", "heartbeat", "cron", "hook", "agent", "subagent", "announce", "memory"]
@@ -89,6 +90,8 @@ class RunResult(Value, frozen=True, omit_defaults=True):
     queued_at_ms: int = 0
     started_at_ms: int = 0
     ended_at_ms: int = 0
+    prompt_report: PromptReport | None = None
+    """What its system prompt was made of; None = it got none."""
 
     @property
     def text(self) -> str:
@@ -121,6 +124,8 @@ class RunState(Value, frozen=True, omit_defaults=True):
     ended_at_ms: int = 0
     last_seq: int = 0
     """Number of its newest event; 0 = it has none, or they were not looked up."""
+    prompt_report: PromptReport | None = None
+    """What its system prompt is made of; None = it has none yet."""
 
     @property
     def ended(self) -> bool:
@@ -149,6 +154,7 @@ class RunState(Value, frozen=True, omit_defaults=True):
             started_at_ms=result.started_at_ms,
             ended_at_ms=result.ended_at_ms,
             last_seq=last_seq,
+            prompt_report=result.prompt_report,
         )
 
 

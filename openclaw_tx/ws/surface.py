@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.config.schema import Config
+from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Agents, Authenticator, Authoriser, Models, Peer, RunEngine, Sessions
 from openclaw_tx.tally import Tally
 from openclaw_tx.ws.channel import ChannelFactory
@@ -23,6 +25,7 @@ from openclaw_tx.ws.rpc.agent import AgentMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
+from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.timers import Timers
@@ -39,6 +42,9 @@ class Rooms(NamedTuple):
     authorise: Authoriser
     granted: Granted
     is_local_direct: Callable[[Peer], bool]
+    in_thread: InThread
+    log_file: Callable[[], Path | None]
+    """The log file of the moment; None = there is none."""
 
 
 class WebSocketSurface:
@@ -92,6 +98,7 @@ class WebSocketSurface:
                 SessionChanges(engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id).methods(),
                 AgentMethods(engine, agents, models, sessions, authorise, clock, settings).methods(),
                 ChatMethods(engine, agents, sessions, authorise, clock, settings).methods(),
+                LogMethods(rooms.log_file, rooms.in_thread).methods(),
             ],
             authorise,
         )

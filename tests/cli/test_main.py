@@ -37,17 +37,15 @@ class MainTests(SynchronousTestCase):
     """Help, version, global options."""
 
     def test_help(self) -> None:
-        """Every verb has help that starts with a sentence, and so has every option; it speaks of every argument."""
+        """Every verb has help that starts with a sentence and speaks of its arguments; every option has some, too."""
         self.assertEqual(CliRunner().invoke(main, ["--help"]).exit_code, 0)
         for words, command in commands(main).items():
             result = CliRunner().invoke(main, [*words.split(), "--help"])
             self.assertEqual(result.exit_code, 0, words)
             self.assertRegex(command.help or "", r"^[A-Z][^\n]*[.\n]", words)
             for option in command.params:
-                if isinstance(option, click.Argument):
-                    self.assertIn(str(option.name).upper(), command.help or "", words)
-                    continue
-                self.assertTrue(isinstance(option, click.Option) and option.help, f"{words} {option.name}")
+                said = option.help if isinstance(option, click.Option) else (option.name or "").upper() in command.help
+                self.assertTrue(said, f"{words} {option.name}")
 
     def test_version(self) -> None:
         """The version of the package."""

@@ -25,6 +25,7 @@ from openclaw_tx.values import (
     ModelReply,
     ModelRequest,
     Principal,
+    PromptReport,
     RunRequest,
     SessionEntry,
     StoredRun,
@@ -33,6 +34,7 @@ from openclaw_tx.values import (
     ToolSpec,
     UserMessage,
 )
+from tests.support.fakes import no_report
 
 OWNER = Principal(id="shared-secret", method="token", scopes=frozenset({"operator.admin"}))
 
@@ -71,6 +73,12 @@ class MemoryAgents:
     def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
         """Names what went in, so that a test can see it."""
         return f"You are {agent.id}. {request.extra_system}".strip()
+
+    def prompt_report(
+        self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
+    ) -> PromptReport:
+        """Next to nothing."""
+        return no_report(agent, request, model)
 
 
 class OneModel:

@@ -24,6 +24,7 @@ from openclaw_tx.values import (
     ModelReply,
     ModelRequest,
     Principal,
+    PromptReport,
     RunEnded,
     RunEvent,
     RunRequest,
@@ -39,6 +40,20 @@ from openclaw_tx.values import (
 OWNER = Principal(id="shared-secret", method="token", scopes=frozenset({"operator.admin"}))
 ANSWERED = ModelAnswered(provider="scripted", model="model", round=1)
 USAGE = Usage(prompt_tokens=11, completion_tokens=7)
+
+
+def no_report(agent: Agent, request: RunRequest, model: ModelInfo) -> PromptReport:
+    """The report of a prompt that nothing is known of."""
+    return PromptReport(
+        mode=request.prompt_mode,
+        model=model.ref,
+        context_window=model.context_window,
+        workspace=agent.workspace,
+        file_limit=0,
+        total_limit=0,
+        chars=0,
+        sections=(),
+    )
 
 
 class ScriptedRun:
@@ -224,6 +239,12 @@ class FixedAgents:
     def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
         """None."""
         return ""
+
+    def prompt_report(
+        self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
+    ) -> PromptReport:
+        """Next to nothing."""
+        return no_report(agent, request, model)
 
 
 class FixedModels:

@@ -20,16 +20,16 @@ class AgentsListTests(SynchronousTestCase):
         """The agents in sight, in order, and who is answering."""
         config = msgspec.convert({"agents": {"list": [{"id": "main"}, {"id": "b", "name": "Bea"}]}}, Config)
         self.assertEqual(
-            result_of(self, AgentsList().call({}, Context(config=config))).details,
+            result_of(self, AgentsList(lambda: config).call({}, Context(config=config))).details,
             {
                 "requester": "main",
                 "agents": [
-                    {"id": "main", "name": "main", "default": True},
-                    {"id": "b", "name": "Bea", "default": False},
+                    {"id": "main", "name": "main", "default": True, "spawn": True},
+                    {"id": "b", "name": "Bea", "default": False, "spawn": False},
                 ],
             },
         )
-        self.assertEqual(len(result_of(self, AgentsList().call({}, Context())).details["agents"]), 1)
+        self.assertEqual(len(result_of(self, AgentsList(Config).call({}, Context())).details["agents"]), 1)
 
     def test_default_in_sight(self) -> None:
         """To a key that may not use the configured default its first agent is the default; others are not named."""
@@ -37,6 +37,6 @@ class AgentsListTests(SynchronousTestCase):
         context = Context(config=config)
         context.agents = AgentsInSight(context.agents, ["c"])
         self.assertEqual(
-            result_of(self, AgentsList().call({}, context)).details["agents"],
-            [{"id": "c", "name": "c", "default": True}],
+            result_of(self, AgentsList(Config).call({}, context)).details["agents"],
+            [{"id": "c", "name": "c", "default": True, "spawn": False}],
         )

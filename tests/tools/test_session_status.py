@@ -15,6 +15,7 @@ from openclaw_tx.interfaces import Sessions
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.values import SessionEntry, ToolResult, Usage
+from tests.support.fakes import FixedModels
 from tests.tools.doubles import Context, FoundSessions, result_of
 
 
@@ -36,7 +37,7 @@ class SessionStatusTests(SynchronousTestCase):
     def status(self, *entries: SessionEntry, key: str = "") -> ToolResult:
         """The card."""
         config = msgspec.convert({"agents": {"defaults": {"userTimezone": self.zone}}}, Config)
-        tool = SessionStatus(lambda: config, cast(Sessions, FoundSessions(*entries)))
+        tool = SessionStatus(lambda: config, cast(Sessions, FoundSessions(*entries)), FixedModels())
         return result_of(self, tool.call({"sessionKey": key} if key else {}, self.context))
 
     def test_own_session(self) -> None:
@@ -105,8 +106,8 @@ class SessionStatusTests(SynchronousTestCase):
         self.zone = ""
         self.assertIn("Time: ", self.status().text)
 
-    def test_model_is_refused(self) -> None:
-        """The model override of OpenClaw is not offered, and asking for it says what is."""
-        tool = SessionStatus(Config, cast(Sessions, FoundSessions()))
-        error = self.assertRaises(ValueError, decode_arguments, tool, '{"model": "x"}')
-        self.assertEqual(str(error), '"model" is not a parameter (there are: sessionKey).')
+    def test_unknown_parameter(self) -> None:
+        """What is no parameter is refused with those that are."""
+        tool = SessionStatus(Config, cast(Sessions, FoundSessions()), FixedModels())
+        error = self.assertRaises(ValueError, decode_arguments, tool, '{"modle": "x"}')
+        self.assertEqual(str(error), '"modle" is not a parameter (there are: sessionKey, model).')

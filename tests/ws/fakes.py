@@ -237,6 +237,8 @@ class Authenticator:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.secret = TOKEN
+        self.prefix = ""
+        """Session prefix of whoever is let in."""
         self.mode: Any = "token"
         self.delay = 0.0
         self.locked: float | None = None
@@ -256,7 +258,12 @@ class Authenticator:
             what: Any = f"AUTH_{self.mode.upper()}_{'MISSING' if missing else 'MISMATCH'}"
             raise unauthorized(what)
         return Principal(
-            id="shared-secret", method=self.mode, scopes=OPERATOR_SCOPES, ip=peer.address, credential=self.secret
+            id="shared-secret",
+            method=self.mode,
+            scopes=OPERATOR_SCOPES,
+            ip=peer.address,
+            credential=self.secret,
+            session_prefix=self.prefix,
         )
 
     def is_valid(self, principal: Principal) -> bool:

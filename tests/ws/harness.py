@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from twisted.web.server import Site
 
 from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise, granted
 from openclaw_tx.config.schema import Config
+from openclaw_tx.deferreds import in_reactor_thread
 from openclaw_tx.ws.hello import Place
 from openclaw_tx.ws.surface import Rooms, WebSocketSurface
 from tests.ws.fakes import TOKEN, Agents, Authenticator, Engine, Models, Sessions
@@ -153,6 +155,7 @@ class House:
         self.sessions = Sessions()
         self.authenticator = Authenticator(self.clock)
         self.config = Config()
+        self.log_file: Path | None = None
         numbers = count(1)
         self.ids: list[str] = []
         """Ids to give out first."""
@@ -166,6 +169,8 @@ class House:
                 authorise=authorise,
                 granted=granted,
                 is_local_direct=self.authenticator.is_local_direct,
+                in_thread=in_reactor_thread,
+                log_file=lambda: self.log_file,
             ),
             lambda: self.config,
             self.clock,

@@ -9,8 +9,14 @@ from typing import Any, NamedTuple
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.session_status import SessionStatus
+from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
+from openclaw_tx.tools.builtin.sessions_list import SessionsList
+from openclaw_tx.tools.builtin.sessions_send import SessionsSend
+from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
+from openclaw_tx.tools.session_sight import SessionSight
 
 
 class ToolParts(NamedTuple):
@@ -35,7 +41,16 @@ class ToolParts(NamedTuple):
 
 def builtin_tools(parts: ToolParts) -> list[Tool]:
     """Every built-in tool, in the order of the documentation."""
-    return [SessionStatus(parts.settings, parts.sessions), AgentsList()]
+    sight = SessionSight(parts.settings, parts.sessions)
+    background = Background(parts.engine, parts.new_id, parts.reactor.seconds)
+    return [
+        SessionsList(sight, parts.sessions, parts.models),
+        SessionsHistory(sight, parts.sessions),
+        SessionsSend(sight, background, parts.settings),
+        SessionsSpawn(parts.settings, parts.sessions, parts.models, parts.events, background, parts.new_id),
+        SessionStatus(parts.settings, parts.sessions, parts.models),
+        AgentsList(parts.settings),
+    ]
 
 
 __all__ = ["ToolParts", "builtin_tools"]

@@ -1,9 +1,6 @@
 # -*- test-case-name: tests.tools.test_session_status -*-
-"""C{session_status}: what the agent is running on, what it has used, and what time it is (spec 7.1).
-
-OpenClaw's C{model} parameter, which overrides a session's model, is not offered: sessions cannot be changed by a model
-here, and what is not in the schema is refused with the list of what is.
-"""
+"""C{session_status}: what the agent is running on, what it has used, and what time it is (spec 7.1); with C{model},
+the model that the session goes on with."""
 
 from __future__ import annotations
 
@@ -13,9 +10,12 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from openclaw_tx.config.schema import Config
-from openclaw_tx.interfaces import Sessions, ToolContext
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Models, Sessions, ToolContext
+from openclaw_tx.tools.session_sight import canonical
 from openclaw_tx.tools.typed import Parameters, TypedTool
 from openclaw_tx.values import SessionEntry, ToolResult, Usage
 
@@ -25,6 +25,13 @@ class SessionStatusParameters(Parameters, frozen=True):
 
     session_key: Annotated[
         str, Meta(max_length=512, description="Session to show; leave out for the one you are in.")
+    ] = ""
+    model: Annotated[
+        str,
+        Meta(
+            max_length=256,
+            description="Go on with this model from the next message, provider/model; default = the agent's own.",
+        ),
     ] = ""
 
 
@@ -38,14 +45,16 @@ class SessionStatus(TypedTool[SessionStatusParameters]):
     )
     parameters = SessionStatusParameters
 
-    def __init__(self, settings: Callable[[], Config], sessions: Sessions) -> None:
+    def __init__(self, settings: Callable[[], Config], sessions: Sessions, models: Models) -> None:
         """
         @param settings: gives the configuration of the moment, for the user's time zone.
         @param sessions: where sessions are looked up.
+        @param models: those that a session may go on with.
         """
         super().__init__()
         self._settings = settings
         self._sessions = sessions
+        self._models = models
 
     async def run(self, parameters: SessionStatusParameters, context: ToolContext) -> ToolResult:
         """The status card; C{details} holds the same as an object."""
@@ -56,6 +65,13 @@ class SessionStatus(TypedTool[SessionStatusParameters]):
         entry = await self._sessions.get(key) if context.sees_session(key) else None
         if entry is None and not own:
             return ToolResult(text=f"There is no session {key}.", is_error=True)
+        if parameters.model:
+            try:
+                entry = await self._go_on_with(parameters.model, key)
+            except GatewayError as error:
+                return ToolResult(text=error.info.message, is_error=True)
+            if entry is None:
+                return ToolResult(text=f"Session {key} is not kept: its model can not be set.", is_error=True)
         details = {
             "agentId": context.agent.id,
             "agentName": context.agent.name,
@@ -66,14 +82,22 @@ class SessionStatus(TypedTool[SessionStatusParameters]):
         }
         return ToolResult(text=card(details), details=details)
 
+    async def _go_on_with(self, model: str, key: str) -> SessionEntry | None:
+        """Set the session's model.
 
-def canonical(key: str, context: ToolContext) -> str:
-    """The full session key for what a model may write (spec 4.1): blank = its own, C{main}, a bare name, or a full
-    key."""
-    text = key.strip().lower()
-    if not text or text == context.session_key.lower():
-        return context.session_key
-    return text if text.startswith("agent:") else f"agent:{context.agent.id}:{text}"
+        @raise GatewayError: C{model_not_found}: it may not be used.
+        """
+        info = None if model.strip().lower() == "default" else self._models.info(model)
+
+        def change(entry: SessionEntry) -> SessionEntry:
+            settings = replace(
+                entry.settings,
+                provider_override=info.provider if info is not None else "",
+                model_override=info.id if info is not None else "",
+            )
+            return replace(entry, settings=settings)
+
+        return await self._sessions.patch(key, change)
 
 
 def _session(entry: SessionEntry) -> dict[str, Any]:
@@ -82,6 +106,7 @@ def _session(entry: SessionEntry) -> dict[str, Any]:
         "stored": True,
         "sessionId": entry.session_id,
         "model": model,
+        **({"modelOverride": entry.settings.model_ref} if entry.settings.model_ref else {}),
         "inputTokens": entry.input_tokens,
         "outputTokens": entry.output_tokens,
         "totalTokens": entry.total_tokens,
@@ -124,6 +149,8 @@ def card(details: dict[str, Any]) -> str:
         f"Session: {details['sessionKey']}" + ("" if details["stored"] else " (not stored)"),
         f"Model: {details.get('model') or 'none yet'}",
     ]
+    if details.get("modelOverride"):
+        lines.append(f"Model from the next message on: {details['modelOverride']}")
     if details.get("runUsage"):
         lines.append(
             "This run: " + ", ".join(f"{count} {name}" for name, count in details["runUsage"].items()) + " tokens"

@@ -183,7 +183,7 @@ class ChatMethods:
         runs = [
             run
             for run in self._engine.live()
-            if run.request.session_key == place.session_key and sees_run(call.principal, run)
+            if place.session_key in (run.request.session_key, run.request.spawned_by) and sees_run(call.principal, run)
         ]
         return await self._abort(call, runs, reason)
 

@@ -8,6 +8,7 @@ from typing import Any
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.interfaces import Run
 from openclaw_tx.values import RunResult, StoredRun, Usage
+from openclaw_tx.wire.prompt_report import system_prompt_report
 from openclaw_tx.ws.methods import Declined
 
 NO_ERROR = ErrorInfo(code="run_failed", message="the run failed")
@@ -38,6 +39,15 @@ def _result(result: RunResult) -> dict[str, Any]:
         "aborted": result.status == "aborted",
         "stopReason": result.finish_reason,
     }
+    if result.prompt_report is not None:
+        meta["systemPromptReport"] = system_prompt_report(
+            result.prompt_report,
+            generated_at_ms=result.started_at_ms,
+            session_id=result.session_id,
+            session_key=result.session_key,
+            provider=result.provider,
+            model=result.model,
+        )
     return {"payloads": [{"text": text, "mediaUrl": None} for text in result.payloads], "meta": meta}
 
 

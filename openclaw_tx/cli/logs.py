@@ -1,0 +1,97 @@
+# -*- test-case-name: tests.cli.test_logs -*-
+"""C{openclaw-tx logs}: the end of a gateway's log, and what is added to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from openclaw_tx.cli.place import Place, here
+from openclaw_tx.cli.remote import remote_options
+
+
+@click.command()
+@click.option("--follow", "-f", is_flag=True, help="Go on with what is added, until interrupted.")
+@click.option("--limit", type=click.IntRange(1, 5000), default=200, show_default=True, help="Lines to begin with.")
+@click.option(
+    "--interval", type=click.IntRange(100), default=1000, show_default=True, metavar="MS", help="Pause between looks."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@click.option("--plain", is_flag=True, help="Print the lines as they are in the file.")
+@click.option(
+    "--timeout", type=click.IntRange(1), default=10_000, show_default=True, metavar="MS", help="Longest wait."
+)
+@remote_options
+@here
+def logs(
+    place: Place,
+    follow: bool,
+    limit: int,
+    interval: int,
+    as_json: bool,
+    plain: bool,
+    timeout: int,
+    url: str | None,
+    token: str | None,
+    password: str | None,
+) -> None:
+    """Print the end of the gateway's log."""
+    from openclaw_tx.cli import reactor
+    from openclaw_tx.cli.client import connect, endpoint_of
+    from openclaw_tx.cli.target import resolve
+    from openclaw_tx.deferreds import sleep
+
+    loaded = place.load()
+    target = resolve(loaded.config, loaded.environment, url, token, password)
+
+    async def ask(running: Any) -> None:
+        client = await connect(target, endpoint_of(target, running), running, timeout=timeout / 1000)
+        try:
+            found = await client.call("logs.tail", {"limit": limit}, timeout / 1000)
+            if as_json:
+                click.echo(_json({"type": "meta", **{key: found[key] for key in ("file", "cursor", "size")}}))
+            while True:
+                if found.get("truncated") and not as_json:
+                    click.echo("(earlier lines are left out)", err=True)
+                for line in found["lines"]:
+                    click.echo(line if plain else shown(line, as_json))
+                if not follow:
+                    return
+                await sleep(running, interval / 1000)
+                more = {"cursor": found["cursor"], "limit": 5000}
+                found = await client.call("logs.tail", more, timeout / 1000)
+        finally:
+            await client.close()
+
+    reactor.run(ask)
+
+
+def shown(line: str, as_json: bool) -> str:
+    """A line of the file for the terminal, or as the object that OpenClaw's C{logs --json} prints."""
+    import json
+
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        return _json({"type": "raw", "raw": line}) if as_json else line
+    time, level = str(record.get("time", "")), str(record.get("level", ""))
+    subsystem, message = str(record.get("namespace", "")), str(record.get("message", ""))
+    if as_json:
+        fields = {"time": time, "level": level, "subsystem": subsystem, "message": message}
+        return _json({"type": "log", **fields, "raw": line})
+    head = " ".join(part for part in (time, level.upper().ljust(5), subsystem) if part.strip())
+    error = record.get("error")
+    trace = f"\n{error['traceback']}" if isinstance(error, dict) and isinstance(error.get("traceback"), str) else ""
+    return f"{head} {message}{trace}"
+
+
+def _json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+__all__ = ["logs", "shown"]

@@ -1,0 +1,119 @@
+# -*- test-case-name: tests.tools.test_session_sight -*-
+"""Which sessions the session tools may touch, and how a model may name one (spec 4.1, 7.1).
+
+Three bounds, all of which hold: what whoever asks may know of (L{ToolContext.sees_session}); within the agent
+C{tools.sessions.visibility}; beyond it C{tools.agentToAgent}. To a tool there are no other sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from openclaw_tx.config.schema import Config
+from openclaw_tx.config.schema_tools import AgentToAgent
+from openclaw_tx.interfaces import Sessions, ToolContext
+from openclaw_tx.tools.policy import wildcard
+from openclaw_tx.values import SessionEntry
+
+Kind = Literal["main", "group", "cron", "hook", "node", "subagent", "other"]
+
+SEARCHED = 1000
+"""Sessions of an agent that a listing looks at."""
+
+
+def canonical(key: str, context: ToolContext) -> str:
+    """The full session key for what a model may write: blank = its own, C{main}, a bare name, or a full key."""
+    text = key.strip().lower()
+    if not text or text == context.session_key.lower():
+        return context.session_key
+    return text if text.startswith("agent:") else f"agent:{context.agent.id}:{text}"
+
+
+def agent_of(key: str) -> str:
+    """The agent of a full key; "" for one that names none."""
+    parts = key.split(":", 2)
+    return parts[1].lower() if len(parts) == 3 and parts[0] == "agent" else ""
+
+
+def kind_of(key: str) -> Kind:
+    """What a session is for, read off its key."""
+    rest = key.split(":", 2)[-1].lower()
+    if rest == "main":
+        return "main"
+    if ":group:" in rest or ":channel:" in rest:
+        return "group"
+    named: tuple[tuple[str, Kind], ...] = (
+        ("cron:", "cron"),
+        ("hook:", "hook"),
+        ("node-", "node"),
+        ("subagent:", "subagent"),
+    )
+    return next((kind for prefix, kind in named if rest.startswith(prefix)), "other")
+
+
+def reaches(rules: AgentToAgent, one: str, other: str) -> bool:
+    """Whether two agents may reach each other."""
+    if one == other:
+        return True
+    return rules.enabled and all(
+        not rules.allow or any(wildcard(entry.strip().lower()).fullmatch(name) for entry in rules.allow)
+        for name in (one, other)
+    )
+
+
+class SessionSight:
+    """The bounds, asked at each call."""
+
+    def __init__(self, settings: Callable[[], Config], sessions: Sessions) -> None:
+        """
+        @param settings: gives the configuration of the moment.
+        """
+        self._settings = settings
+        self._sessions = sessions
+
+    async def find(self, key: str, context: ToolContext) -> SessionEntry | None:
+        """The session of a full key; None when there is none that this call may see."""
+        if not context.sees_session(key) or not self.may_name(key, context):
+            return None
+        entry = await self._sessions.get(key)
+        return entry if entry is not None and self._within(entry, context) else None
+
+    async def labelled(self, label: str, agent_id: str, context: ToolContext) -> SessionEntry | None:
+        """The session of a label, likewise.
+
+        @param agent_id: whose; "" = the agent's own.
+        """
+        entry = await self._sessions.by_label(label, agent_id or context.agent.id)
+        return await self.find(entry.key, context) if entry is not None else None
+
+    async def all(self, context: ToolContext) -> list[SessionEntry]:
+        """Every session in sight, newest first."""
+        rules = self._settings().tools.agent_to_agent
+        found: list[SessionEntry] = []
+        for agent in context.agents.all():
+            if reaches(rules, context.agent.id, agent.id):
+                found += await self._sessions.list(agent_id=agent.id, limit=SEARCHED)
+        seen = [entry for entry in found if context.sees_session(entry.key) and self._within(entry, context)]
+        return sorted(seen, key=lambda entry: entry.updated_at_ms, reverse=True)
+
+    def may_name(self, key: str, context: ToolContext) -> bool:
+        """Whether a session of this key could be in sight, there or not."""
+        owner = agent_of(key)
+        return context.agents.get(owner) is not None and reaches(
+            self._settings().tools.agent_to_agent, context.agent.id, owner
+        )
+
+    def _within(self, entry: SessionEntry, context: ToolContext) -> bool:
+        if entry.key == context.session_key:
+            return True
+        if entry.agent_id != context.agent.id:
+            # may_name and all() have asked agentToAgent.
+            return True
+        visibility = self._settings().tools.sessions.visibility
+        if visibility == "self":
+            return False
+        return visibility != "tree" or entry.settings.spawned_by == context.session_key
+
+
+__all__ = ["Kind", "SessionSight", "agent_of", "canonical", "kind_of", "reaches"]
