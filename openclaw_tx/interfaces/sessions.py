@@ -104,7 +104,8 @@ class Sessions(Protocol):
 
         @param change: a pure function; called in another thread. What it raises is raised here, and nothing changes.
         @param agent_id: make the session for this agent when there is none; "" = then None is given back.
-        @raise GatewayError: C{invalid_request}: another session of the agent has that label.
+        @raise GatewayError: C{invalid_request}: another session of the agent has that label. Those of sub-agents may
+            share one.
         """
 
     async def reset(self, key: str) -> SessionEntry | None:

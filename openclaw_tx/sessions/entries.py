@@ -101,7 +101,8 @@ def patch(
     if found is None:
         return None
     changed = change(found.entry)
-    if changed.label and changed.label != found.entry.label:
+    # Models name their sub-agents as they like.
+    if changed.label and changed.label != found.entry.label and not changed.settings.spawned_by:
         holder = by_label(connection, changed.label, found.entry.agent_id)
         if holder is not None and holder.key != key:
             raise GatewayError("invalid_request", f"label already in use: {changed.label}", param="label")

@@ -538,6 +538,9 @@ class SessionStoreContract:
         self.assertEqual(self.refusal(self.store.patch(other, label, agent_id="main")), "invalid_request")
         self.assertIsNone(self.do(self.store.get(other)))
         self.patched(beta, "beta", label="Work")
+        for child in ("agent:main:subagent:1", "agent:main:subagent:2"):
+            self.patched(child, label="Work", settings=SessionSettings(spawned_by=KEY))
+            self.patched(child, label="")
         self.patched(label="")
         self.patched(other, label="Work")
         self.assertEqual(self.do(self.store.by_label("Work", "main")).key, other)
