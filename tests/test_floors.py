@@ -49,7 +49,7 @@ DOORS: dict[str, set[str]] = {
     "autobahn": {"ws/channel.py", "cli/client.py", "testing"},
     "txaio": {"ws/channel.py", "testing"},
     "treq": {"models/http.py", "testing", "cli/local.py"},
-    "sqlalchemy": {"sessions/schema.py"},
+    "sqlalchemy": {"sessions/schema.py", "sessions/tables.py"},
     "sqlite3": {"sessions/worker.py", "sessions/migrations.py", "tools/memory_index.py"},
     "xllamacpp": {"models/child.py"},
     "pyjson5": {"config/json5.py"},

@@ -44,7 +44,11 @@ class MainTests(SynchronousTestCase):
             self.assertEqual(result.exit_code, 0, words)
             self.assertRegex(command.help or "", r"^[A-Z][^\n]*[.\n]", words)
             for option in command.params:
-                said = option.help if isinstance(option, click.Option) else option.human_readable_name in (command.help or "")
+                said = (
+                    option.help
+                    if isinstance(option, click.Option)
+                    else option.human_readable_name in (command.help or "")
+                )
                 self.assertTrue(said, f"{words} {option.name}")
 
     def test_version(self) -> None:
