@@ -42,6 +42,8 @@ from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
+from openclaw_tx.ws.rpc.session_changes import SessionChanges
+from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.timers import Timers
 
 
@@ -106,32 +108,39 @@ class WebSocketSurface:
         def trusts(principal: Principal, client_id: str, *, local_direct: bool) -> bool:
             return trusts_page(principal, client_id, settings().gateway.control_ui, local_direct=local_direct)
 
+        def scope() -> str:
+            return settings().session.scope
+
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
+        self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
         families = [
             HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
-            CatalogMethods(agents, models, sessions, clock).methods(),
-            AgentMethods(engine, agents, models, sessions, authorise, clock).methods(),
-            ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk).methods(),
+            CatalogMethods(agents, models, scope).methods(),
+            SessionMethods(agents, models, sessions, clock).methods(),
+            SessionChanges(
+                engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
+            ).methods(),
+            AgentMethods(engine, agents, models, sessions, authorise, clock, settings).methods(),
+            ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
         ]
+        rooms.desk.flow.subscribe(self.hub.notice)
         if rooms.approvals is not None:
-            approvals = ApprovalMethods(rooms.approvals, agents, authorise, clock, new_id)
-            families.append(approvals.methods())
+            families.append(ApprovalMethods(rooms.approvals, agents, authorise, clock, new_id).methods())
+            rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
         methods = Methods(families, authorise)
-        self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
-        rooms.desk.flow.subscribe(self.hub.notice)
-        if rooms.approvals is not None:
-            rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         desk = Desk(
             authenticator=rooms.authenticator,
             handshake=Handshake(
                 rooms.authenticator, rooms.granted, rooms.is_local_direct, rooms.devices, now_ms, trusts
             ),
             methods=methods,
-            hello=Hello(agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, place),
+            hello=Hello(
+                agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, place, scope
+            ),
             watch=self.hub,
             now_ms=now_ms,
             new_id=new_id,
