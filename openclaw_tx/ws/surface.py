@@ -44,6 +44,7 @@ from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
+from openclaw_tx.ws.rpc.startup import StartupMethods
 from openclaw_tx.ws.timers import Timers
 
 
@@ -114,15 +115,18 @@ class WebSocketSurface:
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
+        catalog = CatalogMethods(agents, models, scope)
+        chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings)
         families = [
             HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
-            CatalogMethods(agents, models, scope).methods(),
+            catalog.methods(),
             SessionMethods(agents, models, sessions, clock).methods(),
             SessionChanges(
                 engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
             ).methods(),
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings).methods(),
-            ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings).methods(),
+            chat.methods(),
+            StartupMethods(chat, catalog, engine, agents, models, sessions, settings).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
         ]
         rooms.desk.flow.subscribe(self.hub.notice)

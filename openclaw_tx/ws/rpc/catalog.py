@@ -27,6 +27,8 @@ class ModelsListParams(Params, frozen=True):
     """Only the models that this agent may use, its primary first."""
     view: Literal["default", "configured", "provider-config", "all"] = "default"
     """All views show the configured models: there is no other catalogue."""
+    session_key: NonEmpty | None = None
+    """The models are those of the agent; that a session has chosen one among them changes nothing."""
     include_provider_capabilities: bool = False
     prepared_only: bool = False
     refresh: bool = False

@@ -214,7 +214,7 @@ class ChatMethods:
 
     # -- chat.history
 
-    async def history(self, call: Call[HistoryParams]) -> Any:
+    async def history(self, call: Call[HistoryParams], max_bytes: int = MAX_HISTORY_BYTES) -> Any:
         """The newest messages, oldest first; an unknown session has none."""
         params = call.params
         place = self._seat("chat.history", call.principal, params.agent_id, params.session_key)
@@ -225,7 +225,7 @@ class ChatMethods:
         answer: dict[str, Any] = {"sessionKey": place.session_key}
         if entry is not None:
             answer["sessionId"] = entry.session_id
-        answer["messages"] = _fitting(messages)
+        answer["messages"] = _fitting(messages, min(max_bytes, MAX_HISTORY_BYTES))
         answer["thinkingLevel"] = "off"
         return answer
 
@@ -245,10 +245,9 @@ def _clean(text: str) -> str:
     return "".join(char for char in text if char in "\n\r\t" or unicodedata.category(char) != "Cc")
 
 
-def _fitting(messages: Sequence[Message]) -> list[Any]:
-    """As many of the newest messages as fit."""
+def _fitting(messages: Sequence[Message], room: int) -> list[Any]:
+    """As many of the newest messages as fit into so many bytes."""
     kept: list[Any] = []
-    room = MAX_HISTORY_BYTES
     for message in reversed(messages):
         row = message_row(message)
         room -= len(encode(row))

@@ -1,0 +1,129 @@
+# -*- test-case-name: tests.ws.rpc.test_startup -*-
+"""What a chat window is told as it opens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.chat.commands import COMMANDS
+from openclaw_tx.testing import MemoryGateway, MemoryWebSocket
+
+KEY = "agent:main:x"
+
+
+class Case(SynchronousTestCase):
+    """A whole gateway and a client that may write."""
+
+    def setUp(self) -> None:
+        self.gateway = MemoryGateway()
+        self.addCleanup(self.gateway.close)
+        self.client = self.connect()
+
+    def connect(self, *scopes: str) -> MemoryWebSocket:
+        """A client with these scopes, or those to read and write."""
+        client = self.gateway.websocket()
+        client.connect(scopes or ("operator.read", "operator.write"), client=_PROGRAM)
+        return client
+
+    def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        """The payload of an answer."""
+        answer = self.client.request(method, params)
+        assert answer["ok"], answer
+        return dict(answer["payload"])
+
+    def startup(self, **params: Any) -> dict[str, Any]:
+        """The payload of C{chat.startup}."""
+        return self.ask("chat.startup", sessionKey=KEY, **params)
+
+    def talk(self, text: str, reply: str) -> None:
+        """A turn."""
+        self.gateway.model.say(reply)
+        self.ask("chat.send", sessionKey=KEY, message=text, idempotencyKey=text)
+        self.gateway.advance(0.2)
+
+
+_PROGRAM = {"id": "cli", "version": "1", "platform": "test", "mode": "cli"}
+
+
+class StartupTests(Case):
+    """C{chat.startup}."""
+
+    def test_new_session(self) -> None:
+        """There is a row for a session that is not there yet, with nothing in it."""
+        told = self.startup()
+        self.assertEqual(told["messages"], [])
+        self.assertEqual(
+            told["sessionInfo"],
+            {
+                "key": KEY,
+                "kind": "direct",
+                "agentId": "main",
+                "updatedAt": None,
+                "hasActiveRun": False,
+                "activeRunIds": [],
+            },
+        )
+        self.assertNotIn("inFlightRun", told)
+
+    def test_as_other_methods_tell(self) -> None:
+        """History, row, agents and models are those that other methods tell of."""
+        self.talk("hello", "hi")
+        told = self.startup()
+        self.assertEqual(told["messages"], self.ask("chat.history", sessionKey=KEY)["messages"])
+        self.assertEqual(len(told["messages"]), 2)
+        (row,) = self.ask("sessions.list")["sessions"]
+        self.assertEqual(told["sessionInfo"], {**row, "hasActiveRun": False, "activeRunIds": []})
+        self.assertEqual(told["agentsList"], self.ask("agents.list"))
+        metadata = self.ask("chat.metadata", agentId="main")
+        self.assertEqual(told["metadata"], metadata)
+        models = self.ask("models.list", agentId="main", view="configured", sessionKey=KEY)["models"]
+        self.assertEqual(metadata["models"], models)
+        self.assertTrue(models)
+
+    def test_max_bytes(self) -> None:
+        """The newest messages that fit."""
+        self.talk("a" * 100, "b" * 100)
+        self.assertEqual(len(self.startup(maxBytes=10_000)["messages"]), 2)
+        told = self.startup(maxBytes=450)
+        self.assertEqual([message["role"] for message in told["messages"]], ["assistant"])
+
+    def test_run_at_work(self) -> None:
+        """Who opens the window in mid-answer sees what was said, and what to abort."""
+        self.ask("chat.send", sessionKey=KEY, message="hello", idempotencyKey="r1")
+        self.gateway.model.calls[0].text("so ", "far")
+        told = self.startup()
+        self.assertEqual((told["sessionInfo"]["hasActiveRun"], told["sessionInfo"]["activeRunIds"]), (True, ["r1"]))
+        self.assertEqual((told["inFlightRun"]["runId"], told["inFlightRun"]["text"]), ("r1", "so far"))
+        other = self.ask("chat.startup", sessionKey="agent:main:other")
+        self.assertNotIn("inFlightRun", other)
+        self.gateway.model.calls[0].finish()
+        self.gateway.advance(0.2)
+        self.assertNotIn("inFlightRun", self.startup())
+
+    def test_reading_is_enough(self) -> None:
+        """It takes C{operator.read}, and no less."""
+        self.assertTrue(self.connect("operator.read").request("chat.startup", {"sessionKey": "x"})["ok"])
+        answer = self.connect("operator.approvals").request("chat.startup", {"sessionKey": "x"})
+        self.assertEqual(answer["error"]["message"], "missing scope: operator.read")
+
+    def test_unknown_agent(self) -> None:
+        """Refused."""
+        self.assertFalse(self.client.request("chat.startup", {"sessionKey": "agent:nope:x"})["ok"])
+
+
+class MetadataTests(Case):
+    """C{chat.metadata}."""
+
+    def test_commands(self) -> None:
+        """Every command, under each of its names."""
+        told = self.ask("chat.metadata")
+        self.assertEqual([row["name"] for row in told["commands"]], [spec.name for spec in COMMANDS])
+        self.assertEqual(told["commands"][0]["textAliases"], ["/help", "/h"])
+
+    def test_session(self) -> None:
+        """A session's agent decides."""
+        told = self.ask("chat.metadata", sessionKey="agent:beta:x")
+        self.assertEqual(told["models"], self.ask("models.list", agentId="beta")["models"])
+        self.assertFalse(self.client.request("chat.metadata", {"sessionKey": "agent:nope:x"})["ok"])
