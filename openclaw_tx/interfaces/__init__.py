@@ -9,7 +9,7 @@ from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.runs import Push, Run, RunEngine, RunTimes, SystemEvents
 from openclaw_tx.interfaces.sessions import Sessions, TurnStart
-from openclaw_tx.interfaces.tools import Approvals, ConcurrentTool, Fetcher, Tool, ToolContext, Tools
+from openclaw_tx.interfaces.tools import Approvals, ConcurrentTool, ConditionalTool, Fetcher, Tool, ToolContext, Tools
 
 __all__ = [
     "Agents",
@@ -17,6 +17,7 @@ __all__ = [
     "Authenticator",
     "Authoriser",
     "ConcurrentTool",
+    "ConditionalTool",
     "Embedder",
     "EmbeddingProvider",
     "Fetcher",
