@@ -33,7 +33,7 @@ class ApplyPatch(Section, frozen=True):
     enabled: bool = True
     """Offer it wherever `exec` is allowed, or it is itself."""
     workspace_only: bool = True
-    """Keep it within the workspace, whatever `tools.fs.workspaceOnly` says."""
+    """Keep it within the workspace even where `tools.fs.workspaceOnly` is false."""
     allow_models: list[str] = []
     """Models that are offered it, by ref or bare id; empty = all."""
 

@@ -9,10 +9,21 @@ from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.runs import Push, Run, RunEngine, RunTimes, SystemEvents
 from openclaw_tx.interfaces.sessions import Sessions, TurnStart
-from openclaw_tx.interfaces.tools import Approvals, ConcurrentTool, ConditionalTool, Fetcher, Tool, ToolContext, Tools
+from openclaw_tx.interfaces.tools import (
+    AliasedTool,
+    Approvals,
+    ConcurrentTool,
+    ConditionalTool,
+    Fetcher,
+    Tool,
+    ToolContext,
+    Tools,
+    ToolSource,
+)
 
 __all__ = [
     "Agents",
+    "AliasedTool",
     "Approvals",
     "Authenticator",
     "Authoriser",
@@ -34,6 +45,7 @@ __all__ = [
     "SystemEvents",
     "Tool",
     "ToolContext",
+    "ToolSource",
     "Tools",
     "TurnStart",
 ]

@@ -21,6 +21,17 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from openclaw_tx.config.schema import Config
+from openclaw_tx.tools.opening import (
+    DIRECTORY,
+    FileMissing,
+    FileRefused,
+    IsDirectory,
+    Spot,
+    open_directory,
+    open_regular,
+    shown,
+    told,
+)
 from openclaw_tx.values import Agent
 
 MAX_PATH = 4096
@@ -31,21 +42,6 @@ MAX_DEPTH = 100
 
 MAX_LINKS = 40
 """Symbolic links on the way, as many as Linux follows."""
-
-_OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
-_DIRECTORY = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-
-
-class FileRefused(Exception):
-    """A file can not be used as was asked; the text is for the model."""
-
-
-class FileMissing(FileRefused):
-    """There is no such file."""
-
-
-class IsDirectory(FileRefused):
-    """It is a directory."""
 
 
 class Stamp(NamedTuple):
@@ -71,16 +67,6 @@ class Found(NamedTuple):
     stamp: Stamp
     mode: int
     """Its permissions."""
-
-
-class Spot(NamedTuple):
-    """Where a path leads: an open directory and a name in it, which is no symbolic link or was none just now."""
-
-    handle: int
-    name: str
-    """C{.} = the directory itself."""
-    path: str
-    """The whole path, absolute and without links below the root."""
 
 
 class Files:
@@ -125,7 +111,7 @@ class Files:
         @raise FileRefused: it is none, or can not be read.
         """
         with told(path), self.spot(path) as spot:
-            handle = os.open(spot.name, os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=spot.handle)
+            handle = os.open(spot.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=spot.handle)
             try:
                 with os.scandir(handle) as found:
                     return sorted(_listed(entry) for entry in islice(found, limit))
@@ -138,7 +124,7 @@ class Files:
         @raise FileRefused: there is none, or it is out of bounds.
         """
         with told(path), self.spot(path) as spot:
-            os.close(_directory(spot.handle, spot.name))
+            os.close(open_directory(spot.handle, spot.name))
             return spot.path
 
     def locate(self, path: str) -> str:
@@ -191,7 +177,7 @@ class Files:
                 elif todo:
                     if len(names) == MAX_DEPTH:
                         raise FileRefused(f"{path} has too many directories in it.")
-                    handles.append(_directory(handles[-1], name, create))
+                    handles.append(open_directory(handles[-1], name, create))
                     names.append(name)
                 else:
                     return Spot(handles.pop(), name, self._absolute([*names, name]))
@@ -234,10 +220,10 @@ class Files:
     def _base(self, create: bool) -> int:
         """Opens where the walk begins. The way to the workspace is its owner's, links and all."""
         if not self.confined:
-            return os.open("/", _DIRECTORY)
+            return os.open("/", DIRECTORY)
         if create:
             os.makedirs(self.root, exist_ok=True)
-        return os.open(self.root, _DIRECTORY)
+        return os.open(self.root, DIRECTORY)
 
     def _absolute(self, names: list[str]) -> str:
         return os.path.join(self.root if self.confined else "/", *names)
@@ -261,53 +247,8 @@ def files_of(config: Config, agent: Agent, home: str) -> Files:
     return Files(agent.workspace, confined=config.tools.fs.workspace_only if own is None else own, home=home)
 
 
-def open_regular(spot: Spot, flags: int = os.O_RDONLY) -> int:
-    """Open a file, if it is a regular one; look before, since to open a device may do something.
-
-    @raise FileRefused: it is something else.
-    @raise OSError: it can not be opened.
-    """
-    _check_regular(os.stat(spot.name, dir_fd=spot.handle, follow_symlinks=False), spot)
-    handle = os.open(spot.name, flags | os.O_NONBLOCK | _OPEN, dir_fd=spot.handle)
-    try:
-        _check_regular(os.fstat(handle), spot)
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
-
-
-def _check_regular(status: os.stat_result, spot: Spot) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsDirectory(f"{shown(spot.path)} is a directory.")
-    if not stat.S_ISREG(status.st_mode):
-        raise FileRefused(f"{shown(spot.path)} is not a regular file.")
-
-
-def _directory(handle: int, name: str, create: bool = False) -> int:
-    """Open a directory that is no link.
-
-    @raise OSError: it is none.
-    """
-    try:
-        return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
-    except FileNotFoundError:
-        if not create:
-            raise
-    try:
-        os.mkdir(name, dir_fd=handle)
-    except FileExistsError:
-        pass  # somebody else was quicker
-    return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
-
-
 def _listed(entry: os.DirEntry[str]) -> str:
     return shown(entry.name) + ("/" if entry.is_dir(follow_symlinks=False) else "")
-
-
-def shown(path: str) -> str:
-    """A path as text; bytes that are no UTF-8 become question marks."""
-    return path.encode("utf-8", "replace").decode("utf-8")
 
 
 def _split(path: str) -> list[str]:
@@ -316,24 +257,6 @@ def _split(path: str) -> list[str]:
 
 def _outside(path: str) -> FileRefused:
     return FileRefused(f"{path} is outside of the workspace; only files in it can be used.")
-
-
-@contextmanager
-def told(path: str) -> Iterator[None]:
-    """Turn what the system says of C{path} into words for the model.
-
-    @raise FileRefused: for any OSError.
-    """
-    try:
-        yield
-    except FileNotFoundError:
-        raise FileMissing(f"There is no file {path}.") from None
-    except NotADirectoryError:
-        raise FileRefused(f"{path} is not a directory, or one of the names in it is none.") from None
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise FileRefused(f"{path} was exchanged for a symbolic link just now.") from None
-        raise FileRefused(f"{path} can not be used: {os.strerror(error.errno or 0)}.") from None
 
 
 __all__ = [

@@ -8,15 +8,23 @@ from typing import Any
 
 from openclaw_tx.tools import policy
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.apply_patch import ApplyPatch
+from openclaw_tx.tools.builtin.edit import Edit
+from openclaw_tx.tools.builtin.read import Read
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
 from openclaw_tx.tools.builtin.sessions_send import SessionsSend
 from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
+from openclaw_tx.tools.builtin.write import Write
 from openclaw_tx.tools.schema import parameters_of
 from openclaw_tx.tools.typed import TypedTool
 
 BUILTIN: tuple[type[TypedTool[Any]], ...] = (
+    Read,
+    Write,
+    Edit,
+    ApplyPatch,
     SessionsList,
     SessionsHistory,
     SessionsSend,
@@ -33,6 +41,27 @@ What an agent can do besides answering. This page is made from the code (`python
 
 | Tool | What it does | Parameters (`*` required) | Groups | Profiles |
 |---|---|---|---|---|
+"""
+
+FILES = """
+## Files
+
+`read`, `write`, `edit` and `apply_patch` work on the agent's workspace and nothing else. Relative paths are from there;
+absolute ones that lie within it do as well. `..`, `~` and symbolic links that lead out are refused, also when a link is
+put in place at the very moment; links that stay within are followed. Only regular files are opened: no pipes, no devices.
+
+| Setting | What it does |
+|---|---|
+| `tools.fs.workspaceOnly: false` | every file that the gateway's user may use, and `~` |
+| `agents.list[].tools.fs.workspaceOnly` | the same for one agent, either way |
+| `tools.exec.applyPatch.workspaceOnly` | keeps `apply_patch` within the workspace where the others are not |
+| `tools.exec.applyPatch.enabled`, `.allowModels` | whether `apply_patch` is offered, and to which models |
+
+A file is written beside its place and renamed into it, so nobody ever sees half of one; it keeps its permissions. A patch
+is applied as a whole or not at all. What somebody else has changed since it was read is not overwritten. Models may say
+`file_path`, `old_string` and `new_string` instead of `path`, `oldText` and `newText`.
+
+This keeps the file tools in, not the agent: with `exec` it can run programs that know no such bounds.
 """
 
 POLICY = """
@@ -83,7 +112,7 @@ def render() -> str:
     groups = "".join(
         f"| `{name}` | {', '.join(f'`{entry}`' for entry in names)} |\n" for name, names in policy.GROUPS.items()
     )
-    return INTRODUCTION + rows + POLICY + profiles + GROUPS + groups + PLUGINS + MISTAKES
+    return INTRODUCTION + rows + FILES + POLICY + profiles + GROUPS + groups + PLUGINS + MISTAKES
 
 
 def _row(tool: type[TypedTool[Any]]) -> str:

@@ -11,12 +11,16 @@ from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
 from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.apply_patch import ApplyPatch
+from openclaw_tx.tools.builtin.edit import Edit
+from openclaw_tx.tools.builtin.read import Read
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
 from openclaw_tx.tools.builtin.sessions_send import SessionsSend
 from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
 from openclaw_tx.tools.session_sight import SessionSight
+from openclaw_tx.tools.builtin.write import Write
 
 
 class ToolParts(NamedTuple):
@@ -43,7 +47,12 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
     """Every built-in tool, in the order of the documentation."""
     sight = SessionSight(parts.settings, parts.sessions)
     background = Background(parts.engine, parts.new_id, parts.reactor.seconds)
+    files = (parts.settings, parts.in_thread, parts.environment)
     return [
+        Read(*files),
+        Write(*files),
+        Edit(*files),
+        ApplyPatch(*files),
         SessionsList(sight, parts.sessions, parts.models),
         SessionsHistory(sight, parts.sessions),
         SessionsSend(sight, background, parts.settings),
