@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from openclaw_tx.auth.methods import GatewayAuthenticator
 from openclaw_tx.auth.quotas import Quotas
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
+from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool, ToolSource
 from openclaw_tx.models.factory import HttpProviderFactory
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
@@ -43,6 +43,8 @@ class Materials(NamedTuple):
     """The embedder's own providers, by id."""
     tools: Iterable[Tool]
     """The embedder's own tools."""
+    tool_sources: Sequence[ToolSource]
+    """Tools that come and go, the embedder's as well."""
     store: StoreParts | None
     fetcher: Fetcher | None
     in_thread: InThread
@@ -112,7 +114,7 @@ def build(given: Materials, log: Logger) -> House:
         environment=lambda: settings.environment,
         new_id=new_id,
     )
-    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools])
+    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools], given.tool_sources)
     engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments), settings, reactor, new_id)
     engine.subscribe(tally.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)

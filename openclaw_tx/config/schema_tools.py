@@ -222,7 +222,8 @@ class ToolsSection(ToolPolicy, frozen=True):
     sessions: SessionTools = field(default_factory=SessionTools)
     subagents: SubagentTools = field(default_factory=SubagentTools)
     plugins: bool = True
-    """Offer tools of installed packages that provide openclaw_tx.interfaces.IToolPlugin."""
+    """Offer tools of installed packages that provide openclaw_tx.interfaces.IToolPlugin (docs/tools.md). Takes effect
+    at the start of the program, and not where a gateway is embedded."""
 
 
 class AgentExec(Section, frozen=True):

@@ -19,8 +19,8 @@ from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
 from openclaw_tx.tools.builtin.sessions_send import SessionsSend
 from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
-from openclaw_tx.tools.session_sight import SessionSight
 from openclaw_tx.tools.builtin.write import Write
+from openclaw_tx.tools.session_sight import SessionSight
 
 
 class ToolParts(NamedTuple):
