@@ -17,7 +17,11 @@ from openclaw_tx.auth.quotas import Quotas
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool, ToolSource
+from openclaw_tx.mcp.factory import TransportFactory
+from openclaw_tx.mcp.http import Doors
+from openclaw_tx.mcp.servers import McpServers
 from openclaw_tx.models.factory import HttpProviderFactory
+from openclaw_tx.models.http import HttpDoor, HttpFailure
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms
@@ -29,8 +33,13 @@ from openclaw_tx.tools.builtin import ToolParts, builtin_tools
 from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
+from openclaw_tx.tools.untrusted import wrapped
 from openclaw_tx.ws import surface as ws
 from openclaw_tx.ws.hello import Place
+
+MCP_CONNECT_S = 30.0
+MCP_SILENCE_S = 600.0
+"""Seconds for a connection to an MCP server, and for the longest silence on one; its configuration may say less."""
 
 
 class Materials(NamedTuple):
@@ -62,6 +71,7 @@ class House(NamedTuple):
     agents: ConfiguredAgents
     sessions: SqlSessions
     tools: ToolBox
+    mcp: McpServers
     events: SystemEventQueue
     engine: Engine
     guard: GatewayAuthenticator
@@ -114,7 +124,11 @@ def build(given: Materials, log: Logger) -> House:
         environment=lambda: settings.environment,
         new_id=new_id,
     )
-    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools], given.tool_sources)
+    ways = TransportFactory(
+        reactor, Doors(_mcp_door(reactor), HttpFailure), str(settings.state_dir), lambda: settings.environment
+    )
+    mcp = McpServers(settings, ways, reactor, lambda text, source: wrapped(text, source, new_id))
+    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools], [*given.tool_sources, mcp])
     engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments), settings, reactor, new_id)
     engine.subscribe(tally.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
@@ -146,6 +160,7 @@ def build(given: Materials, log: Logger) -> House:
         agents=agents,
         sessions=sessions,
         tools=tools,
+        mcp=mcp,
         events=events,
         engine=engine,
         guard=guard,
@@ -155,6 +170,11 @@ def build(given: Materials, log: Logger) -> House:
         fetcher=fetcher,
         websockets=websockets,
     )
+
+
+def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:
+    """Opens the way to an MCP server: a connection pool of its own. Each request has a time limit besides."""
+    return lambda url: HttpDoor(reactor, reactor, url, connect_timeout_s=MCP_CONNECT_S, idle_timeout_s=MCP_SILENCE_S)
 
 
 __all__ = ["House", "Materials", "build"]

@@ -283,6 +283,7 @@ class Gateway(MultiService):
         )
         checkpoints.clock = self._reactor
         checkpoints.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
         tidying(self._house.sessions, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     # -- inside
@@ -292,4 +293,5 @@ class Gateway(MultiService):
 
     def _config_changed(self) -> None:
         self.engine.config_changed()
+        self._house.mcp.config_changed()
         self._house.websockets.config_changed()
