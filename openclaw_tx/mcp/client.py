@@ -26,7 +26,7 @@ from openclaw_tx.mcp.session import (
     Session,
     ToolsChanged,
 )
-from openclaw_tx.mcp.transport import Transport
+from openclaw_tx.mcp.transport import SessionEnded, Transport
 
 MAX_AT_WORK = 32
 """Requests that may wait for their answers."""
@@ -139,7 +139,7 @@ class Client:
             raise McpError(self.why or "the connection was closed.")
         waiting = self._waiting[number] = _Waiting(self._clock, timeout_s, on_progress)
         sending = Deferred.fromCoroutine(self._transport.send(data, lambda: waiting.done.called))
-        sending.addErrback(waiting.fail)
+        sending.addErrback(self._not_sent, number)
         try:
             return await waiting.done
         except (CancelledError, TimedOut) as error:
@@ -150,12 +150,21 @@ class Client:
             raise
         finally:
             waiting.stop()
-            del self._waiting[number]
+            self._waiting.pop(number, None)
+
+    def _not_sent(self, failure: Failure, number: int) -> None:
+        waiting = self._waiting.pop(number, None)
+        if failure.check(SessionEnded):  # type: ignore[no-untyped-call]
+            self._end(str(failure.value))  # before anybody tries again
+        if waiting is not None:
+            waiting.fail(failure)
 
     async def _tell(self, data: bytes) -> None:
         """Send a message that is not worth a failure."""
         try:
             await self._transport.send(data)
+        except SessionEnded as error:
+            self._end(str(error))
         except McpError as error:
             self._log.debug("MCP server {server}: {error}", server=self._name, error=str(error))
 

@@ -106,10 +106,24 @@ def _plain(name: str) -> str:
 def allowed(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
     """Those of a server's tools that C{mcp.servers.*.allow} lets through: by the server's own names, C{*} for any
     characters; no patterns = all."""
-    if not patterns:
-        return list(names)
-    wanted = [re.compile(".*".join(map(re.escape, re.split(r"\*+", pattern))), re.DOTALL) for pattern in patterns]
-    return [name for name in names if any(pattern.fullmatch(name) for pattern in wanted)]
+    return [name for name in names if not patterns or any(_matches(name, pattern) for pattern in patterns)]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Piece by piece; a regular expression could take for ever over many stars."""
+    first, *pieces = pattern.split("*")
+    if not pieces:
+        return name == pattern
+    last = pieces.pop()
+    if not name.startswith(first) or not name.endswith(last) or len(name) < len(first) + len(last):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for piece in pieces:
+        at = name.find(piece, at, end)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
 
 
 def tool_result(result: Mapping[str, Any]) -> ToolResult:

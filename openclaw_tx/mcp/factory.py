@@ -36,7 +36,7 @@ class TransportFactory:
             home = environment.get("HOME", "")
             program = Program(
                 [_expanded(entry.command, home), *entry.args],
-                os.path.join(self._state_dir, _expanded(entry.cwd, home)),
+                os.path.normpath(os.path.join(self._state_dir, _expanded(entry.cwd, home))),
                 child_environment(environment, entry.env),
             )
             return StdioTransport(self._reactor, program, name)

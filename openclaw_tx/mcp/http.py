@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hyperlink import DecodedURL
 
@@ -27,6 +27,7 @@ from openclaw_tx._version import __version__
 from openclaw_tx.deferreds import sleep, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.mcp.session import MAX_MESSAGE_BYTES, McpError
+from openclaw_tx.mcp.transport import SessionEnded
 from openclaw_tx.wire.sse import SseDecoder
 
 CLOSE_SECONDS = 2.0
@@ -37,6 +38,8 @@ MAX_PAUSE_S = 60.0
 
 LASTED_S = 10.0
 """A stream that was open for so long is asked for again without a long pause."""
+
+ENDED = "it has ended the session."
 
 _SESSION_ID = re.compile(r"[\x21-\x7e]{1,1024}")
 _JSON, _STREAM = "application/json", "text/event-stream"
@@ -78,10 +81,6 @@ class Doors(NamedTuple):
     """
     failure: type[Exception]
     """What a L{Door} raises when an exchange fails, with a sentence for people."""
-
-
-class SessionEnded(McpError):
-    """The server no longer knows of the conversation, and has not looked at the message."""
 
 
 class HttpTransport:
@@ -190,7 +189,7 @@ class HttpTransport:
         status = answer.status
         body = await answer.collect()
         if status == 404 and self._session:
-            self._session_ended()
+            raise SessionEnded(ENDED)
         if kind == _JSON:
             self._receive(body)
             if answered is not None and answered():
@@ -202,13 +201,6 @@ class HttpTransport:
             hint = "; it is to be found at another address"
         raise McpError(f"it answered with HTTP status {status}{hint}.")
 
-    def _session_ended(self) -> NoReturn:
-        reason = "it has ended the session."
-        lost, self._lost = self._lost, None
-        if lost is not None:
-            lost(reason)
-        raise SessionEnded(reason)
-
     async def _listen(self) -> None:
         """Take what the server says by itself, as long as it has a stream for that."""
         pause = 1.0
@@ -217,13 +209,14 @@ class HttpTransport:
             try:
                 answer = await self._door.send("GET", self._url, self._headers(_STREAM))
                 if answer.status == 404 and self._session:
-                    self._session_ended()
+                    lost, self._lost = self._lost, None
+                    if lost is not None:
+                        lost(ENDED)
+                    return
                 if answer.status != 200 or not answer.header("Content-Type").lower().startswith(_STREAM):
                     await answer.collect()
                     return
                 await self._events(answer, lambda: False)
-            except SessionEnded:
-                return
             except (self._doors.failure, GatewayError) as error:
                 self._log.debug("MCP server {server}: {error}", server=self._name, error=str(error))
             pause = 1.0 if self._clock.seconds() - began >= LASTED_S else min(2 * pause, MAX_PAUSE_S)
@@ -252,4 +245,4 @@ async def _whole(answer: Answer) -> bytes:
     return b"".join(parts)
 
 
-__all__ = ["Answer", "Door", "Doors", "HttpTransport", "SessionEnded"]
+__all__ = ["Answer", "Door", "Doors", "HttpTransport"]

@@ -18,9 +18,8 @@ from openclaw_tx.config.schema_tools import McpServer
 from openclaw_tx.deferreds import Gate, sleep, spawn
 from openclaw_tx.mcp.client import Client, OnProgress, TimedOut
 from openclaw_tx.mcp.content import RemoteTool
-from openclaw_tx.mcp.http import SessionEnded
 from openclaw_tx.mcp.session import McpError
-from openclaw_tx.mcp.transport import Transport
+from openclaw_tx.mcp.transport import SessionEnded, Transport
 
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 60.0

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from openclaw_tx.mcp.session import McpError
+
+
+class SessionEnded(McpError):
+    """The server no longer knows of the conversation, and has not looked at the message."""
+
 
 class Transport(Protocol):
     """Carries the messages of one conversation, from its beginning to its end; then it is of no further use."""
@@ -22,6 +28,7 @@ class Transport(Protocol):
 
         @param answered: whether the answer has been received; None = there will be none. Where the answer comes by
             the way on which the message went, this returns when it is there.
+        @raise SessionEnded: nothing more can come, for this reason.
         @raise McpError: it can not be sent, or the answer can not come any more.
         """
 
@@ -32,4 +39,4 @@ class Transport(Protocol):
         """End it; within a few seconds, whatever the server does."""
 
 
-__all__ = ["Transport"]
+__all__ = ["SessionEnded", "Transport"]
