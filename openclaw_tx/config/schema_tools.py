@@ -201,14 +201,14 @@ class McpServer(Section, frozen=True):
     request_timeout_ms: PositiveInt = 60_000
     """Longest wait for an answer, re-armed by progress."""
     allow: list[str] = []
-    """Of its tools, only these; `*` wildcards; empty = all."""
+    """Of its tools only these, by its own names; `*` wildcards; empty = all."""
 
 
 class McpSection(Section, frozen=True):
-    """C{mcp}: servers of tools. Their tools are called `<server>__<tool>`."""
+    """C{mcp}: servers of tools (docs/mcp.md). Their tools are called `<server>__<tool>`."""
 
     servers: dict[str, McpServer] = {}
-    """Servers by name: letters, digits, - and _."""
+    """Servers by name: up to 32 letters, digits, - and _."""
 
 
 class ToolsSection(ToolPolicy, frozen=True):

@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from openclaw_tx.config.schema_tools import McpServer
@@ -23,7 +23,7 @@ from openclaw_tx.mcp.transport import SessionEnded, Transport
 
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 60.0
-"""Pauses between attempts grow from the first to this."""
+"""Pauses between attempts grow from the first to this; for a call an attempt is made a second after the last one."""
 
 LASTED_S = 30.0
 """A connection that has lasted so long was a good one: the pauses begin anew."""
@@ -65,7 +65,7 @@ class Server:
         self._client: Client | None = None
         self._attempt = Gate()
         """Opens when the attempt under way, or the next one, has come to an end."""
-        self._pause: Deferred[None] | None = None
+        self._resting: IDelayedCall | None = None
         self._began = float("-inf")
         self._failure = ""
         self._silent = 0
@@ -132,12 +132,12 @@ class Server:
         if self._client is None or self._client.gone.opened:
             if self._keeping is None:
                 raise McpError(self._failure or "it is not started.")
-            attempt = self._attempt
-            if self._pause is not None:
-                if self._clock.seconds() - self._began < FIRST_PAUSE_S:
-                    raise McpError(self._failure)
-                self._pause.callback(None)
-            await attempt.wait()
+            if self._resting is not None:
+                now = self._clock.seconds()
+                soon = max(now, self._began + FIRST_PAUSE_S)
+                if self._resting.getTime() > soon:
+                    self._resting.reset(soon - now)
+            await self._attempt.wait()
         if self._client is None:
             raise McpError(self._failure)
         return self._client
@@ -200,14 +200,13 @@ class Server:
         attempt.open()
 
     async def _rest(self, seconds: float) -> None:
-        """Wait; a call may end it before the time."""
+        """Wait; a call may make it shorter."""
         pause: Deferred[None] = Deferred()
-        self._pause = pause
-        timer = self._clock.callLater(seconds, pause.callback, None)
+        self._resting = timer = self._clock.callLater(seconds, pause.callback, None)
         try:
             await pause
         finally:
-            self._pause = None
+            self._resting = None
             if timer.active():
                 timer.cancel()
 

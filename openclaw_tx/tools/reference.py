@@ -147,7 +147,7 @@ tool that has the name of a built-in one is left out. Policies mean these tools 
 
 `tools.plugins: false` keeps `twistd openclaw` from looking for plugins. An embedded gateway has them only when it is
 told so: `Gateway(reactor, config, tool_sources=[openclaw_tx.installed_tools(reactor)])`. A source of your own may also
-change while the gateway runs (`openclaw_tx.interfaces.ToolSource`).
+change while the gateway runs (`openclaw_tx.interfaces.ToolSource`), as that of [MCP servers](mcp.md) does.
 """
 
 MISTAKES = """

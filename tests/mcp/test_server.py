@@ -96,18 +96,23 @@ class ServerTests(SynchronousTestCase):
         self.assertTrue(self.server.connected)
 
     def test_needed_now(self) -> None:
-        """A call does not wait for the pause to end, but for one attempt; attempts are no closer than a second."""
+        """A call does not wait for the pause to end, but for one attempt, which comes no sooner than a second after
+        the one before."""
         self.broken = "nobody there."
         self.server.start()
-        self.failed(self.call(), "nobody there")
-        self.assertEqual(len(self.ways), 1)
         self.clock.pump([1] * 20)
-        attempts = len(self.ways)
-        self.failed(self.call(), "nobody there")
+        attempts, call = len(self.ways), self.call()
+        self.clock.advance(0)
+        self.failed(call, "nobody there")
         self.assertEqual(len(self.ways), attempts + 1)
-        self.clock.advance(FIRST_PAUSE_S)
+        calls = [self.call() for _ in range(3)]
+        self.clock.advance(FIRST_PAUSE_S / 2)
+        self.assertEqual(len(self.ways), attempts + 1)
         self.broken = ""
-        self.assertEqual(self.successResultOf(self.call()), text("echo: {}"))
+        self.clock.advance(FIRST_PAUSE_S / 2)
+        for call in calls:
+            self.assertEqual(self.successResultOf(call), text("echo: {}"))
+        self.assertEqual(len(self.ways), attempts + 2)
 
     def test_calls_wait_for_the_attempt(self) -> None:
         """Calls that come while it connects wait for that, each may give up by itself."""
@@ -167,6 +172,7 @@ class ServerTests(SynchronousTestCase):
         call = self.call()
         self.assertNoResult(call)
         forgot.callback(None)
+        self.clock.advance(0)
         self.assertEqual(self.successResultOf(call), text("echo: {}"))
         self.assertEqual(len(self.ways), 2)
 
@@ -226,8 +232,10 @@ class ServerTests(SynchronousTestCase):
         self.server = Server("fake", lambda: self.entry, self.way, self.clock, broken)
         self.server.start()
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.failed(self.call(), "connecting failed")
+        call = self.call()
         self.clock.advance(FIRST_PAUSE_S)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 0)
+        self.assertEqual(self.successResultOf(call), text("echo: {}"))
         self.assertEqual(len(self.ways), 2)
 
     def test_stopped_while_connecting(self) -> None:
