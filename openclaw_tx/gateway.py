@@ -23,7 +23,7 @@ from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread, sleep, spawn, thread_pool
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Fetcher, ModelProvider, Tool
+from openclaw_tx.interfaces import Fetcher, ModelProvider, Tool, ToolSource
 from openclaw_tx.runs.engine import RunListener
 from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
@@ -63,6 +63,7 @@ class Gateway(MultiService):
         environment: Mapping[str, str] | None = None,
         models: Mapping[str, ModelProvider] | None = None,
         tools: Iterable[Tool] = (),
+        tool_sources: Sequence[ToolSource] = (),
         store: StoreParts | None = None,
         fetcher: Fetcher | None = None,
         in_thread: InThread | None = None,
@@ -79,6 +80,8 @@ class Gateway(MultiService):
         @param environment: variables that secrets and provider keys may come from; none of the process's unless given.
         @param models: model providers of your own, by id.
         @param tools: tools of your own, beside the built-in ones.
+        @param tool_sources: tools of yours that come and go, and those of installed packages
+            (L{openclaw_tx.installed_tools}).
         @param store: how the session store is made; None = SQLite below C{state_dir}.
         @param fetcher: gets what clients name by URL; None = one that reaches the public internet only.
         @param in_thread: where large bodies are read; None = the reactor's thread pool.
@@ -106,6 +109,7 @@ class Gateway(MultiService):
                 settings=settings,
                 models=models,
                 tools=tools,
+                tool_sources=tool_sources,
                 store=store,
                 fetcher=fetcher,
                 in_thread=self._in_thread,
@@ -311,6 +315,7 @@ class Gateway(MultiService):
         )
         checkpoints.clock = self._reactor
         checkpoints.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
         tidying(self._house.sessions, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     # -- inside
@@ -320,4 +325,5 @@ class Gateway(MultiService):
 
     def _config_changed(self) -> None:
         self.engine.config_changed()
+        self._house.mcp.config_changed()
         self._house.websockets.config_changed()

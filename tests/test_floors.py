@@ -35,6 +35,7 @@ FLOORS: dict[str, int] = {
     "mcp": 1,
     "assembly": 4,
     "gateway": 5,
+    "plugins": 5,
     "__init__": 6,
     "tap": 6,
     "cli": 6,

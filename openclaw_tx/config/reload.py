@@ -33,6 +33,7 @@ EFFECTS: dict[str, Effect] = {
     "session": "hot",
     "session.store": "restart",
     "tools": "hot",
+    "tools.plugins": "restart",
     "auth": "hot",
     "mcp": "hot",
     "skills": "hot",

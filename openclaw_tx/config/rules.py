@@ -20,13 +20,16 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import AgentsSection
 from openclaw_tx.config.schema_gateway import GatewaySection
 from openclaw_tx.config.schema_models import ModelDefinition, ModelsSection, ProviderDefinition
-from openclaw_tx.config.schema_tools import ToolPolicy, WebSearch
+from openclaw_tx.config.schema_tools import McpSection, ToolPolicy, WebSearch
 from openclaw_tx.config.vendors import VENDORS
 
 Found = Iterator[tuple[Path, str]]
 
 DATABASES = ("sqlite", "postgresql")
 """URL schemes of C{session.store}, before any C{+driver}."""
+
+_SERVER_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+"""Of an MCP server: it begins the names of its tools."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 
@@ -41,6 +44,7 @@ def check(config: Config) -> Issues:
         *_web_search(config.tools.web.search),
         *_policy(config.tools.subagents.tools, ("tools", "subagents", "tools")),
         *_store(config.session.store),
+        *_mcp(config.mcp),
     ]
     return [(render(path), message) for path, message in found]
 
@@ -126,6 +130,32 @@ def _store(url: str) -> Found:
     scheme, separator, _ = url.partition("://")
     if url and (not separator or scheme.split("+")[0] not in DATABASES):
         yield ("session", "store"), "must be a database URL, sqlite:///... or postgresql://..."
+
+
+def _mcp(mcp: McpSection) -> Found:
+    for name, server in mcp.servers.items():
+        place: Path = ("mcp", "servers", name)
+        if not _SERVER_NAME.fullmatch(name):
+            yield place, "a server's name is 1 to 32 letters, digits, - and _"
+        if server.transport == "stdio" or (not server.transport and server.command):
+            if not server.command.strip():
+                yield (*place, "command"), "is needed for the transport stdio"
+            for text, key in ((server.command, "command"), (server.cwd, "cwd")):
+                if "\0" in text:
+                    yield (*place, key), "holds a NUL character"
+            for index, text in enumerate(server.args):
+                if "\0" in text:
+                    yield (*place, "args", index), "holds a NUL character"
+            for variable, text in server.env.items():
+                if not variable or "=" in variable or "\0" in variable + text:
+                    yield (*place, "env", variable), "is no environment variable"
+        elif not _is_http_url(server.url):
+            yield (*place, "url"), "must be an http:// or https:// URL (or give a command)"
+        elif any(urlsplit(server.url)[1].rpartition("@")[:2]):
+            yield (*place, "url"), "must not hold a user or password; put them into headers"
+        if server.command and server.url:
+            yield place, "has a command and a url; it can only be one of them"
+        yield from _headers(server.headers, (*place, "headers"))
 
 
 def _is_zone(name: str) -> bool:

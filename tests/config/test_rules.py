@@ -89,3 +89,22 @@ class RulesTests(Home):
             self.assertIssue(f"{{session: {{store: '{store}'}}}}", "session.store", "database URL")
         for store in ("", "sqlite:////var/x.db", "postgresql://u:p@h/d", "postgresql+psycopg://h/d"):
             self.assertEqual(self.load(f"{{session: {{store: '{store}'}}}}").config.session.store, store)
+
+    def test_mcp_servers(self) -> None:
+        """A program or an address, one of them, and nothing that a process or a request could not be given."""
+        for part, path, words in (
+            ("'a b': {command: 'x'}", '["a b"]', "letters"),
+            (f"{'n' * 33}: {{command: 'x'}}", "n" * 33, "1 to 32"),
+            ("x: {}", "x.url", "http://"),
+            ("x: {url: 'ftp://h'}", "x.url", "http://"),
+            ("x: {url: 'http://u:p@h/mcp'}", "x.url", "headers"),
+            ("x: {transport: 'stdio', url: 'http://h'}", "x.command", "needed"),
+            ("x: {transport: 'http', command: 'y'}", "x.url", "http://"),
+            ("x: {command: 'y', url: 'http://h'}", "x", "one of them"),
+            ("x: {command: 'y', args: ['a', 'b\\0']}", "x.args[1]", "NUL"),
+            ("x: {command: 'y', env: {'A=B': 'c'}}", 'x.env["A=B"]', "variable"),
+            ("x: {url: 'http://h', headers: {a: 'b\\n'}}", "x.headers.a", "line break"),
+        ):
+            path = f"mcp.servers{path}" if path.startswith("[") else f"mcp.servers.{path}"
+            self.assertIssue(f"{{mcp: {{servers: {{{part}}}}}}}", path, words)
+        self.load("{mcp: {servers: {a: {command: 'x', args: ['-y']}, 'b-c_1': {url: 'https://h/mcp/?k=v'}}}}")

@@ -12,11 +12,14 @@ from openclaw_tx.interfaces import Approvals, Embedder, Fetcher, Models, RunEngi
 from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.apply_patch import ApplyPatch
+from openclaw_tx.tools.builtin.edit import Edit
 from openclaw_tx.tools.builtin.exec import Exec
 from openclaw_tx.tools.builtin.image import ImageTool
 from openclaw_tx.tools.builtin.memory_get import MemoryGet
 from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
 from openclaw_tx.tools.builtin.process import Process
+from openclaw_tx.tools.builtin.read import Read
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
@@ -24,6 +27,7 @@ from openclaw_tx.tools.builtin.sessions_send import SessionsSend
 from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
 from openclaw_tx.tools.builtin.web_fetch import WebFetch
 from openclaw_tx.tools.builtin.web_search import WebSearch
+from openclaw_tx.tools.builtin.write import Write
 from openclaw_tx.tools.command_sessions import CommandSessions
 from openclaw_tx.tools.exec_gate import ExecGate
 from openclaw_tx.tools.memory import Memory
@@ -67,7 +71,12 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
     )
     sight = SessionSight(parts.settings, parts.sessions)
     background = Background(parts.engine, parts.new_id, parts.reactor.seconds)
+    files = (parts.settings, parts.in_thread, parts.environment)
     return [
+        Read(*files),
+        Write(*files),
+        Edit(*files),
+        ApplyPatch(*files),
         SessionsList(sight, parts.sessions, parts.models),
         SessionsHistory(sight, parts.sessions),
         SessionsSend(sight, background, parts.settings),
