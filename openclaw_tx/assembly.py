@@ -11,9 +11,14 @@ from typing import Any, NamedTuple
 from twisted.logger import Logger
 
 from openclaw_tx.agents.registry import ConfiguredAgents
+from openclaw_tx.agents.repositories import Repositories
+from openclaw_tx.agents.seeding import Seeding
 from openclaw_tx.auth.actions import authorise, granted
 from openclaw_tx.auth.methods import GatewayAuthenticator
 from openclaw_tx.auth.quotas import Quotas
+from openclaw_tx.chat.desk import ChatDesk
+from openclaw_tx.chat.flow import ChatFlow
+from openclaw_tx.chat.orders import Rooms as ChatRooms
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool, ToolSource
@@ -22,14 +27,20 @@ from openclaw_tx.mcp.http import Doors
 from openclaw_tx.mcp.servers import McpServers
 from openclaw_tx.models.factory import HttpProviderFactory
 from openclaw_tx.models.http import HttpDoor, HttpFailure
+from openclaw_tx.models.profile_files import ProfileFiles
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.system_events import SystemEventQueue
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
+from openclaw_tx.sessions.rules import rules_of
 from openclaw_tx.sessions.sql import SqlSessions
 from openclaw_tx.tally import CountedAuthenticator, Tally
+from openclaw_tx.tools.approvals import PendingApprovals
+from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.builtin import ToolParts, builtin_tools
+from openclaw_tx.tools.command_sessions import CommandSessions
+from openclaw_tx.tools.commands import Spawner
 from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
@@ -69,6 +80,7 @@ class House(NamedTuple):
     tally: Tally
     models: ModelRegistry
     agents: ConfiguredAgents
+    repositories: Repositories
     sessions: SqlSessions
     tools: ToolBox
     mcp: McpServers
@@ -80,7 +92,10 @@ class House(NamedTuple):
     quotas: Quotas
     admission: Admission
     fetcher: Fetcher
+    desk: ChatDesk
     websockets: ws.WebSocketSurface
+    approvals: PendingApprovals
+    commands: CommandSessions
 
 
 def build(given: Materials, log: Logger) -> House:
@@ -97,19 +112,26 @@ def build(given: Materials, log: Logger) -> House:
         ),
         reactor,
         given.randomness,
-        settings.environment,
+        lambda: settings.environment,
         given.models,
         on_call=tally.provider_calls.add,
+        profiles=ProfileFiles(settings.state_dir, given.in_thread, reactor),
     )
-    agents = ConfiguredAgents(settings, settings.state_dir, settings.environment, models.default_ref)
+    repositories = Repositories(reactor, reactor, lambda: settings.environment)
+    seeding = Seeding(str(settings.state_dir), repositories.create)
+    agents = ConfiguredAgents(settings, settings.state_dir, settings.environment, models.default_ref, seeding.prepare)
     sessions = build_sessions(
         settings().session.store,
         str(settings.state_dir),
         given.store or StoreParts(reactor.seconds, reactor.callFromThread, new_id=new_id),
         log,
+        lambda: rules_of(settings()),
     )
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)
+    approvals = PendingApprovals(reactor)
+    approvals_file = ApprovalsFile(settings.state_dir, given.in_thread, lambda: int(reactor.seconds() * 1000), new_id)
+    commands = CommandSessions(Spawner(reactor), reactor, settings, events, lambda: admission, new_id)
     parts = ToolParts(
         settings=settings,
         sessions=sessions,
@@ -123,30 +145,40 @@ def build(given: Materials, log: Logger) -> House:
         state_dir=settings.state_dir,
         environment=lambda: settings.environment,
         new_id=new_id,
+        approvals=approvals,
+        approvals_file=approvals_file,
+        commands=commands,
     )
     ways = TransportFactory(
         reactor, Doors(_mcp_door(reactor), HttpFailure), str(settings.state_dir), lambda: settings.environment
     )
     mcp = McpServers(settings, ways, reactor, lambda text, source: wrapped(text, source, new_id))
     tools = ToolBox(settings, [*builtin_tools(parts), *given.tools], [*given.tool_sources, mcp])
-    engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments), settings, reactor, new_id)
+    engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
     engine.subscribe(tally.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
     authenticator = CountedAuthenticator(guard, tally)
     quotas = Quotas(reactor, guard.keys.limits)
     admission = Admission(engine, authorise, quotas)
+    flow = ChatFlow(admission, settings, reactor)
+    desk = ChatDesk(
+        ChatRooms(admission, agents, models, sessions, engine.compactor, approvals, settings), flow, reactor
+    )
     websockets = ws.WebSocketSurface(
         ws.Rooms(
-            admission,
-            agents,
-            models,
-            sessions,
-            authenticator,
-            authorise,
-            granted,
-            guard.is_local_direct,
-            given.in_thread,
-            given.log_file,
+            engine=admission,
+            agents=agents,
+            models=models,
+            sessions=sessions,
+            authenticator=authenticator,
+            authorise=authorise,
+            granted=granted,
+            is_local_direct=guard.is_local_direct,
+            desk=desk,
+            in_thread=given.in_thread,
+            log_file=given.log_file,
+            approvals=approvals,
+            approvals_file=approvals_file,
         ),
         settings,
         reactor,
@@ -158,6 +190,7 @@ def build(given: Materials, log: Logger) -> House:
         tally=tally,
         models=models,
         agents=agents,
+        repositories=repositories,
         sessions=sessions,
         tools=tools,
         mcp=mcp,
@@ -168,7 +201,10 @@ def build(given: Materials, log: Logger) -> House:
         quotas=quotas,
         admission=admission,
         fetcher=fetcher,
+        desk=desk,
         websockets=websockets,
+        approvals=approvals,
+        commands=commands,
     )
 
 

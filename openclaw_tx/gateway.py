@@ -28,7 +28,7 @@ from openclaw_tx.runs.engine import RunListener
 from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
 from openclaw_tx.tally import LagMeter
-from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, RunResult
+from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, PromptReport, RunResult
 from openclaw_tx.web.metrics import Sources
 from openclaw_tx.web.root import Root, WebRooms
 from openclaw_tx.web.site import GatewaySite
@@ -120,7 +120,9 @@ class Gateway(MultiService):
             self._log,
         )
         self.engine = house.engine
-        self._sources = Sources(house.tally, self.engine, self, house.websockets.__len__, house.guard.lockouts)
+        self._sources = Sources(
+            house.tally, self.engine, self, house.websockets.__len__, house.guard.lockouts, house.models.cooling
+        )
         self._sites: list[GatewaySite] = []
         self._root: Root | None = None
         settings.subscribe(lambda old, new, plan: self._config_changed())
@@ -150,6 +152,7 @@ class Gateway(MultiService):
                     sources=self._sources,
                     fetcher=house.fetcher,
                     in_thread=self._in_thread,
+                    approvals=house.approvals,
                 ),
                 house.websockets.resource,
             )
@@ -197,6 +200,7 @@ class Gateway(MultiService):
                 run_id=run_id,
                 now_ms=int(self._reactor.seconds() * 1000),
                 new_id=self._new_id,
+                scope=self.settings().session.scope,
                 model=model,
                 extra_system=extra_system,
                 timeout_s=timeout_s,
@@ -231,6 +235,31 @@ class Gateway(MultiService):
         """The models that can be used."""
         return self._house.models.catalog()
 
+    def preview_prompt(self, agent_id: str | None = None, *, model: str = "") -> tuple[str, PromptReport]:
+        """The system prompt that an agent would get now, and what it is made of. Nothing is run, nothing written.
+
+        @param agent_id: whose; None = the default agent's.
+        @param model: ref of the model that it would be for; "" = the agent's own.
+        @raise GatewayError: C{invalid_request}: there is no such agent; C{model_not_found}.
+        """
+        house = self._house
+        request = local_request(
+            house.agents,
+            "",
+            agent_id=agent_id,
+            session_key=None,
+            user=None,
+            run_id=None,
+            now_ms=0,
+            new_id=self._new_id,
+        )
+        agent = house.agents.get(request.agent_id)
+        if agent is None:
+            raise GatewayError("invalid_request", f"Unknown agent {agent_id!r}.", param="agent_id")
+        info = house.models.info(model or agent.models[0])
+        tools = [tool.spec for tool in house.tools.allowed(agent, info.ref)]
+        return house.agents.preview(agent, request, info, tools)
+
     # -- web.health.Lifecycle
 
     @property
@@ -260,7 +289,9 @@ class Gateway(MultiService):
         self.phase = "draining"
         for site in self._sites:
             site.wind_down()
+        self._house.desk.close()
         await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
+        await self._house.commands.close()
         await self._house.websockets.stop()
         await self._last_answers()
         await super().stopService()  # type: ignore[no-untyped-call]
@@ -277,6 +308,7 @@ class Gateway(MultiService):
             site.cut()
 
     def _add_services(self) -> None:
+        self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
         checkpoints = TimerService(  # type: ignore[no-untyped-call]
             CHECKPOINT_SECONDS, lambda: spawn(self.engine.checkpoint(), self._log, "checkpoint")

@@ -1,27 +1,30 @@
 # -*- test-case-name: tests.agents.test_prompt -*-
-"""The system prompt of a run (spec 3.3).
+"""The system prompt of a run, and what it is made of (spec 3.3, docs/agents.md).
 
-Sections, in this order: identity, Tooling, Workspace, Date and time, Project Context (the workspace files), Silent
-replies, Heartbeats, Runtime, and last the client's own instructions. So an agent's own rules always come before what a
-client adds, and all that varies from client to client stands behind what a provider can cache.
+Sections, in the order of L{full_prompt}, and last the client's own instructions. So an agent's own rules always come
+before what a client adds, and all that varies from client to client stands behind what a provider can cache.
 
 What is ours takes at most a quarter of the model's context window, at three characters a token. Sections that do not
 fit are left out in the order of L{DROP_ORDER}; after them the workspace files are cut shorter. Identity and the
-client's instructions are never cut. Models with a window of L{SHORT_WINDOW} tokens or less get identity, the workspace
-files that exist, and the client's instructions, and no more: such models answer badly to long prompts.
+client's instructions are never cut. Models with a window of L{SHORT_WINDOW} tokens or less get identity, what the user
+wrote into the workspace files, and the client's instructions, and no more: such models answer badly to long prompts.
+
+The same inputs give the same string object, as long as no file changes its content.
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from openclaw_tx.agents.workspace import Workspace, WorkspaceFile, clipped
-from openclaw_tx.values import Agent
+from openclaw_tx.agents import sections as say
+from openclaw_tx.agents.sections import HEARTBEAT_TOKEN, NO_PERSONA, SILENT_TOKEN, Persona
+from openclaw_tx.agents.skills import Skill, SkillDirectory, SkillFilter
+from openclaw_tx.agents.workspace import Workspace, WorkspaceFile, templates
+from openclaw_tx.values import Agent, PromptFile, PromptMode, PromptSection, PromptSkill
 
 SHORT_WINDOW = 8192
 """Tokens: models with a window of this or less get the short prompt."""
@@ -32,32 +35,36 @@ CHARS_PER_TOKEN = 3
 SHARE = 4
 """One part in this many of the window is for the system prompt."""
 
-DROP_ORDER = ("heartbeats", "silent", "runtime", "date", "tooling", "workspace")
+DROP_ORDER = (
+    "cli",
+    "aliases",
+    "heartbeats",
+    "silent",
+    "runtime",
+    "note",
+    "style",
+    "memory",
+    "date",
+    "skills",
+    "tooling",
+    "workspace",
+)
 """Sections that may be left out, first one first."""
 
+SUBAGENT_FILES = ("AGENTS.md", "TOOLS.md")
+"""What sub-agents get of the workspace."""
+
 MAX_PROMPTS = 128
-"""Prompts and workspaces kept; the one unused for longest goes."""
+"""Prompts, workspaces and directories of skills kept; the one unused for longest goes."""
 
-SUMMARY_CHARS = 160
-"""Longest one-line summary of a tool."""
+MAX_KEPT_EXTRA = 16_000
+"""Characters: client's instructions longer than this are put behind the prompt anew each time."""
 
-SILENT_TOKEN = "NO_REPLY"
-"""An answer that is only this is not shown to anybody."""
-
-HEARTBEAT_TOKEN = "HEARTBEAT_OK"
-"""The answer to a heartbeat when nothing needs attention."""
-
-
-class Persona(NamedTuple):
-    """How an agent presents itself (C{agents.list[].identity})."""
-
-    name: str
-    theme: str
-    emoji: str
+HEADING = "## Instructions of this conversation"
 
 
 class PromptInput(NamedTuple):
-    """All that decides about a prompt but for the workspace's content and the client's instructions. Hashable."""
+    """All that decides about a prompt but for what is in the workspace and the client's instructions. Hashable."""
 
     agent: Agent
     persona: Persona
@@ -71,16 +78,45 @@ class PromptInput(NamedTuple):
     """Most characters of one workspace file."""
     total_chars: int
     """Most characters of all workspace files."""
+    mode: PromptMode = "full"
+    thinking: str = ""
+    """Level that the run asks for; "" = none."""
+    aliases: tuple[tuple[str, str], ...] = ()
+    """Short names of models, and the refs they stand for."""
+    skills: SkillFilter = SkillFilter()
+
+
+class Prompt(NamedTuple):
+    """A prompt and what it is made of."""
+
+    text: str
+    mode: str
+    """As in L{openclaw_tx.values.PromptReport}."""
+    sections: tuple[PromptSection, ...]
+    left_out: tuple[str, ...] = ()
+    files: tuple[PromptFile, ...] = ()
+    skills: tuple[PromptSkill, ...] = ()
+
+
+class _Own(NamedTuple):
+    """The part of a prompt that is not the client's, and what it was made from."""
+
+    files: tuple[WorkspaceFile, ...]
+    found: tuple[tuple[Skill, ...], ...]
+    prompt: Prompt
 
 
 class Prompts:
-    """Prompts that were put together before; an unchanged one costs its workspace's C{stat} calls and a lookup."""
+    """Prompts that were put together before; an unchanged one costs its files' C{stat} calls and a lookup."""
 
     def __init__(self) -> None:
+        self._templates = {name: text.strip() for name, text in templates().items()}
         self._workspaces: OrderedDict[str, Workspace] = OrderedDict()
-        self._prompts: OrderedDict[tuple[PromptInput, int], tuple[int, str]] = OrderedDict()
+        self._skills: OrderedDict[str, SkillDirectory] = OrderedDict()
+        self._prompts: OrderedDict[tuple[PromptInput, int], _Own] = OrderedDict()
+        self._whole: OrderedDict[tuple[PromptInput, int, str], tuple[Prompt, Prompt]] = OrderedDict()
 
-    def get(self, given: PromptInput, extra: str) -> str:
+    def get(self, given: PromptInput, extra: str) -> Prompt:
         """The prompt of a run.
 
         @param extra: the client's own instructions; "" for none.
@@ -90,25 +126,49 @@ class Prompts:
         own = self._own(given, budget)
         if not extra:
             return own
-        if len(own) + len(extra) > budget:
-            own = self._own(given, max(0, budget - len(extra)))
-        if given.context_window <= SHORT_WINDOW:
-            return f"{own}\n\n{extra}"
-        return f"{own}\n\n## Instructions of this conversation\n{extra}"
+        if len(own.text) + len(extra) > budget:
+            budget = max(0, budget - len(extra))
+            own = self._own(given, budget)
+        if len(extra) > MAX_KEPT_EXTRA:
+            return _with_extra(own, extra)
+        key = (given, budget, extra)
+        known = _kept(self._whole, key)
+        if known is None or known[0] is not own:
+            known = _keep(self._whole, key, (own, _with_extra(own, extra)))
+        return known[1]
 
-    def _own(self, given: PromptInput, budget: int) -> str:
+    def _own(self, given: PromptInput, budget: int) -> Prompt:
         """The part that is not the client's, in C{budget} characters."""
-        workspace = _kept(self._workspaces, given.agent.workspace)
+        files: tuple[WorkspaceFile, ...] = ()
+        found: tuple[tuple[Skill, ...], ...] = ()
+        if given.mode != "none":
+            files = self._files(given.agent.workspace)
+        if given.mode == "full" and _has(given, "read"):
+            found = tuple(map(self._skills_in, given.agent.skill_directories))
+        key = (given, budget)
+        known = _kept(self._prompts, key)
+        if known is not None and known.files == files and known.found == found:
+            return known.prompt
+        if given.mode == "none":
+            prompt = bare_prompt(given)
+        elif given.context_window <= SHORT_WINDOW:
+            prompt = short_prompt(given, files, budget, self._templates)
+        else:
+            prompt = full_prompt(given, files, given.skills.choose(found), budget)
+        return _keep(self._prompts, key, _Own(files, found, prompt)).prompt
+
+    def _files(self, directory: str) -> tuple[WorkspaceFile, ...]:
+        workspace = _kept(self._workspaces, directory)
         if workspace is None:
-            workspace = _keep(self._workspaces, given.agent.workspace, Workspace(given.agent.workspace))
-        version = workspace.refresh()
-        known = _kept(self._prompts, (given, budget))
-        if known is not None and known[0] == version:
-            return known[1]
-        assemble = short_prompt if given.context_window <= SHORT_WINDOW else full_prompt
-        text = assemble(given, workspace.files, budget)
-        _keep(self._prompts, (given, budget), (version, text))
-        return text
+            workspace = _keep(self._workspaces, directory, Workspace(directory))
+        workspace.refresh()
+        return workspace.files
+
+    def _skills_in(self, directory: str) -> tuple[Skill, ...]:
+        skills = _kept(self._skills, directory)
+        if skills is None:
+            skills = _keep(self._skills, directory, SkillDirectory(directory))
+        return skills.refresh()
 
 
 K = TypeVar("K")
@@ -129,131 +189,103 @@ def _keep(cache: OrderedDict[K, V], key: K, value: V) -> V:
     return value
 
 
-def short_prompt(given: PromptInput, files: Sequence[WorkspaceFile], budget: int) -> str:
-    """The prompt for a model with a small window."""
-    name = given.persona.name
+def _has(given: PromptInput, tool: str) -> bool:
+    return any(name == tool for name, _ in given.tools)
+
+
+def _with_extra(own: Prompt, extra: str) -> Prompt:
+    """The prompt with the client's instructions at its end; a short one is spared the heading."""
+    text = extra if own.mode == "short" else f"{HEADING}\n{extra}"
+    section = PromptSection(name="instructions", chars=len(text))
+    return own._replace(text=f"{own.text}\n\n{text}", sections=(*own.sections, section))
+
+
+def bare_prompt(given: PromptInput) -> Prompt:
+    """The identity line and nothing else."""
+    text = say.identity(given.persona)
+    return Prompt(text, "none", (PromptSection(name="identity", chars=len(text)),))
+
+
+def short_prompt(
+    given: PromptInput, files: Sequence[WorkspaceFile], budget: int, untouched: Mapping[str, str]
+) -> Prompt:
+    """The prompt for a model with a small window.
+
+    @param untouched: what files hold that nobody has changed since they were put there; they say nothing.
+    """
+    name = given.persona.name if given.mode == "full" else ""
     identity = f"You are {name}, a helpful assistant." if name else "You are a helpful assistant."
-    room = min(given.total_chars, budget - len(identity))
-    present = [(file.name, clipped(file.text, given.file_chars)) for file in files if file.text]
-    return "\n\n".join([identity, *(text for _, text in fitted(present, room))])
+    texts = [
+        (file, "" if file.text == untouched.get(file.name) else file.text) for file in _for_mode(files, given.mode)
+    ]
+    shown, report = say.fitted(texts, given.file_chars, min(given.total_chars, budget - len(identity)))
+    parts = {"identity": identity, "context": "\n\n".join(text for _, text in shown)}
+    return _joined("short", parts, (), report, ())
 
 
-def full_prompt(given: PromptInput, files: Sequence[WorkspaceFile], budget: int) -> str:
-    """The prompt for every other model."""
-    sections = {
-        "identity": identity_section(given.persona),
-        "tooling": tooling_section(given.tools),
-        "workspace": f"## Workspace\nYour working directory is {given.agent.workspace}. Paths are relative to it.",
-        "date": f"## Date and time\nTime zone of the user: {given.timezone}.{time_hint(given.tools)}",
-        "context": context_section(files, given.file_chars, given.total_chars),
-        "silent": (
-            f"## Silent replies\nWhen nothing should be said, answer with exactly {SILENT_TOKEN} and not a word beside "
-            f"it. Never add {SILENT_TOKEN} to a real answer."
-        ),
-        "heartbeats": (
-            "## Heartbeats\nA heartbeat is a message that only asks whether something needs attention. If nothing "
-            f"does, answer with exactly {HEARTBEAT_TOKEN}. If something does, say what, without {HEARTBEAT_TOKEN}."
-        ),
-        "runtime": runtime_section(given),
+def full_prompt(given: PromptInput, files: Sequence[WorkspaceFile], skills: Sequence[Skill], budget: int) -> Prompt:
+    """The prompt for every other model: all of it, or what a sub-agent gets."""
+    whole = given.mode == "full"
+    names = {name for name, _ in given.tools}
+    files = _for_mode(files, given.mode)
+    skill_list, listed = say.skill_list(skills) if whole and "read" in names else ("", ())
+    context, shown = say.project_context(files, given.file_chars, given.total_chars)
+    parts = {
+        "identity": say.identity(given.persona if whole else NO_PERSONA),
+        "tooling": say.tooling(given.tools),
+        "style": say.STYLE if names else "",
+        "cli": say.COMMAND_LINE if "exec" in names else "",
+        "skills": skill_list,
+        "memory": say.memory(names) if whole else "",
+        "aliases": say.model_aliases(given.aliases) if whole else "",
+        "workspace": say.working_directory(given.agent.workspace),
+        "date": say.date(given.timezone, names),
+        "note": say.NOTE if context else "",
+        "context": context,
+        "silent": say.SILENT if whole else "",
+        "heartbeats": say.HEARTBEATS if whole else "",
+        "runtime": say.runtime(given.agent.id, given.model, given.channel, given.thinking),
     }
+    left_out = []
     for name in DROP_ORDER:
-        if _size(sections) <= budget:
+        if _size(parts) <= budget:
             break
-        del sections[name]
-    room = min(given.total_chars, len(sections["context"]))
-    while sections["context"] and (over := _size(sections) - budget) > 0:
+        if parts.pop(name):
+            left_out.append(name)
+    room = min(given.total_chars, len(context))
+    while parts["context"] and (over := _size(parts) - budget) > 0:
         room -= over
-        sections["context"] = context_section(files, given.file_chars, room) if room >= MIN_FILE_CHARS else ""
-    return "\n\n".join(text for text in sections.values() if text)
+        parts["context"], shown = say.project_context(files, given.file_chars, max(0, room))
+        if room < say.MIN_FILE_CHARS:
+            parts["context"], shown = "", say.fitted([(file, file.text) for file in files], 0, 0)[1]
+            left_out.append("context")
+    return _joined(given.mode, parts, tuple(left_out), shown, listed if "skills" in parts else ())
 
 
-MIN_FILE_CHARS = 200
-"""Less room than this is not worth showing a file in."""
+def _for_mode(files: Sequence[WorkspaceFile], mode: PromptMode) -> Sequence[WorkspaceFile]:
+    return files if mode == "full" else [file for file in files if file.name in SUBAGENT_FILES]
 
 
-def _size(sections: Mapping[str, str]) -> int:
-    return sum(len(text) + 2 for text in sections.values() if text)
+def _size(parts: Mapping[str, str]) -> int:
+    return sum(len(text) + 2 for text in parts.values() if text)
 
 
-def identity_section(persona: Persona) -> str:
-    """Who the agent is, in one line."""
-    line = "You are a personal assistant at work in an OpenClaw gateway."
-    if persona.name:
-        line = f"You are {persona.name}, a personal assistant at work in an OpenClaw gateway."
-    if persona.theme:
-        line += f" Your manner: {persona.theme}."
-    if persona.emoji:
-        line += f" Your emoji: {persona.emoji}."
-    return line
-
-
-def tooling_section(tools: Sequence[tuple[str, str]]) -> str:
-    """The allowed tools, a line each."""
-    if not tools:
-        return "## Tooling\nYou have no tools in this conversation: answer from what you know and were given."
-    lines = [f"- {name}: {summary(description)}" for name, description in tools]
-    return "\n".join(["## Tooling\nThese are your tools. Call them by exactly these names; case matters.", *lines])
-
-
-def summary(description: str) -> str:
-    """The first sentence of a tool's description, on one line."""
-    line = " ".join(description.split())
-    end = line.find(". ")
-    if end >= 0:
-        line = line[: end + 1]
-    return line if len(line) <= SUMMARY_CHARS else line[: SUMMARY_CHARS - 3] + "..."
-
-
-def time_hint(tools: Sequence[tuple[str, str]]) -> str:
-    """Where to learn the time. The time itself would make each prompt a new one to the provider's cache."""
-    if any(name == "session_status" for name, _ in tools):
-        return " Call session_status when you need the current date or time."
-    return ""
-
-
-def context_section(files: Sequence[WorkspaceFile], file_chars: int, total_chars: int) -> str:
-    """The workspace files with their names, in order, each and all of them within their limits."""
-    shown = []
-    for file in files:
-        if file.missing:
-            shown.append((file.name, f"(Missing; expected at {file.path})"))
-        elif file.problem:
-            shown.append((file.name, f"(Not shown: {file.problem}.)"))
-        elif file.text:
-            shown.append((file.name, clipped(file.text, file_chars)))
-    if not shown:
-        return ""
-    lines = ["# Project Context\nThe files of your workspace follow; the user keeps them for you."]
-    if any(file.name == "SOUL.md" and file.text for file in files):
-        lines.append("SOUL.md says who you are: take on its persona and tone, unless a rule of higher rank forbids it.")
-    lines += [f"## {name}\n{text}" for name, text in fitted(shown, total_chars)]
-    return "\n\n".join(lines)
-
-
-def fitted(texts: Sequence[tuple[str, str]], room: int) -> list[tuple[str, str]]:
-    """C{texts} in C{room} characters: the first ones whole, the one that crosses the limit clipped, the rest not."""
-    kept = []
-    for name, text in texts:
-        if len(text) > room:
-            if room >= MIN_FILE_CHARS:
-                kept.append((name, clipped(text, room)))
-            break
-        kept.append((name, text))
-        room -= len(text)
-    return kept
-
-
-def runtime_section(given: PromptInput) -> str:
-    """One line about what the agent runs on."""
-    facts = {
-        "agent": given.agent.id,
-        "host": platform.node(),
-        "os": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "model": given.model,
-        "channel": given.channel,
-    }
-    return "## Runtime\n" + " | ".join(f"{name}={value}" for name, value in facts.items() if value)
+def _joined(
+    mode: str,
+    parts: Mapping[str, str],
+    left_out: tuple[str, ...],
+    files: tuple[PromptFile, ...],
+    skills: tuple[PromptSkill, ...],
+) -> Prompt:
+    present = {name: text for name, text in parts.items() if text}
+    return Prompt(
+        "\n\n".join(present.values()),
+        mode,
+        tuple(PromptSection(name=name, chars=len(text)) for name, text in present.items()),
+        left_out,
+        files,
+        skills,
+    )
 
 
 def host_timezone(environment: Mapping[str, str]) -> str:
@@ -269,9 +301,11 @@ def host_timezone(environment: Mapping[str, str]) -> str:
 __all__ = [
     "DROP_ORDER",
     "HEARTBEAT_TOKEN",
+    "NO_PERSONA",
     "SHORT_WINDOW",
     "SILENT_TOKEN",
     "Persona",
+    "Prompt",
     "PromptInput",
     "Prompts",
     "host_timezone",

@@ -5,14 +5,49 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
-from openclaw_tx.agents.prompt import Persona, PromptInput, Prompts, host_timezone
+from openclaw_tx.agents.prompt import NO_PERSONA, Persona, Prompt, PromptInput, Prompts, host_timezone
+from openclaw_tx.agents.report import ToolSizes, report
+from openclaw_tx.agents.skills import SkillFilter
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import AgentDefaults, AgentEntry, ModelChoice
-from openclaw_tx.values import Agent, ModelInfo, RunRequest, ToolSpec
+from openclaw_tx.values import Agent, ModelInfo, PromptMode, PromptReport, RunRequest, ToolSpec
 
 MAIN = "main"
 """The agent there is when none is configured."""
+
+SKILLS = "skills"
+"""Directory of skills in a workspace, and in the state directory."""
+
+
+class Prepare(Protocol):
+    """Makes an agent's workspace: L{openclaw_tx.agents.seeding}."""
+
+    def __call__(self, workspace: str, *, bare: bool) -> None:
+        """
+        @param bare: the directory alone, without files in it.
+        """
+
+
+def leave_alone(workspace: str, *, bare: bool) -> None:
+    """A L{Prepare} for whoever only looks."""
+
+
+class _Manner(NamedTuple):
+    """What an agent's prompts have besides what L{Agent} says."""
+
+    persona: Persona
+    skills: SkillFilter
+
+
+class _Made(NamedTuple):
+    """The prompt that was made last, and for what."""
+
+    run_id: str
+    given: PromptInput
+    extra: str
+    prompt: Prompt
 
 
 class ConfiguredAgents:
@@ -28,6 +63,7 @@ class ConfiguredAgents:
         state_dir: str | os.PathLike[str],
         environment: Mapping[str, str],
         default_model: Callable[[], str],
+        prepare: Prepare = leave_alone,
     ) -> None:
         """
         @param settings: gives the configuration of the moment.
@@ -35,18 +71,23 @@ class ConfiguredAgents:
         @param environment: read for C{HOME} (paths of a configuration that was not loaded from a file may still have
             their C{~}) and C{TZ}.
         @param default_model: ref of the model for agents that name none; "" when there is no model at all.
+        @param prepare: makes an agent's workspace before its files are read for a run.
         """
         self._settings = settings
         self._state_dir = os.path.abspath(os.fspath(state_dir))
         self._environment = environment
         self._default_model = default_model
+        self._prepare = prepare
         self._prompts = Prompts()
+        self._sizes = ToolSizes()
+        self._made: _Made | None = None
         self._host_timezone = host_timezone(environment)
         self._config: Config | None = None
         self._fallback_model = ""
         self._agents: tuple[Agent, ...] = ()
         self._by_id: dict[str, Agent] = {}
-        self._personas: dict[str, Persona] = {}
+        self._manners: dict[str, _Manner] = {}
+        self._aliases: tuple[tuple[str, str], ...] = ()
 
     @property
     def default_id(self) -> str:
@@ -68,23 +109,50 @@ class ConfiguredAgents:
 
     def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
         """The system prompt of a run; see L{openclaw_tx.agents.prompt}."""
+        given = self._given(agent, request, model, tools)
+        self._prepare(agent.workspace, bare=self._settings().agents.defaults.skip_bootstrap)
+        self._made = _Made(request.run_id, given, request.extra_system, self._prompts.get(given, request.extra_system))
+        return self._made.prompt.text
+
+    def prompt_report(
+        self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
+    ) -> PromptReport:
+        """See L{openclaw_tx.interfaces.Agents.prompt_report}."""
+        return self.preview(agent, request, model, tools)[1]
+
+    def preview(
+        self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
+    ) -> tuple[str, PromptReport]:
+        """The prompt itself beside L{prompt_report}."""
+        given = self._given(agent, request, model, tools)
+        extra = request.extra_system
+        made = self._made
+        if made is not None and (made.run_id, made.given, made.extra) == (request.run_id, given, extra):
+            prompt = made.prompt
+        else:
+            prompt = self._prompts.get(given, extra)
+        return prompt.text, report(given, extra, prompt, self._sizes.of(tools, request.tools))
+
+    def _given(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> PromptInput:
         self.all()
         config = self._config
         assert config is not None
         defaults = config.agents.defaults
-        return self._prompts.get(
-            PromptInput(
-                agent=agent,
-                persona=self._personas.get(agent.id, NO_PERSONA),
-                model=model.ref,
-                context_window=model.context_window,
-                channel=request.channel,
-                timezone=defaults.user_timezone or self._host_timezone,
-                tools=tuple((tool.name, tool.description) for tool in tools),
-                file_chars=defaults.bootstrap_max_chars,
-                total_chars=defaults.bootstrap_total_max_chars,
-            ),
-            request.extra_system,
+        manner = self._manners.get(agent.id, PLAIN)
+        return PromptInput(
+            agent=agent,
+            persona=manner.persona,
+            model=model.ref,
+            context_window=model.context_window,
+            channel=request.channel,
+            timezone=defaults.user_timezone or self._host_timezone,
+            tools=tuple((tool.name, tool.description) for tool in tools),
+            file_chars=defaults.bootstrap_max_chars,
+            total_chars=defaults.bootstrap_total_max_chars,
+            mode=mode_of(request),
+            thinking=request.thinking,
+            aliases=self._aliases,
+            skills=manner.skills,
         )
 
     def _read(self, config: Config, fallback: str) -> None:
@@ -92,15 +160,17 @@ class ConfiguredAgents:
         entries = config.agents.entries or [AgentEntry(id=MAIN)]
         default_id = next((entry.id for entry in entries if entry.default), entries[0].id)
         by_id: dict[str, Agent] = {}
-        personas: dict[str, Persona] = {}
+        manners: dict[str, _Manner] = {}
+        hidden = tuple(sorted(name for name, skill in config.skills.entries.items() if not skill.enabled))
         for entry in entries:
             if entry.id in by_id:
                 continue
             is_default = entry.id == default_id
+            workspace = self._workspace(entry, defaults, is_default)
             by_id[entry.id] = Agent(
                 id=entry.id,
                 name=entry.name or entry.identity.name or entry.id,
-                workspace=self._workspace(entry, defaults, is_default),
+                workspace=workspace,
                 models=models_of(entry.model, defaults.model, fallback),
                 is_default=is_default,
                 timeout_s=float(defaults.timeout_seconds),
@@ -108,10 +178,17 @@ class ConfiguredAgents:
                 reasoning_content=(
                     defaults.reasoning_content if entry.reasoning_content is None else entry.reasoning_content
                 ),
+                thinking_default=entry.thinking_default or defaults.thinking_default,
+                skill_directories=self._skill_directories(workspace, config),
             )
             identity = entry.identity
-            personas[entry.id] = Persona(identity.name or entry.name, identity.theme, identity.emoji)
-        self._by_id, self._personas = by_id, personas
+            chosen = defaults.skills if entry.skills is None else entry.skills
+            manners[entry.id] = _Manner(
+                Persona(identity.name or entry.name, identity.theme, identity.emoji),
+                SkillFilter(None if chosen is None else tuple(chosen), hidden),
+            )
+        self._by_id, self._manners = by_id, manners
+        self._aliases = tuple((model.alias, ref) for ref, model in defaults.models.items() if model.alias)
         self._agents = tuple(by_id.values())
         self._config, self._fallback_model = config, fallback
 
@@ -122,6 +199,11 @@ class ConfiguredAgents:
         base = self._path(defaults.workspace)
         return base if is_default else f"{base}-{entry.id}"
 
+    def _skill_directories(self, workspace: str, config: Config) -> tuple[str, ...]:
+        """Where an agent's skills are: its own, those of this gateway, those of the configuration."""
+        own = (os.path.join(workspace, SKILLS), os.path.join(self._state_dir, SKILLS))
+        return tuple(dict.fromkeys([*own, *(self._path(text) for text in config.skills.load.extra_dirs)]))
+
     def _path(self, text: str) -> str:
         """Absolute form of a configured path; without C{HOME}, C{~} is the directory that holds the state one."""
         if text == "~" or text.startswith("~/"):
@@ -130,7 +212,12 @@ class ConfiguredAgents:
         return os.path.normpath(os.path.join(self._state_dir, text))
 
 
-NO_PERSONA = Persona("", "", "")
+PLAIN = _Manner(NO_PERSONA, SkillFilter())
+
+
+def mode_of(request: RunRequest) -> PromptMode:
+    """How much of a prompt a run gets: a sub-agent never gets all of it."""
+    return "minimal" if request.spawned_by and request.prompt_mode == "full" else request.prompt_mode
 
 
 def models_of(own: ModelChoice | str, default: ModelChoice | str, fallback: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+from importlib import resources
 from typing import NamedTuple
 
 STANDARD = ("AGENTS.md", "SOUL.md", "TOOLS.md", "IDENTITY.md", "USER.md", "HEARTBEAT.md", "BOOTSTRAP.md")
@@ -12,6 +13,9 @@ STANDARD = ("AGENTS.md", "SOUL.md", "TOOLS.md", "IDENTITY.md", "USER.md", "HEART
 
 MEMORY = ("MEMORY.md", "memory.md")
 """Files that are read where they exist."""
+
+HEARTBEAT = "HEARTBEAT.md"
+"""The one file of which comments are not shown when they are all there is."""
 
 MAX_BYTES = 2 * 1024 * 1024
 """Larger files are refused."""
@@ -46,7 +50,8 @@ Fingerprint = tuple[int, int, int, int] | None
 class Workspace:
     """What one directory holds for the prompt.
 
-    L{refresh} costs one C{stat} for the directory and one for each file; only a file whose fingerprint changed is read.
+    L{refresh} costs one C{stat} for the directory and one for each file; only a file whose fingerprint changed is read,
+    and only what changed its content is a change.
     """
 
     def __init__(self, directory: str) -> None:
@@ -56,7 +61,7 @@ class Workspace:
         self._prints: list[Fingerprint] | None = None
         self._cached: dict[str, tuple[Fingerprint, WorkspaceFile]] = {}
         self.version = 0
-        """Counts the changes L{refresh} has seen."""
+        """Counts the changes of content that L{refresh} has seen."""
         self.files: tuple[WorkspaceFile, ...] = ()
         """In prompt order; empty when the directory does not exist."""
 
@@ -68,8 +73,10 @@ class Workspace:
         prints = self._look()
         if prints != self._prints:
             self._prints = prints
-            self.files = () if prints is None else self._read(prints)
-            self.version += 1
+            files = () if prints is None else self._read(prints)
+            if files != self.files:
+                self.files = files
+                self.version += 1
         return self.version
 
     def _look(self) -> list[Fingerprint] | None:
@@ -97,6 +104,12 @@ class Workspace:
         return tuple(files)
 
 
+def templates() -> dict[str, str]:
+    """What a new workspace begins with: the text of each of L{STANDARD}, in that order."""
+    place = resources.files("openclaw_tx.agents") / "templates"
+    return {name: (place / name).read_text("utf-8") for name in STANDARD}
+
+
 def fingerprint(path: str) -> Fingerprint:
     """What tells whether a file changed; follows symbolic links."""
     try:
@@ -111,23 +124,47 @@ def read(directory: str, name: str, path: str) -> WorkspaceFile:
 
     Bytes that are not UTF-8 become replacement characters.
     """
-    root = os.path.realpath(directory)
-    target = os.path.realpath(path)
-    if os.path.commonpath([root, target]) != root:
-        return WorkspaceFile(name, path, "", "refused: it links to a place outside the workspace")
+    data, problem = read_inside(directory, path, MAX_BYTES)
+    if len(data) > MAX_BYTES:
+        problem = f"refused: it is larger than {MAX_BYTES // 1024 // 1024} MiB"
+    if problem:
+        return WorkspaceFile(name, path, "", problem)
+    text = text_of(data).strip()
+    if name == HEARTBEAT and not has_content(text):
+        text = ""
+    return WorkspaceFile(name, path, text, "")
+
+
+def read_inside(directory: str, path: str, limit: int) -> tuple[bytes, str]:
+    """The beginning of a regular file below C{directory}, links followed as long as they stay there.
+
+    @param limit: bytes wanted; one more is read, so that a caller sees whether there are more.
+    @return: the bytes, and why there are none; "" when all is well.
+    """
     try:
+        root = os.path.realpath(directory)
+        target = os.path.realpath(path)
+        if os.path.commonpath([root, target]) != root:
+            return b"", "refused: it links to a place outside the workspace"
         # Not blocking, so that a named pipe cannot stop the reactor; not following a link set up since.
         handle = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            return b"", "refused: it is not a regular file"
+        with os.fdopen(handle, "rb") as file:
+            return file.read(limit + 1), ""
     except OSError as error:
-        return WorkspaceFile(name, path, "", f"not readable: {os.strerror(error.errno or 0)}")
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        return WorkspaceFile(name, path, "", "refused: it is not a regular file")
-    with os.fdopen(handle, "rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        return WorkspaceFile(name, path, "", f"refused: it is larger than {MAX_BYTES // 1024 // 1024} MiB")
-    return WorkspaceFile(name, path, data.decode("utf-8", "replace").removeprefix("\ufeff").strip(), "")
+        return b"", f"not readable: {os.strerror(error.errno or 0)}"
+
+
+def text_of(data: bytes) -> str:
+    """Bytes of a file as text; what is not UTF-8 is replaced, a byte order mark dropped."""
+    return data.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def has_content(text: str) -> bool:
+    """Whether a list of things to look after has anything in it but blank lines, comments and headings (C{#})."""
+    return any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())
 
 
 def clipped(text: str, limit: int) -> str:
@@ -145,4 +182,17 @@ def clipped(text: str, limit: int) -> str:
     return f"{text[:head]}\n[... {left_out} characters left out; read the file for the rest ...]\n{end}"
 
 
-__all__ = ["MAX_BYTES", "MEMORY", "STANDARD", "Workspace", "WorkspaceFile", "clipped"]
+__all__ = [
+    "MAX_BYTES",
+    "MEMORY",
+    "STANDARD",
+    "Fingerprint",
+    "Workspace",
+    "WorkspaceFile",
+    "clipped",
+    "fingerprint",
+    "has_content",
+    "read_inside",
+    "templates",
+    "text_of",
+]

@@ -7,12 +7,15 @@ import click
 
 from openclaw_tx._version import __version__
 from openclaw_tx.cli.agent import agent
+from openclaw_tx.cli.agents import agents
+from openclaw_tx.cli.approvals import approvals
 from openclaw_tx.cli.config import config
 from openclaw_tx.cli.health import health
 from openclaw_tx.cli.keys import keys
 from openclaw_tx.cli.logs import logs
 from openclaw_tx.cli.models import models
 from openclaw_tx.cli.place import Place
+from openclaw_tx.cli.sessions import sessions
 from openclaw_tx.cli.setup import setup
 from openclaw_tx.cli.token import token
 
@@ -36,7 +39,7 @@ def main(
         context.color = False
 
 
-for verb in (setup, agent, health, logs, models, config, keys, token):
+for verb in (setup, agent, agents, sessions, health, logs, models, config, keys, token, approvals):
     main.add_command(verb)
 
 __all__ = ["main"]

@@ -244,7 +244,8 @@ def _expand(config: Config, environment: Environment, cwd: Path, profile: str) -
     def path(text: str) -> str:
         return str(env.absolute(text, environment, cwd)) if text else ""
 
-    agents, models, logging = config.agents, config.models, config.logging
+    agents, models, logging, skills = config.agents, config.models, config.logging, config.skills
+    extra_dirs = [path(text) for text in skills.load.extra_dirs if text]
     workspace = agents.defaults.workspace + (f"-{profile}" if profile else "")
     return structs.replace(
         config,
@@ -255,6 +256,7 @@ def _expand(config: Config, environment: Environment, cwd: Path, profile: str) -
         ),
         models=structs.replace(models, local=structs.replace(models.local, path=path(models.local.path))),
         logging=structs.replace(logging, file=logging.file if logging.file == "off" else path(logging.file)),
+        skills=structs.replace(skills, load=structs.replace(skills.load, extra_dirs=extra_dirs)),
     )
 
 

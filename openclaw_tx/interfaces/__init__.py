@@ -8,11 +8,12 @@ embedders may hand in their own models and tools.
 from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.plugins import IToolPlugin
-from openclaw_tx.interfaces.runs import Push, Run, RunEngine, RunTimes, SystemEvents
+from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
 from openclaw_tx.interfaces.sessions import Sessions, TurnStart
 from openclaw_tx.interfaces.tools import (
     AliasedTool,
     Approvals,
+    ApprovalsFile,
     ConcurrentTool,
     ConditionalTool,
     Fetcher,
@@ -26,8 +27,10 @@ __all__ = [
     "Agents",
     "AliasedTool",
     "Approvals",
+    "ApprovalsFile",
     "Authenticator",
     "Authoriser",
+    "Compactor",
     "ConcurrentTool",
     "ConditionalTool",
     "Embedder",

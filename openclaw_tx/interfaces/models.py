@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from openclaw_tx.values import Agent, Embeddings, ModelEvent, ModelInfo, ModelReply, ModelRequest, RunRequest, ToolSpec
+from openclaw_tx.values import (
+    Agent,
+    Embeddings,
+    ModelEvent,
+    ModelInfo,
+    ModelReply,
+    ModelRequest,
+    PromptReport,
+    RunRequest,
+    ToolSpec,
+)
 
 OnEvents = Callable[[Sequence[ModelEvent]], None]
 """Takes the events that one read from the provider brought, in order."""
@@ -23,7 +33,14 @@ class Agents(Protocol):
     def get(self, agent_id: str) -> Agent | None: ...
 
     def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
-        """The system prompt of a run (spec 3.3). Cached by content; reads workspace files at most once a change."""
+        """The system prompt of a run (spec 3.3). Cached by content; reads workspace files at most once a change. The
+        first prompt of an agent makes its workspace."""
+
+    def prompt_report(
+        self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
+    ) -> PromptReport:
+        """What the prompt is made of that L{system_prompt} gave last for the same arguments, or would give; writes
+        nothing."""
 
 
 class Models(Protocol):
@@ -41,8 +58,9 @@ class Models(Protocol):
     async def stream(self, refs: Sequence[str], request: ModelRequest, on_events: OnEvents) -> ModelReply:
         """Call the first model of C{refs} that can answer.
 
-        Retries and failover happen only before the first event was handed on. The first batch handed on starts with
-        L{openclaw_tx.values.ModelAnswered} (C{round} 0; the caller numbers it).
+        Retries, other keys of a provider and other models come only before the first event was handed on; what rests
+        after a failure is called last. C{request.session} keeps a conversation with one key. The first batch handed on
+        starts with L{openclaw_tx.values.ModelAnswered} (C{round} 0; the caller numbers it).
 
         @raise GatewayError: a C{provider_*} code, C{model_not_found}, C{local_model_not_installed},
             C{context_length_exceeded}.

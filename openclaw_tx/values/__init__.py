@@ -4,7 +4,7 @@ Vocabulary (spec): I{agent id} = lower-case slug; I{session key} = routing bucke
 I{run id} = one agent turn. Times named C{_ms} are epoch milliseconds, those named C{_s} are seconds.
 """
 
-from openclaw_tx.values.approvals import Approval, ApprovalEnd, Decision
+from openclaw_tx.values.approvals import Approval, ApprovalEnd, ApprovalsSnapshot, Decision
 from openclaw_tx.values.conversation import (
     AssistantMessage,
     CompactionMessage,
@@ -25,6 +25,14 @@ from openclaw_tx.values.conversation import (
 )
 from openclaw_tx.values.fetching import Fetched, FetchLimits
 from openclaw_tx.values.models import Agent, Embeddings, ModelInfo, ModelReply, ModelRequest, Sampling
+from openclaw_tx.values.prompts import (
+    FileState,
+    PromptFile,
+    PromptReport,
+    PromptSection,
+    PromptSkill,
+    PromptTool,
+)
 from openclaw_tx.values.runs import (
     ApprovalRequested,
     ApprovalResolved,
@@ -52,7 +60,7 @@ from openclaw_tx.values.runs import (
     ToolStarted,
     Trigger,
 )
-from openclaw_tx.values.sessions import SessionEntry, SessionSettings
+from openclaw_tx.values.sessions import Compacted, Removed, SessionEntry, SessionFilter, SessionPage, SessionSettings
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
@@ -61,7 +69,9 @@ __all__ = [
     "ApprovalEnd",
     "ApprovalRequested",
     "ApprovalResolved",
+    "ApprovalsSnapshot",
     "AssistantMessage",
+    "Compacted",
     "Compacting",
     "CompactionMessage",
     "Credentials",
@@ -70,6 +80,7 @@ __all__ = [
     "Entry",
     "FetchLimits",
     "Fetched",
+    "FileState",
     "FinishReason",
     "ImagePart",
     "KeptEvents",
@@ -82,8 +93,14 @@ __all__ = [
     "ModelRequest",
     "Part",
     "Principal",
+    "PromptFile",
     "PromptMode",
+    "PromptReport",
+    "PromptSection",
+    "PromptSkill",
+    "PromptTool",
     "ReasoningDelta",
+    "Removed",
     "RunEnded",
     "RunEvent",
     "RunRequest",
@@ -93,6 +110,8 @@ __all__ = [
     "RunStatus",
     "Sampling",
     "SessionEntry",
+    "SessionFilter",
+    "SessionPage",
     "SessionSettings",
     "Spoken",
     "StopReason",

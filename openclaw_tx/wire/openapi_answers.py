@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import get_args
 
 from openclaw_tx.errors import CODES
-from openclaw_tx.values import FinishReason, RunStatus
+from openclaw_tx.values import FileState, FinishReason, PromptMode, RunStatus
+from openclaw_tx.wire.approvals import DECISIONS
 from openclaw_tx.wire.openapi_requests import Schema, maybe, ref
 from openclaw_tx.wire.run_events import TYPES
 
@@ -34,6 +35,38 @@ def error_schema(codes: Iterable[str]) -> Schema:
     """An error that has one of some codes."""
     code: Schema = {"properties": {"code": {"enum": list(codes)}}}
     return {"allOf": [ref("ErrorResponse"), {"properties": {"error": code}}]}
+
+
+def _prompt_report() -> Schema:
+    return record(
+        mode={"enum": [*get_args(PromptMode), "short"]},
+        model=TEXT,
+        chars=COUNT,
+        tokens_estimate=COUNT,
+        context_window=COUNT,
+        window_share={"type": "number"},
+        extra_system_chars=COUNT,
+        sections=_list(record(name=TEXT, chars=COUNT)),
+        left_out=_list(TEXT),
+        workspace=TEXT,
+        bootstrap_max_chars=COUNT,
+        bootstrap_total_max_chars=COUNT,
+        files=_list(
+            record(
+                name=TEXT,
+                state={"enum": list(get_args(FileState))},
+                raw_chars=COUNT,
+                chars=COUNT,
+                problem=maybe(TEXT),
+            )
+        ),
+        skills=_list(record(name=TEXT, chars=COUNT)),
+        tools=record(
+            count=COUNT,
+            schema_chars=COUNT,
+            entries=_list(record(name=TEXT, summary_chars=COUNT, schema_chars=COUNT, properties=COUNT)),
+        ),
+    )
 
 
 def answer_schemas() -> dict[str, Schema]:
@@ -64,6 +97,9 @@ def answer_schemas() -> dict[str, Schema]:
             usage=maybe(ref("Usage")),
             error=maybe(error),
             abort_reason=maybe(TEXT),
+            media=_list(TEXT),
+            reply_to=maybe(TEXT),
+            prompt_report=maybe(ref("PromptReport")),
             timings=record(
                 queued_at_ms=COUNT,
                 started_at_ms=maybe(COUNT),
@@ -72,7 +108,11 @@ def answer_schemas() -> dict[str, Schema]:
                 work_ms=maybe(COUNT),
             ),
         ),
+        "PromptReport": _prompt_report(),
         "RunEvent": record(seq=COUNT, ts=COUNT, type={"enum": list(TYPES)}),
+        "RunApproval": record(
+            id=TEXT, object={"const": "run.approval"}, run_id=TEXT, command=TEXT, decision={"enum": list(DECISIONS)}
+        ),
         "Model": record(
             id=TEXT, object={"const": "model"}, created=COUNT, owned_by={"const": "openclaw"}, permission=_list(OBJECT)
         ),

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -46,6 +48,7 @@ class DefaultAgentTests(SynchronousTestCase):
                     models=("local/small",),
                     is_default=True,
                     timeout_s=600.0,
+                    skill_directories=("/home/ann/.openclaw/workspace/skills", "/home/ann/.openclaw/skills"),
                 ),
             ),
         )
@@ -232,3 +235,124 @@ class SystemPromptTests(SynchronousTestCase):
         agents = registry(Config())
         first = agents.system_prompt(agents.all()[0], request(), MODEL, [TOOL])
         self.assertIs(agents.system_prompt(agents.all()[0], request(), MODEL, [TOOL]), first)
+
+    def test_modes(self) -> None:
+        """What a run of a sub-agent gets is never everything, and may be less."""
+        agents = registry(config(defaults={"models": {"p/m": {"alias": "fast"}}}))
+        agent = agents.all()[0]
+
+        def mode(**fields: Any) -> str:
+            return agents.prompt_report(agent, request(**fields), MODEL, [TOOL]).mode
+
+        self.assertEqual(mode(), "full")
+        self.assertEqual(mode(spawned_by="agent:main:main"), "minimal")
+        self.assertEqual(mode(prompt_mode="minimal"), "minimal")
+        self.assertEqual(mode(prompt_mode="none"), "none")
+        self.assertEqual(mode(prompt_mode="none", spawned_by="agent:main:main"), "none")
+        self.assertIn("- fast: p/m", agents.system_prompt(agent, request(), MODEL, [TOOL]))
+        self.assertNotIn("fast", agents.system_prompt(agent, request(prompt_mode="minimal"), MODEL, [TOOL]))
+
+    def test_thinking(self) -> None:
+        """A level that the run asks for is in the last line."""
+        agents = registry(Config())
+        prompt = agents.system_prompt(agents.all()[0], request(thinking="low"), MODEL, [TOOL])
+        self.assertTrue(prompt.splitlines()[-1].endswith("| thinking=low"))
+        self.assertNotIn("thinking", agents.system_prompt(agents.all()[0], request(), MODEL, [TOOL]))
+
+    def test_report_is_of_that_prompt(self) -> None:
+        """The report of a run is that of the prompt it got, though a file has changed since; for another it is new."""
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        (directory / "USER.md").write_text("Ann")
+        agents = registry(config(defaults={"workspace": str(directory)}))
+        agent = agents.all()[0]
+        prompt = agents.system_prompt(agent, request(), MODEL, [TOOL])
+        (directory / "USER.md").write_text("Ann and Bob")
+        report = agents.prompt_report(agent, request(), MODEL, [TOOL])
+        self.assertEqual((report.chars, report.files[4].chars), (len(prompt), 3))
+        other = structs.replace(request(), run_id="other")
+        self.assertEqual(agents.prompt_report(agent, other, MODEL, [TOOL]).files[4].chars, 11)
+        text, report = agents.preview(agent, other, MODEL, [TOOL])
+        self.assertEqual(report.chars, len(text))
+
+    def test_workspace_is_made(self) -> None:
+        """Before a prompt is made, by the setting of the moment; to look makes nothing."""
+        made: list[tuple[str, bool]] = []
+        current = [Config(), config(defaults={"skipBootstrap": True})]
+        agents = ConfiguredAgents(
+            lambda: current[0],
+            "/s",
+            {},
+            lambda: "",
+            lambda workspace, *, bare: made.append((workspace, bare)),
+        )
+        agents.prompt_report(agents.all()[0], request(), MODEL, [TOOL])
+        self.assertEqual(made, [])
+        workspace = agents.all()[0].workspace
+        agents.system_prompt(agents.all()[0], request(), MODEL, [TOOL])
+        current.pop(0)
+        agents.system_prompt(agents.all()[0], request(), MODEL, [TOOL])
+        self.assertEqual(made, [(workspace, False), (workspace, True)])
+
+
+class SkillTests(SynchronousTestCase):
+    """Skills as the configuration has them."""
+
+    def setUp(self) -> None:
+        """One skill in each of the three places, and one name in all of them."""
+        self.home = Path(self.mktemp()).absolute()
+        self.current = Config()
+        self.agents = ConfiguredAgents(lambda: self.current, self.home / "state", {"HOME": str(self.home)}, lambda: "")
+        for place in ("work/skills", "state/skills", "extra"):
+            for name in ("both", place.replace("/", "-")):
+                folder = self.home / place / name
+                folder.mkdir(parents=True)
+                (folder / "SKILL.md").write_text(f"---\ndescription: Of {place}.\n---\n")
+
+    def listed(self, agent: str = "main", tool: str = "read", **sections: Any) -> list[str]:
+        """What the prompt of an agent lists, in order."""
+        agents = {"defaults": {"workspace": str(self.home / "work")}}
+        skills = {"load": {"extraDirs": ["~/extra", "~/none"]}}
+        self.current = msgspec.convert({"agents": agents, "skills": skills, **sections}, Config)
+        found = self.agents.get(agent)
+        assert found is not None
+        spec = ToolSpec(name=tool, description="Read.", parameters={})
+        text, report = self.agents.preview(found, request(), MODEL, [spec])
+        lines = [line for line in text.splitlines() if "SKILL.md)" in line]
+        self.assertEqual([skill.chars for skill in report.skills], [len(line) for line in lines])
+        for line, skill in zip(lines, report.skills, strict=True):
+            self.assertTrue(line.startswith(f"- {skill.name}: Of "), line)
+        return [line.split(" Of ")[0][2:-1] + "@" + line.split(" Of ")[1].split(".")[0] for line in lines]
+
+    def test_precedence(self) -> None:
+        """The workspace's go before the gateway's, and those before the rest; each name is listed once."""
+        self.assertEqual(
+            self.listed(),
+            [
+                "both@work/skills",
+                "work-skills@work/skills",
+                "state-skills@state/skills",
+                "extra@extra",
+            ],
+        )
+        self.assertEqual(self.listed(tool="write"), [])
+        agent = self.agents.get("main")
+        assert agent is not None
+        self.assertEqual(
+            agent.skill_directories,
+            tuple(str(self.home / place) for place in ("work/skills", "state/skills", "extra", "none")),
+        )
+
+    def test_filters(self) -> None:
+        """Entries that are off are hidden; an agent's own list goes before that of the defaults; null is all."""
+        off = {"entries": {"both": {"enabled": False}, "extra": {"enabled": True}}}
+        self.assertEqual(self.listed(skills=off), ["work-skills@work/skills", "state-skills@state/skills"])
+        agents: dict[str, Any] = {
+            "defaults": {"workspace": str(self.home / "work"), "skills": ["both"]},
+            "list": [{"id": "main"}, {"id": "b", "skills": []}, {"id": "c", "skills": ["state-skills", "nope"]}],
+        }
+        self.assertEqual(self.listed(agents=agents), ["both@work/skills"])
+        self.assertEqual(self.listed("b", agents=agents), [])
+        self.assertEqual(self.listed("c", agents=agents), ["state-skills@state/skills"])
+        agents["list"][0]["skills"] = None
+        self.assertEqual(self.listed(agents=agents), ["both@work/skills"])

@@ -79,6 +79,26 @@ class WorkspaceTests(SynchronousTestCase):
         os.utime(path, ns=(1, 1))
         self.assertEqual(self.file("USER.md").text, "bob")
 
+    def test_touched(self) -> None:
+        """A new time, or a new file with the old content, is no change."""
+        path = self.write("USER.md", "ann")
+        version, files = self.workspace.refresh(), self.workspace.files
+        os.utime(path, ns=(1, 1))
+        self.assertEqual(self.workspace.refresh(), version)
+        path.unlink()
+        self.write("USER.md", "ann")
+        self.assertEqual(self.workspace.refresh(), version)
+        self.assertIs(self.workspace.files, files)
+
+    def test_comments_of_a_heartbeat(self) -> None:
+        """HEARTBEAT.md with comments alone is empty; with anything else it is whole; others keep their headings."""
+        self.write("HEARTBEAT.md", "# Look after:\n\n  # nothing\n")
+        self.write("USER.md", "# Ann\n")
+        self.assertEqual(self.file("HEARTBEAT.md").text, "")
+        self.assertEqual(self.file("USER.md").text, "# Ann")
+        self.write("HEARTBEAT.md", "# Look after:\n- the mail\n")
+        self.assertEqual(self.file("HEARTBEAT.md").text, "# Look after:\n- the mail")
+
     def test_deleted_and_back(self) -> None:
         """A file may go and come back."""
         path = self.write("USER.md", "ann")

@@ -124,12 +124,13 @@ class LoadTests(Home):
         """C{~} and relative paths of the file are resolved, empty ones stay empty."""
         loaded = self.load(
             "{agents: {defaults: {workspace: '~/w'}, list: [{id: 'a', workspace: 'rel'}, {id: 'b'}]},"
-            " models: {local: {path: '~/m.gguf'}}}"
+            " models: {local: {path: '~/m.gguf'}}, skills: {load: {extraDirs: ['~/s', 'more', '']}}}"
         )
         agents = loaded.config.agents
         self.assertEqual(agents.defaults.workspace, str(self.home / "w"))
         self.assertEqual([agent.workspace for agent in agents.entries], [str(self.cwd / "rel"), ""])
         self.assertEqual(loaded.config.models.local.path, str(self.home / "m.gguf"))
+        self.assertEqual(loaded.config.skills.load.extra_dirs, [str(self.home / "s"), str(self.cwd / "more")])
         default = self.load("{}").config
         self.assertEqual(default.agents.defaults.workspace, str(self.state / "workspace"))
         self.assertEqual(default.models.local.path, "")

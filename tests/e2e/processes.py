@@ -163,7 +163,8 @@ class GatewayProcess:
                 str(self.port),
                 *arguments,
             ],
-            environment,
+            # The workspaces of its agents are below.
+            {"HOME": str(self.directory), **(environment or {})},
         )
 
     async def stop(self, name: str = "TERM") -> int:

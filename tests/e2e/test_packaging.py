@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from openclaw_tx.agents.workspace import STANDARD
+
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
@@ -77,12 +79,13 @@ def test_wheel_holds_what_is_needed(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     packed = {name for name in names if ".dist-info/" not in name}
     console = {f"openclaw_tx/console/{path.name}" for path in (ROOT / "openclaw_tx" / "console").glob("*.*")}
+    templates = {f"openclaw_tx/agents/templates/{name}" for name in STANDARD}
     modules = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "openclaw_tx").rglob("*.py")
         if "__pycache__" not in path.parts
     }
-    needed = {"twisted/plugins/openclaw_plugin.py", "openclaw_tx/py.typed", *console, *modules}
+    needed = {"twisted/plugins/openclaw_plugin.py", "openclaw_tx/py.typed", *console, *templates, *modules}
     assert sorted(needed - packed) == []
     assert sorted(name for name in packed if not name.startswith("openclaw_tx/")) == [
         "twisted/plugins/openclaw_plugin.py"

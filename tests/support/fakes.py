@@ -24,6 +24,7 @@ from openclaw_tx.values import (
     ModelReply,
     ModelRequest,
     Principal,
+    PromptReport,
     RunEnded,
     RunEvent,
     RunRequest,
@@ -41,6 +42,20 @@ ANSWERED = ModelAnswered(provider="scripted", model="model", round=1)
 USAGE = Usage(prompt_tokens=11, completion_tokens=7)
 
 
+def no_report(agent: Agent, request: RunRequest, model: ModelInfo) -> PromptReport:
+    """The report of a prompt that nothing is known of."""
+    return PromptReport(
+        mode=request.prompt_mode,
+        model=model.ref,
+        context_window=model.context_window,
+        workspace=agent.workspace,
+        file_limit=0,
+        total_limit=0,
+        chars=0,
+        sections=(),
+    )
+
+
 class ScriptedRun:
     """A run (L{openclaw_tx.interfaces.Run}) whose events a test writes."""
 
@@ -51,6 +66,8 @@ class ScriptedRun:
         self.queued_at_ms = self.started_at_ms = int(clock.seconds() * 1000)
         self.times = Times(clock.seconds())
         self.abort_reasons: list[str] = []
+        self.verbose = False
+        self.reasoning = "off"
         self.watchers = 0
         self._entries: list[Entry] = []
         self._pushes: dict[int, Push] = {}
@@ -83,6 +100,10 @@ class ScriptedRun:
         await self._gate.wait()
         assert self.outcome is not None
         return self.outcome
+
+    def steer(self, text: str) -> bool:
+        """Nobody steers here."""
+        return False
 
     def abort(self, reason: str) -> bool:
         """Ends it at once."""
@@ -224,6 +245,12 @@ class FixedAgents:
     def system_prompt(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> str:
         """None."""
         return ""
+
+    def prompt_report(
+        self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
+    ) -> PromptReport:
+        """Next to nothing."""
+        return no_report(agent, request, model)
 
 
 class FixedModels:

@@ -22,7 +22,6 @@ OFF = "a disabled endpoint says so, and how to enable it"
 ONLY_SEPTEMBER = "the endpoint is served, as by the newer release"
 WORDS = "JSON errors are worded by another parser"
 EMBEDS = "there is a provider that embeds"
-LATER = "there is no such tool yet"
 CARD = "the session of the caller itself is shown although nothing is stored of it yet"
 TOO_LARGE = "413 instead of a cut connection, as the newer release does"
 NAME = "the newer release's envelope and words"
@@ -37,10 +36,6 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("january", "embeddings-noauth"): ONLY_SEPTEMBER,
     ("september", "embeddings-basic"): EMBEDS,
     ("january", "tools-invoke-3MB"): TOO_LARGE,
-    ("january", "tools-invoke-args-notobj"): LATER,
-    ("september", "tools-invoke-args-notobj"): LATER,
-    ("january", "tools-invoke-sessions_list"): LATER,
-    ("september", "tools-invoke-sessions_list"): LATER,
     ("january", "tools-invoke-malformed"): WORDS,
     ("september", "tools-invoke-malformed"): WORDS,
     ("january", "tools-invoke-nobody"): NAME,

@@ -8,18 +8,30 @@ from typing import Any, NamedTuple
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.interfaces import Approvals, Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.apply_patch import ApplyPatch
 from openclaw_tx.tools.builtin.edit import Edit
+from openclaw_tx.tools.builtin.exec import Exec
+from openclaw_tx.tools.builtin.image import ImageTool
+from openclaw_tx.tools.builtin.memory_get import MemoryGet
+from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
+from openclaw_tx.tools.builtin.process import Process
 from openclaw_tx.tools.builtin.read import Read
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
 from openclaw_tx.tools.builtin.sessions_send import SessionsSend
 from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
+from openclaw_tx.tools.builtin.web_fetch import WebFetch
+from openclaw_tx.tools.builtin.web_search import WebSearch
 from openclaw_tx.tools.builtin.write import Write
+from openclaw_tx.tools.command_sessions import CommandSessions
+from openclaw_tx.tools.exec_gate import ExecGate
+from openclaw_tx.tools.memory import Memory
+from openclaw_tx.tools.services import ServiceClient
 from openclaw_tx.tools.session_sight import SessionSight
 
 
@@ -41,10 +53,22 @@ class ToolParts(NamedTuple):
     state_dir: Path
     environment: Callable[[], Mapping[str, str]]
     new_id: Callable[[], str]
+    approvals: Approvals
+    approvals_file: ApprovalsFile
+    commands: CommandSessions
 
 
 def builtin_tools(parts: ToolParts) -> list[Tool]:
     """Every built-in tool, in the order of the documentation."""
+    gate = ExecGate(
+        parts.settings,
+        parts.sessions,
+        parts.approvals,
+        parts.approvals_file,
+        parts.in_thread,
+        parts.environment,
+        parts.new_id,
+    )
     sight = SessionSight(parts.settings, parts.sessions)
     background = Background(parts.engine, parts.new_id, parts.reactor.seconds)
     files = (parts.settings, parts.in_thread, parts.environment)
@@ -59,6 +83,22 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
         SessionsSpawn(parts.settings, parts.sessions, parts.models, parts.events, background, parts.new_id),
         SessionStatus(parts.settings, parts.sessions, parts.models),
         AgentsList(parts.settings),
+        Exec(parts.settings, gate, parts.commands, parts.in_thread, parts.environment),
+        Process(parts.commands),
+        *_knowledge(parts),
+    ]
+
+
+def _knowledge(parts: ToolParts) -> list[Tool]:
+    """What brings in what stands elsewhere: the web, memory, images."""
+    settings, clock, new_id = parts.settings, parts.reactor, parts.new_id
+    memory = Memory(settings, parts.embedder, parts.in_thread, parts.state_dir, parts.environment)
+    return [
+        WebSearch(settings, ServiceClient(parts.reactor), clock, parts.environment, new_id),
+        WebFetch(settings, parts.fetcher, clock, parts.in_thread, new_id),
+        MemorySearchTool(memory),
+        MemoryGet(memory),
+        ImageTool(settings, parts.models, parts.fetcher, parts.in_thread, new_id),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.interfaces import Run
 from openclaw_tx.values import RunResult, StoredRun, Usage
+from openclaw_tx.wire.prompt_report import system_prompt_report
 from openclaw_tx.ws.methods import Declined
 
 NO_ERROR = ErrorInfo(code="run_failed", message="the run failed")
@@ -38,7 +39,22 @@ def _result(result: RunResult) -> dict[str, Any]:
         "aborted": result.status == "aborted",
         "stopReason": result.finish_reason,
     }
-    return {"payloads": [{"text": text, "mediaUrl": None} for text in result.payloads], "meta": meta}
+    if result.prompt_report is not None:
+        meta["systemPromptReport"] = system_prompt_report(
+            result.prompt_report,
+            generated_at_ms=result.started_at_ms,
+            session_id=result.session_id,
+            session_key=result.session_key,
+            provider=result.provider,
+            model=result.model,
+        )
+    payloads: list[dict[str, Any]] = [{"text": text, "mediaUrl": None} for text in result.payloads]
+    if result.media:
+        payloads = payloads or [{"text": ""}]
+        payloads[-1] |= {"mediaUrl": result.media[0], "mediaUrls": list(result.media)}
+    if result.reply_to and payloads:
+        payloads[-1]["replyToId"] = result.reply_to
+    return {"payloads": payloads, "meta": meta}
 
 
 def usage(counts: Usage) -> dict[str, int]:
