@@ -99,3 +99,18 @@ class FilesTests(SynchronousTestCase):
         for name in ("read", "write", "edit", "apply_patch"):
             answer = self.memory.post("/tools/invoke", {"tool": name, "args": {"path": "x"}})
             self.assertEqual(answer.code, 404, answer.text())
+
+    def test_over_http_where_allowed(self) -> None:
+        """An owner may take them off the list of what is not there; the other names of parameters hold there, too."""
+        self.root = Path(self.mktemp()).absolute()
+        self.memory = MemoryGateway(
+            {
+                "agents": {"defaults": {"workspace": str(self.root)}},
+                "gateway": {"tools": {"allow": ["read"]}},
+            }
+        )
+        self.addCleanup(self.memory.close)
+        self.root.mkdir(exist_ok=True)
+        (self.root / "a.txt").write_text("hello")
+        answer = self.memory.post("/tools/invoke", {"tool": "read", "args": {"file_path": "a.txt"}})
+        self.assertEqual(answer.json()["result"]["content"], [{"type": "text", "text": "hello"}])

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,8 @@ import pytest_twisted
 
 from twisted.internet.threads import deferToThread
 
-from openclaw_tx.deferreds import sleep
 from tests.e2e.processes import TOKEN, GatewayProcess, configuration, spawn, start_upstream
-from tests.e2e.test_gateway import block
+from tests.e2e.test_gateway import block, until
 
 pytestmark = pytest.mark.e2e
 
@@ -91,16 +90,6 @@ async def ask(gateway: GatewayProcess, tool: str, **arguments: Any) -> str:
         return ""
     content: str = answer.choices[0].message.content
     return content
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for something to become true."""
-    from twisted.internet import reactor
-
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never became true"
-        await sleep(reactor, 0.05)  # type: ignore[arg-type]
 
 
 def is_alive(pid: int) -> bool:

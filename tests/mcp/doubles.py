@@ -6,12 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.testing import MemoryReactorClock
-from twisted.python.failure import Failure
 
 from openclaw_tx.mcp.session import McpError
 from openclaw_tx.values import Agent, ToolEvent
+from tests.support.processes import Process
 from tests.tools.doubles import AGENT
 
 ECHO = {
@@ -124,51 +123,17 @@ class MemoryTransport:
         self.closed = True
 
 
-class FakeProcess:
-    """The transport of a process that a test plays; of the kind that C{reactor.spawnProcess} makes.
+class FakeProcess(Process):
+    """A process that a test plays; when it ends, it ends with all its pipes."""
 
-    @ivar signals: what it was sent, those to its group with a minus.
-    """
-
-    def __init__(self, protocol: Any, args: list[str], env: dict[str, str], pid: int) -> None:
-        self.protocol = protocol
-        self.args = args
-        self.env = env
-        self.pid: int | None = pid
-        self.told = b""
-        self.stdin_open = True
-        self.signals: list[int] = []
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        """Something for its standard input."""
-        assert self.stdin_open
-        self.told += data
-
-    def closeStdin(self) -> None:
-        """Its standard input ends."""
-        self.stdin_open = False
-
-    def loseConnection(self) -> None:
-        """All its pipes end."""
-        self.closed = True
-
-    def signalProcess(self, number: int) -> None:
-        """A signal to it alone."""
-        if self.pid is None:
-            raise ProcessExitedAlready
-        self.signals.append(number)
-
-    def say(self, data: bytes) -> None:
+    def output(self, data: bytes) -> None:
         """Something on its standard output."""
         self.protocol.outReceived(data)
 
     def end(self, code: int | None = 0, signal: int | None = None) -> None:
         """It ends."""
-        self.pid = None
-        status = ProcessDone(0) if code == 0 else ProcessTerminated(code, signal, 0)
-        self.protocol.processExited(Failure(status))
-        self.protocol.processEnded(Failure(status))
+        self.exit(code, signal)
+        super().end(code, signal)
 
 
 class ProcessReactor(MemoryReactorClock):

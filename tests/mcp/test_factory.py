@@ -41,13 +41,13 @@ class FactoryTests(SynchronousTestCase):
     def test_program(self) -> None:
         """With a command it is a program, in the state directory, without the gateway's secrets."""
         process = self.started(command="npx", args=["-y", "x"], env={"TOKEN": "t"})
-        self.assertEqual(process.args[-4:], ["/state", "npx", "-y", "x"])
+        self.assertEqual(process.command[-4:], ["/state", "npx", "-y", "x"])
         self.assertEqual(process.env, {"HOME": "/home/me", "PATH": "/bin", "TOKEN": "t"})
 
     def test_directory(self) -> None:
         """Elsewhere, from the state directory or from home."""
         for cwd, expected in (("/w", "/w"), ("w", "/state/w"), ("~", "/home/me"), ("~/w", "/home/me/w")):
-            self.assertEqual(self.started(command="~/bin/x", cwd=cwd).args[-2:], [expected, "/home/me/bin/x"])
+            self.assertEqual(self.started(command="~/bin/x", cwd=cwd).command[-2:], [expected, "/home/me/bin/x"])
 
     def test_address(self) -> None:
         """With a url it is an address, by whichever name of the transport."""

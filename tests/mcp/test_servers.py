@@ -182,7 +182,7 @@ class GatewayTests(SynchronousTestCase):
     def play(self, process: FakeProcess) -> FakeServer:
         """A server behind a process."""
         server = FakeServer()
-        server.say = lambda data: process.say(data + b"\n")
+        server.say = lambda data: process.output(data + b"\n")
 
         def write(data: bytes) -> None:
             for line in data.splitlines():

@@ -54,7 +54,7 @@ class StdioTests(SynchronousTestCase):
     def test_start(self) -> None:
         """With its arguments as they are, in its directory, with its own environment."""
         process = self.open()
-        self.assertEqual(process.args[-4:], ["/w", "server", "--x", "a b"])
+        self.assertEqual(process.command[-4:], ["/w", "server", "--x", "a b"])
         self.assertEqual(process.env, {"PATH": "/bin"})
 
     def test_not_started(self) -> None:
@@ -73,17 +73,17 @@ class StdioTests(SynchronousTestCase):
         self.successResultOf(Deferred.fromCoroutine(self.transport.send(b'{"a":1}')))
         self.assertEqual(process.told, b'{"a":1}\n')
         for data in (b'{"b"', b":2}", b'\n{"c":3}\r\n\n', b'{"d":4}\n{"e"', b":5}\n"):
-            process.say(data)
+            process.output(data)
         self.assertEqual(self.got, [b'{"b":2}', b'{"c":3}\r', b'{"d":4}', b'{"e":5}'])
 
     def test_too_long(self) -> None:
         """A message without an end is not kept: the program is ended."""
         process = self.open()
         for _ in range(MAX_MESSAGE_BYTES // 2**20 + 1):
-            process.say(b"x" * 2**20)
+            process.output(b"x" * 2**20)
         self.assertEqual(self.lost, [f"it sent a message of more than {MAX_MESSAGE_BYTES} bytes."])
         self.assertFalse(process.stdin_open)
-        process.say(b"\n{}\n")
+        process.output(b"\n{}\n")
         self.assertEqual(self.got, [])
         process.end()
 
@@ -131,7 +131,7 @@ class StdioTests(SynchronousTestCase):
         process = self.open()
         closing = Deferred.fromCoroutine(self.transport.close())
         self.reactor.advance(END_SECONDS)
-        self.assertEqual(process.signals, [signal.SIGTERM])
+        self.assertEqual(process.signals, [str(int(signal.SIGTERM))])
         process.end(code=None, signal=15)
         self.successResultOf(closing)
 
