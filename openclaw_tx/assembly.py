@@ -16,6 +16,8 @@ from openclaw_tx.agents.seeding import Seeding
 from openclaw_tx.auth.actions import authorise, granted
 from openclaw_tx.auth.methods import GatewayAuthenticator
 from openclaw_tx.auth.quotas import Quotas
+from openclaw_tx.automation.building import Automation, build_automation
+from openclaw_tx.automation.building import Parts as AutomationParts
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
@@ -71,6 +73,7 @@ class House(NamedTuple):
     quotas: Quotas
     admission: Admission
     fetcher: Fetcher
+    automation: Automation
     websockets: ws.WebSocketSurface
 
 
@@ -103,6 +106,9 @@ def build(given: Materials, log: Logger) -> House:
     )
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)
+    automation = build_automation(
+        AutomationParts(settings, agents, models, sessions, events, lambda: admission, reactor, given.in_thread, new_id)
+    )
     parts = ToolParts(
         settings=settings,
         sessions=sessions,
@@ -136,6 +142,7 @@ def build(given: Materials, log: Logger) -> House:
             guard.is_local_direct,
             given.in_thread,
             given.log_file,
+            automation,
         ),
         settings,
         reactor,
@@ -157,6 +164,7 @@ def build(given: Materials, log: Logger) -> House:
         quotas=quotas,
         admission=admission,
         fetcher=fetcher,
+        automation=automation,
         websockets=websockets,
     )
 

@@ -281,6 +281,7 @@ class Gateway(MultiService):
         self.phase = "draining"
         for site in self._sites:
             site.wind_down()
+        self._house.automation.rest()
         await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
         await self._house.websockets.stop()
         await self._last_answers()
@@ -299,6 +300,8 @@ class Gateway(MultiService):
 
     def _add_services(self) -> None:
         self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
         checkpoints = TimerService(  # type: ignore[no-untyped-call]
             CHECKPOINT_SECONDS, lambda: spawn(self.engine.checkpoint(), self._log, "checkpoint")
@@ -315,3 +318,4 @@ class Gateway(MultiService):
     def _config_changed(self) -> None:
         self.engine.config_changed()
         self._house.websockets.config_changed()
+        self._house.automation.config_changed()

@@ -6,6 +6,7 @@ embedders may hand in their own models and tools.
 """
 
 from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
+from openclaw_tx.interfaces.automation import Jobs, Waker
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.runs import Push, Run, RunEngine, RunTimes, SystemEvents
 from openclaw_tx.interfaces.sessions import Sessions, TurnStart
@@ -20,6 +21,7 @@ __all__ = [
     "Embedder",
     "EmbeddingProvider",
     "Fetcher",
+    "Jobs",
     "Meter",
     "ModelProvider",
     "Models",
@@ -35,4 +37,5 @@ __all__ = [
     "ToolContext",
     "Tools",
     "TurnStart",
+    "Waker",
 ]

@@ -17,13 +17,13 @@ from openclaw_tx.auth.sight import run_target
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Run, RunEngine
-from openclaw_tx.values import Entry, RunEnded
+from openclaw_tx.values import Entry, Principal, RunEnded
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.render import Rendered, RunRenderer
 from openclaw_tx.ws.timers import Alarm, Timers
 
-EVENTS = ("connect.challenge", "agent", "chat", "tick", "health", "shutdown")
+EVENTS = ("connect.challenge", "agent", "chat", "tick", "health", "shutdown", "heartbeat", "cron")
 """Every event this surface sends, for C{features.events}."""
 HEALTH_SECONDS = 60.0
 """Pause between two health events."""
@@ -96,6 +96,14 @@ class Hub:
         """The configuration changed: close connections whose credential is no longer good."""
         for connection in list(self._connections.values()):
             connection.revalidate()
+
+    def broadcast(self, name: str, payload: Any, may: Callable[[Principal], bool]) -> None:
+        """Tell an event to everybody who may hear of it."""
+        listeners = [each for each in self._connections.values() if may(each.principal)]
+        if listeners:
+            body = event_body(name, encode(payload))
+            for connection in listeners:
+                connection.event(body)
 
     def shutdown(self, reason: str) -> None:
         """Tell everybody that the gateway stops, and close with 1012."""

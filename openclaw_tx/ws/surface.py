@@ -11,6 +11,8 @@ from uuid import uuid4
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.automation.building import Automation
+from openclaw_tx.automation.rules import NO_HEARTBEATS, Heartbeats
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Agents, Authenticator, Authoriser, Models, Peer, RunEngine, Sessions
@@ -24,8 +26,10 @@ from openclaw_tx.ws.resource import UpgradeResource
 from openclaw_tx.ws.rpc.agent import AgentMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
+from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
+from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
 from openclaw_tx.ws.timers import Timers
 
 
@@ -43,6 +47,8 @@ class Rooms(NamedTuple):
     in_thread: InThread
     log_file: Callable[[], Path | None]
     """The log file of the moment; None = there is none."""
+    automation: Automation | None = None
+    """What starts runs by itself; None = nothing does."""
 
 
 class WebSocketSurface:
@@ -70,7 +76,9 @@ class WebSocketSurface:
         @param tally: where connections and bytes are counted.
         """
         started = clock.seconds()
-        self._health = Health(rooms.agents, rooms.sessions, clock)
+        automation = rooms.automation
+        heartbeats = Heartbeats(settings, automation.events) if automation is not None else NO_HEARTBEATS
+        self._health = Health(rooms.agents, rooms.sessions, clock, heartbeats)
         self._timers = Timers(clock)
 
         def now_ms() -> int:
@@ -86,15 +94,28 @@ class WebSocketSurface:
         authorise = rooms.authorise
         methods = Methods(
             [
-                HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
+                HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),
                 CatalogMethods(agents, models, sessions, clock).methods(),
                 AgentMethods(engine, agents, models, sessions, authorise, clock).methods(),
                 ChatMethods(engine, agents, sessions, authorise, clock).methods(),
                 LogMethods(rooms.log_file, rooms.in_thread).methods(),
+                *(
+                    (
+                        CronMethods(automation.cron).methods(),
+                        WakeMethods(automation.heartbeat, automation.events, agents).methods(),
+                    )
+                    if automation is not None
+                    else ()
+                ),
             ],
             authorise,
         )
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
+        if automation is not None:
+            automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
+            automation.heartbeat.subscribe(
+                lambda news: self.hub.broadcast("heartbeat", heartbeat_event(news), hears_heartbeats)
+            )
         desk = Desk(
             authenticator=rooms.authenticator,
             granted=rooms.granted,
