@@ -122,6 +122,8 @@ def build(given: Materials, log: Logger) -> House:
         state_dir=settings.state_dir,
         environment=lambda: settings.environment,
         new_id=new_id,
+        jobs=automation.cron,
+        waker=automation.heartbeat,
     )
     tools = ToolBox(settings, [*builtin_tools(parts), *given.tools])
     engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments), settings, reactor, new_id)

@@ -146,6 +146,7 @@ class Gateway(MultiService):
                     sources=self._sources,
                     fetcher=house.fetcher,
                     in_thread=self._in_thread,
+                    hooks=house.automation.hooks,
                 ),
                 house.websockets.resource,
             )

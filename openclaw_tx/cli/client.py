@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,7 +33,7 @@ CLOSE_SECONDS = 1.0
 """Longest closing handshake; then the connection is cut."""
 
 SCOPES = ["operator.read", "operator.write"]
-"""Scopes the command line asks for: what its verbs need."""
+"""Scopes that a verb asks for unless it says others."""
 
 OnEvent = Callable[[str, Any], None]
 """Takes an event's name and payload."""
@@ -102,8 +102,9 @@ class _Channel(WebSocketClientProtocol):
 class GatewayClient:
     """One connection to a gateway. Made by L{connect}."""
 
-    def __init__(self, target: Target, clock: IReactorTime, on_event: OnEvent) -> None:
+    def __init__(self, target: Target, clock: IReactorTime, on_event: OnEvent, scopes: Sequence[str] = SCOPES) -> None:
         self._target = target
+        self._scopes = list(scopes)
         self._clock = clock
         self._on_event = on_event
         self._channel: Any = _Channel(self)  # autobahn is typed in part only
@@ -200,7 +201,7 @@ class GatewayClient:
                 },
                 "caps": ["tool-events"],
                 "role": "operator",
-                "scopes": SCOPES,
+                "scopes": self._scopes,
                 "auth": {name: secret for name, secret in auth.items() if secret},
             },
             None,
@@ -271,14 +272,16 @@ async def connect(
     clock: IReactorTime,
     on_event: OnEvent = nobody,
     timeout: float = CONNECT_SECONDS,
+    scopes: Sequence[str] = SCOPES,
 ) -> GatewayClient:
     """Connect to a gateway and shake hands.
 
     @param endpoint: leads to C{target}; see L{endpoint_of}.
     @param timeout: seconds for all of it.
+    @param scopes: what the verb needs.
     @raise CommandError: nothing listens there, it is no gateway, or it refuses; in words for the user.
     """
-    client = GatewayClient(target, clock, on_event)
+    client = GatewayClient(target, clock, on_event, scopes)
     opening = Deferred.fromCoroutine(client.open(endpoint))
     opening.addTimeout(timeout, clock)
     try:

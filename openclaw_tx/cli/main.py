@@ -9,6 +9,7 @@ from openclaw_tx._version import __version__
 from openclaw_tx.cli.agent import agent
 from openclaw_tx.cli.agents import agents
 from openclaw_tx.cli.config import config
+from openclaw_tx.cli.cron import cron
 from openclaw_tx.cli.health import health
 from openclaw_tx.cli.keys import keys
 from openclaw_tx.cli.logs import logs
@@ -37,7 +38,7 @@ def main(
         context.color = False
 
 
-for verb in (setup, agent, agents, health, logs, models, config, keys, token):
+for verb in (setup, agent, agents, cron, health, logs, models, config, keys, token):
     main.add_command(verb)
 
 __all__ = ["main"]

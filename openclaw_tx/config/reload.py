@@ -39,6 +39,7 @@ EFFECTS: dict[str, Effect] = {
     "messages": "hot",
     "commands": "hot",
     "cron": "hot",
+    "cron.store": "restart",
     "hooks": "hot",
     "logging": "hot",
     "logging.consoleStyle": "restart",

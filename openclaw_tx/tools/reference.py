@@ -8,6 +8,7 @@ from typing import Any
 
 from openclaw_tx.tools import policy
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.cron import Cron
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
@@ -23,6 +24,7 @@ BUILTIN: tuple[type[TypedTool[Any]], ...] = (
     SessionsSpawn,
     SessionStatus,
     AgentsList,
+    Cron,
 )
 """Every built-in tool there is, in the order of the table."""
 

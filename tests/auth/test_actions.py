@@ -60,9 +60,10 @@ class AuthoriseTests(SynchronousTestCase):
         }
         self.assertEqual(by_scope[None], {"connect", "health"})
         running = {"chat.completions", "responses.create", "embeddings", "tools.invoke", "runs.create", "agent"}
-        self.assertEqual(by_scope[WRITE], running | {"agent.wait", "runs.cancel"})
+        self.assertEqual(by_scope[WRITE], running | {"agent.wait", "runs.cancel", "wake"})
         self.assertEqual({name for name, rule in ACTIONS.items() if rule.metered}, running)
-        self.assertEqual(set(ACTIONS) - by_scope[None] - by_scope[WRITE] - by_scope[READ], {"models.override"})
+        owner = {"cron.add", "cron.update", "cron.remove", "cron.run", "system-event", "set-heartbeats"}
+        self.assertEqual(set(ACTIONS) - by_scope[None] - by_scope[WRITE] - by_scope[READ], {"models.override"} | owner)
 
     def test_error(self) -> None:
         """The refusal names the scope in the words that clients match on, and says nothing else."""

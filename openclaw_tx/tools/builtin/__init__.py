@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.interfaces import Embedder, Fetcher, Jobs, Models, RunEngine, Sessions, SystemEvents, Tool, Waker
 from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.cron import Cron
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
@@ -37,6 +38,8 @@ class ToolParts(NamedTuple):
     state_dir: Path
     environment: Callable[[], Mapping[str, str]]
     new_id: Callable[[], str]
+    jobs: Jobs
+    waker: Waker
 
 
 def builtin_tools(parts: ToolParts) -> list[Tool]:
@@ -50,6 +53,7 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
         SessionsSpawn(parts.settings, parts.sessions, parts.models, parts.events, background, parts.new_id),
         SessionStatus(parts.settings, parts.sessions, parts.models),
         AgentsList(parts.settings),
+        Cron(parts.jobs, parts.waker),
     ]
 
 
