@@ -230,4 +230,4 @@ def _due(job: CronJob) -> float:
     return NEVER if job.state.next_run_at_ms is None else job.state.next_run_at_ms
 
 
-__all__ = ["INTERRUPTED", "MAX_JOBS", "OVERLAP", "Ending", "JobBook"]
+__all__ = ["AT_ONCE", "INTERRUPTED", "MAX_JOBS", "OVERLAP", "Ending", "JobBook"]

@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from openclaw_tx.automation.book import Ending, JobBook
+from openclaw_tx.automation.book import AT_ONCE, Ending, JobBook
 from openclaw_tx.automation.drafts import new_job, patched
 from openclaw_tx.automation.in_order import ended
 from openclaw_tx.automation.job_files import is_id
 from openclaw_tx.automation.job_runs import JobRuns
 from openclaw_tx.automation.job_store import JobStore
 from openclaw_tx.config.schema import Config
-from openclaw_tx.deferreds import Gate, spawn
+from openclaw_tx.deferreds import Gate, sleep, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
 from openclaw_tx.values import CronJob, CronNews, JobDraft, JobPatch, JobRecord
@@ -62,6 +62,9 @@ class CronService(Service):
         self._ready = Gate()
         self._trouble: GatewayError | None = None
         self._timer: IDelayedCall | None = None
+        self._beginning: list[CronJob] = []
+        self._is_beginning = False
+        self._soon = False
         self._active = False
         self._work: set[Deferred[Any]] = set()
         self._listeners: list[Listener] = []
@@ -223,6 +226,7 @@ class CronService(Service):
         self._disarm()
         if not self._active or not self._settings().cron.enabled:
             return
+        self._soon = False
         now = self._now()
         for record in self._book.look(now):
             self._log.info("job {job} is skipped: {why}", job=record.job_id, why=record.error)
@@ -231,16 +235,25 @@ class CronService(Service):
         self._arm()
 
     def _begin(self, jobs: Sequence[CronJob]) -> None:
-        if jobs:
-            self._hold(spawn(self._noted(jobs), self._log, "starting jobs"))
+        self._beginning += jobs
+        if self._beginning and not self._is_beginning:
+            self._is_beginning = True
+            self._hold(spawn(self._begin_all(), self._log, "starting jobs"))
 
-    async def _noted(self, jobs: Sequence[CronJob]) -> None:
-        """Write down that jobs are at work, so that a crash leaves a trace, then do them side by side."""
-        for job in jobs:
-            self._tell(CronNews(job_id=job.id, action="started", run_at_ms=job.state.running_at_ms))
-        await self._save()
-        for job in jobs:
-            self._hold(spawn(self._do(job), self._log, f"job {job.id}"))
+    async def _begin_all(self) -> None:
+        """Write down that jobs are at work, so that a crash leaves a trace, then do them side by side; no more of them
+        in one turn of the reactor than it should bear."""
+        while self._beginning:
+            jobs = self._beginning[:AT_ONCE]
+            for job in jobs:
+                self._tell(CronNews(job_id=job.id, action="started", run_at_ms=job.state.running_at_ms))
+            await self._save()
+            del self._beginning[: len(jobs)]
+            for job in jobs:
+                self._hold(spawn(self._do(job), self._log, f"job {job.id}"))
+            if self._beginning:
+                await sleep(self._clock, 0)
+        self._is_beginning = False
 
     async def _do(self, job: CronJob) -> None:
         ending = Ending("error", "It was cancelled.")
@@ -270,21 +283,24 @@ class CronService(Service):
             await self._store.save(self._book.listing)
         except GatewayError:
             pass
+        except CancelledError:
+            raise
+        except Exception:
+            self._log.failure("the jobs could not be written")
 
     def _arm(self) -> None:
         self._disarm()
         if not self._active or not self._ready.opened or not self._settings().cron.enabled:
             return
-        due = self._book.next_due()
+        due = 0 if self._soon else self._book.next_due()
         if due is not None:
             seconds = max(0.0, due / 1000 - self._clock.seconds())
             self._timer = self._clock.callLater(min(seconds, LONGEST_SLEEP), self._wake)
 
     def _look_soon(self) -> None:
         """In a moment, once for all that ends in this one."""
-        if self._active:
-            self._disarm()
-            self._timer = self._clock.callLater(0, self._wake)
+        self._soon = True
+        self._arm()
 
     def _wake(self) -> None:
         self._timer = None
