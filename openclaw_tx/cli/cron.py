@@ -68,6 +68,7 @@ def list_jobs(place: Place, /, include_disabled: bool, as_json: bool, **remote: 
     from rich.text import Text
 
     table = Table("id", "name", "schedule", "next", "last", "target", "agent", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.columns[0].no_wrap = True  # it is there to be copied
     for job in jobs:
         table.add_row(*(Text(cell) for cell in cells(job)))
     place.console().print(table)
