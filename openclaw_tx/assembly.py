@@ -18,18 +18,27 @@ from openclaw_tx.auth.methods import GatewayAuthenticator
 from openclaw_tx.auth.quotas import Quotas
 from openclaw_tx.automation.building import Automation, build_automation
 from openclaw_tx.automation.building import Parts as AutomationParts
+from openclaw_tx.chat.desk import ChatDesk
+from openclaw_tx.chat.flow import ChatFlow
+from openclaw_tx.chat.orders import Rooms as ChatRooms
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
 from openclaw_tx.models.factory import HttpProviderFactory
+from openclaw_tx.models.profile_files import ProfileFiles
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.system_events import SystemEventQueue
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
+from openclaw_tx.sessions.rules import rules_of
 from openclaw_tx.sessions.sql import SqlSessions
 from openclaw_tx.tally import CountedAuthenticator, Tally
+from openclaw_tx.tools.approvals import PendingApprovals
+from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.builtin import ToolParts, builtin_tools
+from openclaw_tx.tools.command_sessions import CommandSessions
+from openclaw_tx.tools.commands import Spawner
 from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
@@ -74,7 +83,10 @@ class House(NamedTuple):
     admission: Admission
     fetcher: Fetcher
     automation: Automation
+    desk: ChatDesk
     websockets: ws.WebSocketSurface
+    approvals: PendingApprovals
+    commands: CommandSessions
 
 
 def build(given: Materials, log: Logger) -> House:
@@ -91,9 +103,10 @@ def build(given: Materials, log: Logger) -> House:
         ),
         reactor,
         given.randomness,
-        settings.environment,
+        lambda: settings.environment,
         given.models,
         on_call=tally.provider_calls.add,
+        profiles=ProfileFiles(settings.state_dir, given.in_thread, reactor),
     )
     repositories = Repositories(reactor, reactor, lambda: settings.environment)
     seeding = Seeding(str(settings.state_dir), repositories.create)
@@ -103,12 +116,16 @@ def build(given: Materials, log: Logger) -> House:
         str(settings.state_dir),
         given.store or StoreParts(reactor.seconds, reactor.callFromThread, new_id=new_id),
         log,
+        lambda: rules_of(settings()),
     )
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)
     automation = build_automation(
         AutomationParts(settings, agents, models, sessions, events, lambda: admission, reactor, given.in_thread, new_id)
     )
+    approvals = PendingApprovals(reactor)
+    approvals_file = ApprovalsFile(settings.state_dir, given.in_thread, lambda: int(reactor.seconds() * 1000), new_id)
+    commands = CommandSessions(Spawner(reactor), reactor, settings, events, lambda: admission, new_id)
     parts = ToolParts(
         settings=settings,
         sessions=sessions,
@@ -124,27 +141,37 @@ def build(given: Materials, log: Logger) -> House:
         new_id=new_id,
         jobs=automation.cron,
         waker=automation.heartbeat,
+        approvals=approvals,
+        approvals_file=approvals_file,
+        commands=commands,
     )
     tools = ToolBox(settings, [*builtin_tools(parts), *given.tools])
-    engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments), settings, reactor, new_id)
+    engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
     engine.subscribe(tally.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
     authenticator = CountedAuthenticator(guard, tally)
     quotas = Quotas(reactor, guard.keys.limits)
     admission = Admission(engine, authorise, quotas)
+    flow = ChatFlow(admission, settings, reactor)
+    desk = ChatDesk(
+        ChatRooms(admission, agents, models, sessions, engine.compactor, approvals, settings), flow, reactor
+    )
     websockets = ws.WebSocketSurface(
         ws.Rooms(
-            admission,
-            agents,
-            models,
-            sessions,
-            authenticator,
-            authorise,
-            granted,
-            guard.is_local_direct,
-            given.in_thread,
-            given.log_file,
-            automation,
+            engine=admission,
+            agents=agents,
+            models=models,
+            sessions=sessions,
+            authenticator=authenticator,
+            authorise=authorise,
+            granted=granted,
+            is_local_direct=guard.is_local_direct,
+            desk=desk,
+            in_thread=given.in_thread,
+            log_file=given.log_file,
+            approvals=approvals,
+            approvals_file=approvals_file,
+            automation=automation,
         ),
         settings,
         reactor,
@@ -167,7 +194,10 @@ def build(given: Materials, log: Logger) -> House:
         admission=admission,
         fetcher=fetcher,
         automation=automation,
+        desk=desk,
         websockets=websockets,
+        approvals=approvals,
+        commands=commands,
     )
 
 

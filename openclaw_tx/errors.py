@@ -47,6 +47,7 @@ CODES: Mapping[str, Kind] = {
     "model_not_found": Kind(404, _INVALID, None, "INVALID_REQUEST"),
     "session_not_found": Kind(404, _INVALID, None, "INVALID_REQUEST"),
     "run_not_found": Kind(404, _INVALID, None, "INVALID_REQUEST"),
+    "approval_not_found": Kind(404, _INVALID, None, "APPROVAL_NOT_FOUND"),
     "method_not_allowed": Kind(405, _INVALID, None, "INVALID_REQUEST"),
     "body_timeout": Kind(408, _INVALID, False, "INVALID_REQUEST"),
     "session_busy": Kind(409, _INVALID, False, "INVALID_REQUEST"),

@@ -70,6 +70,7 @@ class Gateway(MultiService):
         new_id: Callable[[], str] = lambda: str(uuid4()),
         randomness: Callable[[], float] = random.random,
         log_file: Callable[[], Path | None] = lambda: None,
+        automation: bool = True,
     ) -> None:
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
@@ -86,6 +87,8 @@ class Gateway(MultiService):
         @param new_id: makes UUIDs.
         @param randomness: numbers in [0, 1) that spread retries.
         @param log_file: where the process's log is read for clients (L{openclaw_tx.log_file}); None = there is none.
+        @param automation: whether jobs and heartbeats come by the clock; of the processes that share a state directory
+            one should do that.
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
@@ -93,6 +96,7 @@ class Gateway(MultiService):
         self._new_id = new_id
         self._log = Logger()
         self._verbose = access_log
+        self._automation = automation
         self._in_thread = in_thread or thread_pool(reactor)
         self._started_at = reactor.seconds()
         self.phase: Literal["starting", "started", "draining"] = "starting"
@@ -116,7 +120,9 @@ class Gateway(MultiService):
             self._log,
         )
         self.engine = house.engine
-        self._sources = Sources(house.tally, self.engine, self, house.websockets.__len__, house.guard.lockouts)
+        self._sources = Sources(
+            house.tally, self.engine, self, house.websockets.__len__, house.guard.lockouts, house.models.cooling
+        )
         self._sites: list[GatewaySite] = []
         self._root: Root | None = None
         settings.subscribe(lambda old, new, plan: self._config_changed())
@@ -147,6 +153,7 @@ class Gateway(MultiService):
                     fetcher=house.fetcher,
                     in_thread=self._in_thread,
                     hooks=house.automation.hooks,
+                    approvals=house.approvals,
                 ),
                 house.websockets.resource,
             )
@@ -194,6 +201,7 @@ class Gateway(MultiService):
                 run_id=run_id,
                 now_ms=int(self._reactor.seconds() * 1000),
                 new_id=self._new_id,
+                scope=self.settings().session.scope,
                 model=model,
                 extra_system=extra_system,
                 timeout_s=timeout_s,
@@ -283,7 +291,9 @@ class Gateway(MultiService):
         for site in self._sites:
             site.wind_down()
         self._house.automation.rest()
+        self._house.desk.close()
         await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
+        await self._house.commands.close()
         await self._house.websockets.stop()
         await self._last_answers()
         await super().stopService()  # type: ignore[no-untyped-call]
@@ -301,8 +311,9 @@ class Gateway(MultiService):
 
     def _add_services(self) -> None:
         self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]
-        self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
-        self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
+        if self._automation:
+            self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
+            self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
         checkpoints = TimerService(  # type: ignore[no-untyped-call]
             CHECKPOINT_SECONDS, lambda: spawn(self.engine.checkpoint(), self._log, "checkpoint")

@@ -178,6 +178,7 @@ class ConfiguredAgents:
                 reasoning_content=(
                     defaults.reasoning_content if entry.reasoning_content is None else entry.reasoning_content
                 ),
+                thinking_default=entry.thinking_default or defaults.thinking_default,
                 skill_directories=self._skill_directories(workspace, config),
             )
             identity = entry.identity

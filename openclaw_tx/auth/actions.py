@@ -18,7 +18,8 @@ from openclaw_tx.values import Principal, Target
 ADMIN = "operator.admin"
 READ = "operator.read"
 WRITE = "operator.write"
-OPERATOR_SCOPES = frozenset({ADMIN, "operator.approvals", "operator.pairing", READ, "operator.talk.secrets", WRITE})
+APPROVALS = "operator.approvals"
+OPERATOR_SCOPES = frozenset({ADMIN, APPROVALS, "operator.pairing", READ, "operator.talk.secrets", WRITE})
 """All that an operator can hold, and what a shared secret stands for."""
 NO_TARGET = Target()
 
@@ -81,8 +82,20 @@ ACTIONS: Mapping[str, Action] = {
     "set-heartbeats": Action(ADMIN, "Switch heartbeats on or off."),
     "sessions.list": Action(READ, "List sessions."),
     "sessions.preview": Action(READ, "Read the last lines of sessions."),
+    "sessions.resolve": Action(READ, "Find the key of a session by its id or label."),
+    "sessions.patch": Action(WRITE, "Name a session, choose its model and how much it thinks."),
+    "sessions.configure": Action(ADMIN, "Change what else is set for a session."),
+    "sessions.reset": Action(ADMIN, "Begin a session anew."),
+    "sessions.delete": Action(ADMIN, "Delete a session; its transcript becomes an archive."),
+    "sessions.compact": Action(ADMIN, "Let the model read only the newest messages of a session."),
+    "chat.inject": Action(ADMIN, "Put a note of the agent into a transcript."),
     "sessions.read": Action(READ, "Read one session's entry."),
     "chat.history": Action(READ, "Read the transcript of a session."),
+    "approvals.request": Action(APPROVALS, "Ask people for their word on a command of one's own."),
+    "approvals.list": Action(APPROVALS, "See the commands that wait for a person's word."),
+    "approvals.resolve": Action(APPROVALS, "Give one's word on a command."),
+    "exec.approvals.get": Action(ADMIN, "Read the file that says what runs without a question."),
+    "exec.approvals.set": Action(ADMIN, "Replace that file."),
 }
 """Action name -> who may. WebSocket methods have their own name; HTTP routes share the twin's."""
 
@@ -153,6 +166,13 @@ def no_such_agent(agent_id: str) -> GatewayError:
     return GatewayError("invalid_request", f"Unknown agent '{agent_id}'.", param="model")
 
 
+def no_such_approval() -> GatewayError:
+    """C{approval_not_found} (404): no such question waits, or none that this client may know of."""
+    return GatewayError(
+        "approval_not_found", "unknown or expired approval id", param="id", details={"reason": "APPROVAL_NOT_FOUND"}
+    )
+
+
 def missing_scope(scope: str) -> GatewayError:
     """C{insufficient_scope} (403); the text is the one that clients of both protocol versions match on."""
     return GatewayError(
@@ -187,6 +207,7 @@ def granted(
 __all__ = [
     "ACTIONS",
     "ADMIN",
+    "APPROVALS",
     "OPERATOR_SCOPES",
     "READ",
     "WRITE",
@@ -197,6 +218,7 @@ __all__ = [
     "may",
     "missing_scope",
     "no_such_agent",
+    "no_such_approval",
     "no_such_run",
     "no_such_session",
     "sufficient",

@@ -11,7 +11,17 @@ from collections.abc import Sequence
 
 from openclaw_tx.auth.actions import may
 from openclaw_tx.interfaces import Agents, Run
-from openclaw_tx.values import Agent, ModelInfo, Principal, PromptReport, RunRequest, SessionEntry, Target, ToolSpec
+from openclaw_tx.values import (
+    Agent,
+    Approval,
+    ModelInfo,
+    Principal,
+    PromptReport,
+    RunRequest,
+    SessionEntry,
+    Target,
+    ToolSpec,
+)
 
 
 class AgentsInSight:
@@ -69,6 +79,13 @@ def sees_run(principal: Principal, run: Run) -> bool:
     return may(principal, "runs.read", run_target(run))
 
 
+def approval_target(approval: Approval) -> Target:
+    """A question as something to be aimed at; whoever started the run that asks is its owner."""
+    return Target(
+        agent_id=approval.agent_id or None, session_key=approval.session_key or None, owner_id=approval.owner_id
+    )
+
+
 def sees_session(principal: Principal, entry: SessionEntry) -> bool:
     """Whether a session exists for C{principal}, as far as its scopes let it know of sessions at all."""
     return may(principal, "sessions.list", Target(agent_id=entry.agent_id, session_key=entry.key))
@@ -79,4 +96,4 @@ def is_bounded(principal: Principal) -> bool:
     return bool(principal.agents or principal.session_prefix)
 
 
-__all__ = ["AgentsInSight", "agents_for", "is_bounded", "run_target", "sees_run", "sees_session"]
+__all__ = ["AgentsInSight", "agents_for", "approval_target", "is_bounded", "run_target", "sees_run", "sees_session"]

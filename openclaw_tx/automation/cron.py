@@ -199,11 +199,13 @@ class CronService(Service):
         """
         @raise GatewayError: C{storage_unavailable}, C{gateway_draining}.
         """
-        await self._ready.wait()
+        if self._active:
+            await self._ready.wait()
         if self._trouble is not None:
             raise GatewayError.from_info(self._trouble.info)
         if not self._active:
-            raise GatewayError("gateway_draining", "The gateway is shutting down.", retry_after=5)
+            text = "Jobs are looked after by a gateway that serves; this one does not, or is shutting down."
+            raise GatewayError("gateway_draining", text, retry_after=5)
 
     async def _put(self, job: CronJob, before: CronJob | None, action: Literal["added", "updated"]) -> CronJob:
         """Have a job in the book and in the file, or in neither."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 
 from openclaw_tx.deferreds import Gate, InThread
 from openclaw_tx.errors import GatewayError
@@ -60,7 +60,7 @@ class InOrder:
                 done.callback(result)  # a failure goes on as one
             self._go_on()
 
-        self._in_thread(function, *arguments).addBoth(ended)
+        maybeDeferred(self._in_thread, function, *arguments).addBoth(ended)
 
 
 async def ended(work: Deferred[Any]) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,12 @@ class JobStore:
         self._log = Logger()
 
     async def load(self, now_ms: int) -> Sequence[CronJob]:
-        """The jobs of the file; what in it is none is logged.
+        """The jobs of the file; what in it is none is logged. Where there is no file, no thread is bothered.
 
         @raise GatewayError: C{storage_unavailable}.
         """
+        if not os.path.lexists(self.path):
+            return ()
         found: job_files.Found = await self._do(job_files.read_jobs, self.path, now_ms)
         for problem in found.problems:
             self._log.warn("{problem}", problem=problem)

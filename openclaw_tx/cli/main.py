@@ -8,6 +8,7 @@ import click
 from openclaw_tx._version import __version__
 from openclaw_tx.cli.agent import agent
 from openclaw_tx.cli.agents import agents
+from openclaw_tx.cli.approvals import approvals
 from openclaw_tx.cli.config import config
 from openclaw_tx.cli.cron import cron
 from openclaw_tx.cli.health import health
@@ -15,6 +16,7 @@ from openclaw_tx.cli.keys import keys
 from openclaw_tx.cli.logs import logs
 from openclaw_tx.cli.models import models
 from openclaw_tx.cli.place import Place
+from openclaw_tx.cli.sessions import sessions
 from openclaw_tx.cli.setup import setup
 from openclaw_tx.cli.token import token
 
@@ -38,7 +40,7 @@ def main(
         context.color = False
 
 
-for verb in (setup, agent, agents, cron, health, logs, models, config, keys, token):
+for verb in (setup, agent, agents, cron, sessions, health, logs, models, config, keys, token, approvals):
     main.add_command(verb)
 
 __all__ = ["main"]

@@ -8,16 +8,28 @@ embedders may hand in their own models and tools.
 from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
 from openclaw_tx.interfaces.automation import Jobs, Waker
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
-from openclaw_tx.interfaces.runs import Push, Run, RunEngine, RunTimes, SystemEvents
+from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
 from openclaw_tx.interfaces.sessions import Sessions, TurnStart
-from openclaw_tx.interfaces.tools import Approvals, ConcurrentTool, Fetcher, Tool, ToolContext, Tools
+from openclaw_tx.interfaces.tools import (
+    Approvals,
+    ApprovalsFile,
+    ConcurrentTool,
+    ConditionalTool,
+    Fetcher,
+    Tool,
+    ToolContext,
+    Tools,
+)
 
 __all__ = [
     "Agents",
     "Approvals",
+    "ApprovalsFile",
     "Authenticator",
     "Authoriser",
+    "Compactor",
     "ConcurrentTool",
+    "ConditionalTool",
     "Embedder",
     "EmbeddingProvider",
     "Fetcher",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from openclaw_tx.values import Entry, Principal, RunRequest, RunResult, RunState, RunStatus
+from openclaw_tx.values import Compacted, Entry, Principal, RunRequest, RunResult, RunState, RunStatus
 
 Push = Callable[[Sequence[Entry]], None]
 """Takes the entries of one batch (all that one reactor turn brought). Must not raise and must not block."""
@@ -64,6 +64,21 @@ class Run(Protocol):
     def abort(self, reason: str) -> bool:
         """Cancel the run. False when it had already ended."""
 
+    def steer(self, text: str) -> bool:
+        """Have the model read a user's message before its next call: after the tools that it has called now, or before
+        the run would end.
+
+        @return: False when it will not be read: the run is not at work, has too many waiting, or looks no more.
+        """
+
+    @property
+    def verbose(self) -> bool:
+        """Chat clients are told of its tool calls; known once it is at work."""
+
+    @property
+    def reasoning(self) -> str:
+        """Chat clients are told what the model thinks: C{off}, C{on} (a message's thoughts at its end) or C{stream}."""
+
 
 class RunEngine(Protocol):
     """The only way to run an agent."""
@@ -84,6 +99,19 @@ class RunEngine(Protocol):
         """Hand C{listener} every batch of every run from now on.
 
         @return: ends the subscription.
+        """
+
+
+class Compactor(Protocol):
+    """Summarises sessions when somebody asks for it."""
+
+    async def compact(self, session_key: str, instructions: str = "") -> Compacted:
+        """Have the model summarise the older part of a session, when the runs before it are done. Cancelling it
+        changes nothing.
+
+        @param instructions: what the summary is to heed.
+        @raise GatewayError: C{session_not_found}, C{queue_full}, C{gateway_draining}, or as
+            L{openclaw_tx.interfaces.Models.stream}.
         """
 
 

@@ -12,6 +12,7 @@ from openclaw_tx.values import (
     Agent,
     Approval,
     ApprovalEnd,
+    ApprovalsSnapshot,
     Decision,
     Fetched,
     FetchLimits,
@@ -98,6 +99,15 @@ class ConcurrentTool(Protocol):
     def concurrent(self) -> bool: ...
 
 
+@runtime_checkable
+class ConditionalTool(Protocol):
+    """A L{Tool} that there is only for some agents or models, whatever the policy allows."""
+
+    def offered(self, agent: Agent, model_ref: str) -> bool:
+        """Whether it can be used, by the configuration of the moment. Pure and quick: asked once for each agent and
+        model after a change of the configuration."""
+
+
 class Tools(Protocol):
     """The tools an agent may use under the policy of the moment."""
 
@@ -115,10 +125,14 @@ class Approvals(Protocol):
         """Wait for a person's word.
 
         @return: None = nobody answered in time, which denies. Cancelling it takes the question back.
+        @raise GatewayError: C{queue_full}: too many questions wait; C{invalid_request}: its id waits already.
         """
 
     def resolve(self, approval_id: str, decision: Decision, by: Principal) -> bool:
-        """Answer. False when there is no such question (any more)."""
+        """Answer. False when there is no such question (any more).
+
+        @raise GatewayError: C{invalid_request}: C{allow-always} where that is no possible answer.
+        """
 
     def pending(self) -> Sequence[Approval]:
         """Those that wait, oldest first."""
@@ -127,6 +141,20 @@ class Approvals(Protocol):
         """Tell C{listener} of every question and how it came out.
 
         @return: ends the subscription.
+        """
+
+
+class ApprovalsFile(Protocol):
+    """The file C{exec-approvals.json}: what may run without a question."""
+
+    async def get(self) -> ApprovalsSnapshot:
+        """As it stands. A file that can not be used is moved aside, and one that denies everything put in its place."""
+
+    async def set(self, file: dict[str, Any], base_hash: str | None) -> ApprovalsSnapshot:
+        """Replace it.
+
+        @param base_hash: C{hash} of what was edited; None = there was no file.
+        @raise GatewayError: C{invalid_request}: it was changed meanwhile, or is not of the right form.
         """
 
 

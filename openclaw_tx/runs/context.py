@@ -32,12 +32,14 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     otherwise make the question stand twice.
 
     @param history: the session before this turn, oldest first.
-    @param turn: this turn so far: the client's messages, then answers and tool results.
+    @param turn: this turn so far: the client's messages, then answers and tool results; perhaps with a mark.
     """
+    history, turn = in_force(history, turn)
     kept: list[Spoken] = []
     for message in history:
         if isinstance(message, CompactionMessage):
-            kept.append(summary_message(message))
+            if message.summary:  # one that only cut off has none
+                kept.append(summary_message(message))
             continue
         if isinstance(message, AssistantMessage) and not message.text and not message.tool_calls:
             if message.stop_reason in ("error", "aborted", "interrupted"):
@@ -48,8 +50,32 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     calls = {
         call.id for message in (*kept, *turn) if isinstance(message, AssistantMessage) for call in message.tool_calls
     }
-    said = (message for message in turn if not isinstance(message, CompactionMessage))
-    return repaired([*kept, *(_told(message, calls) for message in said)])
+    return repaired([*kept, *(_told(message, calls) for message in without_marks(turn))])
+
+
+def in_force(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:
+    """What is read of history and turn: a mark in the turn puts an end to all before it but what it keeps."""
+    for place in range(len(turn) - 1, -1, -1):
+        mark = turn[place]
+        if isinstance(mark, CompactionMessage):
+            kept = turn[max(0, place - mark.kept) : place]
+            return [mark], [*without_marks(kept), *turn[place + 1 :]]
+    return history, turn
+
+
+def without_marks(messages: Sequence[Message]) -> list[Spoken]:
+    """What was said."""
+    return [message for message in messages if not isinstance(message, CompactionMessage)]
+
+
+def since_mark(messages: Sequence[Message]) -> list[Message]:
+    """What the model still reads of a transcript: the newest mark of a compaction, what it keeps, what came after."""
+    for place in range(len(messages) - 1, -1, -1):
+        mark = messages[place]
+        if isinstance(mark, CompactionMessage):
+            kept = messages[max(0, place - mark.kept) : place]
+            return [mark, *(each for each in kept if not isinstance(each, CompactionMessage)), *messages[place + 1 :]]
+    return list(messages)
 
 
 def summary_message(mark: CompactionMessage) -> UserMessage:

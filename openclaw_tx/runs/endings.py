@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import CancelledError
+
 from openclaw_tx.errors import ErrorInfo, GatewayError
+from openclaw_tx.runs.dialogue import Dialogue
+from openclaw_tx.runs.rooms import Premises
 from openclaw_tx.runs.run import AgentRun
 from openclaw_tx.values import AssistantMessage, RunResult
 
@@ -29,7 +33,37 @@ def for_client(info: ErrorInfo, run: AgentRun) -> ErrorInfo:
     return GatewayError(info.code, info.message, param=info.param, should_retry=False, details=info.details).info
 
 
-def unfinished(run: AgentRun, result: RunResult) -> AssistantMessage:
+async def committed(
+    premises: Premises, run: AgentRun, dialogue: Dialogue, context_tokens: int | None, result: RunResult
+) -> RunResult:
+    """Make the turn of a run durable; only then is its answer final.
+
+    @return: the result, or the error it has become.
+    """
+    if result.status != "ok":
+        dialogue.added.append(_unfinished(run, result))
+    try:
+        await premises.rooms.sessions.commit(
+            run.stored(result),
+            dialogue.added,
+            model_provider=result.provider,
+            model=result.model,
+            context_tokens=context_tokens,
+        )
+    except GatewayError as error:
+        return run.conclude("error", error=for_client(error.info, run))
+    except CancelledError:
+        # The store closed under the run: whether the turn was written is not known.
+        closed = GatewayError("storage_unavailable", "The store was closed.")
+        return run.conclude("error", error=for_client(closed.info, run))
+    except Exception:
+        premises.log.failure("run {run} could not be stored", run=run.request.run_id)
+        failed = GatewayError("storage_unavailable", "The turn was not stored.")
+        return run.conclude("error", error=for_client(failed.info, run))
+    return result
+
+
+def _unfinished(run: AgentRun, result: RunResult) -> AssistantMessage:
     """Closes the turn of a run that did not end well: what the open message had said, and why it stopped."""
     return AssistantMessage(
         text=run.open_text,

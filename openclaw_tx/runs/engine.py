@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 from uuid import uuid4
 
 from msgspec.structs import replace
@@ -17,45 +16,42 @@ from twisted.logger import Logger
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate, spawn
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Models, Sessions, Tools, TurnStart
+from openclaw_tx.interfaces import TurnStart
+from openclaw_tx.runs import choices
+from openclaw_tx.runs.compactor import ConversationCompactor, Subject
+from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.durable import DurableEvents
-from openclaw_tx.runs.endings import cut_short, for_client, unfinished
+from openclaw_tx.runs.ended import EndedRuns
+from openclaw_tx.runs.endings import committed, cut_short, for_client
 from openclaw_tx.runs.lanes import Lanes
-from openclaw_tx.runs.loop import AgentLoop, ArgumentDecoder
+from openclaw_tx.runs.loop import AgentLoop
+from openclaw_tx.runs.manual import SessionCompactor
+from openclaw_tx.runs.rooms import Premises, Rooms
 from openclaw_tx.runs.run import AgentRun
-from openclaw_tx.values import Agent, Entry, Message, Principal, RunRequest, RunResult
+from openclaw_tx.runs.upkeep import Upkeep
+from openclaw_tx.values import Agent, Entry, Principal, RunRequest, RunResult, SessionSettings
 from openclaw_tx.wire.trace import child, trace_id
-
-KEEP_SECONDS = 600
-"""How long an ended run is remembered (spec 3.6)."""
-
-KEEP_RUNS = 1000
-"""How many ended runs are remembered at most (spec 2.6)."""
-
-KEEP_BYTES = 16 * 1024 * 1024
-"""How many bytes their journals may hold together; the oldest go first."""
 
 CHECKPOINT_AGE_MS = 1000
 """Age from which a live run is written down by L{Engine.checkpoint}."""
 
+LONG_WAIT_SECONDS = 2.0
+"""A wait for a place that is worth a line in the log (spec 3.8)."""
+
+NESTED = 4
+"""Runs that others wait for, which have places of their own: so many times those of the main lane."""
+
 RunListener = Callable[[AgentRun, Sequence[Entry]], None]
-
-
-class Rooms(NamedTuple):
-    """What a run needs, by seam."""
-
-    agents: Agents
-    models: Models
-    tools: Tools
-    sessions: Sessions
-    decode_arguments: ArgumentDecoder
 
 
 class Engine:
     """Implements L{openclaw_tx.interfaces.RunEngine}.
 
     Bounds: C{agents.defaults.maxConcurrent} runs at work, C{maxQueued} waiting, C{maxQueuedPerSession} waiting for one
-    session; beyond, C{queue_full}. Ended runs are kept by the three C{KEEP_*} constants.
+    session; beyond, C{queue_full}. Ended runs are kept as L{EndedRuns} says. Between those who wait for a place in one
+    lane the places go round by principal.
+
+    @ivar compactor: summarises sessions when somebody asks for it (L{openclaw_tx.interfaces.Compactor}).
     """
 
     def __init__(
@@ -74,9 +70,12 @@ class Engine:
         self._clock = clock
         self._log = Logger()
         self._lanes = Lanes(self._cap)
+        self._premises = Premises(rooms, settings, clock, self._log)
+        self._compactor = ConversationCompactor(self._premises)
+        self._upkeep = Upkeep(self._premises, self._compactor)
+        self.compactor = SessionCompactor(self._premises, self._compactor, self._lanes, _session_lane)
         self._live: OrderedDict[str, AgentRun] = OrderedDict()
-        self._ended: OrderedDict[str, AgentRun] = OrderedDict()
-        self._ended_bytes = 0
+        self._ended = EndedRuns()
         self._queued = 0
         self._checkpointed: set[str] = set()
         self._to_forget: list[str] = []
@@ -131,9 +130,9 @@ class Engine:
         now = self._clock.seconds() * 1000
         due = [run for run in self._live.values() if run.started_at_ms and now - run.started_at_ms >= CHECKPOINT_AGE_MS]
         ended, self._to_forget = self._to_forget, []
-        self._expire(now)
+        self._ended.expire(now)
         # Somebody may have begun to watch the events of one that had ended.
-        ended = [run_id for run_id in ended if run_id not in self._ended or not self._ended[run_id].durable]
+        ended = [run_id for run_id in ended if not (known := self._ended.get(run_id)) or not known.durable]
         if not due and not ended:
             return
         self._checkpointed.update(run.request.run_id for run in due if run.request.stateless)
@@ -147,6 +146,7 @@ class Engine:
         """Admit nothing more, let live runs end for C{grace_s} seconds, then abort what is left."""
         self.draining = True
         await self._until_idle(grace_s)
+        self.compactor.stop()
         # Those that wait go first, or they would get the places of the others.
         for run in sorted(self.live(), key=lambda run: run.status != "queued"):
             run.abort("shutdown")
@@ -159,11 +159,15 @@ class Engine:
     def _cap(self, lane: str) -> int:
         if lane.startswith("session:"):
             return 1
-        defaults = self._settings().agents.defaults
-        if lane == "nested":
-            # A run of another lane waits for each of these.
-            return 4 * defaults.max_concurrent
-        return defaults.subagents.max_concurrent if lane == "subagent" else defaults.max_concurrent
+        settings = self._settings()
+        defaults = settings.agents.defaults
+        caps = {
+            "main": defaults.max_concurrent,
+            "nested": NESTED * defaults.max_concurrent,
+            "subagent": defaults.subagents.max_concurrent,
+            "cron": settings.cron.max_concurrent_runs,
+        }
+        return caps.get(lane, 1)
 
     def _admissible(self, request: RunRequest) -> Agent:
         if self.draining:
@@ -175,7 +179,7 @@ class Engine:
             raise GatewayError("invalid_request", "Missing user message in `messages`.", param="messages")
         defaults = self._settings().agents.defaults
         full = self._queued >= defaults.max_queued and self._lanes.active(request.lane) >= self._cap(request.lane)
-        if full or self._lanes.waiting(_session_lane(request)) >= defaults.max_queued_per_session:
+        if full or self._lanes.waiting(_session_lane(request.session_key)) >= defaults.max_queued_per_session:
             raise GatewayError("queue_full", "Too many runs are waiting; try again shortly.", retry_after=1)
         return agent
 
@@ -183,17 +187,26 @@ class Engine:
         """A run from its queues to its end. Whatever happens, the run gets its one terminal event."""
         held: list[str] = []
         turn: TurnStart | None = None
+        dialogue = Dialogue((), run.request.messages)
+        news: Sequence[str] = ()
         loop: AgentLoop | None = None
         timer = None
         try:
             await self._queue(run, held)
             if not run.request.stateless:
                 turn = await self._rooms.sessions.begin(run.stored(), run.request.messages)
+                dialogue, news = self._upkeep.begun(turn)
             timeout = agent.timeout_s if run.request.timeout_s is None else run.request.timeout_s
             if timeout:
                 timer = self._clock.callLater(timeout, run.abort, "timeout")
+            settings = turn.entry.settings if turn is not None else SessionSettings()
+            run.verbose = choices.verbose(settings, self._settings())
+            run.reasoning = choices.reasoning(settings, self._settings())
             run.start(turn.entry.session_id if turn is not None else run.request.run_id)
-            loop = self._loop(run, agent, turn)
+            subject = self._subject(run, agent, turn, settings)
+            if turn is not None:
+                await self._upkeep.before(run, agent, dialogue, subject, turn.entry)
+            loop = AgentLoop(run, agent, dialogue, subject, self._premises, self._compactor)
             outcome = await loop.work()
             result = run.conclude(
                 "ok", finish_reason=outcome.finish_reason, tool_calls=outcome.tool_calls, refusal=outcome.refusal
@@ -206,69 +219,59 @@ class Engine:
         except Exception:
             self._log.failure("run {run} failed", run=run.request.run_id, trace=trace_id(run.request.traceparent))
             result = run.conclude("error", error=GatewayError("run_failed", "internal error").info)
+        # What somebody has said in between and the model did not read is at least in the record.
+        dialogue.added += run.steering.close()
         if timer is not None and timer.active():
             timer.cancel()
+        if news and not run.times.called:
+            self._upkeep.undo(dialogue, run.request.session_key, news)
         if run.durable:
             await self._settle(run, result)
         if turn is not None:
-            result = await self._commit(run, turn, loop, result)
+            tokens = loop.context_tokens if loop is not None else None
+            result = await committed(self._premises, run, dialogue, tokens, result)
         self._end(run, result)
         for lane in reversed(held):
             self._lanes.leave(lane)
 
     async def _queue(self, run: AgentRun, held: list[str]) -> None:
         """Wait for the session's turn, then for a place among all runs."""
+        request = run.request
         try:
             if run.durable:
                 await self.durable.settle(run)
-            lanes = [run.request.lane] if run.request.stateless else [_session_lane(run.request), run.request.lane]
+            lanes = [request.lane] if request.stateless else [_session_lane(request.session_key), request.lane]
             for lane in lanes:
-                turn = self._lanes.enter(lane)
+                since = self._clock.seconds()
+                turn = self._lanes.enter(lane, run.principal.id)
                 if turn is not None:
                     await turn
                 held.append(lane)
+                waited = self._clock.seconds() - since
+                if waited > LONG_WAIT_SECONDS:
+                    self._log.info(
+                        "run {run} waited {waited:.1f} s in lane {lane}", run=request.run_id, waited=waited, lane=lane
+                    )
         finally:
             self._queued -= 1
 
-    def _loop(self, run: AgentRun, agent: Agent, turn: TurnStart | None) -> AgentLoop:
-        return AgentLoop(
-            run,
-            agent,
-            turn.history if turn is not None else (),
-            turn.added if turn is not None else run.request.messages,
-            agents=self._rooms.agents,
-            models=self._rooms.models,
-            tools=self._rooms.tools,
-            decode_arguments=self._rooms.decode_arguments,
-            limits=self._settings().agents.defaults,
-            clock=self._clock,
-            log=self._log,
-        )
+    def _subject(self, run: AgentRun, agent: Agent, turn: TurnStart | None, settings: SessionSettings) -> Subject:
+        """Which model answers, and where the conversation is kept.
 
-    async def _commit(self, run: AgentRun, turn: TurnStart, loop: AgentLoop | None, result: RunResult) -> RunResult:
-        """Make the turn durable; only then is the answer final."""
-        added: list[Message] = list(loop.added if loop is not None else turn.added)
-        if result.status != "ok":
-            added.append(unfinished(run, result))
-        try:
-            await self._rooms.sessions.commit(
-                run.stored(result),
-                added,
-                model_provider=result.provider,
-                model=result.model,
-                context_tokens=loop.context_tokens if loop is not None else None,
-            )
-        except GatewayError as error:
-            return run.conclude("error", error=for_client(error.info, run))
-        except CancelledError:
-            # The store closed under the run: whether the turn was written is not known.
-            closed = GatewayError("storage_unavailable", "The store was closed.")
-            return run.conclude("error", error=for_client(closed.info, run))
-        except Exception:
-            self._log.failure("run {run} could not be stored", run=run.request.run_id)
-            failed = GatewayError("storage_unavailable", "The turn was not stored.")
-            return run.conclude("error", error=for_client(failed.info, run))
-        return result
+        @raise GatewayError: C{model_not_found}.
+        """
+        request = run.request
+
+        return Subject(
+            choice=choices.choose(
+                self._rooms.models, agent, request, settings, self._settings().agents.defaults, self._log
+            ),
+            session=turn.entry if turn is not None else None,
+            agent_id=agent.id,
+            name=request.run_id if request.stateless else request.session_key,
+            traceparent=request.traceparent,
+            spend=run.spend,
+        )
 
     async def _settle(self, run: AgentRun, result: RunResult) -> None:
         """Make what a durable run has told, and how it ends, survive a crash before anybody hears of the end."""
@@ -283,29 +286,16 @@ class Engine:
     def _end(self, run: AgentRun, result: RunResult) -> None:
         run_id = run.request.run_id
         del self._live[run_id]
-        self._ended[run_id] = run
+        self._ended.hold(run)
         if run_id in self._checkpointed:
             self._checkpointed.discard(run_id)
             if not run.durable:
                 self._to_forget.append(run_id)
         run.finish(result)
         run.task = None
-        self._ended_bytes += run.journal.held
-        while len(self._ended) > KEEP_RUNS or self._ended_bytes > KEEP_BYTES:
-            self._forget_oldest()
+        self._ended.add(run)
         if self._idle is not None and not self._live:
             self._idle.open()
-
-    def _expire(self, now_ms: float) -> None:
-        while self._ended:
-            oldest = next(iter(self._ended.values())).outcome
-            if oldest is not None and now_ms - oldest.ended_at_ms <= KEEP_SECONDS * 1000:
-                return
-            self._forget_oldest()
-
-    def _forget_oldest(self) -> None:
-        _, run = self._ended.popitem(last=False)
-        self._ended_bytes -= run.journal.held
 
     async def _until_idle(self, seconds: float) -> None:
         if not self._live:
@@ -327,8 +317,8 @@ class Engine:
                 self._log.failure("a listener of run events failed")
 
 
-def _session_lane(request: RunRequest) -> str:
-    return f"session:{request.session_key}"
+def _session_lane(session_key: str) -> str:
+    return f"session:{session_key}"
 
 
 def _joined(known: AgentRun, request: RunRequest, principal: Principal) -> AgentRun:
@@ -336,3 +326,6 @@ def _joined(known: AgentRun, request: RunRequest, principal: Principal) -> Agent
     if known.principal.id != principal.id or known.request.fingerprint != request.fingerprint:
         raise GatewayError("idempotency_key_conflict", "This run id was used before for another request.")
     return known
+
+
+__all__ = ["CHECKPOINT_AGE_MS", "Engine", "Rooms", "RunListener"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from openclaw_tx.agents.silence import heartbeat_text
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.runs.reply import ReplyFilter
 from openclaw_tx.runs.run import AgentRun
@@ -30,17 +31,31 @@ class CallReader:
     """Reads one model call.
 
     @ivar shown: True once some of its text was shown.
+    @ivar began: True once anything was handed on; the model can not be asked again as if nothing had been.
+    @ivar silent: True when the model chose to say nothing.
     """
 
-    def __init__(self, run: AgentRun, round_: int, client_names: frozenset[str], showing: Showing) -> None:
+    def __init__(
+        self,
+        run: AgentRun,
+        round_: int,
+        client_names: frozenset[str],
+        showing: Showing,
+        ack_max_chars: int | None = None,
+    ) -> None:
         """
         @param client_names: the client's own tools, whose calls are shown.
+        @param ack_max_chars: it answers a heartbeat: nothing is shown before the end, and nothing at all when there is
+            nothing to report (L{heartbeat_text}).
         """
         self.shown = False
+        self.began = False
+        self.silent = False
         self._run = run
         self._round = round_
         self._client_names = client_names
-        self._showing = showing
+        self._showing = showing if ack_max_chars is None else "none"
+        self._ack_max_chars = ack_max_chars
         self._filter = ReplyFilter()
         self._indexes: dict[int, int] = {}
         self._text: list[str] = []
@@ -49,16 +64,18 @@ class CallReader:
 
     def take(self, batch: Sequence[ModelEvent]) -> None:
         """Hand a batch on."""
+        self.began = True
         out: list[RunEvent] = []
         for event in batch:
             if type(event) is TextDelta:
-                if self._filter.passing and self._showing == "all":
-                    self._text.append(event.text)
+                text = event.text
+                if self._filter.passing and self._showing == "all" and "[" not in text and "\n" not in text:
+                    self._text.append(text)
                     out.append(event)
                     self.shown = True
                 else:
-                    self._text_and_thought(*self._filter.feed(event.text), out, event.refusal)
-                self._length += len(event.text)
+                    self._text_and_thought(*self._filter.feed(text), out, event.refusal)
+                self._length += len(text)
             elif type(event) is ToolCallDelta:
                 self._tool_call(event, out)
             elif type(event) is ModelAnswered:
@@ -71,11 +88,6 @@ class CallReader:
         if max(self._run.text_length, self._length) > MAX_TEXT:
             raise GatewayError("run_failed", f"The answer grew past {MAX_TEXT} characters and was stopped.")
 
-    @property
-    def silent(self) -> bool:
-        """True when the model chose to say nothing."""
-        return self._filter.silent
-
     def finish(self, reply: ModelReply) -> str:
         """Hand on what was held back; an answer given only as reasoning counts as the answer.
 
@@ -83,11 +95,25 @@ class CallReader:
         """
         out: list[RunEvent] = []
         self._text_and_thought(*self._filter.finish(), out, reply.refusal)
-        if not reply.tool_calls and reply.reasoning and not self.silent and not "".join(self._text).strip():
+        self._run.direct(self._filter.media, self._filter.reply_to)
+        self.silent = self._filter.silent
+        directed = self.silent or bool(self._filter.media or self._filter.reply_to)
+        if not reply.tool_calls and reply.reasoning and not directed and not "".join(self._text).strip():
             self._text_and_thought(reply.reasoning, "", out, False)
         if out:
             self._run.emit(out)
-        return "".join(self._text)
+        text = "".join(self._text)
+        if self._ack_max_chars is None or reply.tool_calls:
+            return text
+        told = heartbeat_text(text, self._ack_max_chars)
+        self.silent = self.silent or not told
+        self.show(told)
+        return told
+
+    @property
+    def said(self) -> bool:
+        """Whether the message says anything, be it to a channel, or chose not to."""
+        return self.silent or bool(self._filter.media) or bool("".join(self._text).strip())
 
     def show(self, text: str, refusal: bool = False) -> None:
         """Show the whole message after all; does nothing when it was shown as it came."""

@@ -1,12 +1,13 @@
 # -*- test-case-name: tests.runs.test_parts -*-
-"""Tells a model's answer from its thinking and from a silent reply (spec 3.4, 3.10), split-safe and without I/O."""
+"""Tells a model's answer from its thinking, from directives for channels and from a silent reply (spec 3.4, 3.10),
+split-safe and without I/O."""
 
 from __future__ import annotations
 
-_TAGS = ("<think>", "<thinking>")
+from openclaw_tx.agents.sections import SILENT_TOKEN
+from openclaw_tx.runs.directives import DirectiveFilter
 
-SILENT_TOKEN = "NO_REPLY"
-"""An answer that is exactly this is not shown to anybody."""
+_TAGS = ("<think>", "<thinking>")
 
 
 class ReplyFilter:
@@ -14,67 +15,99 @@ class ReplyFilter:
 
     A C{<think>} block counts only where it opens the message: later tags are text, as in an answer about HTML.
 
-    @ivar passing: True once all further text is answer; callers may then skip L{feed}.
+    @ivar passing: True while text without C{[} and line breaks is answer as it is; callers may then skip L{feed}.
     @ivar silent: True once the message has turned out to be the silent token.
     """
 
-    __slots__ = ("_close", "_held", "_thought", "passing", "silent")
+    __slots__ = ("_answering", "_close", "_directives", "_held", "_lead", "_open", "_thought", "passing", "silent")
 
     def __init__(self) -> None:
         self.passing = False
         self.silent = False
+        self._directives = DirectiveFilter()
         self._held = ""
         self._close = ""
         self._thought = False
+        self._answering = False
+        """The thinking is over, or there is none."""
+        self._lead = ""
+        """Beginning of the answer, while it may be the silent token."""
+        self._open = False
+        """It is not."""
+
+    @property
+    def media(self) -> list[str]:
+        """What the answer's media lines named."""
+        return self._directives.media
+
+    @property
+    def reply_to(self) -> str:
+        """Message that the answer is a reply to, as it says: an id, C{current}, or ""."""
+        return self._directives.reply_to
 
     def feed(self, text: str) -> tuple[str, str]:
         """
         @return: answer and thinking that are certain by now; either may be empty.
         """
-        if self.passing:
-            return text, ""
-        self._held += text
-        if self._close:
-            return self._inside()
-        if not self._thought:
-            start = self._held.lstrip()
-            for tag in _TAGS:
-                if start.startswith(tag):
-                    self._close = f"</{tag[1:]}"
-                    self._held = start[len(tag) :]
-                    return self._inside()
-            if any(tag.startswith(start) for tag in _TAGS):
-                return "", ""
-        return self._answer(), ""
+        thought = ""
+        if not self._answering:
+            text, thought = self._opening(text)
+        return self._answer(text) if self._answering else "", thought
 
     def finish(self) -> tuple[str, str]:
         """The message is over: what was held back, as (answer, thinking)."""
         held, self._held = self._held, ""
         if self._close:
             return "", held
-        if held.strip() == SILENT_TOKEN:
+        answer = self._lead + self._directives.feed(held) + self._directives.finish()
+        self._lead = ""
+        if not self._open and answer.strip() == SILENT_TOKEN:
             self.silent = True
             return "", ""
-        return (held.lstrip() if self._thought else held), ""
+        return (answer.lstrip() if self._thought and not self._open else answer), ""
+
+    def _opening(self, text: str) -> tuple[str, str]:
+        """
+        @return: what is answer by now, and what is thinking.
+        """
+        self._held += text
+        if self._close:
+            return self._inside()
+        start = self._held.lstrip()
+        for tag in _TAGS:
+            if start.startswith(tag):
+                self._close = f"</{tag[1:]}"
+                self._held = start[len(tag) :]
+                return self._inside()
+        if any(tag.startswith(start) for tag in _TAGS):
+            return "", ""
+        self._answering = True
+        held, self._held = self._held, ""
+        return held, ""
 
     def _inside(self) -> tuple[str, str]:
         thought, closing, rest = self._held.partition(self._close)
         if closing:
-            self._close, self._thought, self._held = "", True, rest
-            return self._answer(), thought
+            self._close, self._thought, self._held = "", True, ""
+            self._answering = True
+            return rest, thought
         keep = _partial_suffix(self._held, self._close)
         thought = self._held[: len(self._held) - keep]
         self._held = self._held[len(self._held) - keep :]
         return "", thought
 
-    def _answer(self) -> str:
+    def _answer(self, text: str) -> str:
         """What follows thinking begins with the first character that is not white space."""
-        answer = self._held.lstrip() if self._thought else self._held
-        if SILENT_TOKEN.startswith(answer.strip()):
-            return ""
-        self.passing = True
-        self._held = ""
-        return answer
+        text = self._directives.feed(text)
+        if not self._open:
+            self._lead += text
+            answer = self._lead.lstrip() if self._thought else self._lead
+            if SILENT_TOKEN.startswith(answer.strip()):
+                return ""
+            self._open = True
+            self._lead, text = "", answer
+        self.passing = self._directives.idle
+        return text
 
 
 def _partial_suffix(text: str, tag: str) -> int:
@@ -83,3 +116,6 @@ def _partial_suffix(text: str, tag: str) -> int:
         if text.endswith(tag[:length]):
             return length
     return 0
+
+
+__all__ = ["ReplyFilter"]

@@ -16,6 +16,7 @@ from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.interfaces import Push
 from openclaw_tx.runs.journal import Journal
 from openclaw_tx.runs.machine import RunMachine, Terminal
+from openclaw_tx.runs.steering import Steering
 from openclaw_tx.values import (
     Entry,
     FinishReason,
@@ -100,6 +101,11 @@ class AgentRun:
         """What the system prompt is made of, once there is one."""
         self.effects = False
         """True once a tool has run: a blind retry would run it again."""
+        self.verbose = False
+        self.reasoning = "off"
+        self.media: list[str] = []
+        self.reply_to = ""
+        self.steering = Steering()
         self.keeper = keeper
         self.durable = request.durable
         self.durable_seq = -1
@@ -159,6 +165,8 @@ class AgentRun:
             queued_at_ms=self.queued_at_ms,
             started_at_ms=self.started_at_ms,
             last_seq=self.journal.last_seq,
+            media=tuple(self.media),
+            reply_to=self.reply_to,
             prompt_report=self.prompt_report,
         )
 
@@ -197,7 +205,20 @@ class AgentRun:
         self.task.cancel()
         return True
 
+    def steer(self, text: str) -> bool:
+        """See L{openclaw_tx.interfaces.Run.steer}."""
+        return self.steering.put(text, _now_ms(self._clock))
+
     # -- for the engine
+
+    def direct(self, media: Sequence[str], reply_to: str) -> None:
+        """Note what a message says to channels: files to send, and what it is a reply to."""
+        self.media += (each for each in media if each not in self.media)
+        self.reply_to = reply_to or self.reply_to
+
+    def spend(self, usage: Usage) -> None:
+        """A model call was made for it."""
+        self.usage = self.usage.plus(usage)
 
     def start(self, session_id: str) -> None:
         """It left its queues."""
@@ -264,6 +285,8 @@ class AgentRun:
             queued_at_ms=self.queued_at_ms,
             started_at_ms=self.started_at_ms,
             ended_at_ms=_now_ms(self._clock),
+            media=tuple(self.media),
+            reply_to=self.reply_to,
             prompt_report=self.prompt_report,
         )
 
@@ -293,6 +316,8 @@ class AgentRun:
             partial="\n\n".join(self.payloads)[:MAX_PARTIAL] if result is None else "",
             result=result,
             idempotency=self.request.idempotency,
+            trigger=self.request.trigger,
+            channel=self.request.channel,
         )
 
     def _close_message(self) -> None:

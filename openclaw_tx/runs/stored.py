@@ -48,6 +48,8 @@ class StoredView:
         self.status: RunStatus = stored.status
         self.queued_at_ms = stored.queued_at_ms
         self.started_at_ms = stored.started_at_ms
+        self.verbose = False
+        self.reasoning = "off"
         self.entries = list(kept)
         self._partial = stored.partial
         if self.outcome is not None:
@@ -111,6 +113,10 @@ class StoredView:
         return self.outcome
 
     def abort(self, reason: str) -> bool:
+        """Too late, or too far away."""
+        return False
+
+    def steer(self, text: str) -> bool:
         """Too late, or too far away."""
         return False
 

@@ -123,11 +123,14 @@ class ScriptedModel:
         context_window: int = 200_000,
         *,
         response_format: bool = False,
+        reasoning: bool = False,
     ) -> None:
         """
         @param response_format: it claims to hold answers to C{response_format}.
+        @param reasoning: it claims to think.
         """
         self._response_format = response_format
+        self._reasoning = reasoning
         self.provider = provider
         self.model = model
         self.calls: list[ModelCall] = []
@@ -165,6 +168,16 @@ class ScriptedModel:
 
         self._plays.append(play)
 
+    def call_tools(self, *calls: tuple[str, Mapping[str, Any]]) -> None:
+        """Queue an answer that calls several tools: names and arguments."""
+
+        def play(call: ModelCall) -> None:
+            for name, arguments in calls:
+                call.call_tool(name, arguments)
+            call.finish()
+
+        self._plays.append(play)
+
     def fail(self, code: str = "provider_error", message: str = "upstream provider error", after: str = "") -> None:
         """Queue a failure, after C{after} was said."""
 
@@ -193,6 +206,7 @@ class ScriptedModel:
                 max_tokens=8192,
                 input=("text", "image"),
                 response_format=self._response_format,
+                reasoning=self._reasoning,
             )
         ]
 

@@ -4,7 +4,7 @@ Vocabulary (spec): I{agent id} = lower-case slug; I{session key} = routing bucke
 I{run id} = one agent turn. Times named C{_ms} are epoch milliseconds, those named C{_s} are seconds.
 """
 
-from openclaw_tx.values.approvals import Approval, ApprovalEnd, Decision
+from openclaw_tx.values.approvals import Approval, ApprovalEnd, ApprovalsSnapshot, Decision
 from openclaw_tx.values.automation import (
     AgentTurnPayload,
     At,
@@ -78,7 +78,7 @@ from openclaw_tx.values.runs import (
     ToolStarted,
     Trigger,
 )
-from openclaw_tx.values.sessions import SessionEntry, SessionSettings
+from openclaw_tx.values.sessions import Compacted, Removed, SessionEntry, SessionFilter, SessionPage, SessionSettings
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
@@ -88,8 +88,10 @@ __all__ = [
     "ApprovalEnd",
     "ApprovalRequested",
     "ApprovalResolved",
+    "ApprovalsSnapshot",
     "AssistantMessage",
     "At",
+    "Compacted",
     "Compacting",
     "CompactionMessage",
     "Credentials",
@@ -130,6 +132,7 @@ __all__ = [
     "PromptSkill",
     "PromptTool",
     "ReasoningDelta",
+    "Removed",
     "RunEnded",
     "RunEvent",
     "RunRequest",
@@ -140,6 +143,8 @@ __all__ = [
     "Sampling",
     "Schedule",
     "SessionEntry",
+    "SessionFilter",
+    "SessionPage",
     "SessionSettings",
     "Spoken",
     "StopReason",

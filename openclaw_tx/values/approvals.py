@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from openclaw_tx.values.value import Value
 
@@ -30,6 +30,12 @@ class Approval(Value, frozen=True, omit_defaults=True):
     """Absolute path of the program; "" = there are several, or it was not found."""
     owner_id: str = ""
     """L{Principal.id} of whoever started the run."""
+    env: tuple[str, ...] = ()
+    """C{NAME=value} of each variable that the agent sets for it, cut when long."""
+    reason: str = ""
+    """Why somebody is asked."""
+    can_always: bool = True
+    """C{allow-always} is a possible answer: its programs can be told, and none of them runs others."""
 
 
 class ApprovalEnd(Value, frozen=True, omit_defaults=True):
@@ -43,4 +49,15 @@ class ApprovalEnd(Value, frozen=True, omit_defaults=True):
     at_ms: int = 0
 
 
-__all__ = ["Approval", "ApprovalEnd", "Decision"]
+class ApprovalsSnapshot(Value, frozen=True):
+    """The file C{exec-approvals.json} as it stands; the keys are those of C{exec.approvals.get}."""
+
+    path: str
+    exists: bool
+    hash: str
+    """SHA-256 of its bytes, in hex; that of none when there is no file."""
+    file: dict[str, Any]
+    """What is in it."""
+
+
+__all__ = ["Approval", "ApprovalEnd", "ApprovalsSnapshot", "Decision"]

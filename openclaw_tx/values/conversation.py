@@ -89,6 +89,8 @@ class AssistantMessage(Value, frozen=True, tag="assistant", omit_defaults=True):
     usage: Usage = Usage()
     error_message: str = ""
     timestamp_ms: int = 0
+    opaque: str = ""
+    """What C{provider} wants back with this message (L{openclaw_tx.wire.replay}); never shown to anybody."""
 
 
 class ToolResultMessage(Value, frozen=True, tag="toolResult", omit_defaults=True):
@@ -138,6 +140,8 @@ class ToolResult(Value, frozen=True):
     details: Any = None
     is_error: bool = False
     images: tuple[ImagePart, ...] = ()
+    usage: Usage | None = None
+    """Tokens of model calls that the tool made; they count as the run's."""
 
 
 class ToolChoice(Value, frozen=True):

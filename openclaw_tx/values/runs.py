@@ -90,6 +90,10 @@ class RunResult(Value, frozen=True, omit_defaults=True):
     queued_at_ms: int = 0
     started_at_ms: int = 0
     ended_at_ms: int = 0
+    media: tuple[str, ...] = ()
+    """URLs and paths of C{MEDIA:} lines of the answer (spec 3.10)."""
+    reply_to: str = ""
+    """Message that the answer is to be sent as a reply to: its id, or C{current}."""
     prompt_report: PromptReport | None = None
     """What its system prompt was made of; None = it got none."""
 
@@ -124,6 +128,8 @@ class RunState(Value, frozen=True, omit_defaults=True):
     ended_at_ms: int = 0
     last_seq: int = 0
     """Number of its newest event; 0 = it has none, or they were not looked up."""
+    media: tuple[str, ...] = ()
+    reply_to: str = ""
     prompt_report: PromptReport | None = None
     """What its system prompt is made of; None = it has none yet."""
 
@@ -154,6 +160,8 @@ class RunState(Value, frozen=True, omit_defaults=True):
             started_at_ms=result.started_at_ms,
             ended_at_ms=result.ended_at_ms,
             last_seq=last_seq,
+            media=result.media,
+            reply_to=result.reply_to,
             prompt_report=result.prompt_report,
         )
 
@@ -315,6 +323,8 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     result: RunResult | None = None
     idempotency: str = ""
     """As in L{RunRequest}."""
+    trigger: Trigger = "user"
+    channel: str = ""
 
 
 class KeptEvents(Value, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from openclaw_tx.values.conversation import Usage
 from openclaw_tx.values.value import Value
 
 
@@ -75,6 +76,60 @@ class SessionEntry(Value, frozen=True, omit_defaults=True):
     extra: dict[str, Any] = {}
     """Entry fields of OpenClaw that this gateway does not interpret; kept as they are."""
     settings: SessionSettings = SessionSettings()
+    interacted_at_ms: int = 0
+    """When somebody last spoke here, epoch milliseconds: no heartbeat, no cron job, no change of settings."""
+    title: str = ""
+    """The beginning of what a user first said, in one line; "" = nobody said anything yet."""
+    preview: str = ""
+    """The beginning of what was said last, in one line."""
 
 
-__all__ = ["SessionEntry", "SessionSettings"]
+class Compacted(Value, frozen=True):
+    """What became of a wish to summarise a conversation."""
+
+    compacted: bool
+    reason: str = ""
+    """Why nothing was done."""
+    summary: str = ""
+    kept: int = 0
+    """Messages that the model still reads as they are."""
+    tokens_before: int = 0
+    """Estimated size of the conversation."""
+    tokens_after: int = 0
+    usage: Usage = Usage()
+    """What the summary has cost."""
+
+
+class SessionFilter(Value, frozen=True):
+    """Which sessions are wanted; what is empty asks for nothing."""
+
+    agent_id: str = ""
+    search: str = ""
+    """Part of a key, a label or a title, in any case; or a whole session id."""
+    label: str = ""
+    """Exactly this label."""
+    spawned_by: str = ""
+    """Key of the session whose runs started them."""
+    since_ms: int = 0
+    """Used at this time or later."""
+    hidden: tuple[str, ...] = ()
+    """Keys that are not wanted, two at most."""
+
+
+class SessionPage(Value, frozen=True):
+    """A part of a list of sessions, newest first."""
+
+    entries: tuple[SessionEntry, ...]
+    total: int
+    """How many there are in all."""
+
+
+class Removed(Value, frozen=True):
+    """A session that is no more."""
+
+    session_id: str
+    archived: tuple[str, ...] = ()
+    """Paths of the files that its transcript was kept in."""
+
+
+__all__ = ["Compacted", "Removed", "SessionEntry", "SessionFilter", "SessionPage", "SessionSettings"]

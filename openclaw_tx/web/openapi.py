@@ -8,6 +8,7 @@ in, what comes out, and what can go wrong. The document is the same for everybod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -140,6 +141,13 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             parameters=("LastEventId", "After"),
         )
     },
+    "/v1/runs/{id}/approvals/{approvalId}": {
+        "POST": Operation(
+            {200: {JSON: "RunApproval"}},
+            (*BODY, "not_found", "run_not_found", "approval_not_found", "storage_unavailable"),
+            "RunApprovalAnswer",
+        )
+    },
     "/v1/models": {"GET": Operation({200: {JSON: "ModelList"}})},
     "/v1/models/{id}": {"GET": Operation({200: {JSON: "Model"}}, ("invalid_request", "model_not_found"))},
     "/v1/embeddings": {
@@ -215,8 +223,9 @@ def document(routes: Iterable[tuple[str, object]]) -> dict[str, Any]:
 def _path_item(path: str, resource: GatewayResource) -> Schema:
     known = OPERATIONS[path]
     item: Schema = {}
-    if "{id}" in path:
-        item["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    if names := re.findall(r"{(\w+)}", path):
+        text = {"type": "string"}
+        item["parameters"] = [{"name": name, "in": "path", "required": True, "schema": text} for name in names]
     for method in resource.methods:
         name = method.decode("ascii")
         item[name.lower()] = _operation(path, name, known["GET" if name == "HEAD" else name], resource)

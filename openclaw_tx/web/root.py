@@ -18,6 +18,7 @@ from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import (
     Agents,
+    Approvals,
     Authenticator,
     Authoriser,
     Embedder,
@@ -31,6 +32,7 @@ from openclaw_tx.interfaces import (
 from openclaw_tx.runs.archive import Archive
 from openclaw_tx.runs.attendance import Attendance
 from openclaw_tx.tally import Tally
+from openclaw_tx.web.approvals import RunApproval
 from openclaw_tx.web.capabilities import Capabilities
 from openclaw_tx.web.chat import ChatCompletions
 from openclaw_tx.web.cors import Cors
@@ -82,6 +84,8 @@ class WebRooms(NamedTuple):
     """For large bodies."""
     hooks: HookDesk | None = None
     """Takes what other services bring; None = they are not served."""
+    approvals: Approvals | None = None
+    """Questions that runs wait with; None = nobody is ever asked."""
 
 
 class Root(Resource):
@@ -145,6 +149,7 @@ class Root(Resource):
         self._model_detail: IResource = ModelDetail(guard, new_id, settings, rooms.agents)
         self._one_run = OneRun(guard, new_id, settings, archive)
         self._run_events = RunEvents(guard, new_id, settings, archive, attendance, rooms.clock)
+        self._run_approval = RunApproval(guard, new_id, settings, archive, rooms.approvals)
         self._not_found = NotFound(new_id)
         self._no_upgrade = NoUpgrade(new_id)
         self._websocket = Upgrade(websocket) if websocket is not None else self._no_upgrade
@@ -156,6 +161,7 @@ class Root(Resource):
         yield "/v1/models/{id}", self._model_detail
         yield "/v1/runs/{id}", self._one_run
         yield "/v1/runs/{id}/events", self._run_events
+        yield "/v1/runs/{id}/approvals/{approvalId}", self._run_approval
 
     def find(self, path: Path) -> IResource:
         """The resource at a path."""
@@ -166,6 +172,8 @@ class Root(Resource):
                 return self._one_run
             if len(path) == 4 and path[3] == b"events":
                 return self._run_events
+            if len(path) == 5 and path[3] == b"approvals" and path[4]:
+                return self._run_approval
         return self.table.get(path, self._not_found)
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:

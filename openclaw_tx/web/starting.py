@@ -216,6 +216,20 @@ class ClientRun:
         """See L{Run}."""
         return self.run.state
 
+    @property
+    def verbose(self) -> bool:
+        """See L{Run}."""
+        return self.run.verbose
+
+    @property
+    def reasoning(self) -> str:
+        """See L{Run}."""
+        return self.run.reasoning
+
+    def steer(self, text: str) -> bool:
+        """See L{Run.steer}."""
+        return self.run.steer(text)
+
     def watch(self, push: Push, after: int = 0) -> Callable[[], None]:
         """See L{Run.watch}. The past of a run that has ended comes as it came at the time: its end by itself; and in
         short where it is not held any more."""

@@ -17,7 +17,7 @@ from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Tool, ToolContext, Tools
-from openclaw_tx.runs.loop import CallContext
+from openclaw_tx.runs.tool_calls import CallContext
 from openclaw_tx.sessions.keys import canonical_key, checked_key, is_reserved, parse_key
 from openclaw_tx.tools.over_http import callable_over_http
 from openclaw_tx.values import Agent, Principal, Target, Usage

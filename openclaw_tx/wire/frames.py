@@ -192,10 +192,10 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 def failure_of(info: ErrorInfo, *, modern: bool = True) -> Failure:
     """A L{GatewayError}'s information as the protocol's error object.
 
-    @param modern: protocol 4. In protocol 3 a missing scope is C{INVALID_REQUEST} without details.
+    @param modern: protocol 4. In protocol 3 a missing scope or question is C{INVALID_REQUEST} without details.
     """
     code = info.kind.ws
-    if not modern and code == "FORBIDDEN":
+    if not modern and code in ("FORBIDDEN", "APPROVAL_NOT_FOUND"):
         return Failure(code="INVALID_REQUEST", message=info.message)
     return Failure(
         code=code,

@@ -11,6 +11,7 @@ from typing import get_args
 
 from openclaw_tx.errors import CODES
 from openclaw_tx.values import FileState, FinishReason, PromptMode, RunStatus
+from openclaw_tx.wire.approvals import DECISIONS
 from openclaw_tx.wire.openapi_requests import Schema, maybe, ref
 from openclaw_tx.wire.run_events import TYPES
 
@@ -96,6 +97,8 @@ def answer_schemas() -> dict[str, Schema]:
             usage=maybe(ref("Usage")),
             error=maybe(error),
             abort_reason=maybe(TEXT),
+            media=_list(TEXT),
+            reply_to=maybe(TEXT),
             prompt_report=maybe(ref("PromptReport")),
             timings=record(
                 queued_at_ms=COUNT,
@@ -107,6 +110,9 @@ def answer_schemas() -> dict[str, Schema]:
         ),
         "PromptReport": _prompt_report(),
         "RunEvent": record(seq=COUNT, ts=COUNT, type={"enum": list(TYPES)}),
+        "RunApproval": record(
+            id=TEXT, object={"const": "run.approval"}, run_id=TEXT, command=TEXT, decision={"enum": list(DECISIONS)}
+        ),
         "Model": record(
             id=TEXT, object={"const": "model"}, created=COUNT, owned_by={"const": "openclaw"}, permission=_list(OBJECT)
         ),

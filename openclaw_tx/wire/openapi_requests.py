@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from openclaw_tx.wire.approvals import DECISIONS
 from openclaw_tx.wire.openai_chat_fields import CHAT_FIELDS, Handling
 from openclaw_tx.wire.openai_chat_sampling import MAX_STOPS
 from openclaw_tx.wire.openai_chat_tools import MAX_TOOLS
@@ -267,6 +268,7 @@ def request_schemas() -> dict[str, Schema]:
             "properties": run,
             "oneOf": [{"required": ["messages"]}, {"required": ["message"]}],
         },
+        "RunApprovalAnswer": _object(("decision",), decision={"enum": list(DECISIONS)}),
         "ResponseInputItem": {
             "type": "object",
             "properties": {

@@ -30,6 +30,8 @@ def run_object(state: RunState) -> dict[str, Any]:
         "usage": usage_object(state.usage),
         "error": error_object(state.error) if state.error is not None else None,
         "abort_reason": state.abort_reason or None,
+        "media": list(state.media),
+        "reply_to": state.reply_to or None,
         "prompt_report": prompt_object(state.prompt_report) if state.prompt_report is not None else None,
         "timings": {
             "queued_at_ms": state.queued_at_ms,

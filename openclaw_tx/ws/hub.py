@@ -13,17 +13,30 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from openclaw_tx.auth.actions import may
 from openclaw_tx.auth.sight import run_target
+from openclaw_tx.chat.values import Notice
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Run, RunEngine
-from openclaw_tx.values import Entry, Principal, RunEnded
+from openclaw_tx.values import Entry, Principal, RunEnded, Target
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import Connection
-from openclaw_tx.ws.render import Rendered, RunRenderer
+from openclaw_tx.ws.render import Rendered, RunRenderer, render_notice
 from openclaw_tx.ws.timers import Alarm, Timers
 
-EVENTS = ("connect.challenge", "agent", "chat", "tick", "health", "shutdown", "heartbeat", "cron")
+EVENTS = (
+    "connect.challenge",
+    "agent",
+    "chat",
+    "tick",
+    "health",
+    "shutdown",
+    "exec.approval.requested",
+    "exec.approval.resolved",
+    "heartbeat",
+    "cron",
+)
 """Every event this surface sends, for C{features.events}."""
 HEALTH_SECONDS = 60.0
 """Pause between two health events."""
@@ -105,6 +118,17 @@ class Hub:
             for connection in listeners:
                 connection.event(body)
 
+    def tell(self, event: str, payload: Any, action: str, target: Target, *, droppable: bool = True) -> None:
+        """Send an event to every connection that may do C{action} to C{target}."""
+        body = b""
+        for connection in list(self._connections.values()):
+            try:
+                self._authorise(connection.principal, action, target)
+            except GatewayError:
+                continue
+            body = body or event_body(event, encode(payload))
+            connection.event(body, droppable)
+
     def shutdown(self, reason: str) -> None:
         """Tell everybody that the gateway stops, and close with 1012."""
         payload = encode({"reason": reason, "restartExpectedMs": None})
@@ -112,6 +136,13 @@ class Hub:
         for connection in list(self._connections.values()):
             connection.event(body)
             connection.close(1012, "service restart")
+
+    def publish(self, event: str, payload: Any, target: Target) -> None:
+        """Tell everybody who may watch runs of C{target} something that is no run's event."""
+        body = event_body(event, encode(payload))
+        for connection in list(self._connections.values()):
+            if may(connection.principal, "runs.events", target):
+                connection.event(body)
 
     def _rest(self) -> None:
         """Nobody is connected: hold nothing, do nothing."""
@@ -157,7 +188,7 @@ class Hub:
     def _send(self, stream: _Stream, events: Iterable[Rendered]) -> None:
         for event in events:
             for connection in list(self._connections.values()):
-                if event.tool and TOOL_EVENTS not in connection.caps:
+                if event.tool and not stream.verbose and TOOL_EVENTS not in connection.caps:
                     continue
                 if self._may_read(stream, connection):
                     connection.event(event.body, event.droppable)
@@ -172,6 +203,18 @@ class Hub:
                 known = False
             stream.readers[connection.number] = known
         return known
+
+    # -- events of messages that are no runs
+
+    def notice(self, notice: Notice) -> None:
+        """Tell who may read it how a message came out."""
+        if not self._connections:
+            return
+        target = Target(agent_id=notice.agent_id, session_key=notice.session_key, owner_id=notice.owner_id)
+        event = render_notice(notice, self._now_ms())
+        for connection in list(self._connections.values()):
+            if may(connection.principal, "runs.events", target):
+                connection.event(event.body, event.droppable)
 
     # -- by the clock
 
@@ -205,17 +248,23 @@ class _Stream:
     @ivar readers: connection number -> whether it may read the run.
     """
 
-    __slots__ = ("readers", "renderer", "target")
+    __slots__ = ("_run", "readers", "renderer", "target")
 
     def __init__(self, run: Run, first: int) -> None:
         """
         @param first: journal number of the first entry that will be rendered; what came before is caught up with.
         """
+        self._run = run
         self.renderer = RunRenderer(run)
         self.readers: dict[int, bool] = {}
         self.target = run_target(run)
         if first > 1:
             self._catch_up(run, first)
+
+    @property
+    def verbose(self) -> bool:
+        """Everybody is told of tools."""
+        return self._run.verbose
 
     def _catch_up(self, run: Run, first: int) -> None:
         past: list[Entry] = []

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from openclaw_tx.chat.values import Notice
 from openclaw_tx.interfaces import Run
 from openclaw_tx.values import (
     Compacting,
     Entry,
     MessageEnded,
     ModelAnswered,
+    ReasoningDelta,
     RunEnded,
     RunResult,
     RunStarted,
@@ -28,6 +30,8 @@ from openclaw_tx.wire.frames import encode, event_body
 
 CHAT_PAUSE = 0.15
 """Seconds between two chat deltas of a run."""
+MAX_THOUGHTS = 64 * 1024
+"""Characters of one message's thoughts that are told."""
 MAX_TOOL_TEXT = 8000
 """Characters of a tool's result, and bytes of its arguments, that an event carries."""
 
@@ -39,7 +43,7 @@ class Rendered(NamedTuple):
     droppable: bool = False
     """May be skipped for a connection that does not keep up."""
     tool: bool = False
-    """Only for clients with the capability C{tool-events}."""
+    """Only for clients with the capability C{tool-events}, unless the session is verbose."""
 
 
 class RunRenderer:
@@ -54,9 +58,11 @@ class RunRenderer:
         "_chat_at",
         "_chat_from",
         "_fresh",
+        "_run",
         "_seq",
         "_started_at",
         "_text",
+        "_thoughts",
         "_ts",
         "chat_due",
     )
@@ -69,6 +75,8 @@ class RunRenderer:
         run_id, key, agent_id = (encode(value) for value in (request.run_id, request.session_key, request.agent_id))
         self._agent = b'{"runId":%b,"sessionKey":%b,"agentId":%b,"stream":' % (run_id, key, agent_id)
         self._chat = b'{"runId":%b,"sessionKey":%b,"agentId":%b,"seq":' % (run_id, key, agent_id)
+        self._run = run
+        self._thoughts = ""
         self._seq = seq
         self._text = bytearray()
         self._fresh = True
@@ -104,6 +112,9 @@ class RunRenderer:
                 yield from self._delta(pieces, now)
             if type(event) is MessageEnded:
                 self._fresh = True
+                yield from self._thought_through()
+            elif type(event) is ReasoningDelta:
+                yield from self._thought(event.text)
             elif type(event) is RunStarted:
                 self._started_at = entry.ts_ms
                 yield self._event("lifecycle", {"phase": "start", "startedAt": entry.ts_ms})
@@ -157,6 +168,20 @@ class RunRenderer:
         elif self.chat_due is None:
             self.chat_due = self._chat_at + CHAT_PAUSE
 
+    def _thought(self, text: str) -> Iterator[Rendered]:
+        """More of what the model thinks, for sessions that tell of it (spec 3.5; stream C{thinking})."""
+        if self._run.reasoning == "off" or len(self._thoughts) >= MAX_THOUGHTS:
+            return
+        self._thoughts += text
+        if self._run.reasoning == "stream":
+            yield self._event("thinking", {"text": self._thoughts, "delta": text})
+
+    def _thought_through(self) -> Iterator[Rendered]:
+        """The thoughts of a message, all at once."""
+        thoughts, self._thoughts = self._thoughts, ""
+        if thoughts and self._run.reasoning == "on":
+            yield self._event("thinking", {"text": thoughts, "delta": thoughts})
+
     def _end(self, result: RunResult) -> Iterator[Rendered]:
         times: dict[str, Any] = {"endedAt": result.ended_at_ms or self._ts}
         if self._started_at:
@@ -195,6 +220,25 @@ class RunRenderer:
         self._seq += 1
         body = b'%b"%b","data":%b,"seq":%d,"ts":%d}' % (self._agent, stream, data, self._seq, self._ts)
         return Rendered(event_body("agent", body), tool=tool)
+
+
+def render_notice(notice: Notice, ts_ms: int) -> Rendered:
+    """How a message came out that no run of its own tells of, as the one C{chat} event of its run id."""
+    payload: dict[str, Any] = {
+        "runId": notice.run_id,
+        "sessionKey": notice.session_key,
+        "agentId": notice.agent_id,
+        "seq": 0,
+        "state": notice.state,
+    }
+    if notice.text:
+        content = [{"type": "text", "text": notice.text}]
+        payload["message"] = {"role": "assistant", "content": content, "timestamp": ts_ms}
+    if notice.state == "error":
+        payload["errorMessage"] = notice.reason
+    elif notice.state == "aborted":
+        payload["stopReason"] = notice.reason
+    return Rendered(event_body("chat", encode(payload)))
 
 
 def _compaction(event: Compacting) -> dict[str, Any]:

@@ -13,9 +13,20 @@ from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.automation.building import Automation
 from openclaw_tx.automation.rules import NO_HEARTBEATS, Heartbeats
+from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Agents, Authenticator, Authoriser, Models, Peer, RunEngine, Sessions
+from openclaw_tx.interfaces import (
+    Agents,
+    Approvals,
+    ApprovalsFile,
+    Authenticator,
+    Authoriser,
+    Models,
+    Peer,
+    RunEngine,
+    Sessions,
+)
 from openclaw_tx.tally import Tally
 from openclaw_tx.ws.channel import ChannelFactory
 from openclaw_tx.ws.connection import Connection, Desk, Granted
@@ -24,11 +35,15 @@ from openclaw_tx.ws.hub import EVENTS, Hub
 from openclaw_tx.ws.methods import Methods
 from openclaw_tx.ws.resource import UpgradeResource
 from openclaw_tx.ws.rpc.agent import AgentMethods
+from openclaw_tx.ws.rpc.approvals import ApprovalMethods, ApprovalNews
+from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
+from openclaw_tx.ws.rpc.session_changes import SessionChanges
+from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
 from openclaw_tx.ws.timers import Timers
 
@@ -44,11 +59,15 @@ class Rooms(NamedTuple):
     authorise: Authoriser
     granted: Granted
     is_local_direct: Callable[[Peer], bool]
+    desk: ChatDesk
     in_thread: InThread
     log_file: Callable[[], Path | None]
     """The log file of the moment; None = there is none."""
     automation: Automation | None = None
     """What starts runs by itself; None = nothing does."""
+    approvals: Approvals | None = None
+    """None = nobody is asked for their word here."""
+    approvals_file: ApprovalsFile | None = None
 
 
 class WebSocketSurface:
@@ -90,38 +109,45 @@ class WebSocketSurface:
         def tick_seconds() -> float:
             return settings().gateway.tick_interval_ms / 1000
 
+        def scope() -> str:
+            return settings().session.scope
+
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
-        methods = Methods(
-            [
-                HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),
-                CatalogMethods(agents, models, sessions, clock).methods(),
-                AgentMethods(engine, agents, models, sessions, authorise, clock).methods(),
-                ChatMethods(engine, agents, sessions, authorise, clock).methods(),
-                LogMethods(rooms.log_file, rooms.in_thread).methods(),
-                *(
-                    (
-                        CronMethods(automation.cron).methods(),
-                        WakeMethods(automation.heartbeat, automation.events, agents).methods(),
-                    )
-                    if automation is not None
-                    else ()
-                ),
-            ],
-            authorise,
-        )
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
+        families = [
+            HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),
+            CatalogMethods(agents, models, scope).methods(),
+            SessionMethods(agents, models, sessions, clock).methods(),
+            SessionChanges(
+                engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
+            ).methods(),
+            AgentMethods(engine, agents, models, sessions, authorise, clock, settings).methods(),
+            ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings).methods(),
+            LogMethods(rooms.log_file, rooms.in_thread).methods(),
+        ]
+        rooms.desk.flow.subscribe(self.hub.notice)
+        if rooms.approvals is not None:
+            families.append(ApprovalMethods(rooms.approvals, agents, authorise, clock, new_id).methods())
+            rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
+        if rooms.approvals_file is not None:
+            families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
         if automation is not None:
+            families.append(CronMethods(automation.cron).methods())
+            families.append(WakeMethods(automation.heartbeat, automation.events, agents).methods())
             automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
             automation.heartbeat.subscribe(
                 lambda news: self.hub.broadcast("heartbeat", heartbeat_event(news), hears_heartbeats)
             )
+        methods = Methods(families, authorise)
         desk = Desk(
             authenticator=rooms.authenticator,
             granted=rooms.granted,
             is_local_direct=rooms.is_local_direct,
             methods=methods,
-            hello=Hello(agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, place),
+            hello=Hello(
+                agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, place, scope
+            ),
             watch=self.hub,
             now_ms=now_ms,
             new_id=new_id,

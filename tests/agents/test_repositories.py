@@ -10,7 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.agents.repositories import TIMEOUT_S, Repositories
-from tests.models.processes import Processes
+from tests.support.processes import Processes
 
 
 class RepositoriesTests(SynchronousTestCase):

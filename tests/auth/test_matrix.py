@@ -8,6 +8,7 @@ fails here (GHSA-68f8-9mhj-h2mp, GHSA-5jvj-hxmh-6h6j, CVE-2026-32919).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -77,7 +78,7 @@ class MatrixTests(SynchronousTestCase):
         """Every path that is served, with an example for each id."""
         found: dict[str, GatewayResource] = {}
         for path, resource in self.root.routes():
-            example = path.replace("{id}", "openclaw")
+            example = re.sub(r"{\w+}", "openclaw", path)
             assert isinstance(resource, GatewayResource), path
             self.assertIs(self.root.find(tuple(example.encode("ascii").split(b"/")[1:])), resource, path)
             found[example] = resource
@@ -196,7 +197,7 @@ ASKED_WITHIN = {
     "models.override": "the header x-openclaw-model of a run",
     "runs.read": "the look-up of a run, by agent.wait and the routes below /v1/runs",
     "runs.events": "the fan-out to WebSocket clients, for each run and connection",
-    "sessions.preview": "no method of that name is served; if one comes, it finds its scope here",
+    "sessions.configure": "sessions.patch, for fields that take more than operator.write",
     "sessions.read": "no method of that name is served; if one comes, it finds its scope here",
 }
 """Actions that are no route and no method of their own -> where they are asked for."""

@@ -302,6 +302,7 @@ class StoreTests(Case):
 
     def test_unreadable(self) -> None:
         """A file that can not be opened is not written over: the methods say so until the next start."""
+        self.add()
         self.disk.full = True
         house = self.open(path=self.house.path)
         self.disk.full = False

@@ -73,3 +73,10 @@ class InOrderTests(SynchronousTestCase):
             self.in_order(print, number)
         error = self.failureResultOf(self.in_order(print, 0), GatewayError).value
         self.assertEqual(error.info.code, "storage_unavailable")
+
+    def test_no_threads(self) -> None:
+        """Where no thread can be had, the work fails, and what follows is tried all the same."""
+        in_order = InOrder(lambda function, *arguments: 1 // 0)  # type: ignore[arg-type]
+        for _ in range(2):
+            self.failureResultOf(in_order(print), ZeroDivisionError)
+        self.successResultOf(Deferred.fromCoroutine(in_order.idle()))

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.cli import cron as verbs
+from openclaw_tx.cli.cron_fields import duration, fields
 from openclaw_tx.cli.main import main
 from tests.cli.doubles import NO_SECRETS
 
@@ -99,10 +100,10 @@ class CronTests(SynchronousTestCase):
 
     def test_times(self) -> None:
         """Durations are from now, or a pace."""
-        self.assertEqual(verbs.fields({"at": "+20m"}, 100.0), {"schedule": {"kind": "at", "atMs": 1_300_000}})
-        self.assertEqual(verbs.fields({"every": "90s"}, 0), {"schedule": {"kind": "every", "everyMs": 90_000}})
+        self.assertEqual(fields({"at": "+20m"}, 100.0), {"schedule": {"kind": "at", "atMs": 1_300_000}})
+        self.assertEqual(fields({"every": "90s"}, 0), {"schedule": {"kind": "every", "everyMs": 90_000}})
         for text, seconds in (("500ms", 0.5), ("2h", 7200), ("1d", 86_400), ("5", None), ("soon", None)):
-            self.assertEqual(verbs.duration(text), seconds, text)
+            self.assertEqual(duration(text), seconds, text)
 
     def test_refused(self) -> None:
         """Options that do not go together, or are not enough."""

@@ -17,7 +17,7 @@ from openclaw_tx.values import ModelRequest, Sampling
 from tests.contract import model_provider as contract
 from tests.contract.model_provider import prompt
 from tests.models.memory import Memory, start
-from tests.models.processes import Processes
+from tests.support.processes import Processes
 from tests.support.upstream import Upstream
 
 

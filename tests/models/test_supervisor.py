@@ -18,7 +18,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.models import child
 from openclaw_tx.models.supervisor import ChildSettings, Supervisor
 from tests.models.memory import outcome, start
-from tests.models.processes import Process, Processes
+from tests.support.processes import Process, Processes
 
 SETTINGS = ChildSettings(path=Path("/w.gguf"), model="m", context_window=512, threads=0, api_key="key-1")
 

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import AgentDefaults, AgentsSection
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import OnEvents, Tool
+from openclaw_tx.runs.context import since_mark
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.system_events import SystemEventQueue
 from openclaw_tx.testing import ScriptedModel
 from openclaw_tx.values import (
     Agent,
+    CompactionMessage,
     Entry,
     KeptEvents,
     Message,
@@ -120,6 +126,7 @@ class MemorySessions:
 
     def __init__(self) -> None:
         self.transcripts: dict[str, list[Message]] = {}
+        self.entries: dict[str, SessionEntry] = {}
         self.runs: dict[str, StoredRun] = {}
         self.forgotten: list[str] = []
         self.hold: list[Deferred[None]] | None = None
@@ -134,10 +141,38 @@ class MemorySessions:
         self._check()
         history = list(self.transcripts.setdefault(run.session_key, []))
         self.runs[run.run_id] = run
-        entry = SessionEntry(
-            key=run.session_key, agent_id=run.agent_id, session_id="s1", created_at_ms=0, updated_at_ms=0
+        entry = self.entries.setdefault(
+            run.session_key,
+            SessionEntry(key=run.session_key, agent_id=run.agent_id, session_id="s1", created_at_ms=0, updated_at_ms=0),
         )
-        return MemoryTurn(entry, history, list(messages[-1:]) if history else list(messages))
+        return MemoryTurn(entry, since_mark(history), list(messages[-1:]) if history else list(messages))
+
+    async def get(self, key: str) -> SessionEntry | None:
+        """By key."""
+        return self.entries.get(key)
+
+    async def transcript(self, key: str, limit: int) -> Sequence[Message]:
+        """The newest messages."""
+        return self.transcripts.get(key, [])[-limit:]
+
+    async def patch(
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+    ) -> SessionEntry | None:
+        """Change an entry that is there."""
+        self._check()
+        self.entries[key] = change(self.entries[key])
+        return self.entries[key]
+
+    async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
+        """Append the mark and count it."""
+        self._check()
+        if self.entries[key].session_id != session_id:
+            return False
+        self.transcripts[key].append(mark)
+        settings = self.entries[key].settings
+        counted = replace(settings, compaction_count=settings.compaction_count + 1)
+        self.entries[key] = replace(self.entries[key], settings=counted)
+        return True
 
     async def commit(
         self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
@@ -199,10 +234,29 @@ class MemoryTools:
 
     def __init__(self, *tools: Tool) -> None:
         self._tools = tools
+        self.denied: set[str] = set()
 
     def allowed(self, agent: Agent, model_ref: str, *, subagent: bool = False) -> Sequence[Tool]:
-        """All of them."""
-        return self._tools
+        """All of them, but for those that C{denied} names."""
+        return [tool for tool in self._tools if tool.spec.name not in self.denied]
+
+
+class Lookup:
+    """A tool that only looks: C{look} waits for its C{gates}, one for each C{what}."""
+
+    spec = ToolSpec(name="look", description="Looks.", parameters={"type": "object"})
+    concurrent = True
+
+    def __init__(self) -> None:
+        self.gates: dict[str, Deferred[str]] = {}
+        self.cancelled: list[str] = []
+
+    async def call(self, arguments: Mapping[str, Any], context: Any) -> ToolResult:
+        """What the gate is fired with."""
+        what = arguments["what"]
+        gate: Deferred[str] = Deferred(lambda _: self.cancelled.append(what))
+        self.gates[what] = gate
+        return ToolResult(text=await gate)
 
 
 class Adder:
@@ -243,18 +297,27 @@ class Bench:
     @ivar entries: all entries of all runs, as (run id, entry), in the order the engine told them.
     """
 
-    def __init__(self, *tools: Tool, defaults: AgentDefaults | None = None, timeout_s: float = 600) -> None:
+    def __init__(
+        self,
+        *tools: Tool,
+        defaults: AgentDefaults | None = None,
+        timeout_s: float = 600,
+        model: ScriptedModel | None = None,
+    ) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000)
-        self.model = ScriptedModel()
+        self.model = model or ScriptedModel()
+        self.tools = MemoryTools(*tools)
         self.sessions = MemorySessions()
+        self.news = SystemEventQueue()
         self.config = Config(agents=AgentsSection(defaults=defaults or AgentDefaults()))
         rooms: Any = Rooms(
             agents=MemoryAgents(self.model.ref, timeout_s),
             models=OneModel(self.model),
-            tools=MemoryTools(*tools),
+            tools=self.tools,
             sessions=self.sessions,  # type: ignore[arg-type]
             decode_arguments=decode_arguments,
+            events=self.news,
         )
         self.engine = Engine(rooms, lambda: self.config, self.clock)
         self.entries: list[tuple[str, Entry]] = []
@@ -285,3 +348,21 @@ class Bench:
     def events(self, run_id: str) -> list[Any]:
         """What a run's journal told, without numbers."""
         return [entry.event for of, entry in self.entries if of == run_id]
+
+
+class RunCase(SynchronousTestCase):
+    """Base of tests of runs on a L{Bench}: nothing may be left of them.
+
+    @ivar bench: set by C{setUp} of the test case.
+    """
+
+    bench: Bench
+
+    def tearDown(self) -> None:
+        """No run, no delayed call."""
+        self.assertEqual(list(self.bench.engine.live()), [])
+        self.assertEqual(self.bench.clock.getDelayedCalls(), [])
+
+    def ended(self, run: Any) -> Any:
+        """The result of a run, which must have ended."""
+        return self.successResultOf(Deferred.fromCoroutine(run.result()))

@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.runs.test_parts -*-
-"""The engine's parts against simple models: machine, journal, lanes, think filter, context, watching."""
+"""The engine's parts against simple models: machine, journal, think filter, context, watching."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.runs.context import model_messages
 from openclaw_tx.runs.journal import ENTRY_BYTES, Journal
-from openclaw_tx.runs.lanes import Lanes
 from openclaw_tx.runs.machine import IllegalTransition, RunMachine
 from openclaw_tx.runs.reply import ReplyFilter
 from openclaw_tx.values import (
@@ -75,39 +74,6 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual(len(journal.since(0)), 1)
 
 
-class LanesTests(SynchronousTestCase):
-    """First in, first out, under a cap."""
-
-    @given(st.integers(1, 3), st.lists(st.sampled_from(["enter", "leave", "cancel"]), max_size=60))
-    def test_model(self, cap: int, steps: list[str]) -> None:
-        """Never more at work than the cap, in order of arrival, and an empty lane leaves nothing behind."""
-        lanes = Lanes(lambda _: cap)
-        working: list[int] = []
-        waiting: list[tuple[int, Deferred[None]]] = []
-        for number, step in enumerate(steps):
-            if step == "enter":
-                turn = lanes.enter("x")
-                if turn is None:
-                    working.append(number)
-                else:
-                    waiting.append((number, turn))
-                    turn.addCallbacks(lambda _, n=number: working.append(n), lambda f: f.trap(CancelledError))
-            elif step == "leave" and working:
-                working.pop(0)
-                lanes.leave("x")
-            elif step == "cancel" and waiting:
-                waiting.pop()[1].cancel()
-            waiting = [(n, turn) for n, turn in waiting if not turn.called]
-            self.assertEqual((lanes.active("x"), lanes.waiting("x")), (len(working), len(waiting)))
-            self.assertLessEqual(len(working), cap)
-            self.assertTrue(len(working) == cap or not waiting)
-            self.assertEqual(working, sorted(working))
-        while working:
-            working.pop()
-            lanes.leave("x")
-        self.assertEqual(lanes._lanes, {})
-
-
 class ReplyFilterTests(SynchronousTestCase):
     """Thinking, answer and silence, whatever the split."""
 
@@ -127,6 +93,11 @@ class ReplyFilterTests(SynchronousTestCase):
                     ("<think>a</think>\nNO_REPLY\n", "", "a"),
                     ("NO_REPLY is a token", "NO_REPLY is a token", ""),
                     ("NO", "NO", ""),
+                    ("[[reply_to_current]] NO_REPLY", "", ""),
+                    ("<think>[[reply_to_current]]</think> [[reply_to:1]] yes", "yes", "[[reply_to_current]]"),
+                    ("[1, 2]", "[1, 2]", ""),
+                    ("[", "[", ""),
+                    ("MEDIA:/a/b", "", ""),
                     ("", "", ""),
                 ]
             )

@@ -66,6 +66,8 @@ class ScriptedRun:
         self.queued_at_ms = self.started_at_ms = int(clock.seconds() * 1000)
         self.times = Times(clock.seconds())
         self.abort_reasons: list[str] = []
+        self.verbose = False
+        self.reasoning = "off"
         self.watchers = 0
         self._entries: list[Entry] = []
         self._pushes: dict[int, Push] = {}
@@ -98,6 +100,10 @@ class ScriptedRun:
         await self._gate.wait()
         assert self.outcome is not None
         return self.outcome
+
+    def steer(self, text: str) -> bool:
+        """Nobody steers here."""
+        return False
 
     def abort(self, reason: str) -> bool:
         """Ends it at once."""

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.agents.registry import ConfiguredAgents
 from openclaw_tx.config.schema import Config
 from openclaw_tx.interfaces import Agents
-from openclaw_tx.values import Agent, SessionEntry, ToolResult, ToolSpec, Usage
+from openclaw_tx.values import Agent, Principal, SessionEntry, ToolEvent, ToolResult, ToolSpec, Usage
 
 AGENT = Agent(id="main", name="Ada", workspace="/w", models=("p/m",), is_default=True, timeout_s=0)
 
@@ -33,6 +33,16 @@ class Context:
         self.model = "p/m"
         self.usage = Usage(prompt_tokens=12, completion_tokens=3)
         self.clock = clock or Clock()
+        self.principal = Principal(id="key:ada", method="key", scopes=frozenset())
+        self.call_id = "call-1"
+        self.channel = "webchat"
+        self.stateless = False
+        self.spawned_by = ""
+        self.reported: list[ToolEvent] = []
+
+    def report(self, event: ToolEvent) -> None:
+        """Keep it."""
+        self.reported.append(event)
 
     def sees_session(self, session_key: str) -> bool:
         """All but L{unseen}."""

@@ -29,6 +29,8 @@ from openclaw_tx.values import (
     RunStarted,
     RunStatus,
     SessionEntry,
+    SessionFilter,
+    SessionPage,
     StoredRun,
     TextDelta,
 )
@@ -82,6 +84,21 @@ class Sessions:
         ]
         return sorted(found, key=lambda entry: -entry.updated_at_ms)[:limit]
 
+    async def patch(
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+    ) -> SessionEntry | None:
+        self._check()
+        entry = self.entries.get(key) or SessionEntry(
+            key=key, agent_id=agent_id, session_id="new", created_at_ms=0, updated_at_ms=0
+        )
+        self.entries[key] = change(entry)
+        return self.entries[key]
+
+    async def select(self, wanted: SessionFilter, *, limit: int = 100, offset: int = 0) -> SessionPage:
+        found = await self.list(agent_id=wanted.agent_id or None, limit=1000, search=wanted.search)
+        found = [entry for entry in found if entry.key not in wanted.hidden]
+        return SessionPage(entries=tuple(found[offset : offset + limit]), total=len(found))
+
     async def count(self, agent_id: str | None = None) -> int:
         self._check()
         return sum(agent_id in (None, entry.agent_id) for entry in self.entries.values())
@@ -99,6 +116,12 @@ class FakeRun:
         self.started_at_ms = 0
         self.times = Times(engine.now_ms() / 1000)
         self.abort_reason = ""
+        self.reasons: list[str] = []
+        """Why it was aborted, each time somebody wanted that."""
+        self.steerable = False
+        self.steered: list[str] = []
+        self.verbose = False
+        self.reasoning = "off"
         self.entries: list[Entry] = []
         self._engine = engine
         self._gate = Gate()
@@ -115,10 +138,16 @@ class FakeRun:
         return self.outcome
 
     def abort(self, reason: str) -> bool:
+        self.reasons.append(reason)
         if self.outcome is not None:
             return False
         self.end("aborted", abort_reason=reason, error=ErrorInfo(code="run_aborted", message="The run was aborted."))
         return True
+
+    def steer(self, text: str) -> bool:
+        if self.steerable:
+            self.steered.append(text)
+        return self.steerable
 
     # what a test does with it
 

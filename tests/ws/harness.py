@@ -15,6 +15,9 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.web.server import Site
 
 from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise, granted
+from openclaw_tx.chat.desk import ChatDesk
+from openclaw_tx.chat.flow import ChatFlow
+from openclaw_tx.chat.orders import Rooms as DeskRooms
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import in_reactor_thread
 from openclaw_tx.ws.hello import Place
@@ -159,6 +162,17 @@ class House:
         numbers = count(1)
         self.ids: list[str] = []
         """Ids to give out first."""
+        engine: Any = self.engine
+        desk_rooms: Any = DeskRooms(
+            engine,
+            Agents(),
+            Models(),
+            self.sessions,
+            None,
+            None,
+            lambda: self.config,  # type: ignore[arg-type]
+        )
+        self.desk = ChatDesk(desk_rooms, ChatFlow(engine, lambda: self.config, self.clock), self.clock)
         self.surface = WebSocketSurface(
             Rooms(
                 engine=self.engine,
@@ -169,6 +183,7 @@ class House:
                 authorise=authorise,
                 granted=granted,
                 is_local_direct=self.authenticator.is_local_direct,
+                desk=self.desk,
                 in_thread=in_reactor_thread,
                 log_file=lambda: self.log_file,
             ),

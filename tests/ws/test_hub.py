@@ -63,6 +63,14 @@ class HubTests(SynchronousTestCase):
         self.assertEqual([event["payload"]["stream"] for event in plain.events("agent")], ["assistant"])
         self.assertEqual(plain.events("agent")[0]["seq"], 1)
 
+    def test_verbose(self) -> None:
+        """In a verbose session everybody is told of tools."""
+        plain = self.house.ready()
+        run = self.run_()
+        run.verbose = True
+        run.emit(ToolStarted(call_id="1", name="n", arguments={}))
+        self.assertEqual([event["payload"]["stream"] for event in plain.events("agent")], ["tool"])
+
     def test_late_client(self) -> None:
         """One that connects in the middle gets the whole text with the next delta."""
         run = self.run_()

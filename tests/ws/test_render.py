@@ -27,7 +27,7 @@ from openclaw_tx.values import (
     ToolStarted,
 )
 from openclaw_tx.wire.frames import numbered
-from openclaw_tx.ws.render import MAX_TOOL_TEXT, Rendered, RunRenderer
+from openclaw_tx.ws.render import MAX_THOUGHTS, MAX_TOOL_TEXT, Rendered, RunRenderer
 from tests.ws.fakes import Engine, FakeRun
 
 OWNER = Principal(id="p", method="token", scopes=frozenset())
@@ -143,6 +143,36 @@ class AgentEventTests(SynchronousTestCase):
         """Thinking, and calls of a client's own tools, are not WebSocket clients' business."""
         self.run_.emit(ReasoningDelta(text="hmm"), ToolCallDelta(index=0, id="1", name="f", arguments="{}"))
         self.assertEqual(self.script.rendered, [])
+
+    def test_thoughts_as_they_come(self) -> None:
+        """With the level stream, thinking is told as text is; each message thinks anew."""
+        self.run_.reasoning = "stream"
+        self.run_.emit(ReasoningDelta(text="so"), ReasoningDelta(text=" far"))
+        self.run_.emit(TextDelta(text="x"), MessageEnded(), ReasoningDelta(text="again"))
+        self.assertEqual(
+            self.script.data("thinking"),
+            [
+                {"text": "so", "delta": "so"},
+                {"text": "so far", "delta": " far"},
+                {"text": "again", "delta": "again"},
+            ],
+        )
+        self.assertEqual([payload["seq"] for payload in self.script.payloads("agent")], [1, 2, 3, 4])
+
+    def test_thoughts_at_the_end(self) -> None:
+        """With the level on, they are told once, when their message ends."""
+        self.run_.reasoning = "on"
+        self.run_.emit(ReasoningDelta(text="so"), ReasoningDelta(text=" far"))
+        self.assertEqual(self.script.data("thinking"), [])
+        self.run_.emit(TextDelta(text="x"), MessageEnded(), MessageEnded())
+        self.assertEqual(self.script.data("thinking"), [{"text": "so far", "delta": "so far"}])
+
+    def test_thoughts_are_bounded(self) -> None:
+        """A model that thinks for ever does not flood the clients."""
+        self.run_.reasoning = "stream"
+        for _ in range(100):
+            self.run_.emit(ReasoningDelta(text="x" * 1024))
+        self.assertEqual(len(self.script.data("thinking")), MAX_THOUGHTS // 1024)
 
     def test_ends(self) -> None:
         """One terminal phase, error exactly when the run failed; the chat event matches."""

@@ -8,15 +8,38 @@ from typing import Any, NamedTuple
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Embedder, Fetcher, Jobs, Models, RunEngine, Sessions, SystemEvents, Tool, Waker
+from openclaw_tx.interfaces import (
+    Approvals,
+    Embedder,
+    Fetcher,
+    Jobs,
+    Models,
+    RunEngine,
+    Sessions,
+    SystemEvents,
+    Tool,
+    Waker,
+)
+from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.cron import Cron
+from openclaw_tx.tools.builtin.exec import Exec
+from openclaw_tx.tools.builtin.image import ImageTool
+from openclaw_tx.tools.builtin.memory_get import MemoryGet
+from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
+from openclaw_tx.tools.builtin.process import Process
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
 from openclaw_tx.tools.builtin.sessions_send import SessionsSend
 from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
+from openclaw_tx.tools.builtin.web_fetch import WebFetch
+from openclaw_tx.tools.builtin.web_search import WebSearch
+from openclaw_tx.tools.command_sessions import CommandSessions
+from openclaw_tx.tools.exec_gate import ExecGate
+from openclaw_tx.tools.memory import Memory
+from openclaw_tx.tools.services import ServiceClient
 from openclaw_tx.tools.session_sight import SessionSight
 
 
@@ -40,10 +63,22 @@ class ToolParts(NamedTuple):
     new_id: Callable[[], str]
     jobs: Jobs
     waker: Waker
+    approvals: Approvals
+    approvals_file: ApprovalsFile
+    commands: CommandSessions
 
 
 def builtin_tools(parts: ToolParts) -> list[Tool]:
     """Every built-in tool, in the order of the documentation."""
+    gate = ExecGate(
+        parts.settings,
+        parts.sessions,
+        parts.approvals,
+        parts.approvals_file,
+        parts.in_thread,
+        parts.environment,
+        parts.new_id,
+    )
     sight = SessionSight(parts.settings, parts.sessions)
     background = Background(parts.engine, parts.new_id, parts.reactor.seconds)
     return [
@@ -54,6 +89,22 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
         SessionStatus(parts.settings, parts.sessions, parts.models),
         AgentsList(parts.settings),
         Cron(parts.jobs, parts.waker),
+        Exec(parts.settings, gate, parts.commands, parts.in_thread, parts.environment),
+        Process(parts.commands),
+        *_knowledge(parts),
+    ]
+
+
+def _knowledge(parts: ToolParts) -> list[Tool]:
+    """What brings in what stands elsewhere: the web, memory, images."""
+    settings, clock, new_id = parts.settings, parts.reactor, parts.new_id
+    memory = Memory(settings, parts.embedder, parts.in_thread, parts.state_dir, parts.environment)
+    return [
+        WebSearch(settings, ServiceClient(parts.reactor), clock, parts.environment, new_id),
+        WebFetch(settings, parts.fetcher, clock, parts.in_thread, new_id),
+        MemorySearchTool(memory),
+        MemoryGet(memory),
+        ImageTool(settings, parts.models, parts.fetcher, parts.in_thread, new_id),
     ]
 
 

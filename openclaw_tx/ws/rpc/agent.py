@@ -3,25 +3,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from openclaw_tx.auth.actions import may
 from openclaw_tx.auth.sight import agents_for, sees_run, sees_session
+from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Models, Run, RunEngine, Sessions
 from openclaw_tx.sessions.keys import parse_key
-from openclaw_tx.values import Entry, Part, Principal, RunRequest, RunResult, StoredRun, Target, TextPart, UserMessage
+from openclaw_tx.sessions.send_policy import check_send
+from openclaw_tx.values import (
+    Entry,
+    Part,
+    Principal,
+    RunRequest,
+    RunResult,
+    SessionEntry,
+    StoredRun,
+    Target,
+    TextPart,
+    UserMessage,
+)
 from openclaw_tx.wire.frames import MAX_ID, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, sampling, seat
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, seat, thinking_level
 from openclaw_tx.ws.rpc.results import final, remembered, waited, waited_in_vain
 from openclaw_tx.ws.rpc.waiting import within
 
@@ -68,6 +83,8 @@ class WaitParams(Params, frozen=True):
 class AgentMethods:
     """The family of C{agent} and C{agent.wait}."""
 
+    _log = Logger()
+
     def __init__(
         self,
         engine: RunEngine,
@@ -76,6 +93,7 @@ class AgentMethods:
         sessions: Sessions,
         authorise: Authoriser,
         clock: IReactorTime,
+        settings: Callable[[], Config] = Config,
     ) -> None:
         self._engine = engine
         self._agents = agents
@@ -83,6 +101,7 @@ class AgentMethods:
         self._sessions = sessions
         self._authorise = authorise
         self._clock = clock
+        self._settings = settings
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -104,8 +123,22 @@ class AgentMethods:
             return acknowledged(repeated, "in_flight" if call.modern else "accepted", call.modern)
         request = await self._request(call.principal, params, asked, call.traceparent)
         run = self._engine.start(request, call.principal)
+        if request.thinking:
+            await self._remember_thinking(request)
         call.respond(acknowledged(run, "accepted", call.modern))
         return final(await run.result())
+
+    async def _remember_thinking(self, request: RunRequest) -> None:
+        """A level that is asked for here is the session's from now on (spec 3.2.3); C{off} takes it back."""
+        level = "" if request.thinking == "off" else request.thinking
+
+        def change(entry: SessionEntry) -> SessionEntry:
+            return replace(entry, settings=replace(entry.settings, thinking_level=level))
+
+        try:
+            await self._sessions.patch(request.session_key, change, agent_id=request.agent_id)
+        except GatewayError as error:
+            self._log.warn("the thinking level of {key} is not kept: {error}", key=request.session_key, error=error)
 
     async def _repeated(self, principal: Principal, run_id: str, asked: str) -> Run | RunResult | None:
         """The run that this key started before, or its result: from memory, or after a restart from the store.
@@ -131,9 +164,10 @@ class AgentMethods:
         if params.lane not in ("", "main"):
             raise bad("agent", 'lane must be "main"')
         parts: tuple[Part, ...] = (TextPart(text=params.message), *images("agent", params.attachments))
-        options = sampling("agent", params.thinking)
+        thinking = thinking_level("agent", params.thinking)
         model = self._model(params)
         place = await self._seat(principal, params)
+        await self._check_policy(place, params.channel or "webchat")
         return RunRequest(
             run_id=params.idempotency_key,
             agent_id=place.agent_id,
@@ -141,7 +175,7 @@ class AgentMethods:
             messages=(UserMessage(content=parts, timestamp_ms=int(self._clock.seconds() * 1000)),),
             extra_system=params.extra_system_prompt,
             model=model,
-            sampling=options,
+            thinking=thinking,
             timeout_s=None if params.timeout is None else float(params.timeout),
             channel=params.channel or "webchat",
             surface="ws",
@@ -160,17 +194,18 @@ class AgentMethods:
 
     async def _seat(self, principal: Principal, params: AgentParams) -> Seat:
         """Agent and session; a session id must be that of the session, or name an explicit one."""
+        scope = self._settings().session.scope
         wanted, default = params.session_id.strip(), agents_for(self._agents, principal).default_id
         if wanted and not params.session_key.strip():
             agent_id = params.agent_id.strip().lower() or None
             for found in await self._sessions.list(agent_id=agent_id, limit=20, search=wanted):
                 if found.session_id == wanted and sees_session(principal, found):
-                    return seat("agent", self._agents, principal, params.agent_id, found.key, "")
+                    return seat("agent", self._agents, principal, params.agent_id, found.key, "", scope)
             agent = params.agent_id or default
-            return seat("agent", self._agents, principal, agent, f"explicit:{wanted}", "")
+            return seat("agent", self._agents, principal, agent, f"explicit:{wanted}", "", scope)
         # A recipient without an agent means the main session of the default agent.
         agent = params.agent_id or (default if params.to and not params.session_key else "")
-        place = seat("agent", self._agents, principal, agent, params.session_key, params.idempotency_key)
+        place = seat("agent", self._agents, principal, agent, params.session_key, params.idempotency_key, scope)
         if wanted:
             target = Target(agent_id=place.agent_id, session_key=place.session_key)
             self._authorise(principal, "agent", target)
@@ -180,6 +215,13 @@ class AgentMethods:
             if not is_named and (entry is None or entry.session_id != wanted):
                 raise bad("agent", "sessionId is not the session of sessionKey")
         return place
+
+    async def _check_policy(self, place: Seat, channel: str) -> None:
+        """
+        @raise GatewayError: C{session.sendPolicy} lets nobody speak there.
+        """
+        entry = await self._sessions.get(place.session_key)
+        check_send(self._settings().session.send_policy, place.session_key, entry, channel)
 
     # -- agent.wait
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -13,10 +13,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.auth.sight import run_target, sees_run
+from openclaw_tx.chat.desk import ChatDesk
+from openclaw_tx.chat.values import ChatMessage
+from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Run, RunEngine, Sessions
+from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
-    AssistantMessage,
+    CompactionMessage,
     ImagePart,
     Message,
     Principal,
@@ -30,7 +34,7 @@ from openclaw_tx.wire.frames import NonEmpty, encode
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key, check_same
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, sampling, seat
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, seat, thinking_level
 from openclaw_tx.ws.rpc.results import remembered, usage
 from openclaw_tx.ws.rpc.waiting import within
 
@@ -54,6 +58,8 @@ class SendParams(Params, frozen=True):
     attachments: list[Attachment] = []
     timeout_ms: Annotated[int, Meta(ge=0)] = 0
     deliver: bool = False
+    queue_mode: Literal["collect", "followup", "interrupt", "steer"] | None = None
+    """What happens to it while the agent is at work; unset = as the session or the configuration say."""
 
 
 class AbortParams(Params, frozen=True):
@@ -82,12 +88,16 @@ class ChatMethods:
         sessions: Sessions,
         authorise: Authoriser,
         clock: IReactorTime,
+        desk: ChatDesk,
+        settings: Callable[[], Config] = Config,
     ) -> None:
+        self._desk = desk
         self._engine = engine
         self._agents = agents
         self._sessions = sessions
         self._authorise = authorise
         self._clock = clock
+        self._settings = settings
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -111,9 +121,6 @@ class ChatMethods:
         if params.deliver:
             raise bad("chat.send", "deliver is not supported: this gateway has no channels")
         asked = fingerprint("chat.send", params)
-        before = await self._before(call, asked)
-        if before:
-            return {"runId": params.idempotency_key, "status": before}
         parts = images("chat.send", params.attachments)
         request = RunRequest(
             run_id=params.idempotency_key,
@@ -125,13 +132,23 @@ class ChatMethods:
                     timestamp_ms=int(self._clock.seconds() * 1000),
                 ),
             ),
-            sampling=sampling("chat.send", params.thinking),
+            thinking=thinking_level("chat.send", params.thinking),
             timeout_s=params.timeout_ms / 1000 if params.timeout_ms else None,
             surface="ws",
             fingerprint=asked,
             traceparent=call.traceparent,
         )
-        self._engine.start(request, call.principal)
+        message = ChatMessage(
+            request=request, text=text.strip(), principal=call.principal, queue_mode=params.queue_mode or ""
+        )
+        before = self._desk.before(message) or await self._before(call, asked)
+        if before:
+            return {"runId": params.idempotency_key, "status": before}
+        self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
+        if self._desk.command_in(message) is None:
+            entry = await self._sessions.get(place.session_key)
+            check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
+        await self._desk.take(message)
         return {"runId": params.idempotency_key, "status": "started"}
 
     async def _before(self, call: Call[SendParams], asked: str) -> str:
@@ -179,7 +196,12 @@ class ChatMethods:
             for run in self._engine.live()
             if place.session_key in (run.request.session_key, run.request.spawned_by) and sees_run(call.principal, run)
         ]
-        return await self._abort(call, runs, reason)
+        forgotten = self._desk.flow.forget(place.session_key, reason)
+        answer = await self._abort(call, runs, reason)
+        if forgotten:
+            answer["aborted"] = True
+            answer["runIds"] = [*answer["runIds"], *forgotten]
+        return answer
 
     async def _abort(self, call: Call[Any], runs: Sequence[Run], reason: str) -> Any:
         for run in runs:
@@ -208,7 +230,8 @@ class ChatMethods:
         return answer
 
     def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
-        return seat(method, self._agents, principal, agent_id, session_key, "")
+        scope = self._settings().session.scope
+        return seat(method, self._agents, principal, agent_id, session_key, "", scope)
 
 
 def _clean(text: str) -> str:
@@ -248,7 +271,13 @@ def message_row(message: Message) -> dict[str, Any]:
             "isError": message.is_error,
             "timestamp": message.timestamp_ms,
         }
-    assert isinstance(message, AssistantMessage)
+    if isinstance(message, CompactionMessage):
+        return {
+            "role": "system",
+            "content": [{"type": "text", "text": "Compaction"}],
+            "timestamp": message.timestamp_ms,
+            "__openclaw": {"kind": "compaction"},
+        }
     content: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
     content += [
         {"type": "toolCall", "id": call.id, "name": call.name, "arguments": call.arguments}

@@ -48,7 +48,13 @@ def _result(result: RunResult) -> dict[str, Any]:
             provider=result.provider,
             model=result.model,
         )
-    return {"payloads": [{"text": text, "mediaUrl": None} for text in result.payloads], "meta": meta}
+    payloads: list[dict[str, Any]] = [{"text": text, "mediaUrl": None} for text in result.payloads]
+    if result.media:
+        payloads = payloads or [{"text": ""}]
+        payloads[-1] |= {"mediaUrl": result.media[0], "mediaUrls": list(result.media)}
+    if result.reply_to and payloads:
+        payloads[-1]["replyToId"] = result.reply_to
+    return {"payloads": payloads, "meta": meta}
 
 
 def usage(counts: Usage) -> dict[str, int]:

@@ -91,11 +91,31 @@ class AgentTests(Case):
             },
         )
 
+    def test_media_and_reply(self) -> None:
+        """Files and what it is a reply to go with the last payload, or with one of their own."""
+        for payloads, media in ((("one", "two"), ("/a.png", "/b.png")), ((), ("/a.png",))):
+            self.setUp()
+            id = self.line.ask("agent", ask())
+            self.run_().start()
+            self.run_().end("ok", *payloads, media=media, reply_to="7")
+            found = self.line.answers(id)[1]["payload"]["result"]["payloads"]
+            self.assertEqual(len(found), len(payloads) or 1)
+            last = {"text": "two" if payloads else "", "mediaUrl": "/a.png", "mediaUrls": list(media), "replyToId": "7"}
+            self.assertEqual(found[-1], last)
+
     def test_protocol_3(self) -> None:
         """The January form of the first answer."""
         line = self.house.ready(minProtocol=3, maxProtocol=3)
         (accepted,) = line.answers(line.ask("agent", ask()))
         self.assertEqual(sorted(accepted["payload"]), ["acceptedAt", "runId", "status"])
+
+    def test_thinking_is_the_sessions(self) -> None:
+        """A level that is asked for is kept with the session; off takes it back, and saying nothing changes nothing."""
+        levels = []
+        for number, fields in enumerate(({"thinking": "high"}, {}, {"thinking": "off"})):
+            self.line.ask("agent", ask(idempotencyKey=str(number), sessionKey="work", **fields))
+            levels.append(self.house.sessions.entries["agent:main:work"].settings.thinking_level)
+        self.assertEqual(levels, ["high", "high", ""])
 
     def test_request(self) -> None:
         """What was asked is what is run."""
@@ -116,7 +136,7 @@ class AgentTests(Case):
         )
         request = self.run_().request
         self.assertEqual((request.agent_id, request.session_key), ("main", "agent:main:work"))
-        self.assertEqual((request.timeout_s, request.sampling.reasoning_effort), (0.0, "high"))
+        self.assertEqual((request.timeout_s, request.thinking), (0.0, "high"))
         self.assertEqual((request.extra_system, request.channel, request.model), ("be kind", "whatsapp", "stub/stub-1"))
         self.assertEqual((request.surface, request.stateless, request.lane), ("ws", False, "main"))
         (message,) = request.messages

@@ -11,6 +11,7 @@ from openclaw_tx.auth.actions import READ, WRITE
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.values import (
     AssistantMessage,
+    CompactionMessage,
     ImagePart,
     Principal,
     RunRequest,
@@ -93,7 +94,7 @@ class SendTests(Case):
                 {"deliver": True},
                 "invalid chat.send params: deliver is not supported: this gateway has no channels",
             ),
-            ("a", {"queueMode": "steer"}, "invalid chat.send params: at root: unexpected property 'queueMode'"),
+            ("a", {"queueMod": "steer"}, "invalid chat.send params: at root: unexpected property 'queueMod'"),
         ]:
             self.assertEqual(self.send(message, **more)["error"]["message"], reason)
         self.assertEqual(self.house.engine.runs, {})
@@ -160,6 +161,14 @@ class HistoryTests(Case):
 
     def history(self, **params: Any) -> Any:
         return self.line.call("chat.history", {"sessionKey": "x", **params})["payload"]
+
+    def test_marks(self) -> None:
+        """That a conversation was summarised is told, as OpenClaw tells it; the summary is the model's."""
+        said = UserMessage(content=(TextPart(text="hi"),), timestamp_ms=1)
+        self.house.sessions.add("agent:main:x", 1, [said, CompactionMessage(summary="They met.", kept=1)])
+        rows = self.history()["messages"]
+        self.assertEqual([row["role"] for row in rows], ["user", "system"])
+        self.assertNotIn("They met.", str(rows))
 
     def test_messages(self) -> None:
         """As chat clients know them; images are named, not repeated."""

@@ -17,6 +17,7 @@ class WakeTests(Case):
         self.assertEqual(self.call("wake", {"mode": "now", "text": "hello"}), {"ok": True})
         self.memory.advance(0)
         (call,) = self.memory.model.calls
+        self.assertIn("System: hello", "\n".join(message.text for message in call.request.messages))
         call.text("The build is red.")
         call.finish()
         self.memory.advance(0.5, 5)
@@ -95,7 +96,10 @@ class HeartbeatTests(Case):
         self.memory.advance(1800)
         self.memory.advance(5, 5)
         self.assertEqual(len(self.memory.model.calls), 2)
-        self.assertEqual({event["payload"]["agentId"] for event in self.socket.events("heartbeat")}, {"main", "beta"})
+        told = [event["payload"] for event in self.socket.events("heartbeat")]
+        self.assertEqual({each["agentId"] for each in told}, {"main", "beta"})
+        self.assertEqual({(each["status"], each["silent"]) for each in told}, {("ok-token", True)})
+        self.assertEqual([event for event in self.socket.events("chat") if event["payload"].get("message")], [])
 
     def test_switch(self) -> None:
         """Off until they are switched on, or the process ends."""

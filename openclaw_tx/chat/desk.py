@@ -1,0 +1,150 @@
+# -*- test-case-name: tests.chat.test_desk -*-
+"""Where chat messages are handed in: commands are carried out, the rest goes to the agent (spec 2.10)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Literal
+
+from msgspec.structs import replace
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from openclaw_tx.auth.actions import missing_scope, sufficient
+from openclaw_tx.chat.commands import Command, parse
+from openclaw_tx.chat.flow import ChatFlow
+from openclaw_tx.chat.orders import Done, Orders, Rooms
+from openclaw_tx.chat.values import ChatMessage, Notice
+from openclaw_tx.deferreds import spawn
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import AssistantMessage, TextPart, UserMessage
+
+KEPT = 1000
+"""Commands that are remembered, so that a repeated key does nothing."""
+
+Status = Literal["in_flight", "ok"]
+
+
+class ChatDesk:
+    """Takes messages of chat clients."""
+
+    def __init__(self, rooms: Rooms, flow: ChatFlow, clock: IReactorTime) -> None:
+        self.flow = flow
+        self._rooms = rooms
+        self._orders = Orders(rooms, flow)
+        self._clock = clock
+        self._log = Logger()
+        self._commands: OrderedDict[str, tuple[str, str, bool]] = OrderedDict()
+        """Run id of a command -> who sent what, and whether it is done."""
+        self._at_work: set[Deferred[None]] = set()
+
+    def command_in(self, message: ChatMessage) -> Command | None:
+        """The command that a message is; None = it is for the agent."""
+        settings = self._rooms.settings()
+        if not settings.commands.text or not message.plain:
+            return None
+        return parse(message.text, settings.session.reset_triggers)
+
+    def before(self, message: ChatMessage) -> Status | None:
+        """What became of a message that was handed in under this key before; None = there was none, or it was a run.
+
+        @raise GatewayError: C{idempotency_key_conflict}: it was another one.
+        """
+        run_id = message.request.run_id
+        known = self._commands.get(run_id)
+        if known is not None:
+            if known[:2] != (message.principal.id, message.request.fingerprint):
+                what = "this idempotencyKey was used before for another request"
+                raise GatewayError("idempotency_key_conflict", what)
+            return "ok" if known[2] else "in_flight"
+        return "in_flight" if self.flow.waits(run_id) else None
+
+    async def take(self, message: ChatMessage) -> None:
+        """Take a message: carry its command out, in the background, or have the agent read it.
+
+        @raise GatewayError: C{insufficient_scope}, or as L{ChatFlow.send}.
+        """
+        command = self.command_in(message)
+        if command is None:
+            entry = await self._rooms.sessions.get(message.request.session_key)
+            self.flow.send(message, entry.settings if entry is not None else None)
+            return
+        if message.principal.scopes.isdisjoint(sufficient(command.spec.scope)):
+            raise missing_scope(command.spec.scope)
+        self._remember(message, False)
+        work: Deferred[None] = spawn(self._carry_out(command, message), self._log, f"/{command.name}")
+        if not work.called:
+            self._at_work.add(work)
+            work.addBoth(lambda _: self._at_work.discard(work))
+
+    def close(self) -> None:
+        """Take nothing more: what waits is forgotten, commands at work are given up; their senders are told."""
+        self.flow.close()
+        for work in list(self._at_work):
+            work.cancel()
+
+    async def _carry_out(self, command: Command, message: ChatMessage) -> None:
+        try:
+            done = await self._orders.carry_out(command, message)
+            if done.message:
+                await self._go_on(message, done)
+                return
+            if done.reply:
+                await self._keep(message, done.reply)
+            self._tell(message, "final", text=done.reply)
+        except CancelledError:
+            self._tell(message, "aborted", reason="shutdown")
+            raise
+        except GatewayError as error:
+            self._tell(message, "error", reason=error.info.message)
+        except Exception:
+            self._log.failure("/{name} failed", name=command.name)
+            self._tell(message, "error", reason="internal error")
+        finally:
+            self._remember(message, True)
+
+    async def _go_on(self, message: ChatMessage, done: Done) -> None:
+        """The agent reads what stood behind the command."""
+        request = message.request
+        said = UserMessage(content=(TextPart(text=done.message),), timestamp_ms=self._now_ms())
+        request = replace(
+            request,
+            messages=(said,),
+            thinking=done.thinking or request.thinking,
+            model=done.model or request.model,
+        )
+        entry = await self._rooms.sessions.get(request.session_key)
+        following = replace(message, request=request, text=done.message)
+        self.flow.send(following, entry.settings if entry is not None else None)
+
+    async def _keep(self, message: ChatMessage, reply: str) -> None:
+        """The answer stands in the transcript, as one that no model gave."""
+        request = message.request
+        answer = AssistantMessage(text=reply, stop_reason="injected", timestamp_ms=self._now_ms())
+        await self._rooms.sessions.append(request.session_key, [answer], agent_id=request.agent_id)
+
+    def _remember(self, message: ChatMessage, done: bool) -> None:
+        self._commands[message.request.run_id] = (message.principal.id, message.request.fingerprint, done)
+        while len(self._commands) > KEPT:
+            self._commands.popitem(last=False)
+
+    def _tell(self, message: ChatMessage, state: Literal["final", "error", "aborted"], **words: str) -> None:
+        request = message.request
+        self.flow.notify(
+            Notice(
+                run_id=request.run_id,
+                session_key=request.session_key,
+                agent_id=request.agent_id,
+                owner_id=message.principal.id,
+                state=state,
+                **words,
+            )
+        )
+
+    def _now_ms(self) -> int:
+        return int(self._clock.seconds() * 1000)
+
+
+__all__ = ["ChatDesk"]
