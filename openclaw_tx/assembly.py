@@ -16,6 +16,8 @@ from openclaw_tx.agents.seeding import Seeding
 from openclaw_tx.auth.actions import authorise, granted
 from openclaw_tx.auth.methods import GatewayAuthenticator
 from openclaw_tx.auth.quotas import Quotas
+from openclaw_tx.automation.building import Automation, build_automation
+from openclaw_tx.automation.building import Parts as AutomationParts
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as ChatRooms
@@ -92,6 +94,7 @@ class House(NamedTuple):
     quotas: Quotas
     admission: Admission
     fetcher: Fetcher
+    automation: Automation
     desk: ChatDesk
     websockets: ws.WebSocketSurface
     approvals: PendingApprovals
@@ -129,6 +132,9 @@ def build(given: Materials, log: Logger) -> House:
     )
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)
+    automation = build_automation(
+        AutomationParts(settings, agents, models, sessions, events, lambda: admission, reactor, given.in_thread, new_id)
+    )
     approvals = PendingApprovals(reactor)
     approvals_file = ApprovalsFile(settings.state_dir, given.in_thread, lambda: int(reactor.seconds() * 1000), new_id)
     commands = CommandSessions(Spawner(reactor), reactor, settings, events, lambda: admission, new_id)
@@ -145,6 +151,8 @@ def build(given: Materials, log: Logger) -> House:
         state_dir=settings.state_dir,
         environment=lambda: settings.environment,
         new_id=new_id,
+        jobs=automation.cron,
+        waker=automation.heartbeat,
         approvals=approvals,
         approvals_file=approvals_file,
         commands=commands,
@@ -179,6 +187,7 @@ def build(given: Materials, log: Logger) -> House:
             log_file=given.log_file,
             approvals=approvals,
             approvals_file=approvals_file,
+            automation=automation,
         ),
         settings,
         reactor,
@@ -201,6 +210,7 @@ def build(given: Materials, log: Logger) -> House:
         quotas=quotas,
         admission=admission,
         fetcher=fetcher,
+        automation=automation,
         desk=desk,
         websockets=websockets,
         approvals=approvals,

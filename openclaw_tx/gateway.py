@@ -71,6 +71,7 @@ class Gateway(MultiService):
         new_id: Callable[[], str] = lambda: str(uuid4()),
         randomness: Callable[[], float] = random.random,
         log_file: Callable[[], Path | None] = lambda: None,
+        automation: bool = True,
     ) -> None:
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
@@ -89,6 +90,8 @@ class Gateway(MultiService):
         @param new_id: makes UUIDs.
         @param randomness: numbers in [0, 1) that spread retries.
         @param log_file: where the process's log is read for clients (L{openclaw_tx.log_file}); None = there is none.
+        @param automation: whether jobs and heartbeats come by the clock; of the processes that share a state directory
+            one should do that.
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
@@ -96,6 +99,7 @@ class Gateway(MultiService):
         self._new_id = new_id
         self._log = Logger()
         self._verbose = access_log
+        self._automation = automation
         self._in_thread = in_thread or thread_pool(reactor)
         self._started_at = reactor.seconds()
         self.phase: Literal["starting", "started", "draining"] = "starting"
@@ -152,6 +156,7 @@ class Gateway(MultiService):
                     sources=self._sources,
                     fetcher=house.fetcher,
                     in_thread=self._in_thread,
+                    hooks=house.automation.hooks,
                     approvals=house.approvals,
                 ),
                 house.websockets.resource,
@@ -289,6 +294,7 @@ class Gateway(MultiService):
         self.phase = "draining"
         for site in self._sites:
             site.wind_down()
+        self._house.automation.rest()
         self._house.desk.close()
         await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
         await self._house.commands.close()
@@ -309,6 +315,9 @@ class Gateway(MultiService):
 
     def _add_services(self) -> None:
         self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]
+        if self._automation:
+            self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
+            self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
         checkpoints = TimerService(  # type: ignore[no-untyped-call]
             CHECKPOINT_SECONDS, lambda: spawn(self.engine.checkpoint(), self._log, "checkpoint")
@@ -327,3 +336,4 @@ class Gateway(MultiService):
         self.engine.config_changed()
         self._house.mcp.config_changed()
         self._house.websockets.config_changed()
+        self._house.automation.config_changed()

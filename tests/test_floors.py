@@ -55,6 +55,7 @@ DOORS: dict[str, set[str]] = {
     "xllamacpp": {"models/child.py"},
     "pyjson5": {"config/json5.py"},
     "prometheus_client": {"web/metrics.py"},
+    "cronsim": {"automation/cron_expression.py"},
     "click": {"cli"},
     "rich": {"cli"},
 }

@@ -40,6 +40,7 @@ EFFECTS: dict[str, Effect] = {
     "messages": "hot",
     "commands": "hot",
     "cron": "hot",
+    "cron.store": "restart",
     "hooks": "hot",
     "logging": "hot",
     "logging.consoleStyle": "restart",

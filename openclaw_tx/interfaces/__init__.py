@@ -6,6 +6,7 @@ embedders may hand in their own models and tools.
 """
 
 from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
+from openclaw_tx.interfaces.automation import Jobs, Waker
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.plugins import IToolPlugin
 from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
@@ -37,6 +38,7 @@ __all__ = [
     "EmbeddingProvider",
     "Fetcher",
     "IToolPlugin",
+    "Jobs",
     "Meter",
     "ModelProvider",
     "Models",
@@ -53,4 +55,5 @@ __all__ = [
     "ToolSource",
     "Tools",
     "TurnStart",
+    "Waker",
 ]

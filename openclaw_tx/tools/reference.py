@@ -9,6 +9,7 @@ from typing import Any
 from openclaw_tx.tools import policy
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.apply_patch import ApplyPatch
+from openclaw_tx.tools.builtin.cron import Cron
 from openclaw_tx.tools.builtin.edit import Edit
 from openclaw_tx.tools.builtin.exec import Exec
 from openclaw_tx.tools.builtin.image import ImageTool
@@ -38,6 +39,7 @@ BUILTIN: tuple[type[TypedTool[Any]], ...] = (
     SessionsSpawn,
     SessionStatus,
     AgentsList,
+    Cron,
     Exec,
     Process,
     WebSearch,

@@ -108,3 +108,35 @@ class RulesTests(Home):
             path = f"mcp.servers{path}" if path.startswith("[") else f"mcp.servers.{path}"
             self.assertIssue(f"{{mcp: {{servers: {{{part}}}}}}}", path, words)
         self.load("{mcp: {servers: {a: {command: 'x', args: ['-y']}, 'b-c_1': {url: 'https://h/mcp/?k=v'}}}}")
+
+    def test_heartbeat(self) -> None:
+        """Hours are those of a zone that there is."""
+        rules = "{activeHours: {timezone: 'Nowhere/Land'}}"
+        path = "heartbeat.activeHours.timezone"
+        self.assertIssue(f"{{agents: {{defaults: {{heartbeat: {rules}}}}}}}", f"agents.defaults.{path}", "IANA")
+        self.assertIssue(f"{{agents: {{list: [{{id: 'a', heartbeat: {rules}}}]}}}}", f"agents.list[0].{path}", "IANA")
+        for zone in ("user", "local", "Europe/Berlin", ""):
+            self.load(f"{{agents: {{defaults: {{heartbeat: {{activeHours: {{timezone: '{zone}'}}}}}}}}}}")
+
+    def test_hook_paths(self) -> None:
+        """Hooks are in nobody's way."""
+        for path in ("/v1", "/v1/hooks", "/tools/x", "/healthz", "/a//b"):
+            words = "such as" if "//" in path else "itself"
+            self.assertIssue(f"{{hooks: {{path: '{path}'}}}}", "hooks.path", words)
+        for path in ("/hooks", "/hooks/", "/v1x", "/in/v1"):
+            self.load(f"{{hooks: {{path: '{path}'}}}}")
+
+    def test_hook_mappings(self) -> None:
+        """A template is there for its action, and can be filled."""
+        for mapping, path, words in (
+            ("{}", "messageTemplate", "needed"),
+            ("{messageTemplate: ' '}", "messageTemplate", "needed"),
+            ("{action: 'wake', messageTemplate: 'x'}", "textTemplate", "needed"),
+            ("{messageTemplate: 'a {{b c}}'}", "messageTemplate", "{{b c}}"),
+            ("{messageTemplate: '{{a..b}}'}", "messageTemplate", "{{a..b}}"),
+            ("{messageTemplate: '{{}}'}", "messageTemplate", "{{}}"),
+            ("{messageTemplate: 'x', sessionKey: 'a:{{b}}'}", "sessionKey", "allowRequestSessionKey"),
+        ):
+            self.assertIssue(f"{{hooks: {{mappings: [{mapping}]}}}}", f"hooks.mappings[0].{path}", words)
+        good = "{messageTemplate: '{{a.b[0].c}} {{ headers.x-y }} {', sessionKey: 'a:{{b}}'}"
+        self.load(f"{{hooks: {{allowRequestSessionKey: true, mappings: [{good}]}}}}")

@@ -8,11 +8,23 @@ from typing import Any, NamedTuple
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Approvals, Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.interfaces import (
+    Approvals,
+    Embedder,
+    Fetcher,
+    Jobs,
+    Models,
+    RunEngine,
+    Sessions,
+    SystemEvents,
+    Tool,
+    Waker,
+)
 from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.apply_patch import ApplyPatch
+from openclaw_tx.tools.builtin.cron import Cron
 from openclaw_tx.tools.builtin.edit import Edit
 from openclaw_tx.tools.builtin.exec import Exec
 from openclaw_tx.tools.builtin.image import ImageTool
@@ -53,6 +65,8 @@ class ToolParts(NamedTuple):
     state_dir: Path
     environment: Callable[[], Mapping[str, str]]
     new_id: Callable[[], str]
+    jobs: Jobs
+    waker: Waker
     approvals: Approvals
     approvals_file: ApprovalsFile
     commands: CommandSessions
@@ -83,6 +97,7 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
         SessionsSpawn(parts.settings, parts.sessions, parts.models, parts.events, background, parts.new_id),
         SessionStatus(parts.settings, parts.sessions, parts.models),
         AgentsList(parts.settings),
+        Cron(parts.jobs, parts.waker),
         Exec(parts.settings, gate, parts.commands, parts.in_thread, parts.environment),
         Process(parts.commands),
         *_knowledge(parts),
