@@ -45,6 +45,7 @@ ABORT_SECONDS = 1.0
 MAX_HISTORY_BYTES = 6 * 1024 * 1024
 """JSON of the messages in one C{chat.history}; older ones are left out."""
 SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
+RunId = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class SendParams(Params, frozen=True):
@@ -76,6 +77,10 @@ class HistoryParams(Params, frozen=True):
     session_key: SessionKey
     agent_id: str = ""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 200
+    max_bytes: Annotated[int, Meta(ge=1)] = MAX_HISTORY_BYTES
+    """Bytes of the messages; older ones are left out."""
+    input_run_ids: Annotated[list[RunId], Meta(min_length=1, max_length=50)] | None = None
+    """Runs of which C{inputReceipts} are to tell whether their message has been taken in."""
 
 
 class ChatMethods:
@@ -130,6 +135,7 @@ class ChatMethods:
                 UserMessage(
                     content=(TextPart(text=text), *parts) if text.strip() else parts,
                     timestamp_ms=int(self._clock.seconds() * 1000),
+                    run_id=params.idempotency_key,
                 ),
             ),
             thinking=thinking_level("chat.send", params.thinking),
@@ -214,7 +220,7 @@ class ChatMethods:
 
     # -- chat.history
 
-    async def history(self, call: Call[HistoryParams], max_bytes: int = MAX_HISTORY_BYTES) -> Any:
+    async def history(self, call: Call[HistoryParams]) -> Any:
         """The newest messages, oldest first; an unknown session has none."""
         params = call.params
         place = self._seat("chat.history", call.principal, params.agent_id, params.session_key)
@@ -225,9 +231,25 @@ class ChatMethods:
         answer: dict[str, Any] = {"sessionKey": place.session_key}
         if entry is not None:
             answer["sessionId"] = entry.session_id
-        answer["messages"] = _fitting(messages, min(max_bytes, MAX_HISTORY_BYTES))
+        answer["messages"] = _fitting(messages, min(params.max_bytes, MAX_HISTORY_BYTES))
+        if params.input_run_ids is not None:
+            answer["inputReceipts"] = await self._receipts(call.principal, place.session_key, params.input_run_ids)
         answer["thinkingLevel"] = "off"
         return answer
+
+    async def _receipts(self, principal: Principal, session_key: str, run_ids: Sequence[str]) -> list[dict[str, str]]:
+        """What became of messages: C{consumed} ones stand in the transcript; of others nothing is said."""
+        receipts = []
+        for run_id in dict.fromkeys(run_ids):
+            run = self._engine.get(run_id)
+            if run is not None and run.outcome is None and run.request.session_key == session_key:
+                if sees_run(principal, run):
+                    receipts.append({"runId": run_id, "state": "pending"})
+                continue
+            stored = await self._sessions.get_run(run_id)
+            if stored is not None and stored.session_key == session_key and not stored.pending:
+                receipts.append({"runId": run_id, "state": "consumed", "consumedByEventId": event_id(run_id)})
+        return receipts
 
     def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
         scope = self._settings().session.scope
@@ -257,10 +279,20 @@ def _fitting(messages: Sequence[Message], room: int) -> list[Any]:
     return kept[::-1]
 
 
+def event_id(run_id: str) -> str:
+    """What clients know the message by that began a run."""
+    return f"{run_id}:user"
+
+
 def message_row(message: Message) -> dict[str, Any]:
     """A message of a transcript as chat clients know it."""
     if isinstance(message, UserMessage):
-        return {"role": "user", "content": [_part(part) for part in message.content], "timestamp": message.timestamp_ms}
+        row = {"role": "user", "content": [_part(part) for part in message.content], "timestamp": message.timestamp_ms}
+        if message.run_id:
+            key = event_id(message.run_id)
+            row["idempotencyKey"] = key
+            row["__openclaw"] = {"id": key, "idempotencyKey": key}
+        return row
     if isinstance(message, ToolResultMessage):
         return {
             "role": "toolResult",

@@ -76,8 +76,10 @@ class StartupMethods:
     async def startup(self, call: Call[StartupParams]) -> Any:
         """The history, the session's row, the agents, and the run at work with what it has said so far."""
         params = call.params
-        asked = HistoryParams(session_key=params.session_key, agent_id=params.agent_id, limit=params.limit)
-        answer: dict[str, Any] = await self._chat.history(_as(call, asked), params.max_bytes)
+        asked = HistoryParams(
+            session_key=params.session_key, agent_id=params.agent_id, limit=params.limit, max_bytes=params.max_bytes
+        )
+        answer: dict[str, Any] = await self._chat.history(_as(call, asked))
         place = self._seat(call, params.agent_id, params.session_key)
         entry = await self._sessions.get(place.session_key)
         row: dict[str, Any] = {"key": place.session_key, "kind": "direct", "agentId": place.agent_id, "updatedAt": None}

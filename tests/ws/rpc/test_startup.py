@@ -127,3 +127,36 @@ class MetadataTests(Case):
         told = self.ask("chat.metadata", sessionKey="agent:beta:x")
         self.assertEqual(told["models"], self.ask("models.list", agentId="beta")["models"])
         self.assertFalse(self.client.request("chat.metadata", {"sessionKey": "agent:nope:x"})["ok"])
+
+
+class ReceiptTests(Case):
+    """C{inputReceipts} of C{chat.history}: what a window asks that lost its connection in mid-send."""
+
+    def receipts(self, *run_ids: str, key: str = KEY) -> Any:
+        """What is said of messages."""
+        return self.ask("chat.history", sessionKey=key, inputRunIds=list(run_ids))["inputReceipts"]
+
+    def test_states(self) -> None:
+        """Pending while its run is at work, consumed when it stands in the transcript, nothing when it never came."""
+        self.ask("chat.send", sessionKey=KEY, message="hello", idempotencyKey="r1")
+        self.assertEqual(self.receipts("r1", "r2"), [{"runId": "r1", "state": "pending"}])
+        self.gateway.model.calls[0].text("hi")
+        self.gateway.model.calls[0].finish()
+        self.gateway.advance(0.2)
+        (receipt,) = self.receipts("r1", "r2", "r1")
+        self.assertEqual((receipt["runId"], receipt["state"]), ("r1", "consumed"))
+        said, answer = self.ask("chat.history", sessionKey=KEY)["messages"]
+        self.assertEqual(said["__openclaw"]["id"], receipt["consumedByEventId"])
+        self.assertEqual(said["idempotencyKey"], "r1:user")
+        self.assertNotIn("__openclaw", answer)
+
+    def test_of_this_session_only(self) -> None:
+        """A message of another session is not known here."""
+        self.talk("hello", "hi")
+        self.assertEqual(self.receipts("hello", key="agent:main:other"), [])
+
+    def test_bounds(self) -> None:
+        """At most fifty."""
+        answer = self.client.request("chat.history", {"sessionKey": KEY, "inputRunIds": ["r"] * 51})
+        self.assertIn("inputRunIds", answer["error"]["message"])
+        self.assertNotIn("inputReceipts", self.ask("chat.history", sessionKey=KEY))
