@@ -19,6 +19,7 @@ from openclaw_tx.auth.quotas import Quotas
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as ChatRooms
+from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
@@ -161,6 +162,7 @@ def build(given: Materials, log: Logger) -> House:
             log_file=given.log_file,
             approvals=approvals,
             approvals_file=approvals_file,
+            live_config=LiveConfig(settings, given.in_thread, log),
         ),
         settings,
         reactor,
@@ -168,6 +170,7 @@ def build(given: Materials, log: Logger) -> House:
         new_id,
         tally,
     )
+    settings.subscribe_file(websockets.file_changed)
     return House(
         tally=tally,
         models=models,

@@ -75,7 +75,7 @@ class AuthoriseTests(SynchronousTestCase):
         asked = {name for name, rule in ACTIONS.items() if rule.scope == APPROVALS}
         self.assertEqual(asked, {"approvals.request", "approvals.list", "approvals.resolve"})
         rest = set(ACTIONS) - by_scope[None] - by_scope[WRITE] - by_scope[READ] - asked
-        self.assertEqual(rest, {"models.override", "exec.approvals.get", "exec.approvals.set"})
+        self.assertEqual(rest, {"models.override", "exec.approvals.get", "exec.approvals.set", "config.set"})
 
     def test_error(self) -> None:
         """The refusal names the scope in the words that clients match on, and says nothing else."""
@@ -89,7 +89,7 @@ class AuthoriseTests(SynchronousTestCase):
 
     def test_unknown_action(self) -> None:
         """An action that nobody entered into the table is a programming error, for admins too."""
-        self.assertRaises(KeyError, authorise, principal(ADMIN), "config.set")
+        self.assertRaises(KeyError, authorise, principal(ADMIN), "config.nope")
 
     def test_owned_runs(self) -> None:
         """A run is cancelled by who started it, or by an admin; write scope alone does not reach others' runs."""
