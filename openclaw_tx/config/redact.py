@@ -94,15 +94,15 @@ def restore(value: Any, original: Any, issues: Issues, path: Path = ()) -> Any:
 
 
 def _twins(items: list[Any], originals: list[Any]) -> list[Any]:
-    """Of each item the one it was: by its name where every item has one of its own, else by its place, as long as none
-    is missing.
+    """Of each item the one it was: by its place as long as nothing says that it is another one, else by its name.
 
     Going by the place alone would give an item its neighbour's secret once one before it was taken out.
     """
-    named = {name: item for item in originals if (name := _name(item))}
-    if len(named) == len(originals):
-        return [named.get(_name(item)) for item in items]
-    return list(originals) if len(items) == len(originals) else [None] * len(items)
+    names = [_name(item) for item in originals]
+    if len(items) == len(names) and all(_name(item) in ("", name) for item, name in zip(items, names, strict=True)):
+        return list(originals)
+    named = {name: item for name, item in zip(names, originals, strict=True) if names.count(name) == 1}
+    return [named.get(name) if (name := _name(item)) else None for item in items]
 
 
 def _name(item: Any) -> str:
