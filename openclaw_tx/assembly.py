@@ -30,6 +30,7 @@ from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.system_events import SystemEventQueue
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
+from openclaw_tx.sessions.rules import rules_of
 from openclaw_tx.sessions.sql import SqlSessions
 from openclaw_tx.tally import CountedAuthenticator, Tally
 from openclaw_tx.tools.approvals import PendingApprovals
@@ -113,6 +114,7 @@ def build(given: Materials, log: Logger) -> House:
         str(settings.state_dir),
         given.store or StoreParts(reactor.seconds, reactor.callFromThread, new_id=new_id),
         log,
+        lambda: rules_of(settings()),
     )
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)

@@ -196,6 +196,7 @@ class Gateway(MultiService):
                 run_id=run_id,
                 now_ms=int(self._reactor.seconds() * 1000),
                 new_id=self._new_id,
+                scope=self.settings().session.scope,
                 model=model,
                 extra_system=extra_system,
                 timeout_s=timeout_s,

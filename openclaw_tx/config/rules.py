@@ -20,7 +20,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import AgentsSection
 from openclaw_tx.config.schema_gateway import GatewaySection
 from openclaw_tx.config.schema_models import ModelDefinition, ModelsSection, ProviderDefinition
-from openclaw_tx.config.schema_tools import ToolPolicy
+from openclaw_tx.config.schema_tools import ToolPolicy, WebSearch
 from openclaw_tx.config.vendors import VENDORS
 
 Found = Iterator[tuple[Path, str]]
@@ -38,6 +38,7 @@ def check(config: Config) -> Issues:
         *_agents(config.agents),
         *_models(config.models),
         *_policy(config.tools, ("tools",)),
+        *_web_search(config.tools.web.search),
         *_policy(config.tools.subagents.tools, ("tools", "subagents", "tools")),
         *_store(config.session.store),
     ]
@@ -72,6 +73,16 @@ def _policy(policy: ToolPolicy, place: Path) -> Found:
         yield (*place, "alsoAllow"), "can not stand beside allow; put everything into allow"
     for name, inner in policy.by_provider.items():
         yield from _policy(inner, (*place, "byProvider", name))
+
+
+def _web_search(search: WebSearch) -> Found:
+    place: Path = ("tools", "web", "search")
+    for name, base_url in (("perplexity", search.perplexity.base_url), ("searxng", search.searxng.base_url)):
+        if base_url and not _is_http_url(base_url):
+            yield (*place, name, "baseUrl"), "must be an http:// or https:// URL"
+    for key, inner in ((search.api_key, ()), (search.perplexity.api_key, ("perplexity",))):
+        if _has_control(key):
+            yield (*place, *inner, "apiKey"), "holds a line break or another control character"
 
 
 def _models(models: ModelsSection) -> Found:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from openclaw_tx.config.schema import Config
-from openclaw_tx.config.schema_agents import AgentsSection, ModelChoice
+from openclaw_tx.config.schema_agents import AgentDefaults, AgentEntry, AgentsSection, ModelChoice
 from openclaw_tx.models.refs import split_ref
 from openclaw_tx.models.sampling import sampling_of
 from openclaw_tx.values import Sampling
@@ -50,8 +50,9 @@ class Choices:
 
 
 def primaries(agents: AgentsSection) -> set[str]:
-    """The refs that are an agent's first choice."""
-    choices = [agents.defaults.model, *(entry.model for entry in agents.entries)]
+    """The refs that are an agent's first choice, to answer or to look at images."""
+    holders: list[AgentDefaults | AgentEntry] = [agents.defaults, *agents.entries]
+    choices = [choice for holder in holders for choice in (holder.model, holder.image_model)]
     return {choice.primary if isinstance(choice, ModelChoice) else choice for choice in choices} - {""}
 
 

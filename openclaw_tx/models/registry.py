@@ -10,12 +10,13 @@ from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from openclaw_tx.config.memory import memory_search
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.vendors import VENDORS, completed, implied
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import EmbeddingProvider, ModelProvider, OnEvents
 from openclaw_tx.models.choices import Choices
-from openclaw_tx.models.embeddings import choose, configured, overridden
+from openclaw_tx.models.embeddings import choose, overridden
 from openclaw_tx.models.failover import Failover, Target, Wish
 from openclaw_tx.models.failures import refuses_thinking
 from openclaw_tx.models.keyring import Asker, Keyring
@@ -116,7 +117,7 @@ class ModelRegistry:
         """See L{openclaw_tx.interfaces.Embedder.embed}. A model that the caller names must be one that may be used."""
         self._refresh()
         usual = choose(
-            configured(self._settings().agents, agent_id),
+            memory_search(self._settings().agents, agent_id),
             {name: entry.provider for name, entry in self._entries.items()},
         )
         use = overridden(usual, model)

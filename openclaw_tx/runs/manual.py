@@ -10,10 +10,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.runs.choices import choose
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
+from openclaw_tx.runs.context import since_mark
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.lanes import Lanes
 from openclaw_tx.runs.rooms import Premises
-from openclaw_tx.sessions.entries import since_mark
 from openclaw_tx.values import Compacted, RunRequest, Usage
 
 MAX_MESSAGES = 4000

@@ -43,6 +43,8 @@ from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.config import ConfigMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
+from openclaw_tx.ws.rpc.session_changes import SessionChanges
+from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.timers import Timers
 
 
@@ -109,33 +111,40 @@ class WebSocketSurface:
         def tick_seconds() -> float:
             return settings().gateway.tick_interval_ms / 1000
 
+        def scope() -> str:
+            return settings().session.scope
+
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
+        self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
         families = [
             HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
-            CatalogMethods(agents, models, sessions, clock).methods(),
-            AgentMethods(engine, agents, models, sessions, authorise, clock).methods(),
-            ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk).methods(),
+            CatalogMethods(agents, models, scope).methods(),
+            SessionMethods(agents, models, sessions, clock).methods(),
+            SessionChanges(
+                engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
+            ).methods(),
+            AgentMethods(engine, agents, models, sessions, authorise, clock, settings).methods(),
+            ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
         ]
+        rooms.desk.flow.subscribe(self.hub.notice)
         if rooms.approvals is not None:
-            approvals = ApprovalMethods(rooms.approvals, agents, authorise, clock, new_id)
-            families.append(approvals.methods())
+            families.append(ApprovalMethods(rooms.approvals, agents, authorise, clock, new_id).methods())
+            rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
         if rooms.live_config is not None:
             families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())
         methods = Methods(families, authorise)
-        self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
-        rooms.desk.flow.subscribe(self.hub.notice)
-        if rooms.approvals is not None:
-            rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         desk = Desk(
             authenticator=rooms.authenticator,
             granted=rooms.granted,
             is_local_direct=rooms.is_local_direct,
             methods=methods,
-            hello=Hello(agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, place),
+            hello=Hello(
+                agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, place, scope
+            ),
             watch=self.hub,
             now_ms=now_ms,
             new_id=new_id,

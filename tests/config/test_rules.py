@@ -72,6 +72,17 @@ class RulesTests(Home):
             self.assertIssue(f"{{models: {{providers: {{{part}}}}}}}", f"models.providers.{path}", words)
         self.load("{models: {providers: {x: {baseUrl: 'http://[::1]:8080/v1', headers: {'X-A': 'b\\tc'}}}}}")
 
+    def test_web_search(self) -> None:
+        """Addresses and keys of search engines."""
+        for part, path, words in (
+            ("perplexity: {baseUrl: 'ftp://h'}", "perplexity.baseUrl", "http://"),
+            ("searxng: {baseUrl: 'localhost:8888'}", "searxng.baseUrl", "http://"),
+            ("apiKey: 'a\\nb'", "apiKey", "line break"),
+            ("perplexity: {apiKey: 'a\\0b'}", "perplexity.apiKey", "control"),
+        ):
+            self.assertIssue(f"{{tools: {{web: {{search: {{{part}}}}}}}}}", f"tools.web.search.{path}", words)
+        self.load("{tools: {web: {search: {searxng: {baseUrl: 'http://127.0.0.1:8888'}}}}}")
+
     def test_store(self) -> None:
         """The store is a database URL of a kind there is."""
         for store in ("sessions.db", "/var/x.db", "mysql://h/d", "://x"):

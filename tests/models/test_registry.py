@@ -212,6 +212,14 @@ class NamesTests(RegistryCase):
         self.assertEqual(self.refs(registry), ["a/x", "b/z", "local/smollm2-135m"])
         self.assertIn("a/org/y", self.unknown(registry, "a/org/y"))
 
+    def test_allowlist_and_images(self) -> None:
+        """The model that is configured to look at images is in as well, an agent's own too."""
+        for agents in ({"imageModel": "a/org/y"}, {"imageModel": {"primary": "a/org/y"}}):
+            for place in ({"defaults": {"models": {"b/z": {}}, **agents}},
+                          {"defaults": {"models": {"b/z": {}}}, "list": [{"id": "main", **agents}]}):  # fmt: skip
+                self.config = config(models=TWO, agents=place)
+                self.assertEqual(self.refs(self.registry()), ["a/org/y", "b/z"])
+
     def test_allowlist_of_unknowns_is_closed_too(self) -> None:
         """A list that names nothing known does not open the door (decision D26)."""
         self.config = config(models=TWO, agents={"defaults": {"models": {"no/such": {}}}})

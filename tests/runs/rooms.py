@@ -16,10 +16,10 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import AgentDefaults, AgentsSection
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import OnEvents, Tool
+from openclaw_tx.runs.context import since_mark
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.run import AgentRun
 from openclaw_tx.runs.system_events import SystemEventQueue
-from openclaw_tx.sessions.entries import since_mark
 from openclaw_tx.testing import ScriptedModel
 from openclaw_tx.values import (
     Agent,

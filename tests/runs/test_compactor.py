@@ -13,9 +13,8 @@ from openclaw_tx.config.schema_agents import AgentDefaults, Compaction, MemoryFl
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.runs import summaries
 from openclaw_tx.runs.compaction import size
-from openclaw_tx.runs.context import SUMMARY_HEADING
+from openclaw_tx.runs.context import SUMMARY_HEADING, since_mark
 from openclaw_tx.runs.upkeep import FLUSH
-from openclaw_tx.sessions.entries import since_mark
 from openclaw_tx.testing import ModelCall, ScriptedModel
 from openclaw_tx.values import (
     AssistantMessage,
