@@ -26,6 +26,7 @@ from openclaw_tx.interfaces import (
     Peer,
     RunEngine,
     Sessions,
+    UsageStore,
 )
 from openclaw_tx.tally import Tally
 from openclaw_tx.values import Target
@@ -45,6 +46,7 @@ from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
+from openclaw_tx.ws.rpc.usage import UsageMethods
 from openclaw_tx.ws.timers import Timers
 
 
@@ -66,6 +68,8 @@ class Rooms(NamedTuple):
     approvals: Approvals | None = None
     """None = nobody is asked for their word here."""
     approvals_file: ApprovalsFile | None = None
+    usage: UsageStore | None = None
+    """None = nobody counts what runs take."""
     live_config: LiveConfig | None = None
     """None = the configuration is nobody's to see here."""
 
@@ -134,6 +138,8 @@ class WebSocketSurface:
             rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
+        if rooms.usage is not None:
+            families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
         if rooms.live_config is not None:
             families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())
         methods = Methods(families, authorise)
