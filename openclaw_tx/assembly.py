@@ -168,6 +168,7 @@ def build(given: Materials, log: Logger) -> House:
             log_file=given.log_file,
             approvals=approvals,
             approvals_file=approvals_file,
+            news=sessions,
             usage=sessions,
             live_config=LiveConfig(settings, given.in_thread, log),
         ),

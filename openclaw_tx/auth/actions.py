@@ -83,6 +83,7 @@ ACTIONS: Mapping[str, Action] = {
     "sessions.compact": Action(ADMIN, "Let the model read only the newest messages of a session."),
     "chat.inject": Action(ADMIN, "Put a note of the agent into a transcript."),
     "sessions.read": Action(READ, "Read one session's entry."),
+    "sessions.subscribe": Action(READ, "Be told what becomes of sessions."),
     "chat.history": Action(READ, "Read the transcript of a session."),
     "approvals.request": Action(APPROVALS, "Ask people for their word on a command of one's own."),
     "approvals.list": Action(APPROVALS, "See the commands that wait for a person's word."),

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from msgspec.structs import replace
 
 from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
 
 from openclaw_tx.sessions import entries, reading, run_events, transfer, usage
 from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.beginnings import Beginnings
+from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.rules import Rules
@@ -22,6 +25,7 @@ from openclaw_tx.values import (
     KeptEvents,
     Message,
     Removed,
+    SessionChange,
     SessionEntry,
     SessionFilter,
     SessionPage,
@@ -71,6 +75,8 @@ class SqlSessions:
         @param archives: takes transcripts of sessions that end; None = they are not kept.
         """
         self._seconds = seconds
+        self._listeners: list[Callable[[SessionChange], None]] = []
+        self._log = Logger()
         self._jobs = jobs
         self._owners = owners
         self._rules = rules
@@ -79,6 +85,17 @@ class SqlSessions:
 
     def _now_ms(self) -> int:
         return int(self._seconds() * 1000)
+
+    def subscribe(self, listener: Callable[[SessionChange], None]) -> None:
+        """See L{openclaw_tx.interfaces.SessionNews.subscribe}."""
+        self._listeners.append(listener)
+
+    def _tell(self, change: SessionChange) -> None:
+        for listener in self._listeners:
+            try:
+                listener(change)
+            except Exception:
+                self._log.failure("a listener failed on the news of a session")
 
     @property
     def healthy(self) -> bool:
@@ -134,7 +151,9 @@ class SqlSessions:
             model=model,
             context_tokens=context_tokens,
         )
-        await self._jobs.submit(lambda connection: self._ledger.commit(connection, end))
+        change = await self._jobs.submit(lambda connection: self._ledger.commit(connection, end))
+        if change is not None:
+            self._tell(change)
 
     async def checkpoint(self, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}; of a stateless run only its partial text is kept."""
@@ -233,9 +252,12 @@ class SqlSessions:
     async def delete(self, key: str, *, delete_transcript: bool = True) -> Removed | None:
         """See L{openclaw_tx.interfaces.Sessions.delete}."""
         now_ms = self._now_ms()
-        return await self._jobs.submit(
+        removed = await self._jobs.submit(
             lambda connection: self._beginnings.delete(connection, key, delete_transcript, now_ms)
         )
+        if removed is not None:
+            self._tell(SessionChange(key=key, agent_id=agent_of(key), reason="delete"))
+        return removed
 
     async def patch(
         self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
@@ -247,29 +269,51 @@ class SqlSessions:
             self._beginnings.made(connection, key, agent_id, now)
             return entries.patch(connection, key, change, now)
 
-        return await self._jobs.submit(patch)
+        return self._changed("patch", await self._jobs.submit(patch))
 
     async def reset(self, key: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.reset}."""
-        return await self._jobs.submit(lambda connection: self._beginnings.reset(connection, key, self._now_ms()))
+        entry = await self._jobs.submit(lambda connection: self._beginnings.reset(connection, key, self._now_ms()))
+        return self._changed("reset", entry)
+
+    def _changed(self, reason: Literal["patch", "reset"], entry: SessionEntry | None) -> SessionEntry | None:
+        if entry is not None:
+            self._tell(SessionChange(key=entry.key, agent_id=entry.agent_id, reason=reason, entry=entry))
+        return entry
 
     async def append(self, key: str, messages: Sequence[Message], *, agent_id: str = "") -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.append}."""
         messages = tuple(messages)
 
-        def append(connection: Connection) -> SessionEntry | None:
+        def append(connection: Connection) -> SessionChange | None:
             now = self._now_ms()
             made = self._beginnings.made(connection, key, agent_id, now)
             if made is None:
                 return None
             entry = replace(made.entry, updated_at_ms=max(made.entry.updated_at_ms, now))
-            return entries.append(connection, entry, made.position, messages)
+            return SessionChange(
+                key=entry.key,
+                agent_id=entry.agent_id,
+                reason="inject",
+                entry=entries.append(connection, entry, made.position, messages),
+                messages=messages,
+                position=made.position,
+            )
 
-        return await self._jobs.submit(append)
+        change = await self._jobs.submit(append)
+        if change is None:
+            return None
+        self._tell(change)
+        return change.entry
 
     async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
         """See L{openclaw_tx.interfaces.Sessions.compact}."""
-        return await self._jobs.submit(lambda connection: entries.compact(connection, key, session_id, mark))
+        done = await self._jobs.submit(lambda connection: entries.compact(connection, key, session_id, mark))
+        if done and self._listeners:
+            entry = await self.get(key)
+            if entry is not None:
+                self._tell(SessionChange(key=key, agent_id=entry.agent_id, reason="compact", entry=entry))
+        return done
 
     async def by_session_id(self, session_id: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.by_session_id}."""

@@ -63,6 +63,7 @@ from openclaw_tx.values.runs import (
 from openclaw_tx.values.sessions import (
     Compacted,
     Removed,
+    SessionChange,
     SessionEntry,
     SessionFilter,
     SessionPage,
@@ -117,6 +118,7 @@ __all__ = [
     "RunState",
     "RunStatus",
     "Sampling",
+    "SessionChange",
     "SessionEntry",
     "SessionFilter",
     "SessionPage",

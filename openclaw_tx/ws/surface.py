@@ -25,6 +25,7 @@ from openclaw_tx.interfaces import (
     Models,
     Peer,
     RunEngine,
+    SessionNews,
     Sessions,
     UsageStore,
 )
@@ -42,11 +43,13 @@ from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.config import ConfigMethods
+from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.rpc.usage import UsageMethods
+from openclaw_tx.ws.session_events import SessionEvents
 from openclaw_tx.ws.timers import Timers
 
 
@@ -68,6 +71,8 @@ class Rooms(NamedTuple):
     approvals: Approvals | None = None
     """None = nobody is asked for their word here."""
     approvals_file: ApprovalsFile | None = None
+    news: SessionNews | None = None
+    """None = nobody tells what becomes of sessions."""
     usage: UsageStore | None = None
     """None = nobody counts what runs take."""
     live_config: LiveConfig | None = None
@@ -121,10 +126,12 @@ class WebSocketSurface:
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
+        lists = SessionMethods(agents, models, sessions, clock)
         families = [
             HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
             CatalogMethods(agents, models, scope).methods(),
-            SessionMethods(agents, models, sessions, clock).methods(),
+            lists.methods(),
+            FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings).methods(),
             SessionChanges(
                 engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
             ).methods(),
@@ -143,6 +150,10 @@ class WebSocketSurface:
         if rooms.live_config is not None:
             families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())
         methods = Methods(families, authorise)
+        if rooms.news is not None:
+            told = SessionEvents(self.hub, engine, models, now_ms)
+            rooms.news.subscribe(told.changed)
+            engine.subscribe(told.on_batch)
         desk = Desk(
             authenticator=rooms.authenticator,
             granted=rooms.granted,
