@@ -11,6 +11,8 @@ from uuid import uuid4
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from openclaw_tx.automation.building import Automation
+from openclaw_tx.automation.rules import NO_HEARTBEATS, Heartbeats
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.load import Loaded
@@ -43,12 +45,14 @@ from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.config import ConfigMethods
+from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
 from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.rpc.usage import UsageMethods
+from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
 from openclaw_tx.ws.session_events import SessionEvents
 from openclaw_tx.ws.timers import Timers
 
@@ -68,6 +72,8 @@ class Rooms(NamedTuple):
     in_thread: InThread
     log_file: Callable[[], Path | None]
     """The log file of the moment; None = there is none."""
+    automation: Automation | None = None
+    """What starts runs by itself; None = nothing does."""
     approvals: Approvals | None = None
     """None = nobody is asked for their word here."""
     approvals_file: ApprovalsFile | None = None
@@ -106,7 +112,9 @@ class WebSocketSurface:
         started = clock.seconds()
         self._clock = clock
         self._revalidation: IDelayedCall | None = None
-        self._health = Health(rooms.agents, rooms.sessions, clock)
+        automation = rooms.automation
+        heartbeats = Heartbeats(settings, automation.events) if automation is not None else NO_HEARTBEATS
+        self._health = Health(rooms.agents, rooms.sessions, clock, heartbeats)
         self._timers = Timers(clock)
 
         def now_ms() -> int:
@@ -128,7 +136,7 @@ class WebSocketSurface:
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
         lists = SessionMethods(agents, models, sessions, clock)
         families = [
-            HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
+            HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),
             CatalogMethods(agents, models, scope).methods(),
             lists.methods(),
             FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings).methods(),
@@ -149,6 +157,13 @@ class WebSocketSurface:
             families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
         if rooms.live_config is not None:
             families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())
+        if automation is not None:
+            families.append(CronMethods(automation.cron).methods())
+            families.append(WakeMethods(automation.heartbeat, automation.events, agents).methods())
+            automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
+            automation.heartbeat.subscribe(
+                lambda news: self.hub.broadcast("heartbeat", heartbeat_event(news), hears_heartbeats)
+            )
         methods = Methods(families, authorise)
         if rooms.news is not None:
             told = SessionEvents(self.hub, engine, models, now_ms)
