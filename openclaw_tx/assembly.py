@@ -51,6 +51,7 @@ from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.tools.untrusted import wrapped
 from openclaw_tx.ws import surface as ws
 from openclaw_tx.ws.hello import Place
+from openclaw_tx.ws.rpc.inventory import ToolRooms
 
 MCP_CONNECT_S = 30.0
 MCP_SILENCE_S = 600.0
@@ -192,6 +193,8 @@ def build(given: Materials, log: Logger) -> House:
             log_file=given.log_file,
             approvals=approvals,
             approvals_file=approvals_file,
+            tools=ToolRooms(tools, tools.everything),
+            every_model=models.everything,
             news=sessions.news,
             usage=sessions.usage,
             live_config=LiveConfig(settings, given.in_thread, log),

@@ -105,9 +105,7 @@ class LiveConfig:
     def _editor(self) -> Editor:
         loaded = self._settings.loaded
         if loaded.again is None:
-            raise GatewayError(
-                "gateway_restarting", "this gateway's configuration is given by the program that embeds it"
-            )
+            raise GatewayError("invalid_request", "this gateway's configuration is given by the program that embeds it")
         return Editor(Path(loaded.path), loaded.again)
 
 

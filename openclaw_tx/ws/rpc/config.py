@@ -154,7 +154,7 @@ class ConfigMethods:
         """Merge a patch into the file, its comments kept; the answer as of C{config.set}, with C{noop} when nothing
         differs. Lists whose items have ids are merged by id; one that would lose items is refused unless
         C{replacePaths} names it. Protocol 3 clients replace lists as they are."""
-        _may_write(call.principal)
+        may_write(call.principal)
         params = call.params
         try:
             patch = files.parse(params.raw.encode("utf-8", "replace"))
@@ -182,7 +182,7 @@ class ConfigMethods:
         return _answer(written)
 
     async def _replace(self, principal: Principal, params: ConfigSetParams) -> Any:
-        _may_write(principal)
+        may_write(principal)
 
         def change(editor: Editor, original: Original) -> Candidate:
             current(original, params.base_hash)
@@ -237,7 +237,7 @@ def _see_all(principal: Principal) -> None:
         raise missing_scope(ADMIN)
 
 
-def _may_write(principal: Principal) -> None:
+def may_write(principal: Principal) -> None:
     """A key never makes keys, itself more, or itself longer: whatever its scopes, the file is not for it to change."""
     _see_all(principal)
     if principal.method == "key":
@@ -302,4 +302,4 @@ def _answer(written: Written) -> dict[str, Any]:
     }
 
 
-__all__ = ["ConfigMethods", "patched"]
+__all__ = ["ConfigMethods", "may_write", "patched"]
