@@ -26,6 +26,7 @@ from openclaw_tx.automation.building import Parts as AutomationParts
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as ChatRooms
+from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool, ToolSource
@@ -39,6 +40,7 @@ from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.system_events import SystemEventQueue
+from openclaw_tx.runs.usage import UsageLog
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
 from openclaw_tx.sessions.rules import rules_of
 from openclaw_tx.sessions.sql import SqlSessions
@@ -55,6 +57,7 @@ from openclaw_tx.tools.untrusted import wrapped
 from openclaw_tx.ws import surface as ws
 from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.hello import Place
+from openclaw_tx.ws.rpc.inventory import ToolRooms
 
 MCP_CONNECT_S = 30.0
 MCP_SILENCE_S = 600.0
@@ -106,6 +109,7 @@ class House(NamedTuple):
     approvals: PendingApprovals
     commands: CommandSessions
     book: DeviceBook
+    usage: UsageLog
 
 
 def build(given: Materials, log: Logger) -> House:
@@ -171,6 +175,8 @@ def build(given: Materials, log: Logger) -> House:
     tools = ToolBox(settings, [*builtin_tools(parts), *given.tools], [*given.tool_sources, mcp])
     engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
     engine.subscribe(tally.watch)
+    usage = UsageLog(sessions.usage)
+    engine.subscribe(usage.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
     book = DeviceBook(PairingFiles(settings.state_dir / "devices"), reactor, given.in_thread)
     devices = DeviceRooms(book, Pairing(book, new_id), DeviceTokens(book, secrets.token_bytes))
@@ -197,6 +203,11 @@ def build(given: Materials, log: Logger) -> House:
             log_file=given.log_file,
             approvals=approvals,
             approvals_file=approvals_file,
+            tools=ToolRooms(tools, tools.everything),
+            every_model=models.everything,
+            news=sessions.news,
+            usage=sessions.usage,
+            live_config=LiveConfig(settings, given.in_thread, log),
             automation=automation,
         ),
         settings,
@@ -205,6 +216,7 @@ def build(given: Materials, log: Logger) -> House:
         new_id,
         tally,
     )
+    settings.subscribe_file(websockets.file_changed)
     return House(
         tally=tally,
         models=models,
@@ -226,6 +238,7 @@ def build(given: Materials, log: Logger) -> House:
         approvals=approvals,
         commands=commands,
         book=book,
+        usage=usage,
     )
 
 

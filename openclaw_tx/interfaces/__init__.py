@@ -10,7 +10,7 @@ from openclaw_tx.interfaces.automation import Jobs, Waker
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.plugins import IToolPlugin
 from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
-from openclaw_tx.interfaces.sessions import Sessions, TurnStart
+from openclaw_tx.interfaces.sessions import SessionNews, Sessions, TurnStart, UsageStore
 from openclaw_tx.interfaces.tools import (
     AliasedTool,
     Approvals,
@@ -48,6 +48,7 @@ __all__ = [
     "Run",
     "RunEngine",
     "RunTimes",
+    "SessionNews",
     "Sessions",
     "SystemEvents",
     "Tool",
@@ -55,5 +56,6 @@ __all__ = [
     "ToolSource",
     "Tools",
     "TurnStart",
+    "UsageStore",
     "Waker",
 ]

@@ -11,11 +11,13 @@ from openclaw_tx.values import (
     KeptEvents,
     Message,
     Removed,
+    SessionChange,
     SessionEntry,
     SessionFilter,
     SessionPage,
     Spoken,
     StoredRun,
+    UsageRow,
 )
 
 
@@ -138,3 +140,26 @@ class Sessions(Protocol):
 
     async def close(self) -> None:
         """Finish what was asked, then release the database."""
+
+
+class SessionNews(Protocol):
+    """Tells what becomes of sessions."""
+
+    def subscribe(self, listener: Callable[[SessionChange], None]) -> None:
+        """Call C{listener} with every change that this process made, once it is durable, for the store's life."""
+
+
+class UsageStore(Protocol):
+    """What runs took, kept for a year and a month."""
+
+    async def add_usage(self, rows: Sequence[UsageRow]) -> None:
+        """Add to what is known of their hours.
+
+        @raise GatewayError: C{storage_unavailable}; nothing was added.
+        """
+
+    async def usage(self, first_hour: int, end_hour: int, agent_id: str = "") -> Sequence[UsageRow]:
+        """Those from C{first_hour} to before C{end_hour}, oldest first.
+
+        @param agent_id: "" = of all agents.
+        """

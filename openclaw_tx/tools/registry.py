@@ -73,6 +73,10 @@ class ToolBox:
             self._kept.move_to_end(key)
         return found
 
+    def everything(self) -> Sequence[Tool]:
+        """All tools there are at the moment, whatever the policy."""
+        return list(self._all().values())
+
     def _all(self) -> dict[str, Tool]:
         """The own tools, and what the sources have besides."""
         tools = dict(self._fixed)

@@ -78,7 +78,16 @@ from openclaw_tx.values.runs import (
     ToolStarted,
     Trigger,
 )
-from openclaw_tx.values.sessions import Compacted, Removed, SessionEntry, SessionFilter, SessionPage, SessionSettings
+from openclaw_tx.values.sessions import (
+    Compacted,
+    Removed,
+    SessionChange,
+    SessionEntry,
+    SessionFilter,
+    SessionPage,
+    SessionSettings,
+    UsageRow,
+)
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
@@ -142,6 +151,7 @@ __all__ = [
     "RunStatus",
     "Sampling",
     "Schedule",
+    "SessionChange",
     "SessionEntry",
     "SessionFilter",
     "SessionPage",
@@ -165,6 +175,7 @@ __all__ = [
     "ToolStarted",
     "Trigger",
     "Usage",
+    "UsageRow",
     "UserMessage",
     "Value",
 ]

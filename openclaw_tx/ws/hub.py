@@ -23,6 +23,7 @@ from openclaw_tx.values import Entry, Principal, RunEnded, Target
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.render import Rendered, RunRenderer, render_notice
+from openclaw_tx.ws.subscriptions import Subscriptions
 from openclaw_tx.ws.timers import Alarm, Timers
 
 EVENTS = (
@@ -32,6 +33,9 @@ EVENTS = (
     "tick",
     "health",
     "shutdown",
+    "sessions.changed",
+    "session.message",
+    "config.changed",
     "exec.approval.requested",
     "exec.approval.resolved",
     "heartbeat",
@@ -50,7 +54,10 @@ HealthFor = Callable[[Connection], Awaitable[tuple[Any, tuple[int, int]]]]
 
 
 class Hub:
-    """Fan-out to WebSocket clients."""
+    """Fan-out to WebSocket clients.
+
+    @ivar subscriptions: who wants to hear of sessions.
+    """
 
     def __init__(
         self,
@@ -71,6 +78,7 @@ class Hub:
         self._health = health
         self._now_ms = now_ms
         self._log = Logger()
+        self.subscriptions = Subscriptions()
         self._connections: dict[int, Connection] = {}
         self._runs: dict[str, _Stream] = {}
         self._unsubscribe: Callable[[], None] | None = None
@@ -102,6 +110,7 @@ class Hub:
             return
         for stream in self._runs.values():
             stream.readers.pop(connection.number, None)
+        self.subscriptions.forget(connection.number)
         if not self._connections:
             self._rest()
 
@@ -128,6 +137,25 @@ class Hub:
                 continue
             body = body or event_body(event, encode(payload))
             connection.event(body, droppable)
+
+    def tell_if(
+        self,
+        event: str,
+        payload: Any,
+        wants: Callable[[Connection], bool],
+        state_version: tuple[int, int] | None = None,
+        *,
+        droppable: bool = True,
+    ) -> None:
+        """Send an event to every connection that C{wants} it.
+
+        @param droppable: a slow client may miss it.
+        """
+        body = b""
+        for connection in list(self._connections.values()):
+            if wants(connection):
+                body = body or event_body(event, encode(payload), state_version)
+                connection.event(body, droppable)
 
     def shutdown(self, reason: str) -> None:
         """Tell everybody that the gateway stops, and close with 1012."""

@@ -32,6 +32,10 @@ class Caller(Protocol):
     @property
     def role(self) -> str: ...
 
+    @property
+    def number(self) -> int:
+        """Tells connections apart within the process."""
+
     def send(self, frame: bytes) -> None:
         """Send a response; silently nothing once the connection is closed."""
 

@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from openclaw_tx.auth.origins import trusts_page
 from openclaw_tx.automation.building import Automation
 from openclaw_tx.automation.rules import NO_HEARTBEATS, Heartbeats
 from openclaw_tx.chat.desk import ChatDesk
+from openclaw_tx.config.live import LiveConfig
+from openclaw_tx.config.load import Loaded
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import (
@@ -26,10 +28,12 @@ from openclaw_tx.interfaces import (
     Models,
     Peer,
     RunEngine,
+    SessionNews,
     Sessions,
+    UsageStore,
 )
 from openclaw_tx.tally import Tally
-from openclaw_tx.values import Principal
+from openclaw_tx.values import ModelInfo, Principal, Target
 from openclaw_tx.ws.channel import ChannelFactory
 from openclaw_tx.ws.connection import Connection, Desk
 from openclaw_tx.ws.handshake import DeviceRooms, Granted, Handshake
@@ -38,17 +42,24 @@ from openclaw_tx.ws.hub import EVENTS, Hub
 from openclaw_tx.ws.methods import Methods
 from openclaw_tx.ws.resource import UpgradeResource
 from openclaw_tx.ws.rpc.agent import AgentMethods
+from openclaw_tx.ws.rpc.agents import AgentFileMethods
 from openclaw_tx.ws.rpc.approvals import ApprovalMethods, ApprovalNews
 from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
+from openclaw_tx.ws.rpc.channels import ChannelMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
+from openclaw_tx.ws.rpc.config import ConfigMethods
 from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
+from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
+from openclaw_tx.ws.rpc.inventory import InventoryMethods, ToolRooms
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.rpc.startup import StartupMethods
+from openclaw_tx.ws.rpc.usage import UsageMethods
 from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
+from openclaw_tx.ws.session_events import SessionEvents
 from openclaw_tx.ws.timers import Timers
 
 
@@ -73,6 +84,16 @@ class Rooms(NamedTuple):
     approvals: Approvals | None = None
     """None = nobody is asked for their word here."""
     approvals_file: ApprovalsFile | None = None
+    tools: ToolRooms | None = None
+    """None = what tools there are is not told."""
+    every_model: Callable[[], Sequence[ModelInfo]] | None = None
+    """The models, those that may not be used as well; None = C{models} has them all."""
+    news: SessionNews | None = None
+    """None = nobody tells what becomes of sessions."""
+    usage: UsageStore | None = None
+    """None = nobody counts what runs take."""
+    live_config: LiveConfig | None = None
+    """None = the configuration is nobody's to see here."""
 
 
 class WebSocketSurface:
@@ -100,6 +121,8 @@ class WebSocketSurface:
         @param tally: where connections and bytes are counted.
         """
         started = clock.seconds()
+        self._clock = clock
+        self._revalidation: IDelayedCall | None = None
         automation = rooms.automation
         heartbeats = Heartbeats(settings, automation.events) if automation is not None else NO_HEARTBEATS
         self._health = Health(rooms.agents, rooms.sessions, clock, heartbeats)
@@ -107,6 +130,8 @@ class WebSocketSurface:
 
         def now_ms() -> int:
             return int(clock.seconds() * 1000)
+
+        self._now_ms = now_ms
 
         def uptime_ms() -> int:
             return int((clock.seconds() - started) * 1000)
@@ -123,18 +148,21 @@ class WebSocketSurface:
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
-        catalog = CatalogMethods(agents, models, scope)
         chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings)
+        lists = SessionMethods(agents, models, sessions, clock)
+        following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
         families = [
             HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),
-            catalog.methods(),
-            SessionMethods(agents, models, sessions, clock).methods(),
+            CatalogMethods(agents, models, settings, rooms.every_model).methods(),
+            lists.methods(),
+            following.methods(),
+            chat.methods(),
+            StartupMethods(chat, following, agents, models, settings, engine).methods(),
+            ChannelMethods(clock).methods(),
             SessionChanges(
                 engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
             ).methods(),
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings).methods(),
-            chat.methods(),
-            StartupMethods(chat, catalog, engine, agents, models, sessions, settings).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
         ]
         rooms.desk.flow.subscribe(self.hub.notice)
@@ -143,6 +171,13 @@ class WebSocketSurface:
             rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
+        if rooms.tools is not None:
+            families.append(InventoryMethods(rooms.tools, agents, sessions, settings, rooms.in_thread).methods())
+        if rooms.usage is not None:
+            families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
+        families.append(AgentFileMethods(agents, models, rooms.live_config, rooms.in_thread, clock).methods())
+        if rooms.live_config is not None:
+            families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())
         if automation is not None:
             families.append(CronMethods(automation.cron).methods())
             families.append(WakeMethods(automation.heartbeat, automation.events, agents).methods())
@@ -151,6 +186,10 @@ class WebSocketSurface:
                 lambda news: self.hub.broadcast("heartbeat", heartbeat_event(news), hears_heartbeats)
             )
         methods = Methods(families, authorise)
+        if rooms.news is not None:
+            told = SessionEvents(self.hub, engine, models, now_ms)
+            rooms.news.subscribe(told.changed)
+            engine.subscribe(told.on_batch)
         desk = Desk(
             authenticator=rooms.authenticator,
             handshake=Handshake(
@@ -174,14 +213,28 @@ class WebSocketSurface:
         return len(self.factory)
 
     def config_changed(self) -> None:
-        """Close connections whose credential was rotated."""
+        """Close connections whose credential was rotated; in the next turn, so that who rotated it still gets its
+        answer. Requests are refused from now on."""
+        if self._revalidation is None:
+            self._revalidation = self._clock.callLater(0, self._revalidate)
+
+    def _revalidate(self) -> None:
+        self._revalidation = None
         self.hub.revalidate()
+
+    def file_changed(self, loaded: Loaded) -> None:
+        """Tell clients that the configuration file says something else; they may want to read it again."""
+        payload = {"path": loaded.path.name, "hash": loaded.hash, "ts": self._now_ms()}
+        self.hub.tell("config.changed", payload, "config.get", Target())
 
     def stop(self, reason: str = "gateway stopping") -> Deferred[None]:
         """Tell everybody, close with 1012, take nobody any more.
 
         @return: fires when all connections are gone, about a second later at most.
         """
+        if self._revalidation is not None:
+            self._revalidation.cancel()
+            self._revalidation = None
         self.hub.shutdown(reason)
         return self.factory.stop(1012, "service restart")
 

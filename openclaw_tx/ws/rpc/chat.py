@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
@@ -42,6 +43,8 @@ STOP_WORDS = frozenset({"/stop", "stop", "esc", "abort", "wait", "exit", "interr
 """A message that is only this aborts the session's runs."""
 ABORT_SECONDS = 1.0
 """How long C{chat.abort} waits for the runs to have ended, so that their events come before its answer."""
+ID_DIGITS = 32
+"""Hexadecimal digits of the id of a message: of its digest, for transcripts number them only within."""
 MAX_HISTORY_BYTES = 6 * 1024 * 1024
 """JSON of the messages in one C{chat.history}; older ones are left out."""
 SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -59,6 +62,8 @@ class SendParams(Params, frozen=True):
     attachments: list[Attachment] = []
     timeout_ms: Annotated[int, Meta(ge=0)] = 0
     deliver: bool = False
+    session_id: str = ""
+    """The conversation that the message goes on in; refused when the session has begun another one since."""
     queue_mode: Literal["collect", "followup", "interrupt", "steer"] | None = None
     """What happens to it while the agent is at work; unset = as the session or the configuration say."""
 
@@ -151,8 +156,10 @@ class ChatMethods:
         if before:
             return {"runId": params.idempotency_key, "status": before}
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
+        entry = await self._sessions.get(place.session_key)
+        if params.session_id and entry is not None and entry.session_id != params.session_id:
+            raise GatewayError("invalid_request", "session changed; reload the conversation", param="sessionId")
         if self._desk.command_in(message) is None:
-            entry = await self._sessions.get(place.session_key)
             check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
         await self._desk.take(message)
         return {"runId": params.idempotency_key, "status": "started"}
@@ -234,7 +241,7 @@ class ChatMethods:
         answer["messages"] = _fitting(messages, min(params.max_bytes, MAX_HISTORY_BYTES))
         if params.input_run_ids is not None:
             answer["inputReceipts"] = await self._receipts(call.principal, place.session_key, params.input_run_ids)
-        answer["thinkingLevel"] = "off"
+        answer["thinkingLevel"] = (entry.settings.thinking_level if entry is not None else "") or "off"
         return answer
 
     async def _receipts(self, principal: Principal, session_key: str, run_ids: Sequence[str]) -> list[dict[str, str]]:
@@ -285,14 +292,20 @@ def event_id(run_id: str) -> str:
 
 
 def message_row(message: Message) -> dict[str, Any]:
-    """A message of a transcript as chat clients know it."""
+    """A message of a transcript as chat clients know it. C{__openclaw.id} is the same wherever it is told: clients see
+    by it what they have already."""
+    row = _row(message)
+    told = row.setdefault("__openclaw", {})
+    if isinstance(message, UserMessage) and message.run_id:
+        row["idempotencyKey"] = told["idempotencyKey"] = told["id"] = event_id(message.run_id)
+    else:
+        told["id"] = hashlib.sha256(encode(row)).hexdigest()[:ID_DIGITS]
+    return row
+
+
+def _row(message: Message) -> dict[str, Any]:
     if isinstance(message, UserMessage):
-        row = {"role": "user", "content": [_part(part) for part in message.content], "timestamp": message.timestamp_ms}
-        if message.run_id:
-            key = event_id(message.run_id)
-            row["idempotencyKey"] = key
-            row["__openclaw"] = {"id": key, "idempotencyKey": key}
-        return row
+        return {"role": "user", "content": [_part(part) for part in message.content], "timestamp": message.timestamp_ms}
     if isinstance(message, ToolResultMessage):
         return {
             "role": "toolResult",

@@ -1,141 +1,99 @@
 # -*- test-case-name: tests.ws.rpc.test_startup -*-
-"""C{chat.startup} and C{chat.metadata}: all that a chat window needs as it opens, in one answer (protocol 4).
-
-There is nothing here that other methods do not tell: the history is that of C{chat.history}, the row that of
-C{sessions.list}, the agents those of C{agents.list}, the models those of C{models.list}.
-"""
+"""C{chat.startup} and C{chat.metadata}: all that a chat client needs to show a conversation, in one answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta
-
-from openclaw_tx.auth.sight import agents_for, sees_run, sees_session
-from openclaw_tx.chat.commands import COMMANDS, CommandSpec
+from openclaw_tx.auth.sight import agents_for, sees_run
 from openclaw_tx.config.schema import Config
-from openclaw_tx.interfaces import Agents, Models, Run, RunEngine, Sessions
+from openclaw_tx.interfaces import Agents, Models, RunEngine
+from openclaw_tx.values import Principal
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import Seat, seat
-from openclaw_tx.ws.rpc.catalog import AgentsListParams, CatalogMethods, ModelsListParams
-from openclaw_tx.ws.rpc.chat import MAX_HISTORY_BYTES, ChatMethods, HistoryParams, SessionKey
-from openclaw_tx.ws.rpc.rows import model_defaults, session_row
-
-MAX_NAME = 200
-MAX_DESCRIPTION = 2000
+from openclaw_tx.ws.rpc.catalog import model_row, unknown_agent
+from openclaw_tx.ws.rpc.chat import ChatMethods, HistoryParams
+from openclaw_tx.ws.rpc.following import DescribeParams, FollowingMethods
+from openclaw_tx.ws.rpc.inventory import command_rows
+from openclaw_tx.ws.rpc.rows import model_defaults
 
 
-class StartupParams(Params, frozen=True):
-    """Params of C{chat.startup}."""
-
-    session_key: SessionKey
-    agent_id: str = ""
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
-    max_bytes: Annotated[int, Meta(ge=1)] = MAX_HISTORY_BYTES
-    """Bytes of the messages; older ones are left out."""
+class ChatStartupParams(HistoryParams, frozen=True):
+    """Params of C{chat.startup}: those of C{chat.history}."""
 
 
-class MetadataParams(Params, frozen=True):
+class ChatMetadataParams(Params, frozen=True):
     """Params of C{chat.metadata}."""
 
     agent_id: NonEmpty | None = None
     session_key: NonEmpty | None = None
+    """Names the agent, when it names one."""
 
 
 class StartupMethods:
-    """The family of opening a chat."""
+    """The family of how chat clients begin."""
 
     def __init__(
         self,
         chat: ChatMethods,
-        catalog: CatalogMethods,
-        engine: RunEngine,
+        following: FollowingMethods,
         agents: Agents,
         models: Models,
-        sessions: Sessions,
-        settings: Callable[[], Config] = Config,
+        settings: Callable[[], Config],
+        engine: RunEngine,
     ) -> None:
         self._chat = chat
-        self._catalog = catalog
         self._engine = engine
+        self._following = following
         self._agents = agents
         self._models = models
-        self._sessions = sessions
         self._settings = settings
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
         return [
-            Method("chat.startup", "chat.history", StartupParams, self.startup),
-            Method("chat.metadata", "models.list", MetadataParams, self.metadata),
+            Method("chat.startup", "chat.history", ChatStartupParams, self.startup),
+            Method("chat.metadata", "models.list", ChatMetadataParams, self.metadata),
         ]
 
-    async def startup(self, call: Call[StartupParams]) -> Any:
-        """The history, the session's row, the agents, and the run at work with what it has said so far."""
+    async def startup(self, call: Call[ChatStartupParams]) -> Any:
+        """What C{chat.history} answers, and C{sessionInfo} (the row of C{sessions.describe}, absent for a session that
+        is not there yet), C{defaults} as in C{sessions.list}, C{metadata} as of C{chat.metadata}, and C{inFlightRun}:
+        the run at work with what it has said so far."""
         params = call.params
-        asked = HistoryParams(
-            session_key=params.session_key, agent_id=params.agent_id, limit=params.limit, max_bytes=params.max_bytes
-        )
-        answer: dict[str, Any] = await self._chat.history(_as(call, asked))
-        place = self._seat(call, params.agent_id, params.session_key)
-        entry = await self._sessions.get(place.session_key)
-        row: dict[str, Any] = {"key": place.session_key, "kind": "direct", "agentId": place.agent_id, "updatedAt": None}
-        if entry is not None and sees_session(call.principal, entry):
-            row = session_row(entry, self._models)
-        runs = [run for run in self._engine.live() if _is_shown(run, place, call)]
-        row["hasActiveRun"] = bool(runs)
-        row["activeRunIds"] = [run.request.run_id for run in runs]
-        answer["sessionInfo"] = row
-        if runs:
-            newest = runs[-1]
-            said = "\n\n".join(newest.state.payloads)
-            answer["inFlightRun"] = {"runId": newest.request.run_id, "text": said, "startedAt": newest.started_at_ms}
+        answer: dict[str, Any] = await self._chat.history(Call[HistoryParams](call.caller, call.id, params))
+        key = answer["sessionKey"]
+        about = DescribeParams(key=key, include_derived_titles=True)
+        described = await self._following.describe(Call[DescribeParams](call.caller, call.id, about))
+        if described["session"] is not None:
+            answer["sessionInfo"] = described["session"]
+        at_work = [run for run in self._engine.live() if run.request.session_key == key]
+        if at_work and sees_run(call.principal, at_work[-1]):
+            run = at_work[-1]
+            said = "\n\n".join(run.state.payloads)
+            answer["inFlightRun"] = {"runId": run.request.run_id, "text": said, "startedAt": run.started_at_ms}
         answer["defaults"] = model_defaults(agents_for(self._agents, call.principal), self._models)
-        answer["agentsList"] = await self._catalog.agents_list(_as(call, AgentsListParams()))
-        answer["metadata"] = await self._metadata(call, place.agent_id)
+        answer["metadata"] = self._metadata("chat.startup", call.principal, params.agent_id or None, key)
         return answer
 
-    async def metadata(self, call: Call[MetadataParams]) -> Any:
-        """The models and the commands that there are for an agent, or for a session's."""
-        params = call.params
-        agents = agents_for(self._agents, call.principal)
-        agent_id = params.agent_id or agents.default_id
-        if params.session_key is not None:
-            agent_id = self._seat(call, params.agent_id or "", params.session_key).agent_id
-        return await self._metadata(call, agent_id)
+    async def metadata(self, call: Call[ChatMetadataParams]) -> Any:
+        """C{{agentId, models[], commands[]}}: rows of C{models.list} and C{commands.list}."""
+        return self._metadata("chat.metadata", call.principal, call.params.agent_id, call.params.session_key or "")
 
-    async def _metadata(self, call: Call[Any], agent_id: str) -> dict[str, Any]:
-        listed = await self._catalog.models_list(_as(call, ModelsListParams(agent_id=agent_id)))
-        return {"models": listed["models"], "commands": [command_row(spec) for spec in COMMANDS]}
-
-    def _seat(self, call: Call[Any], agent_id: str, session_key: str) -> Seat:
-        scope = self._settings().session.scope
-        return seat("chat.startup", self._agents, call.principal, agent_id, session_key, "", scope)
-
-
-def command_row(spec: CommandSpec) -> dict[str, Any]:
-    """A chat command as lists show it."""
-    names = (spec.name, *spec.aliases)
-    return {
-        "name": spec.name,
-        "textAliases": [f"/{name}"[:MAX_NAME] for name in names],
-        "description": spec.help[:MAX_DESCRIPTION],
-        "source": "native",
-        "scope": "text",
-        "acceptsArgs": bool(spec.arguments),
-    }
+    def _metadata(self, method: str, principal: Principal, agent_id: str | None, key: str) -> dict[str, Any]:
+        agents = agents_for(self._agents, principal)
+        named = key.split(":", 2)[1] if key.lower().startswith("agent:") else ""
+        chosen = (agent_id or named or agents.default_id).strip().lower()
+        if agents.get(chosen) is None:
+            raise unknown_agent(method, chosen)
+        texts = self._settings().commands.text
+        return {
+            "agentId": chosen,
+            "models": [model_row(info) for info in self._models.catalog()],
+            "commands": command_rows(include_args=True) if texts else [],
+        }
 
 
-def _is_shown(run: Run, place: Seat, call: Call[Any]) -> bool:
-    return run.request.session_key == place.session_key and sees_run(call.principal, run)
-
-
-def _as(call: Call[Any], params: Any) -> Call[Any]:
-    """The same request with other params."""
-    return Call(call.caller, call.id, params, call.traceparent)
-
-
-__all__ = ["StartupMethods", "command_row"]
+__all__ = ["StartupMethods"]

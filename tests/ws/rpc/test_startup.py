@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.chat.commands import COMMANDS
 from openclaw_tx.testing import MemoryGateway, MemoryWebSocket
 
 KEY = "agent:main:x"
@@ -51,20 +50,10 @@ class StartupTests(Case):
     """C{chat.startup}."""
 
     def test_new_session(self) -> None:
-        """There is a row for a session that is not there yet, with nothing in it."""
+        """A session that is not there yet has no row, and nothing in it."""
         told = self.startup()
         self.assertEqual(told["messages"], [])
-        self.assertEqual(
-            told["sessionInfo"],
-            {
-                "key": KEY,
-                "kind": "direct",
-                "agentId": "main",
-                "updatedAt": None,
-                "hasActiveRun": False,
-                "activeRunIds": [],
-            },
-        )
+        self.assertNotIn("sessionInfo", told)
         self.assertNotIn("inFlightRun", told)
 
     def test_as_other_methods_tell(self) -> None:
@@ -73,14 +62,9 @@ class StartupTests(Case):
         told = self.startup()
         self.assertEqual(told["messages"], self.ask("chat.history", sessionKey=KEY)["messages"])
         self.assertEqual(len(told["messages"]), 2)
-        (row,) = self.ask("sessions.list")["sessions"]
-        self.assertEqual(told["sessionInfo"], {**row, "hasActiveRun": False, "activeRunIds": []})
-        self.assertEqual(told["agentsList"], self.ask("agents.list"))
-        metadata = self.ask("chat.metadata", agentId="main")
-        self.assertEqual(told["metadata"], metadata)
-        models = self.ask("models.list", agentId="main", view="configured", sessionKey=KEY)["models"]
-        self.assertEqual(metadata["models"], models)
-        self.assertTrue(models)
+        described = self.ask("sessions.describe", key=KEY, includeDerivedTitles=True)
+        self.assertEqual(told["sessionInfo"], described["session"])
+        self.assertEqual(told["metadata"], self.ask("chat.metadata", agentId="main"))
 
     def test_max_bytes(self) -> None:
         """The newest messages that fit."""
@@ -94,7 +78,6 @@ class StartupTests(Case):
         self.ask("chat.send", sessionKey=KEY, message="hello", idempotencyKey="r1")
         self.gateway.model.calls[0].text("so ", "far")
         told = self.startup()
-        self.assertEqual((told["sessionInfo"]["hasActiveRun"], told["sessionInfo"]["activeRunIds"]), (True, ["r1"]))
         self.assertEqual((told["inFlightRun"]["runId"], told["inFlightRun"]["text"]), ("r1", "so far"))
         other = self.ask("chat.startup", sessionKey="agent:main:other")
         self.assertNotIn("inFlightRun", other)
@@ -113,20 +96,46 @@ class StartupTests(Case):
         self.assertFalse(self.client.request("chat.startup", {"sessionKey": "agent:nope:x"})["ok"])
 
 
-class MetadataTests(Case):
-    """C{chat.metadata}."""
+class FollowTests(Case):
+    """C{sessions.messages.subscribe} as the Control UI asks for it."""
 
-    def test_commands(self) -> None:
-        """Every command, under each of its names."""
-        told = self.ask("chat.metadata")
-        self.assertEqual([row["name"] for row in told["commands"]], [spec.name for spec in COMMANDS])
-        self.assertEqual(told["commands"][0]["textAliases"], ["/help", "/h"])
+    def test_approvals(self) -> None:
+        """Who may answer questions may ask to hear of them with a session's messages; others may not."""
+        params = {"key": KEY, "includeApprovals": True}
+        allowed = self.connect("operator.read", "operator.approvals").request("sessions.messages.subscribe", params)
+        self.assertEqual(allowed["payload"], {"subscribed": True, "key": KEY})
+        refused = self.client.request("sessions.messages.subscribe", params)
+        self.assertEqual(refused["error"]["message"], "missing scope: operator.approvals")
 
-    def test_session(self) -> None:
-        """A session's agent decides."""
-        told = self.ask("chat.metadata", sessionKey="agent:beta:x")
-        self.assertEqual(told["models"], self.ask("models.list", agentId="beta")["models"])
-        self.assertFalse(self.client.request("chat.metadata", {"sessionKey": "agent:nope:x"})["ok"])
+    def test_messages_are_the_same(self) -> None:
+        """What is told as it happens has the ids that it has in the history."""
+        self.ask("sessions.messages.subscribe", key=KEY)
+        self.talk("hello", "hi")
+        told = [event["payload"]["message"]["__openclaw"]["id"] for event in self.client.events("session.message")]
+        history = self.ask("chat.history", sessionKey=KEY)["messages"]
+        self.assertEqual(told, [message["__openclaw"]["id"] for message in history])
+        self.assertEqual(len(set(told)), 2)
+
+    def test_models_of_a_session(self) -> None:
+        """C{models.list} by a session's key is that of its agent."""
+        listed = self.ask("models.list", sessionKey="agent:beta:x", view="configured")
+        self.assertEqual(listed, self.ask("models.list", agentId="beta"))
+
+
+class SameConversationTests(Case):
+    """C{sessionId} of C{chat.send}."""
+
+    def test_begun_anew(self) -> None:
+        """A window that shows another conversation than the session has now is told so; nothing runs."""
+        self.talk("hello", "hi")
+        known = self.ask("chat.history", sessionKey=KEY)["sessionId"]
+        self.gateway.model.say("again")
+        self.ask("chat.send", sessionKey=KEY, message="more", idempotencyKey="k2", sessionId=known)
+        self.gateway.advance(0.2)
+        params = {"sessionKey": KEY, "message": "more", "idempotencyKey": "k3", "sessionId": "another"}
+        answer = self.client.request("chat.send", params)
+        self.assertEqual(answer["error"]["message"], "session changed; reload the conversation")
+        self.assertEqual(len(self.gateway.model.calls), 2)
 
 
 class ReceiptTests(Case):
@@ -148,7 +157,7 @@ class ReceiptTests(Case):
         said, answer = self.ask("chat.history", sessionKey=KEY)["messages"]
         self.assertEqual(said["__openclaw"]["id"], receipt["consumedByEventId"])
         self.assertEqual(said["idempotencyKey"], "r1:user")
-        self.assertNotIn("__openclaw", answer)
+        self.assertNotEqual(answer["__openclaw"]["id"], said["__openclaw"]["id"])
 
     def test_of_this_session_only(self) -> None:
         """A message of another session is not known here."""
