@@ -183,10 +183,10 @@ class MessageTests(EventCase):
         self.say("mine")
         self.assertEqual(len(follower.events("session.message")), 4)
 
-    def test_not_supported(self) -> None:
-        """Approvals have events of their own."""
+    def test_with_approvals(self) -> None:
+        """Approvals have events of their own, which take a scope of their own."""
         answer = self.connect().request("sessions.messages.subscribe", {"key": "x", "includeApprovals": True})
-        self.assertIn("exec.approval.list", answer["error"]["message"])
+        self.assertEqual(answer["error"]["message"], "missing scope: operator.approvals")
 
 
 class DescribeTests(EventCase):
