@@ -133,7 +133,7 @@ class WebSocketSurface:
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
         if automation is not None:
-            families.append(CronMethods(automation.cron).methods())
+            families.append(CronMethods(automation.cron, agents).methods())
             families.append(WakeMethods(automation.heartbeat, automation.events, agents).methods())
             automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
             automation.heartbeat.subscribe(
