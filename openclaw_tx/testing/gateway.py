@@ -49,14 +49,17 @@ class MemoryGateway:
         environment: Mapping[str, str] | None = None,
         fetcher: Fetcher | None = None,
         in_thread: InThread = in_reactor_thread,
+        clock: Any = None,
     ) -> None:
         """
         @param config: laid over a configuration with the chat endpoint on and agents main and beta.
         @param tools: tools beside the built-in ones.
         @param fetcher: gets what requests name by URL.
         @param in_thread: where large bodies are read; unless given, they are read at once.
+        @param clock: a C{MemoryReactorClock} that can do more, such as L{spawnProcess
+            <twisted.internet.interfaces.IReactorProcess.spawnProcess>} for C{exec}. No processes are spawned otherwise.
         """
-        self.clock: Any = MemoryReactorClock()
+        self.clock: Any = clock or MemoryReactorClock()
         self.clock.advance(START)
         self.model = model or ScriptedModel()
         self._directory = tempfile.mkdtemp(prefix="openclaw-test-")
