@@ -131,9 +131,9 @@ class MemoryGateway:
     # -- time
 
     def flush(self) -> None:
-        """Carry all bytes that are on their way."""
-        for endpoint in self._endpoints:
-            endpoint.flush()
+        """Carry all bytes that are on their way, and those that they cause on other connections."""
+        while any([endpoint.flush() for endpoint in self._endpoints]):
+            pass
 
     def advance(self, seconds: float, steps: int = 1) -> None:
         """Let time pass, in so many steps, and carry what moves."""

@@ -85,7 +85,9 @@ class Scenario(SynchronousTestCase):
     def post(self, text: str, **fields: Any) -> MemoryResponse:
         """A chat completion in the session."""
         body = {"model": "openclaw", "messages": [{"role": "user", "content": text}], **fields}
-        return self.memory.post(CHAT, body, headers=SESSION)
+        answer = self.memory.post(CHAT, body, headers=SESSION)
+        self.memory.flush()
+        return answer
 
     def websocket(self, *scopes: str) -> MemoryWebSocket:
         """A client that is let in.
@@ -166,6 +168,15 @@ class Http:
         events = self._answer.events()
         assert events and events[-1] == "[DONE]", self._answer.text()
         return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in events[:-1] if chunk["choices"])
+
+    @property
+    def ended(self) -> bool:
+        """The stream is over, whichever way."""
+        return self._answer.finished or self._answer.failure is not None
+
+    def hang_up(self) -> None:
+        """As a client that closes its window."""
+        self._answer.disconnect()
 
 
 class WebSocket:
