@@ -132,7 +132,7 @@ class MemoryGateway:
 
     def flush(self) -> None:
         """Carry all bytes that are on their way, and those that they cause on other connections."""
-        while any([endpoint.flush() for endpoint in self._endpoints]):
+        while any(endpoint.flush() for endpoint in self._endpoints):
             pass
 
     def advance(self, seconds: float, steps: int = 1) -> None:
