@@ -11,6 +11,8 @@ from uuid import uuid4
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.automation.building import Automation
+from openclaw_tx.automation.rules import NO_HEARTBEATS, Heartbeats
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
@@ -37,10 +39,12 @@ from openclaw_tx.ws.rpc.approvals import ApprovalMethods, ApprovalNews
 from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
+from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
+from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
 from openclaw_tx.ws.timers import Timers
 
 
@@ -59,6 +63,8 @@ class Rooms(NamedTuple):
     in_thread: InThread
     log_file: Callable[[], Path | None]
     """The log file of the moment; None = there is none."""
+    automation: Automation | None = None
+    """What starts runs by itself; None = nothing does."""
     approvals: Approvals | None = None
     """None = nobody is asked for their word here."""
     approvals_file: ApprovalsFile | None = None
@@ -89,7 +95,9 @@ class WebSocketSurface:
         @param tally: where connections and bytes are counted.
         """
         started = clock.seconds()
-        self._health = Health(rooms.agents, rooms.sessions, clock)
+        automation = rooms.automation
+        heartbeats = Heartbeats(settings, automation.events) if automation is not None else NO_HEARTBEATS
+        self._health = Health(rooms.agents, rooms.sessions, clock, heartbeats)
         self._timers = Timers(clock)
 
         def now_ms() -> int:
@@ -108,7 +116,7 @@ class WebSocketSurface:
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
         families = [
-            HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
+            HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),
             CatalogMethods(agents, models, scope).methods(),
             SessionMethods(agents, models, sessions, clock).methods(),
             SessionChanges(
@@ -124,6 +132,13 @@ class WebSocketSurface:
             rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
+        if automation is not None:
+            families.append(CronMethods(automation.cron).methods())
+            families.append(WakeMethods(automation.heartbeat, automation.events, agents).methods())
+            automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
+            automation.heartbeat.subscribe(
+                lambda news: self.hub.broadcast("heartbeat", heartbeat_event(news), hears_heartbeats)
+            )
         methods = Methods(families, authorise)
         desk = Desk(
             authenticator=rooms.authenticator,
