@@ -50,6 +50,7 @@ class MemoryGateway:
         environment: Mapping[str, str] | None = None,
         fetcher: Fetcher | None = None,
         in_thread: InThread = in_reactor_thread,
+        clock: Any = None,
     ) -> None:
         """
         @param config: laid over a configuration with the chat endpoint on and agents main and beta.
@@ -57,8 +58,10 @@ class MemoryGateway:
         @param tool_sources: tools that come and go.
         @param fetcher: gets what requests name by URL.
         @param in_thread: where large bodies are read; unless given, they are read at once.
+        @param clock: a C{MemoryReactorClock} that can do more, such as L{spawnProcess
+            <twisted.internet.interfaces.IReactorProcess.spawnProcess>} for C{exec}. No processes are spawned otherwise.
         """
-        self.clock: Any = MemoryReactorClock()
+        self.clock: Any = clock or MemoryReactorClock()
         self.clock.advance(START)
         self.model = model or ScriptedModel()
         self._directory = tempfile.mkdtemp(prefix="openclaw-test-")
@@ -131,9 +134,9 @@ class MemoryGateway:
     # -- time
 
     def flush(self) -> None:
-        """Carry all bytes that are on their way."""
-        for endpoint in self._endpoints:
-            endpoint.flush()
+        """Carry all bytes that are on their way, and those that they cause on other connections."""
+        while any(endpoint.flush() for endpoint in self._endpoints):
+            pass
 
     def advance(self, seconds: float, steps: int = 1) -> None:
         """Let time pass, in so many steps, and carry what moves."""
