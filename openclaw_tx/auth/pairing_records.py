@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.auth.test_pairing_files -*-
+# -*- test-case-name: tests.auth.test_device_book -*-
 """Devices as they are kept in C{<state>/devices}: C{paired.json} and C{pending.json} (spec 2.2 item 8).
 
 The files of the January release are read as they are; their tokens, which stand there in clear text, are digested

@@ -46,9 +46,11 @@ class Hello:
         health: Callable[[Connection], tuple[Any, tuple[int, int]]],
         tick_seconds: Callable[[], float],
         uptime_ms: Callable[[], int],
+        presence: Callable[[Connection], Sequence[Any]],
         place: Place | None = None,
     ) -> None:
         """
+        @param presence: who is there, as far as the connection may know.
         @param health: the last known health that the connection may see (C{{}} before the first), and its version.
         """
         self._agents = agents
@@ -57,6 +59,7 @@ class Hello:
         self._health = health
         self._tick_seconds = tick_seconds
         self._uptime_ms = uptime_ms
+        self._presence = presence
         self._place = place
 
     def __call__(self, connection: Connection, admitted: Admitted) -> dict[str, Any]:
@@ -66,7 +69,7 @@ class Hello:
         default_id = agents_for(self._agents, principal).default_id
         health, version = self._health(connection)
         snapshot: dict[str, Any] = {
-            "presence": [],
+            "presence": list(self._presence(connection)),
             "health": health,
             "stateVersion": {"presence": version[0], "health": version[1]},
             "uptimeMs": self._uptime_ms(),
