@@ -24,6 +24,8 @@ MAX_ATTACHMENTS = 19_464_192
 """Bytes of all attachments of one message: what fits into a frame as base64."""
 SESSION_SCOPE = "per-sender"
 """OpenClaw's word for sessions that each sender has for itself; the other scopes are not offered."""
+CAPABILITIES = ("published-model-catalog",)
+"""What clients of protocol 4 may count on: C{models.list} tells the gateway's own catalogue, by provider if asked."""
 MAX_IMAGE = 6 * 1024 * 1024
 """Bytes of one image."""
 
@@ -98,7 +100,7 @@ class Hello:
             "policy": policy,
         }
         if modern:
-            features["capabilities"] = []
+            features["capabilities"] = list(CAPABILITIES)
             policy["attachments"] = {"maxBytes": MAX_ATTACHMENTS, "maxImageBytes": MAX_IMAGE}
         auth: dict[str, Any] = {"role": connection.role, "scopes": list(connection.scopes)}
         if principal.device_id and admitted.device_token is not None:

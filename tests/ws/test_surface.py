@@ -28,7 +28,7 @@ class HelloTests(SynchronousTestCase):
         self.assertEqual((hello["type"], hello["protocol"]), ("hello-ok", 4))
         self.assertEqual(hello["server"], {"version": __version__, "connId": "uuid-2"})
         self.assertEqual(hello["features"]["methods"], list(self.house.surface.methods))
-        self.assertEqual(hello["features"]["capabilities"], [])
+        self.assertEqual(hello["features"]["capabilities"], ["published-model-catalog"])
         self.assertEqual(hello["auth"], {"method": "token", "role": "operator", "scopes": [READ]})
         self.assertEqual(
             hello["policy"],
