@@ -30,11 +30,13 @@ from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
 from openclaw_tx.models.factory import HttpProviderFactory
+from openclaw_tx.models.profile_files import ProfileFiles
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.system_events import SystemEventQueue
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
+from openclaw_tx.sessions.rules import rules_of
 from openclaw_tx.sessions.sql import SqlSessions
 from openclaw_tx.tally import CountedAuthenticator, Tally
 from openclaw_tx.tools.approvals import PendingApprovals
@@ -107,9 +109,10 @@ def build(given: Materials, log: Logger) -> House:
         ),
         reactor,
         given.randomness,
-        settings.environment,
+        lambda: settings.environment,
         given.models,
         on_call=tally.provider_calls.add,
+        profiles=ProfileFiles(settings.state_dir, given.in_thread, reactor),
     )
     repositories = Repositories(reactor, reactor, lambda: settings.environment)
     seeding = Seeding(str(settings.state_dir), repositories.create)
@@ -119,6 +122,7 @@ def build(given: Materials, log: Logger) -> House:
         str(settings.state_dir),
         given.store or StoreParts(reactor.seconds, reactor.callFromThread, new_id=new_id),
         log,
+        lambda: rules_of(settings()),
     )
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)

@@ -116,7 +116,9 @@ class Gateway(MultiService):
             self._log,
         )
         self.engine = house.engine
-        self._sources = Sources(house.tally, self.engine, self, house.websockets.__len__, house.guard.lockouts)
+        self._sources = Sources(
+            house.tally, self.engine, self, house.websockets.__len__, house.guard.lockouts, house.models.cooling
+        )
         self._sites: list[GatewaySite] = []
         self._root: Root | None = None
         settings.subscribe(lambda old, new, plan: self._config_changed())
@@ -194,6 +196,7 @@ class Gateway(MultiService):
                 run_id=run_id,
                 now_ms=int(self._reactor.seconds() * 1000),
                 new_id=self._new_id,
+                scope=self.settings().session.scope,
                 model=model,
                 extra_system=extra_system,
                 timeout_s=timeout_s,

@@ -32,7 +32,7 @@ class ReadmeTests(SynchronousTestCase):
         text = (DOCS.parent / "README.md").read_text("utf-8")
         (block,) = re.findall(r"```json5\n(.*?)```", text, re.DOTALL)
         config = from_mapping(json5.loads(block), {}, Path(self.mktemp())).config
-        self.assertEqual(config.agents.defaults.model, "ollama/llama3.2")
+        self.assertEqual(config.agents.defaults.model, "ollama/qwen3")
         self.assertEqual([agent.id for agent in config.agents.entries], ["main", "beta"])
 
     def test_links(self) -> None:

@@ -52,7 +52,7 @@ class OneEngineTests(GatewayCase):
     """S4, S5, S6: both surfaces are two doors of one house."""
 
     config = {
-        "tools": {"deny": ["agents_list"]},
+        "tools": {"allow": ["agents_list", "session_status"], "deny": ["agents_list"]},
         "agents": {"list": [{"id": "main"}, {"id": "beta", "tools": {"deny": ["session_status"]}}]},
     }
 

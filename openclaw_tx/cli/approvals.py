@@ -52,20 +52,20 @@ def get(place: Place, as_json: bool, **remote: Any) -> None:
 
 
 @approvals.command(name="set")
-@click.argument("source", type=click.File("rb"))
+@click.argument("file", type=click.File("rb"))
 @asking
-def set_file(place: Place, source: Any, as_json: bool, **remote: Any) -> None:
-    """Replace the approvals file by another one, of JSON; - reads standard input."""
+def set_file(place: Place, file: Any, as_json: bool, **remote: Any) -> None:
+    """Replace the approvals file by FILE, of JSON; - reads standard input."""
     try:
-        file = json.loads(source.read())
+        content = json.loads(file.read())
     except (ValueError, OSError) as error:
         raise CommandError(f"not JSON: {error}") from None
-    if not isinstance(file, dict):
+    if not isinstance(content, dict):
         raise CommandError("not an approvals file: it must be a JSON object")
 
     async def work(client: GatewayClient) -> str:
         before = await client.call("exec.approvals.get", {}, SECONDS)
-        return shown_file(await _set(client, before, file), as_json)
+        return shown_file(await _set(client, before, content), as_json)
 
     _ask(place, remote, work)
 
@@ -86,7 +86,7 @@ def for_agent(command: F) -> F:
 @for_agent
 @asking
 def add(place: Place, pattern: str, agent: str, as_json: bool, **remote: Any) -> None:
-    """Let a program run: its absolute path, in which * and ** stand for characters."""
+    """Let a program run: PATTERN is its absolute path, in which * and ** stand for characters."""
     if not pattern.startswith(("/", "~/")):
         raise CommandError("a pattern is an absolute path: a bare name would match any file of that name")
     _edit(place, remote, as_json, lambda file: added(file, agent, pattern))
@@ -97,7 +97,7 @@ def add(place: Place, pattern: str, agent: str, as_json: bool, **remote: Any) ->
 @for_agent
 @asking
 def remove(place: Place, pattern: str, agent: str, as_json: bool, **remote: Any) -> None:
-    """Let a program run no more."""
+    """Let the program of PATTERN run no more."""
     _edit(place, remote, as_json, lambda file: removed(file, agent, pattern))
 
 
@@ -136,7 +136,7 @@ def pending(place: Place, as_json: bool, **remote: Any) -> None:
 @click.argument("decision", type=click.Choice(["allow-once", "allow-always", "deny"]))
 @asking
 def resolve(place: Place, approval_id: str, decision: str, as_json: bool, **remote: Any) -> None:
-    """Answer a question."""
+    """Answer the question ID with DECISION."""
 
     async def work(client: GatewayClient) -> str:
         answer = await client.call("exec.approval.resolve", {"id": approval_id, "decision": decision}, SECONDS)

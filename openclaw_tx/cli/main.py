@@ -15,6 +15,7 @@ from openclaw_tx.cli.keys import keys
 from openclaw_tx.cli.logs import logs
 from openclaw_tx.cli.models import models
 from openclaw_tx.cli.place import Place
+from openclaw_tx.cli.sessions import sessions
 from openclaw_tx.cli.setup import setup
 from openclaw_tx.cli.token import token
 
@@ -38,7 +39,7 @@ def main(
         context.color = False
 
 
-for verb in (setup, agent, agents, health, logs, models, config, keys, token, approvals):
+for verb in (setup, agent, agents, sessions, health, logs, models, config, keys, token, approvals):
     main.add_command(verb)
 
 __all__ = ["main"]

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.models_status import agent_of, aliases, fallbacks, keys_and_problems, registry_of, status
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from openclaw_tx.config.load import Loaded
+    from openclaw_tx.models.overview import KeyState
     from openclaw_tx.models.weights import Progress
 
 STEPS = {"download": "Downloading", "check": "Checking", "unpack": "Unpacking"}
@@ -102,25 +104,53 @@ class Row(NamedTuple):
     context_window: int
     is_default: bool
     """The default agent's first choice."""
-    missing: str
+    fallback: int = 0
+    """Which of its fallbacks it is, from 1; 0 = none."""
+    alias: str = ""
+    missing: str = ""
     """What it lacks to answer; "" for nothing."""
+
+    @property
+    def mark(self) -> str:
+        """C{*} for the default, a number for a fallback."""
+        return "*" if self.is_default else str(self.fallback or "")
+
+    def as_json(self) -> dict[str, Any]:
+        """The row for programs; what it has not is not there."""
+        row: dict[str, Any] = {
+            "ref": self.ref,
+            "name": self.name,
+            "contextWindow": self.context_window,
+            "default": self.is_default,
+        }
+        more = {"fallback": self.fallback, "alias": self.alias, "missing": self.missing}
+        return row | {name: value for name, value in more.items() if value}
 
 
 @models.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--plain", is_flag=True, help="Only the refs.")
+@click.option("--all", "everything", is_flag=True, help="Also what agents may not use.")
+@click.option("--provider", default="", help="Only one provider's.")
 @here
-def list_models(place: Place, as_json: bool) -> None:
-    """List the models of all configured providers; `*` marks the default agent's first choice."""
+def list_models(place: Place, as_json: bool, plain: bool, everything: bool, provider: str) -> None:
+    """List the models of all configured providers.
+
+    `*` marks the default agent's first choice, a number its fallbacks.
+    """
     import json
 
-    rows = rows_of(place.load())
+    from openclaw_tx.models.refs import provider_id, split_ref
+
+    rows = rows_of(place.load(), everything)
+    if provider:
+        rows = [row for row in rows if split_ref(row.ref)[0] == provider_id(provider)]
     if as_json:
-        listed = [
-            {"ref": row.ref, "name": row.name, "contextWindow": row.context_window, "default": row.is_default}
-            | ({"missing": row.missing} if row.missing else {})
-            for row in rows
-        ]
-        click.echo(json.dumps({"models": listed}, ensure_ascii=False, indent=2))
+        click.echo(json.dumps({"models": [row.as_json() for row in rows]}, ensure_ascii=False, indent=2))
+        return
+    if plain:
+        for row in rows:
+            click.echo(row.ref)
         return
     if not rows:
         click.echo("No models are configured.", err=True)
@@ -129,62 +159,66 @@ def list_models(place: Place, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text  # names and hints may hold brackets, which are no markup
 
-    table = Table("", "model", "name", "context", "", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table("", "model", "name", "context", "alias", "", box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        cells = ("*" if row.is_default else "", row.ref, row.name, str(row.context_window), row.missing)
+        cells = (row.mark, row.ref, row.name, str(row.context_window), row.alias, row.missing)
         table.add_row(*(Text(cell) for cell in cells))
     place.console().print(table)
 
 
-def rows_of(loaded: Loaded) -> list[Row]:
-    """What the gateway would offer with this configuration."""
-    from twisted.internet import reactor
+def rows_of(loaded: Loaded, everything: bool = False) -> list[Row]:
+    """What the gateway would offer with this configuration.
 
-    from openclaw_tx.agents.registry import ConfiguredAgents
+    @param everything: also what agents may not use.
+    """
     from openclaw_tx.errors import GatewayError
-    from openclaw_tx.models.factory import HttpProviderFactory
-    from openclaw_tx.models.registry import ModelRegistry
 
-    config, environment = loaded.config, loaded.environment
-    running: Any = reactor
-    # Listing opens no connection and starts no process; the ids and secrets of those are never asked for.
-    factory = HttpProviderFactory(running, running, running, loaded.state_dir, environment, str, str)
-    registry = ModelRegistry(lambda: config, factory, running, float, environment)
-    agents = ConfiguredAgents(lambda: config, loaded.state_dir, environment, registry.default_ref)
-    chosen = next(agent for agent in agents.all() if agent.is_default).models
-    try:
-        default = registry.info(chosen[0]).ref if chosen else ""
-    except GatewayError:
-        default = ""
+    registry = registry_of(loaded)
+    agent = agent_of(loaded)
+    refs = []
+    for ref in agent.models:
+        try:
+            refs.append(registry.info(ref).ref)
+        except GatewayError:
+            refs.append("")
+    allowed = {info.ref for info in registry.catalog()}
+    keys = {key.provider: key for key in keys_and_problems(loaded, agent)[0]}
     return [
-        Row(info.ref, info.name, info.context_window, info.ref == default, missing(info.provider, loaded))
-        for info in registry.catalog()
+        Row(
+            info.ref,
+            info.name,
+            info.context_window,
+            info.ref == refs[0],
+            refs.index(info.ref) if info.ref in refs[1:] and info.ref != refs[0] else 0,
+            info.alias,
+            "not allowed" if info.ref not in allowed else missing(info.provider, loaded, keys.get(info.provider)),
+        )
+        for info in registry.everything()
+        if everything or info.ref in allowed
     ]
 
 
-def missing(provider: str, loaded: Loaded) -> str:
+def missing(provider: str, loaded: Loaded, key: KeyState | None) -> str:
     """What a provider lacks, as far as one can tell without asking it."""
     from importlib.util import find_spec
 
     from openclaw_tx.models import weights
     from openclaw_tx.models.local import RUNTIME
-    from openclaw_tx.models.refs import LOCAL, api_key, key_names, provider_id
+    from openclaw_tx.models.refs import LOCAL, key_names
 
-    config, environment = loaded.config, loaded.environment
-    definitions = {provider_id(name): definition for name, definition in config.models.providers.items()}
-    definition = definitions.get(provider)
-    if definition is not None:
-        known = api_key(provider, definition.api_key, environment, config.env.vars)
-        needed = definition.auth_header and not known and definition.base_url.startswith("https:")
-        return f"no key ({key_names(provider)[0]})" if needed else ""
+    if key is not None:
+        return f"no key ({key_names(provider)[0]})" if key.source == "missing" else ""
     if provider != LOCAL:
         return ""
     if find_spec(RUNTIME) is None:
         return f"runtime not installed: {RUNTIME_COMMAND}"
-    own = weights.own_path(config.models.local.path, environment)
+    own = weights.own_path(loaded.config.models.local.path, loaded.environment)
     if own is not None:
         return "" if own.is_file() else f"no such file: {os.fspath(own)}"
     return "" if weights.find(loaded.state_dir) else "weights not installed: openclaw-tx models install"
 
+
+for verb in (status, aliases, fallbacks):
+    models.add_command(verb)
 
 __all__ = ["models", "rows_of"]

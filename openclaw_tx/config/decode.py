@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import inspect
@@ -46,8 +46,10 @@ def decode(data: dict[str, Any]) -> Config:
 
 
 def allowed(section: type, name: str) -> tuple[Any, ...]:
-    """The values that a C{Literal} field of a section may have."""
-    return get_args(get_type_hints(section)[name])
+    """The values that a C{Literal} field of a section may have, C{None} apart."""
+    hint = get_type_hints(section)[name]
+    choices = [choice for choice in get_args(hint) if choice is not type(None)]
+    return get_args(choices[0]) if get_origin(hint) is not Literal else tuple(choices)
 
 
 @lru_cache(maxsize=1)

@@ -105,9 +105,9 @@ KEYS: dict[str, str] = {
     "models.providers.*": "injectNumCtxForOpenAICompat request maxTokens contextWindow contextTokens params "
     "agentRuntime localService region",
     "models.providers.*.models[]": "cost contextTokens params agentRuntime thinkingLevelMap mediaInput baseUrl",
-    "models.providers.*.models[].compat": "supportsTools supportsStrictMode supportsPromptCacheKey "
+    "models.providers.*.models[].compat": "supportsTools supportsStrictMode "
     "supportsLongCacheRetention supportedReasoningEfforts reasoningEffortMap thinkingFormat requiresToolResultName "
-    "requiresAssistantAfterToolResult requiresThinkingAsText requiresStringContent requiresMistralToolIds "
+    "requiresAssistantAfterToolResult requiresThinkingAsText requiresStringContent "
     "requiresOpenAiAnthropicToolPayload toolSchemaProfile unsupportedToolSchemaKeywords nativeWebSearchTool "
     "toolCallArgumentsEncoding strictMessageKeys visibleReasoningDetailTypes openRouterRouting "
     "vercelGatewayRouting zaiToolStream cacheControlFormat sendSessionAffinityHeaders",

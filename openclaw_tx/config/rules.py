@@ -20,7 +20,8 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import AgentsSection
 from openclaw_tx.config.schema_gateway import GatewaySection
 from openclaw_tx.config.schema_models import ModelDefinition, ModelsSection, ProviderDefinition
-from openclaw_tx.config.schema_tools import ToolPolicy
+from openclaw_tx.config.schema_tools import ToolPolicy, WebSearch
+from openclaw_tx.config.vendors import VENDORS
 
 Found = Iterator[tuple[Path, str]]
 
@@ -37,6 +38,7 @@ def check(config: Config) -> Issues:
         *_agents(config.agents),
         *_models(config.models),
         *_policy(config.tools, ("tools",)),
+        *_web_search(config.tools.web.search),
         *_policy(config.tools.subagents.tools, ("tools", "subagents", "tools")),
         *_store(config.session.store),
     ]
@@ -73,12 +75,24 @@ def _policy(policy: ToolPolicy, place: Path) -> Found:
         yield from _policy(inner, (*place, "byProvider", name))
 
 
+def _web_search(search: WebSearch) -> Found:
+    place: Path = ("tools", "web", "search")
+    for name, base_url in (("perplexity", search.perplexity.base_url), ("searxng", search.searxng.base_url)):
+        if base_url and not _is_http_url(base_url):
+            yield (*place, name, "baseUrl"), "must be an http:// or https:// URL"
+    for key, inner in ((search.api_key, ()), (search.perplexity.api_key, ("perplexity",))):
+        if _has_control(key):
+            yield (*place, *inner, "apiKey"), "holds a line break or another control character"
+
+
 def _models(models: ModelsSection) -> Found:
     for name, provider in models.providers.items():
         place: Path = ("models", "providers", name)
         if "/" in name or not name.strip():
             yield place, "a provider's name can not be blank or hold a slash"
-        if not _is_http_url(provider.base_url):
+        if not provider.base_url and name.strip().lower() not in VENDORS:
+            yield (*place, "baseUrl"), f"is required, but for {', '.join(VENDORS)}"
+        elif provider.base_url and not _is_http_url(provider.base_url):
             yield (*place, "baseUrl"), "must be an http:// or https:// URL"
         if _has_control(provider.api_key):
             yield (*place, "apiKey"), "holds a line break or another control character"

@@ -71,10 +71,36 @@ class MemorySearch(Section, frozen=True):
     model: str = ""
     """The provider's own id of the model; empty = its usual one."""
     extra_paths: list[str] = []
-    """Files and directories searched besides MEMORY.md and memory/."""
+    """Markdown files, and directories of such, searched besides MEMORY.md and memory/; relative ones are below the
+    agent's workspace."""
     vectors: bool | None = None
     """Search by meaning too; unset = when provider or model is set."""
     query: MemoryQuery = field(default_factory=MemoryQuery)
+
+
+class AgentMemoryQuery(Section, frozen=True):
+    """C{agents.list[].memorySearch.query}."""
+
+    max_results: Annotated[int, Meta(ge=1, le=50)] | None = None
+    """Unset = as the defaults say."""
+    min_score: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """Unset = as the defaults say."""
+
+
+class AgentMemorySearch(Section, frozen=True):
+    """C{agents.list[].memorySearch}: what differs from the defaults for one agent."""
+
+    enabled: bool | None = None
+    """Unset = as the defaults say."""
+    provider: str = ""
+    """Empty = that of the defaults."""
+    model: str = ""
+    """Empty = that of the defaults, unless there is a provider of its own."""
+    extra_paths: list[str] = []
+    """On top of those of the defaults."""
+    vectors: bool | None = None
+    """Unset = as the defaults say."""
+    query: AgentMemoryQuery = field(default_factory=AgentMemoryQuery)
 
 
 class Subagents(Section, frozen=True):
@@ -248,7 +274,7 @@ class AgentEntry(Section, frozen=True):
     tools: AgentTools = field(default_factory=AgentTools)
     on_disconnect: OnDisconnect = ""
     """What happens to its runs when the client hangs up; empty = as the defaults say."""
-    memory_search: MemorySearch = field(default_factory=MemorySearch)
+    memory_search: AgentMemorySearch = field(default_factory=AgentMemorySearch)
     reasoning_content: bool | None = None
     """Show its thinking to clients; unset = as the defaults say."""
 

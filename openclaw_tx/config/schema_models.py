@@ -26,6 +26,14 @@ class Compat(Section, frozen=True):
     """Name of the limit on the answer's length."""
     send_return_progress: bool = False
     """llama.cpp: ask for prompt progress, so that an abort during prefill takes effect."""
+    supports_prompt_cache_key: bool | None = None
+    """OpenAI's APIs: name the conversation with prompt_cache_key; null = to api.openai.com only."""
+    supports_cache_control: bool = True
+    """anthropic-messages: mark with cache_control what a prompt cache may keep; false = do not."""
+    force_adaptive_thinking: bool = False
+    """anthropic-messages: the model thinks adaptively, although its id is not that of a Claude that does."""
+    requires_mistral_tool_ids: bool = False
+    """openai-completions: ids of tool calls are nine letters or digits; always so for the provider `mistral`."""
 
 
 class ModelDefinition(Section, frozen=True):
@@ -50,19 +58,22 @@ class ModelDefinition(Section, frozen=True):
     compat: Compat = field(default_factory=Compat)
 
 
+Api = Literal["openai-completions", "openai-responses", "anthropic-messages", "google-generative-ai", "ollama"]
+
+
 class ProviderDefinition(Section, frozen=True):
     """An entry of C{models.providers}."""
 
-    base_url: str
-    """Root of the API, e.g. https://api.openai.com/v1."""
+    base_url: str = ""
+    """Root of the API, e.g. https://api.openai.com/v1; empty = the well-known one of the provider's name."""
     api_key: str = ""
     """Comes after the provider's environment variable, e.g. OPENAI_API_KEY."""
     auth: Literal["api-key", "token"] = "api-key"
-    """What the key is; both are sent the same way."""
-    auth_header: bool = True
-    """Send the key as Authorization: Bearer."""
-    api: Literal["openai-completions"] = "openai-completions"
-    """Dialect the provider speaks."""
+    """What the key is; a token is always sent as Authorization: Bearer."""
+    auth_header: bool | None = None
+    """Send the key as Authorization: Bearer; null = as the api wants it, false = never so."""
+    api: Api | None = None
+    """Dialect the provider speaks; null = that of the well-known provider, else openai-completions."""
     headers: dict[str, str] = {}
     """HTTP headers of every call."""
     models: list[ModelDefinition] = []

@@ -15,12 +15,12 @@ QueueDrop = Literal["summarize", "old", "new"]
 class Reset(Section, frozen=True):
     """When a conversation begins anew by itself. Sessions of API clients never do (docs/sessions.md)."""
 
-    mode: Literal["daily", "idle", "none"] = "daily"
-    """daily = at an hour of the day; idle = after a pause; none = never."""
-    at_hour: Annotated[int, Meta(ge=0, le=23)] = 4
-    """Hour of the day, in the time zone of `agents.defaults.userTimezone`."""
+    mode: Literal["daily", "idle", "none"] | None = None
+    """daily = at an hour of the day; idle = after a pause; none = never. Unset = as session.reset, there daily."""
+    at_hour: Annotated[int, Meta(ge=0, le=23)] | None = None
+    """Hour of the day of mode daily, in `agents.defaults.userTimezone`. Unset = as session.reset, there 4."""
     idle_minutes: PositiveInt | None = None
-    """Pause that ends it; unset = 60 in mode idle, none in mode daily."""
+    """Pause that ends it, in mode daily as well. Unset = as session.reset, there 60 in mode idle, else none."""
 
 
 class SendMatch(Section, frozen=True):
@@ -65,11 +65,12 @@ class SessionSection(Section, frozen=True):
     """Database URL, sqlite:///... or postgresql://...; empty = SQLite under the state directory."""
     scope: Literal["per-sender", "global"] = "per-sender"
     """global = all conversations that name no session share one."""
-    reset: Reset = field(default_factory=Reset)
+    reset: Reset | None = None
+    """The general rule; unset = daily at 4."""
     reset_by_type: dict[Literal["direct", "dm", "group", "thread"], Reset] = {}
-    """The same for one kind of conversation."""
+    """The same for one kind of conversation; dm = direct."""
     reset_by_channel: dict[str, Reset] = {}
-    """The same for one channel; comes before resetByType."""
+    """The same for one channel; it stands alone: neither resetByType nor reset fills what it leaves open."""
     idle_minutes: PositiveInt | None = None
     """Old form of reset with mode idle; counts when neither reset nor resetByType is given."""
     reset_triggers: list[str] = field(default_factory=lambda: ["/new", "/reset"])

@@ -144,7 +144,7 @@ class LoopDetection(Section, frozen=True):
     enabled: bool = True
     """Look for it."""
     history_size: Annotated[int, Meta(ge=4, le=1000)] = 30
-    """Calls of one run that are looked back on."""
+    """Calls of one run that are looked back on; a threshold above it is never reached."""
     warning_threshold: Annotated[int, Meta(ge=2)] = 10
     """From so many alike calls with alike results on the model is told."""
     critical_threshold: Annotated[int, Meta(ge=2)] = 20

@@ -9,7 +9,16 @@ from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
 from openclaw_tx.interfaces.sessions import Sessions, TurnStart
-from openclaw_tx.interfaces.tools import Approvals, ApprovalsFile, ConcurrentTool, Fetcher, Tool, ToolContext, Tools
+from openclaw_tx.interfaces.tools import (
+    Approvals,
+    ApprovalsFile,
+    ConcurrentTool,
+    ConditionalTool,
+    Fetcher,
+    Tool,
+    ToolContext,
+    Tools,
+)
 
 __all__ = [
     "Agents",
@@ -19,6 +28,7 @@ __all__ = [
     "Authoriser",
     "Compactor",
     "ConcurrentTool",
+    "ConditionalTool",
     "Embedder",
     "EmbeddingProvider",
     "Fetcher",

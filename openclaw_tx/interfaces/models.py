@@ -58,8 +58,9 @@ class Models(Protocol):
     async def stream(self, refs: Sequence[str], request: ModelRequest, on_events: OnEvents) -> ModelReply:
         """Call the first model of C{refs} that can answer.
 
-        Retries and failover happen only before the first event was handed on. The first batch handed on starts with
-        L{openclaw_tx.values.ModelAnswered} (C{round} 0; the caller numbers it).
+        Retries, other keys of a provider and other models come only before the first event was handed on; what rests
+        after a failure is called last. C{request.session} keeps a conversation with one key. The first batch handed on
+        starts with L{openclaw_tx.values.ModelAnswered} (C{round} 0; the caller numbers it).
 
         @raise GatewayError: a C{provider_*} code, C{model_not_found}, C{local_model_not_installed},
             C{context_length_exceeded}.

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from openclaw_tx.values import CompactionMessage, Entry, KeptEvents, Message, SessionEntry, Spoken, StoredRun
+from openclaw_tx.values import (
+    CompactionMessage,
+    Entry,
+    KeptEvents,
+    Message,
+    Removed,
+    SessionEntry,
+    SessionFilter,
+    SessionPage,
+    Spoken,
+    StoredRun,
+)
 
 
 class TurnStart(Protocol):
@@ -29,7 +40,10 @@ class Sessions(Protocol):
 
     async def begin(self, run: StoredRun, messages: Sequence[Spoken]) -> TurnStart:
         """Open (creating if need be) the session of C{run}, read its history, and note the run as running together
-        with those of the client's C{messages} that the session does not hold yet."""
+        with those of the client's C{messages} that the session does not hold yet.
+
+        @raise GatewayError: C{invalid_request}: C{session.sendPolicy} lets no chat client speak in this session.
+        """
 
     async def commit(
         self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
@@ -62,12 +76,26 @@ class Sessions(Protocol):
         """The newest C{limit} messages, oldest first; empty for an unknown key."""
 
     async def list(self, *, agent_id: str | None = None, limit: int = 100, search: str = "") -> Sequence[SessionEntry]:
-        """Newest first."""
+        """Newest first.
+
+        @param search: part of a key, a label or a title, in any case; or a whole session id.
+        """
 
     async def count(self, agent_id: str | None = None) -> int: ...
 
-    async def delete(self, key: str) -> bool:
-        """Remove a session; its transcript is kept as a file of OpenClaw's form. False = there is none."""
+    async def select(self, wanted: SessionFilter, *, limit: int = 100, offset: int = 0) -> SessionPage:
+        """Newest first, and how many there are in all.
+
+        @param offset: how many of them to leave out.
+        """
+
+    async def delete(self, key: str, *, delete_transcript: bool = True) -> Removed | None:
+        """Remove a session; its transcript is kept as a file of OpenClaw's form.
+
+        @param delete_transcript: the file is an archive, which goes some day; False = it stays.
+        @return: None = there is none.
+        @raise GatewayError: C{storage_unavailable}: the file can not be written; the session is still there.
+        """
 
     async def patch(
         self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
@@ -76,13 +104,17 @@ class Sessions(Protocol):
 
         @param change: a pure function; called in another thread. What it raises is raised here, and nothing changes.
         @param agent_id: make the session for this agent when there is none; "" = then None is given back.
+        @raise GatewayError: C{invalid_request}: another session of the agent has that label. Those of sub-agents may
+            share one.
         """
 
     async def reset(self, key: str) -> SessionEntry | None:
         """Begin the session anew: another session id, an empty transcript, no token counts. The old transcript is
-        kept as a file of OpenClaw's form; label, settings but for the counts of compactions, and extra stay.
+        kept as a file of OpenClaw's form; label, settings but for the counts of compactions, and extra stay. A run that
+        is at work in the session goes on, but its turn is not stored.
 
         @return: the new entry; None = there is no such session.
+        @raise GatewayError: C{storage_unavailable}: the file can not be written; nothing has changed.
         """
 
     async def append(self, key: str, messages: Sequence[Message], *, agent_id: str = "") -> SessionEntry | None:
@@ -92,7 +124,7 @@ class Sessions(Protocol):
         """
 
     async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
-        """Put a mark into a transcript and count the compaction.
+        """Put a mark into a transcript and count the compaction; the size of the context is not known then (0).
 
         @return: False = the session has gone or begun anew meanwhile; nothing was written.
         """

@@ -99,6 +99,15 @@ class ConcurrentTool(Protocol):
     def concurrent(self) -> bool: ...
 
 
+@runtime_checkable
+class ConditionalTool(Protocol):
+    """A L{Tool} that there is only for some agents or models, whatever the policy allows."""
+
+    def offered(self, agent: Agent, model_ref: str) -> bool:
+        """Whether it can be used, by the configuration of the moment. Pure and quick: asked once for each agent and
+        model after a change of the configuration."""
+
+
 class Tools(Protocol):
     """The tools an agent may use under the policy of the moment."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from openclaw_tx.config.schema_agents import AgentsSection, MemorySearch
+from openclaw_tx.config.schema_agents import MemorySearch
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import EmbeddingProvider, ModelProvider
 from openclaw_tx.models.refs import provider_id, split_ref
@@ -45,18 +45,6 @@ def usual_model(provider: str, listed: Iterable[str]) -> str:
     """The model that a provider most likely embeds with: one in its list that says so, else the well-known one; "" =
     nobody knows."""
     return next((model for model in listed if "embed" in model.lower()), USUAL.get(provider, ""))
-
-
-def configured(agents: AgentsSection, agent_id: str) -> MemorySearch:
-    """C{memorySearch} of an agent over that of the defaults; a provider of its own does not take the defaults' model.
-
-    @param agent_id: "" = the defaults.
-    """
-    shared = agents.defaults.memory_search
-    own = next((entry.memory_search for entry in agents.entries if entry.id == agent_id), MemorySearch())
-    if own.provider:
-        return own
-    return MemorySearch(provider=shared.provider, model=own.model or shared.model)
 
 
 def choose(settings: MemorySearch, providers: Mapping[str, ModelProvider]) -> Embedding:
@@ -109,4 +97,4 @@ def _nothing(reason: str) -> GatewayError:
     )
 
 
-__all__ = ["OVERRIDE", "USUAL", "Embedding", "choose", "configured", "overridden", "usual_model"]
+__all__ = ["OVERRIDE", "USUAL", "Embedding", "choose", "overridden", "usual_model"]

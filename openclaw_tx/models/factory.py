@@ -6,18 +6,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from twisted.internet.interfaces import IReactorProcess, IReactorTCP, IReactorTime
 from twisted.web.iweb import IAgent
 
 from openclaw_tx.config.schema_models import Compat, LocalModel, ModelDefinition, ProviderDefinition
+from openclaw_tx.config.vendors import completed
 from openclaw_tx.interfaces import ModelProvider
+from openclaw_tx.models.apis import APIS
 from openclaw_tx.models.embeddings import usual_model
 from openclaw_tx.models.http import HttpDoor
 from openclaw_tx.models.local import LocalProvider
-from openclaw_tx.models.openai import OpenAICompletionsProvider, ServedModel
+from openclaw_tx.models.openai import bearer
+from openclaw_tx.models.provider import EmbeddingHttpProvider, HttpProvider, ServedModel, Service
+from openclaw_tx.models.refs import key_names
+from openclaw_tx.models.setup import ModelSetup
 from openclaw_tx.values import ModelInfo, Sampling
-from openclaw_tx.wire.openai_completions import Dialect
 
+DEFAULT_API = "openai-completions"
 DEFAULT_MAX_TOKENS = 8192
 
 
@@ -54,6 +61,7 @@ class HttpProviderFactory:
         """
         @raise ValueError: the base URL, a header, or a model's C{api} can not be used.
         """
+        definition = completed(provider, definition)
         door = HttpDoor(
             self._reactor,
             self._clock,
@@ -62,20 +70,30 @@ class HttpProviderFactory:
             idle_timeout_s=definition.timeout_seconds,
             agent=self._agent,
         )
-        headers = dict(definition.headers)
-        if key and definition.auth_header:
-            headers["Authorization"] = f"Bearer {key}"
-        openai = door.base_url.host.endswith((".openai.com", ".openai.azure.com"))
-        return OpenAICompletionsProvider(
-            provider,
-            [_served(provider, model, definition.compat, openai) for model in definition.models],
-            door,
-            headers,
-            self._new_id,
-            any_model=None
-            if definition.models
-            else _served(provider, ModelDefinition(id=""), definition.compat, openai),
+        as_bearer = True if definition.auth == "token" else definition.auth_header
+        api = APIS[definition.api or DEFAULT_API]
+        headers = {**api.headers(key, as_bearer), **_lower(definition.headers)}
+
+        def serve(model: ModelDefinition) -> ServedModel:
+            served = _served(provider, model, definition, door.base_url.host)
+            if not model.headers and model.api in ("", definition.api):
+                return served
+            own = APIS[model.api].headers(key, as_bearer) | _lower(definition.headers) if model.api else headers
+            return msgspec.structs.replace(served, headers={**own, **_lower(model.headers)})
+
+        served = [serve(model) for model in definition.models]
+        any_model = None if served else serve(ModelDefinition(id=""))
+        advice = "" if key else f"Set {key_names(provider)[0]} or models.providers.{provider}.apiKey."
+        service = Service(provider, door, headers, self._new_id, advice)
+        if api.embeddings is None:
+            return HttpProvider(service, served, any_model=any_model)
+        return EmbeddingHttpProvider(
+            service,
+            served,
+            any_model=any_model,
             embedding_model=usual_model(provider, [model.id for model in definition.models]),
+            embeddings_url=api.embeddings(door.base_url),
+            embedding_headers={**bearer(key, as_bearer), **_lower(definition.headers)},
         )
 
     def local(self, settings: LocalModel) -> ModelProvider:
@@ -91,38 +109,41 @@ class HttpProviderFactory:
         )
 
 
-def _served(provider: str, model: ModelDefinition, common: Compat, openai: bool) -> ServedModel:
+def _served(provider: str, model: ModelDefinition, definition: ProviderDefinition, host: str) -> ServedModel:
     """
-    @param openai: the server is OpenAI's own: only there do we use what others are known to refuse.
+    @param model: one without an id stands for any.
     """
-    if model.api not in ("", "openai-completions"):
-        raise ValueError(f"model {model.id}: api {model.api!r} is not supported")
-    compat = _merged(common, model.compat)
+    name = model.api or definition.api or DEFAULT_API
+    api = APIS.get(name)
+    if api is None:
+        raise ValueError(f"model {model.id}: api {name!r} is not supported")
+    compat = _merged(definition.compat, model.compat)
+    setup = ModelSetup(
+        provider=provider,
+        model=model,
+        compat=compat,
+        host=host,
+        max_tokens=model.max_tokens or min(DEFAULT_MAX_TOKENS, model.context_window),
+    )
     return ServedModel(
         info=ModelInfo(
             provider=provider,
             id=model.id,
             name=model.name or model.id,
             context_window=model.context_window,
-            max_tokens=model.max_tokens or min(DEFAULT_MAX_TOKENS, model.context_window),
+            max_tokens=setup.max_tokens,
             reasoning=model.reasoning,
             input=tuple(model.input),
-            response_format=compat.supports_response_format,
+            response_format=compat.supports_response_format and api.holds(model.id),
         ),
-        dialect=Dialect(
-            max_tokens_field="max_completion_tokens" if openai else compat.max_tokens_field,
-            developer_role=openai and model.reasoning and compat.supports_developer_role,
-            store=openai and compat.supports_store,
-            usage_in_streaming=compat.supports_usage_in_streaming,
-            reasoning_effort=compat.supports_reasoning_effort,
-            return_progress=compat.send_return_progress,
-            # A model that is not listed may well see; its provider knows.
-            images="image" in model.input or not model.id,
-            response_format=compat.supports_response_format,
-        ),
+        codec=api.codec(setup),
         defaults=Sampling(max_tokens=model.max_tokens or None),
-        headers=dict(model.headers),
     )
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    """Names in lower case, so that one set by hand takes the place of ours."""
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _merged(common: Compat, own: Compat) -> Compat:

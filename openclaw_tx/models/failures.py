@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.wire.openai_errors import UpstreamError
+from openclaw_tx.models.cooldowns import Reason
+from openclaw_tx.wire.upstream import UpstreamError
 
 FAILOVER_CODES = frozenset(
     {
@@ -27,6 +31,23 @@ FAILOVER_CODES = frozenset(
 
 RETRY_CODES = frozenset({"provider_rate_limit", "provider_error", "provider_overloaded"})
 """Failures that may be gone a moment later. Silence is not among them: the run has waited long enough for it."""
+
+REASONS: Mapping[str, Reason] = {
+    "provider_auth": "auth",
+    "provider_forbidden": "auth",
+    "provider_billing": "billing",
+    "provider_rate_limit": "rate_limit",
+    "provider_timeout": "timeout",
+    "provider_error": "server",
+    "provider_overloaded": "server",
+}
+"""Failures after which a key rests, or, for C{server}, the provider with all its keys."""
+
+ROTATE_CODES = frozenset(code for code, reason in REASONS.items() if reason != "server")
+"""Failures that another key of the same provider may not share."""
+
+ABOUT_ONE_MODEL = frozenset({"provider_forbidden", "provider_rate_limit"})
+"""Failures that may be about the model as much as about the key: permissions and limits are often set for each."""
 
 _BY_STATUS: Mapping[int, str] = {
     401: "provider_auth",
@@ -55,6 +76,18 @@ _BY_WORD: Mapping[str, str] = {
     "permission_error": "provider_forbidden",
     "timeout_error": "provider_timeout",
     "invalid_request_error": "provider_rejected",
+    "not_found_error": "provider_rejected",
+    "request_too_large": "provider_rejected",
+    "invalid_prompt": "provider_rejected",
+    "server_is_overloaded": "provider_overloaded",
+    "slow_down": "provider_overloaded",
+    "invalid_argument": "provider_rejected",
+    "failed_precondition": "provider_rejected",
+    "unauthenticated": "provider_auth",
+    "permission_denied": "provider_forbidden",
+    "resource_exhausted": "provider_rate_limit",
+    "unavailable": "provider_overloaded",
+    "deadline_exceeded": "provider_timeout",
 }
 """C{error.code} or C{error.type}, where it says more than the status or there is no status."""
 
@@ -62,23 +95,36 @@ _SHARPER = frozenset({"provider_billing", "context_length_exceeded", "model_not_
 """Words that win over the status they came with."""
 
 _CONTEXT = re.compile(
-    r"maximum context|context (length|window|size)|(prompt|input) is too long|too many (input )?tokens", re.IGNORECASE
+    r"maximum (context|prompt length)|context[ _](length|window|size|limit)|(prompt|input) (is )?too long"
+    r"|too many (input )?tokens|exceeds? the maximum number of tokens|model token limit|token limit exceeded"
+    r"|length of the messages",
+    re.IGNORECASE,
 )
 _THINKING = re.compile(r"reasoning|thinking|\beffort\b", re.IGNORECASE)
+_IN_WORDS = (
+    (re.compile(r"\bAPI key (not valid|expired|not found)|API_KEY_INVALID", re.IGNORECASE), "provider_auth"),
+    (re.compile(r"\bcredit balance\b", re.IGNORECASE), "provider_billing"),
+)
+"""What Google and Anthropic say with a mere 400."""
 _NO_MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
-_SECRETS = re.compile(r"(?<=://)[^/\s@]+@|\b(sk|pk|key|gsk|xai|AIza)[-_][\w*.-]{6,}|(?<=Bearer )\S+")
+_SECRETS = re.compile(
+    r"(?<=://)[^/\s@]+@|\b(sk|pk|key|gsk|xai|AIza)[-_][\w*.-]{6,}|\b(AIza|ya29\.)[\w*-]{16,}|(?<=Bearer )\S+"
+)
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 MAX_WORDS = 500
 """Most characters of a provider's own words in an error."""
 
 
-def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = None) -> GatewayError:
+def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = None, advice: str = "") -> GatewayError:
     """The error of ours for one of a provider.
 
     @param ref: C{provider/model}, named in the message where the client's request is not at fault.
-    @param retry_after: seconds the provider asked to wait.
+    @param retry_after: seconds the provider asked to wait; None = what the error itself says.
+    @param advice: what to do when it does not know us, one sentence; "" = nothing to say.
     """
+    if retry_after is None:
+        retry_after = error.retry_after
     code = _code_of(error)
     words = clean(error.message)
     status = "" if error.status is None else str(error.status)
@@ -88,7 +134,8 @@ def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = No
     if code in ("provider_auth", "provider_forbidden", "provider_billing"):
         # Providers like to quote the key here.
         because = {"provider_auth": "key", "provider_forbidden": "permissions", "provider_billing": "quota or balance"}
-        return GatewayError(code, f"{ref}: the provider does not accept our {because[code]} ({status or code}).")
+        refusal = f"{ref}: the provider does not accept our {because[code]} ({status or code})."
+        return GatewayError(code, f"{refusal} {advice}" if advice and code != "provider_billing" else refusal)
     return GatewayError(code, f"{ref}: {said or 'the provider failed without saying why'}", retry_after=retry_after)
 
 
@@ -115,12 +162,40 @@ def _code_of(error: UpstreamError) -> str:
         code = _BY_STATUS[status]
     else:
         code = "provider_rejected" if 400 <= status < 500 else "provider_error"
+    if code == "provider_error" and _CONTEXT.search(error.message):
+        return "context_length_exceeded"  # a stream's error often has no kind, Ollama's never
     if code == "provider_rejected":
+        for words, meaning in _IN_WORDS:
+            if words.search(error.message):
+                return meaning
         if _CONTEXT.search(error.message):
             return "context_length_exceeded"
         if status == 404 and _NO_MODEL.search(error.message):
             return "model_not_found"
     return code
+
+
+def resting(ref: str, reason: Reason, wait_s: float, about_model: bool = False) -> GatewayError:
+    """Why a model was not asked: its key or its provider rests.
+
+    @param about_model: a refused key was refused for this model only.
+    """
+    seconds = math.ceil(wait_s)
+    again = f"it is asked again in {seconds} seconds" if seconds else "it is asked again soon"
+    if reason in ("auth", "billing"):
+        code, what = "provider_billing", "quota or balance"
+        if reason == "auth":
+            code, what = ("provider_forbidden", "permissions") if about_model else ("provider_auth", "key")
+        return GatewayError(code, f"{ref}: the provider did not accept our {what}; {again}.", retry_after=wait_s)
+    code = "provider_overloaded" if reason == "server" else "provider_rate_limit"
+    return GatewayError(code, f"{ref}: the provider wants to be left alone; {again}.", retry_after=wait_s)
+
+
+def without(error: GatewayError, secret: str) -> GatewayError:
+    """The same error, should its text quote the key."""
+    if not secret or secret not in error.info.message:
+        return error
+    return GatewayError.from_info(replace(error.info, message=error.info.message.replace(secret, "***")))
 
 
 def all_failed(failures: list[tuple[str, GatewayError]]) -> GatewayError:
@@ -141,4 +216,17 @@ def all_failed(failures: list[tuple[str, GatewayError]]) -> GatewayError:
     )
 
 
-__all__ = ["FAILOVER_CODES", "MAX_WORDS", "RETRY_CODES", "all_failed", "clean", "gateway_error", "refuses_thinking"]
+__all__ = [
+    "ABOUT_ONE_MODEL",
+    "FAILOVER_CODES",
+    "MAX_WORDS",
+    "REASONS",
+    "RETRY_CODES",
+    "ROTATE_CODES",
+    "all_failed",
+    "clean",
+    "gateway_error",
+    "refuses_thinking",
+    "resting",
+    "without",
+]

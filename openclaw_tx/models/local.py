@@ -26,7 +26,8 @@ from openclaw_tx.interfaces import OnEvents
 from openclaw_tx.models import weights
 from openclaw_tx.models.http import HttpDoor, HttpFailure
 from openclaw_tx.models.local_embeddings import LocalEmbeddings
-from openclaw_tx.models.openai import OpenAICompletionsProvider, ServedModel
+from openclaw_tx.models.openai import speaking
+from openclaw_tx.models.provider import EmbeddingHttpProvider, ServedModel, Service
 from openclaw_tx.models.refs import LOCAL
 from openclaw_tx.models.supervisor import INSTALL_COMMAND, ChildSettings, Ready, Supervisor
 from openclaw_tx.values import Embeddings, ModelInfo, ModelReply, ModelRequest, Sampling
@@ -96,7 +97,7 @@ class LocalProvider:
             response_format=True,
         )
         defaults = Sampling(max_tokens=info.max_tokens, temperature=0.0 if self._own is None else None)
-        self._served = ServedModel(info=info, dialect=Dialect(return_progress=True), defaults=defaults)
+        self._served = ServedModel(info=info, codec=speaking(Dialect(return_progress=True)), defaults=defaults)
 
     def models(self) -> Sequence[ModelInfo]:
         return [self._served.info]
@@ -196,7 +197,7 @@ class _Link:
         self._control = HttpDoor(
             reactor, clock, ready.url, connect_timeout_s=ABORT_GRACE_S, idle_timeout_s=ABORT_GRACE_S
         )
-        self.provider = OpenAICompletionsProvider(LOCAL, [served], self.door, headers, new_id)
+        self.provider = EmbeddingHttpProvider(Service(LOCAL, self.door, headers, new_id), [served])
         self.embeddings = LocalEmbeddings(self.provider, self._control, self._headers)
 
     async def is_busy(self) -> bool:

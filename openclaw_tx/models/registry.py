@@ -3,50 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from twisted.internet.defer import CancelledError
+from msgspec.structs import replace
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from openclaw_tx.config.memory import memory_search
 from openclaw_tx.config.schema import Config
-from openclaw_tx.config.schema_agents import AgentEntry, ModelChoice
-from openclaw_tx.config.schema_models import LocalModel, ProviderDefinition
-from openclaw_tx.deferreds import spawn
+from openclaw_tx.config.vendors import VENDORS, completed, implied
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import ModelProvider, OnEvents
-from openclaw_tx.models.embeddings import choose, configured, overridden
-from openclaw_tx.models.failures import FAILOVER_CODES, all_failed, refuses_thinking
-from openclaw_tx.models.refs import DEFAULT_LOCAL_REF, LOCAL, api_key, provider_id, split_ref
-from openclaw_tx.models.retry import RetryPolicy, retrying
-from openclaw_tx.models.sampling import sampling_of, with_defaults
+from openclaw_tx.interfaces import EmbeddingProvider, ModelProvider, OnEvents
+from openclaw_tx.models.choices import Choices
+from openclaw_tx.models.embeddings import choose, overridden
+from openclaw_tx.models.failover import Failover, Target, Wish
+from openclaw_tx.models.failures import refuses_thinking
+from openclaw_tx.models.keyring import Asker, Keyring
+from openclaw_tx.models.pool import Entry, ProviderFactory, Recipe, Remote, follow
+from openclaw_tx.models.profile_files import ProfileFiles
+from openclaw_tx.models.refs import DEFAULT_LOCAL_REF, LOCAL, api_key, how_to_configure, provider_id, split_ref
+from openclaw_tx.models.retry import RetryPolicy
+from openclaw_tx.models.sampling import with_defaults
 from openclaw_tx.values import Embeddings, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
 
-T = TypeVar("T")
-
-
-class ProviderFactory(Protocol):
-    """Builds providers from configuration."""
-
-    def remote(self, provider: str, definition: ProviderDefinition, key: str) -> ModelProvider:
-        """
-        @raise ValueError: the definition can not be used; says why, without secrets.
-        """
-
-    def local(self, settings: LocalModel) -> ModelProvider:
-        """The embedded model; nothing is started yet."""
-
-
-class _Entry:
-    """A provider in use, and what it was built from."""
-
-    def __init__(self, provider: ModelProvider, recipe: Any) -> None:
-        self.provider = provider
-        self.recipe = recipe
-        self.calls = 0
-        self.retired = False
+SMALL_WINDOW = 32_000
+"""Tokens of context below which a model is warned of."""
 
 
 class ModelRegistry:
@@ -61,39 +43,42 @@ class ModelRegistry:
         factory: ProviderFactory,
         clock: IReactorTime,
         random: Callable[[], float],
-        environ: Mapping[str, str],
+        environ: Callable[[], Mapping[str, str]],
         own: Mapping[str, ModelProvider] | None = None,
         policy: RetryPolicy = RetryPolicy(),  # noqa: B008 (immutable)
         on_call: Callable[[str, str], None] = lambda provider, outcome: None,
+        profiles: ProfileFiles | None = None,
     ) -> None:
         """
         @param settings: the configuration of the moment; a new object after each change.
+        @param clock: tells epoch seconds.
         @param random: numbers in [0, 1) that spread retries.
-        @param environ: where keys are looked up first.
+        @param environ: the variables of the moment, where keys are looked up first.
         @param own: the embedder's providers by id; they win over the configuration's.
         @param on_call: told of every attempt: the provider, and C{ok}, C{cancelled} or the code of its error.
+        @param profiles: where agents have more keys; None = nowhere.
         """
         self._settings = settings
         self._factory = factory
-        self._clock = clock
-        self._random = random
         self._environ = environ
         self._own = {provider_id(name): provider for name, provider in (own or {}).items()}
-        self._policy = policy
-        self._on_call = on_call
+        self._keyring = Keyring(settings, clock, profiles)
+        self._failover = Failover(self._keyring, clock, random, policy, on_call)
         self._config: Config | None = None
         self._default = ""
         self._closed = False
-        self._entries: dict[str, _Entry] = {}
-        self._aliases: dict[str, str] = {}
-        self._allowed: frozenset[str] = frozenset()
-        self._params: dict[str, Sampling] = {}
+        self._entries: dict[str, Entry] = {}
+        self._choices = Choices(Config())
+        self._warned: set[str] = set()
 
     def catalog(self) -> Sequence[ModelInfo]:
-        """Models of all providers that the allowlist lets through."""
+        """Models of all providers that may be used."""
+        return [info for info in self.everything() if self._choices.allows(info.ref)]
+
+    def everything(self) -> Sequence[ModelInfo]:
+        """Models of all providers, whether they may be used or not."""
         self._refresh()
-        listed = (info for entry in self._entries.values() for info in entry.provider.models())
-        return [info for info in listed if not self._allowed or info.ref in self._allowed]
+        return [self._marked(entry, info) for entry in self._entries.values() for info in entry.provider.models()]
 
     def info(self, ref: str) -> ModelInfo:
         return self._find(ref)[1]
@@ -106,7 +91,6 @@ class ModelRegistry:
         return self._default
 
     async def stream(self, refs: Sequence[str], request: ModelRequest, on_events: OnEvents) -> ModelReply:
-        failures: list[tuple[str, GatewayError]] = []
         handed_on = False
 
         def hand_on(events: Sequence[ModelEvent]) -> None:
@@ -114,35 +98,38 @@ class ModelRegistry:
             handed_on = True
             on_events(events)
 
-        for ref in dict.fromkeys(refs or [self.default_ref()]):
-            try:
-                return await self._call(ref, request, hand_on, lambda: not handed_on)
-            except GatewayError as error:
-                if handed_on or error.info.code not in FAILOVER_CODES:
-                    raise
-                if request.sampling.reasoning_effort and refuses_thinking(error):
-                    # Another level is nearer to what was asked for than another model; the caller tries it.
-                    raise
-                failures.append((ref, error))
-                self._log.info("model {ref} failed: {code}: {error}", ref=ref, code=error.info.code, error=error)
-        raise all_failed(failures)
+        async def attempt(provider: ModelProvider, target: Target) -> ModelReply:
+            asked = with_defaults(request, self._choices.params.get(target.ref, Sampling()))
+            return await provider.stream(target.model, asked, hand_on)
+
+        asker = Asker(request.agent_id, request.session, request.auth_profile)
+        wishes = list(self._wishes(refs or [self.default_ref()]))
+
+        def is_final(error: GatewayError) -> bool:
+            # Another level is nearer to what was asked for than another model; the caller tries it.
+            return bool(request.sampling.reasoning_effort) and refuses_thinking(error)
+
+        return await self._failover.call(wishes, asker, attempt, lambda: not handed_on, is_final)
 
     async def embed(
         self, texts: Sequence[str], dimensions: int | None = None, *, agent_id: str = "", model: str = ""
     ) -> Embeddings:
-        """See L{openclaw_tx.interfaces.Embedder.embed}. A model that the caller names must be in the allowlist."""
+        """See L{openclaw_tx.interfaces.Embedder.embed}. A model that the caller names must be one that may be used."""
         self._refresh()
         usual = choose(
-            configured(self._settings().agents, agent_id),
+            memory_search(self._settings().agents, agent_id),
             {name: entry.provider for name, entry in self._entries.items()},
         )
         use = overridden(usual, model)
-        if use != usual and self._allowed and use.ref not in self._allowed:
-            raise GatewayError("model_not_found", f"Model {use.ref} is not in the list of models that may be used.")
-        entry = self._entries[use.name]
-        found = await self._counted(
-            entry, use.name, lambda: use.provider.embed(use.model, texts, dimensions), lambda: True
-        )
+        if use != usual and not self._choices.allows(use.ref):
+            raise _not_allowed(use.ref)
+
+        async def attempt(provider: ModelProvider, target: Target) -> Embeddings:
+            assert isinstance(provider, EmbeddingProvider)
+            return await provider.embed(target.model, texts, dimensions)
+
+        target = Target(self._entries[use.name], use.model)
+        found = await self._failover.call([target], Asker(agent_id), attempt)
         length = len(found.vectors[0]) if found.vectors else 0
         if dimensions is not None and length != dimensions:
             raise GatewayError(
@@ -152,72 +139,84 @@ class ModelRegistry:
             )
         return found
 
+    def cooling(self) -> Mapping[tuple[str, ...], float]:
+        """Provider and reason -> how many of its keys, or the provider itself, rest at the moment."""
+        return self._keyring.cooling()
+
     async def close(self) -> None:
-        """Close all providers, the embedder's too."""
+        """Close all providers, the embedder's too, and write down what has become of the keys."""
         entries, self._entries = self._entries, {}
         self._closed = True
+        await self._keyring.close()
         for entry in entries.values():
-            await entry.provider.close()
+            await entry.close()
 
-    async def _call(
-        self, ref: str, request: ModelRequest, on_events: OnEvents, may_retry: Callable[[], bool]
-    ) -> ModelReply:
-        entry, info = self._find(ref)
-        request = with_defaults(request, self._params.get(info.ref, Sampling()))
-        return await self._counted(
-            entry, info.provider, lambda: entry.provider.stream(info.id, request, on_events), may_retry
-        )
+    def _wishes(self, refs: Sequence[str]) -> Iterator[Wish]:
+        """The models to ask, each once."""
+        seen = set()
+        for ref in refs:
+            try:
+                entry, info = self._find(ref)
+                self._check_window(entry, info)
+            except GatewayError as error:
+                name, wish = ref, error
+                if name not in seen:
+                    yield name, wish
+            else:
+                name = info.ref
+                if name not in seen:
+                    yield Target(entry, info.id)
+            seen.add(name)
 
-    async def _counted(
-        self, entry: _Entry, name: str, attempt: Callable[[], Awaitable[T]], may_retry: Callable[[], bool]
-    ) -> T:
-        """Call a provider, with retries, while it is known to be at work."""
-        entry.calls += 1
-        try:
-            told = partial(self._told, name, attempt)
-            return await retrying(told, may_retry, policy=self._policy, clock=self._clock, random=self._random)
-        finally:
-            entry.calls -= 1
-            self._close_if_done(entry, name)
-
-    async def _told(self, name: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """One attempt, of which the outcome is told."""
-        outcome = "internal_error"
-        try:
-            result = await attempt()
-            outcome = "ok"
-            return result
-        except CancelledError:
-            outcome = "cancelled"
-            raise
-        except GatewayError as error:
-            outcome = error.info.code
-            raise
-        finally:
-            self._on_call(name, outcome)
-
-    def _find(self, ref: str) -> tuple[_Entry, ModelInfo]:
+    def _find(self, ref: str) -> tuple[Entry, ModelInfo]:
         """
         @raise GatewayError: C{model_not_found}.
         """
         self._refresh()
-        wanted = self._aliases.get(ref.strip().lower(), ref.strip())
+        wanted = self._choices.resolve(ref)
         provider, model = split_ref(wanted)
         if not provider:
             provider = split_ref(self.default_ref())[0]
         full = f"{provider}/{model}"
         entry = self._entries.get(provider)
         if entry is None:
-            raise GatewayError("model_not_found", f"Unknown model: {full} (no provider {provider!r} is configured).")
-        if self._allowed and full not in self._allowed:
-            raise GatewayError("model_not_found", f"Model {full} is not in the list of models that may be used.")
-        listed = entry.provider.models()
-        for info in listed:
-            if info.id == model:
-                return entry, info
-        if listed or not model:
+            problem = f"Unknown model: {full} (no provider {provider!r} is configured)."
+            raise GatewayError("model_not_found", f"{problem} {how_to_configure(provider)}")
+        if not (self._choices.allows(full) or self._choices.allows(wanted)):
+            raise _not_allowed(full)
+        info = entry.model(model)
+        if info is None:
             raise GatewayError("model_not_found", f"Unknown model: {full}")
-        return entry, ModelInfo(provider=provider, id=model, name=model, context_window=200_000, max_tokens=8192)
+        return entry, info
+
+    def _check_window(self, entry: Entry, info: ModelInfo) -> None:
+        """
+        @raise GatewayError: C{model_not_found}: the model's window is too small for an agent.
+        """
+        least, window = self._settings().agents.defaults.min_context_tokens, info.context_window
+        if not entry.is_configured or not least:
+            return
+        if window < least:
+            raise GatewayError(
+                "model_not_found",
+                f"Model {info.ref} has a context window of {window} tokens; agents.defaults.minContextTokens asks for "
+                f"{least}.",
+            )
+        if window < SMALL_WINDOW and info.ref not in self._warned:
+            self._warned.add(info.ref)
+            self._log.warn(
+                "model {ref} has a context window of only {window} tokens; conversations will be cut early",
+                ref=info.ref,
+                window=window,
+            )
+
+    def _marked(self, entry: Entry, info: ModelInfo) -> ModelInfo:
+        """A model with what is known of it besides what its provider says."""
+        alias = self._choices.aliases.get(info.ref, "")
+        reason, until = self._keyring.unavailable(entry.own, entry.needs_key)
+        if not (alias or reason):
+            return info
+        return replace(info, alias=alias, unavailable=reason, unavailable_until_ms=until)
 
     def _refresh(self) -> None:
         """Follow a change of configuration: providers that did not change stay as they are."""
@@ -226,60 +225,30 @@ class ModelRegistry:
             return
         self._config = config
         self._default = ""
-        wanted: dict[str, Any] = dict(self._own)
+        wanted: dict[str, Recipe] = dict(self._own)
+        environ = self._environ()
         for name, definition in config.models.providers.items():
-            key = api_key(provider_id(name), definition.api_key, self._environ, config.env.vars)
-            wanted.setdefault(provider_id(name), (definition, key))
+            vendor = provider_id(name)
+            key = api_key(vendor, definition.api_key, environ, config.env.vars)
+            wanted.setdefault(vendor, Remote(completed(vendor, definition), key))
         if config.models.mode == "merge" and config.models.local.enabled:
             wanted.setdefault(LOCAL, config.models.local)
-        before, self._entries = self._entries, {}
-        for name, recipe in wanted.items():
-            known = before.get(name)
-            if known is not None and known.recipe == recipe:
-                self._entries[name] = before.pop(name)
-            else:
-                self._add(name, recipe)
+        keys = {name: api_key(name, "", environ, config.env.vars) for name in VENDORS}
+        profiled = {provider_id(profile.provider) for profile in config.auth.profiles.values()}
+        for name, definition in implied(config.models, lambda name: bool(keys[name]) or name in profiled).items():
+            wanted.setdefault(name, Remote(definition, keys[name]))
+        before, self._entries = self._entries, follow(self._entries, wanted, self._factory, self._log)
         for name, entry in before.items():
-            entry.retired = True
-            self._close_if_done(entry, name)
-        self._read_choices(config)
-
-    def _add(self, name: str, recipe: Any) -> None:
-        try:
-            if isinstance(recipe, LocalModel):
-                provider = self._factory.local(recipe)
-            elif isinstance(recipe, tuple):
-                provider = self._factory.remote(name, *recipe)
-            else:
-                provider = recipe
-        except ValueError as error:
-            self._log.error("models.providers.{name} is left out: {error}", name=name, error=str(error))
-            return
-        self._entries[name] = _Entry(provider, recipe)
-
-    def _close_if_done(self, entry: _Entry, name: str) -> None:
-        """A provider that left the configuration answers what it was asked, then closes."""
-        if entry.retired and entry.calls == 0:
-            spawn(entry.provider.close(), self._log, f"closing model provider {name}")
-
-    def _read_choices(self, config: Config) -> None:
-        """Aliases, parameters and the allowlist of C{agents.defaults.models}; primaries are always allowed."""
-        listed = {"/".join(split_ref(ref)): entry for ref, entry in config.agents.defaults.models.items()}
-        self._aliases = {entry.alias.lower(): ref for ref, entry in listed.items() if entry.alias}
-        self._params = {}
-        for ref, entry in listed.items():
-            try:
-                self._params[ref] = sampling_of(entry.params)
-            except ValueError as error:
-                self._log.error("agents.defaults.models.{ref}.params: {error}", ref=ref, error=str(error))
-        holders: list[AgentEntry | Any] = [config.agents.defaults, *config.agents.entries]
-        primaries = {_primary(holder.model) for holder in holders} - {""}
-        allowed = {"/".join(split_ref(self._aliases.get(ref.lower(), ref))) for ref in primaries} | set(listed)
-        self._allowed = frozenset(allowed) if listed else frozenset()
+            if self._entries.get(name) is not entry:
+                self._keyring.forget(name)
+        self._choices = Choices(config)
+        self._warned.clear()
+        for path, problem in self._choices.problems:
+            self._log.error("{path}: {problem}", path=path, problem=problem)
 
 
-def _primary(choice: ModelChoice | str) -> str:
-    return choice if isinstance(choice, str) else choice.primary
+def _not_allowed(ref: str) -> GatewayError:
+    return GatewayError("model_not_found", f"Model {ref} is not in the list of models that may be used.")
 
 
 __all__ = ["ModelRegistry", "ProviderFactory"]

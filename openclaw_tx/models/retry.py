@@ -42,7 +42,7 @@ class RetryPolicy(NamedTuple):
 
 async def retrying(
     attempt: Callable[[], Awaitable[T]],
-    may_retry: Callable[[], bool],
+    may_retry: Callable[[GatewayError], bool],
     *,
     policy: RetryPolicy,
     clock: IReactorTime,
@@ -50,7 +50,8 @@ async def retrying(
 ) -> T:
     """The result of the first attempt that succeeds.
 
-    @param may_retry: False once something was handed on.
+    @param may_retry: False once something was handed on, or when there is something better to do after such a
+        failure than to wait.
     @param random: numbers in [0, 1), e.g. L{random.random}.
     @raise GatewayError: the last attempt's error. Cancelling ends the wait and everything.
     """
@@ -59,7 +60,7 @@ async def retrying(
         try:
             return await attempt()
         except GatewayError as error:
-            wait = policy.wait(number, error, random()) if may_retry() else None
+            wait = policy.wait(number, error, random()) if may_retry(error) else None
             if wait is None:
                 raise
         await sleep(clock, wait)

@@ -43,11 +43,17 @@ class Subject(Value, frozen=True):
     choice: Choice
     session: SessionEntry | None
     """None = nothing is stored of it."""
+    agent_id: str
     name: str
     """For L{ModelRequest.session}."""
     traceparent: str
     spend: Callable[[Usage], None]
     """Told what each call has cost."""
+
+    @property
+    def auth_profile(self) -> str:
+        """The key that was chosen for the session; "" = none was."""
+        return self.session.settings.auth_profile_override if self.session is not None else ""
 
 
 class ConversationCompactor:
@@ -66,11 +72,13 @@ class ConversationCompactor:
         @param overflow: the provider has refused it as too long, and will be asked again.
         @return: whether it is shorter now. A failure is logged, and the run can go on as it was.
         """
+        keep = self.limits(subject.choice).keep
+        if not _place(dialogue.read(), keep, overflow):
+            return False
         reason = "overflow" if overflow else "threshold"
         run.emit([Compacting(phase="start", reason=reason)])  # type: ignore[arg-type]
         done = False
         try:
-            keep = self.limits(subject.choice).keep
             done = (await self.compact(dialogue, subject, keep, decisive=overflow)).compacted
         except GatewayError as error:
             log = self._premises.log
@@ -89,9 +97,7 @@ class ConversationCompactor:
         """
         messages = dialogue.read()
         before = compaction.size(messages)
-        if decisive:
-            keep = min(keep, sum(map(compaction.message_tokens, messages)) // 2)
-        place = (compaction.tightest_cut if decisive else compaction.cut)(messages, keep)
+        place = _place(messages, keep, decisive)
         if not place:
             return Compacted(compacted=False, reason="nothing to compact", tokens_before=before)
         used: list[Usage] = []
@@ -167,6 +173,8 @@ class ConversationCompactor:
                         sampling=sampling,
                         traceparent=subject.traceparent,
                         session=subject.name,
+                        agent_id=subject.agent_id,
+                        auth_profile=subject.auth_profile,
                     )
                     summary = await self._asked(refs, request, spend)
                 return summary
@@ -183,6 +191,20 @@ class ConversationCompactor:
         if not text:
             raise GatewayError("empty_response", f"The model {reply.provider}/{reply.model} gave no summary.")
         return text
+
+
+def _place(messages: Sequence[Message], keep: int, decisive: bool) -> int:
+    """Where to cut; 0 = there is nothing to cut off, or too little to be worth a summary.
+
+    Where the prompt alone fills a small window, every turn is above the threshold, and would end in a summary of the
+    one before.
+    """
+    if decisive:
+        keep = min(keep, sum(map(compaction.message_tokens, messages)) // 2)
+        return compaction.tightest_cut(messages, keep)
+    place = compaction.cut(messages, keep)
+    gone = (message for message in messages[:place] if not isinstance(message, CompactionMessage))
+    return place if sum(map(compaction.message_tokens, gone)) >= keep // 2 else 0
 
 
 def _unheard(events: Sequence[ModelEvent]) -> None:

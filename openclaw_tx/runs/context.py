@@ -38,7 +38,8 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     kept: list[Spoken] = []
     for message in history:
         if isinstance(message, CompactionMessage):
-            kept.append(summary_message(message))
+            if message.summary:  # one that only cut off has none
+                kept.append(summary_message(message))
             continue
         if isinstance(message, AssistantMessage) and not message.text and not message.tool_calls:
             if message.stop_reason in ("error", "aborted", "interrupted"):
@@ -65,6 +66,16 @@ def in_force(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Seque
 def without_marks(messages: Sequence[Message]) -> list[Spoken]:
     """What was said."""
     return [message for message in messages if not isinstance(message, CompactionMessage)]
+
+
+def since_mark(messages: Sequence[Message]) -> list[Message]:
+    """What the model still reads of a transcript: the newest mark of a compaction, what it keeps, what came after."""
+    for place in range(len(messages) - 1, -1, -1):
+        mark = messages[place]
+        if isinstance(mark, CompactionMessage):
+            kept = messages[max(0, place - mark.kept) : place]
+            return [mark, *(each for each in kept if not isinstance(each, CompactionMessage)), *messages[place + 1 :]]
+    return list(messages)
 
 
 def summary_message(mark: CompactionMessage) -> UserMessage:

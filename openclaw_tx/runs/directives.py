@@ -23,6 +23,8 @@ _BEGUN = re.compile(
 _MEDIA_WORD = "MEDIA:"
 _MEDIA = re.compile(r"MEDIA:[ \t]*(`?)((?:https?://|file://|~?/|\.{1,2}/)[^\s`]+)\1[ \t]*\r?")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_SPECIAL = re.compile(r"[\[`~M]")
+"""What directives, media lines and fences begin with."""
 _START = 32
 """Characters of a line's beginning that tell a fence."""
 _MAYBE_FENCE = re.compile(r" {0,3}(`{0,2}|~{0,2})")
@@ -55,6 +57,8 @@ class DirectiveFilter:
         """
         @return: what is certain by now to be text.
         """
+        if not self._held and not self._trim and not self._start and self._ordinary(text):
+            return text
         text = self._trimmed(text)
         if not text:
             return ""
@@ -63,6 +67,18 @@ class DirectiveFilter:
         passed = "".join([*map(self._line, lines), self._open_line(rest)])
         self.idle = self._start is None and not self._held and not self._trim
         return passed
+
+    def _ordinary(self, text: str) -> bool:
+        """Take note of text in which there is nothing to look for, which is most of it; False = look closer."""
+        if not text or _SPECIAL.search(text) is not None:
+            return False
+        place = text.rfind("\n")
+        if text[place + 1 : place + 2] == " ":
+            return False
+        self._start = "" if place == len(text) - 1 else None
+        self.idle = self._start is None
+        self._said = self._said or not text.isspace()
+        return True
 
     def finish(self) -> str:
         """The message is over.

@@ -267,6 +267,7 @@ class Engine:
                 self._rooms.models, agent, request, settings, self._settings().agents.defaults, self._log
             ),
             session=turn.entry if turn is not None else None,
+            agent_id=agent.id,
             name=request.run_id if request.stateless else request.session_key,
             traceparent=request.traceparent,
             spend=run.spend,

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError
 from openclaw_tx.agents.routing import default_agent
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Run
-from openclaw_tx.sessions.keys import agent_of, canonical_key, openai_key, openai_user_key, parse_key
+from openclaw_tx.sessions.keys import agent_of, canonical_key, in_scope, openai_key, openai_user_key, parse_key
 from openclaw_tx.values import Entry, RunRequest, RunResult, TextPart, UserMessage
 
 
@@ -26,11 +26,13 @@ def local_request(
     run_id: str | None,
     now_ms: int,
     new_id: Callable[[], str],
+    scope: str = "per-sender",
     **fields: Any,
 ) -> RunRequest:
     """
     @param agent_id: None = the agent that the session key names, else the default one.
     @param session_key: a session to continue; C{user} names one by user; without both the run is stateless.
+    @param scope: C{session.scope}.
     @param fields: further fields of L{RunRequest}.
     @raise GatewayError: C{invalid_request}: the key belongs to another agent, or can not be one.
     """
@@ -39,8 +41,9 @@ def local_request(
     agent_id = agent_id or default_agent(agents)
     if session_key is not None:
         key = canonical_key(session_key, agent_id)
-        if agent_of(key) != agent_id:
+        if parse_key(key) is not None and agent_of(key) != agent_id:
             raise GatewayError("invalid_request", "The session key belongs to another agent.", param="session_key")
+        key = in_scope(key, agent_id, scope)
     else:
         key = openai_user_key(agent_id, user) if user else openai_key(agent_id, new_id())
     stateless = session_key is None and not user

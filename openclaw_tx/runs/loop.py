@@ -207,6 +207,8 @@ class AgentLoop:
             sampling=self._sampling(),
             traceparent=request.traceparent,
             session=self._subject.name,
+            agent_id=self._subject.agent_id,
+            auth_profile=self._subject.auth_profile,
         )
 
     def _sampling(self) -> Sampling:
@@ -292,6 +294,7 @@ class AgentLoop:
                 model=reply.model,
                 usage=reply.usage,
                 timestamp_ms=self._premises.now_ms(),
+                opaque=reply.opaque,
             )
         )
         self._run.emit([MessageEnded(usage=self._run.usage)])

@@ -10,10 +10,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.runs.choices import choose
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
+from openclaw_tx.runs.context import since_mark
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.lanes import Lanes
 from openclaw_tx.runs.rooms import Premises
-from openclaw_tx.sessions.entries import since_mark
 from openclaw_tx.values import Compacted, RunRequest, Usage
 
 MAX_MESSAGES = 4000
@@ -83,7 +83,9 @@ class SessionCompactor:
             raise GatewayError("session_not_found", "There is no such session.")
         asked = RunRequest(run_id="", agent_id=agent.id, session_key=session_key, messages=())
         choice = choose(rooms.models, agent, asked, entry.settings, premises.settings().agents.defaults, premises.log)
-        subject = Subject(choice=choice, session=entry, name=session_key, traceparent="", spend=_unspent)
+        subject = Subject(
+            choice=choice, session=entry, agent_id=agent.id, name=session_key, traceparent="", spend=_unspent
+        )
         stored = await rooms.sessions.transcript(session_key, MAX_MESSAGES)
         keep = self._compactor.limits(choice).keep
         dialogue = Dialogue(since_mark(stored), ())

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from openclaw_tx.agents.silence import heartbeat_text
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.runs.reply import ReplyFilter, heartbeat_text
+from openclaw_tx.runs.reply import ReplyFilter
 from openclaw_tx.runs.run import AgentRun
 from openclaw_tx.values import (
     ModelAnswered,

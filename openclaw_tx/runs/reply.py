@@ -4,39 +4,10 @@ split-safe and without I/O."""
 
 from __future__ import annotations
 
+from openclaw_tx.agents.sections import SILENT_TOKEN
 from openclaw_tx.runs.directives import DirectiveFilter
 
 _TAGS = ("<think>", "<thinking>")
-
-SILENT_TOKEN = "NO_REPLY"
-"""An answer that is exactly this is not shown to anybody."""
-
-HEARTBEAT_TOKEN = "HEARTBEAT_OK"
-"""What an agent says at a heartbeat when there is nothing to report."""
-
-_MARKUP = "*_`~"
-_BLANKS = " \t\r\n"
-
-
-def heartbeat_text(text: str, ack_max_chars: int) -> str:
-    """What of the answer to a heartbeat is worth telling; "" = nothing.
-
-    @param ack_max_chars: so many characters beside L{HEARTBEAT_TOKEN}, which begins or ends the answer, are nothing.
-    """
-    text = rest = text.strip()
-    head = rest.lstrip(f"{_MARKUP}{_BLANKS}>#")
-    if head.startswith(HEARTBEAT_TOKEN) and not _wordy(head[len(HEARTBEAT_TOKEN) :][:1]):
-        rest = head[len(HEARTBEAT_TOKEN) :].lstrip(f"{_MARKUP}.!").lstrip()
-    tail = rest.rstrip(f"{_MARKUP}{_BLANKS}.!")
-    if tail.endswith(HEARTBEAT_TOKEN) and not _wordy(tail[: -len(HEARTBEAT_TOKEN)][-1:]):
-        rest = tail[: -len(HEARTBEAT_TOKEN)].rstrip(f"{_MARKUP}{_BLANKS}")
-    if rest == text:
-        return text
-    return "" if len(rest) <= ack_max_chars else rest
-
-
-def _wordy(char: str) -> bool:
-    return char.isalnum()
 
 
 class ReplyFilter:
@@ -147,4 +118,4 @@ def _partial_suffix(text: str, tag: str) -> int:
     return 0
 
 
-__all__ = ["HEARTBEAT_TOKEN", "SILENT_TOKEN", "ReplyFilter", "heartbeat_text"]
+__all__ = ["ReplyFilter"]

@@ -316,6 +316,8 @@ class AgentRun:
             partial="\n\n".join(self.payloads)[:MAX_PARTIAL] if result is None else "",
             result=result,
             idempotency=self.request.idempotency,
+            trigger=self.request.trigger,
+            channel=self.request.channel,
         )
 
     def _close_message(self) -> None:

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from twisted.internet.defer import CancelledError
 
+from openclaw_tx.agents.sections import SILENT_TOKEN
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import TurnStart
 from openclaw_tx.runs import compaction
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.loop import AgentLoop
-from openclaw_tx.runs.reply import SILENT_TOKEN
 from openclaw_tx.runs.rooms import Premises
 from openclaw_tx.runs.run import AgentRun
 from openclaw_tx.values import Agent, Entry, Message, Sampling, SessionEntry, TextPart, ToolChoice, UserMessage

@@ -1,34 +1,53 @@
 # -*- test-case-name: tests.sessions.test_sql -*-
-"""Sessions and their transcripts: what jobs of the writer thread read and write of them."""
+"""Rows of sessions, and what is appended to their transcripts: what jobs of the writer thread do with them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions.keys import is_leftover
-from openclaw_tx.sessions.records import encoded, entry_columns, entry_of, messages_of
+from openclaw_tx.sessions.records import encoded, entry_columns, entry_of
+from openclaw_tx.sessions.titles import preview_of, title_of
 from openclaw_tx.sessions.worker import Connection
-from openclaw_tx.values import CompactionMessage, Message, SessionEntry
-
-HISTORY_MESSAGES = 4000
-"""Newest messages of a session that are ever loaded; older ones stay in the store."""
-
-HISTORY_BYTES = 32 * 1024 * 1024
-"""Characters of JSON that are ever loaded of a session; older messages stay in the store."""
+from openclaw_tx.values import CompactionMessage, Message, SessionEntry, SessionFilter, SessionPage
 
 MAX_LISTED = 10_000
 """Sessions that one listing gives at most."""
 
 PRUNED_AT_ONCE = 1000
-"""Rows that one transaction of L{prune_leftovers} looks at: others get their turn in between."""
+"""Rows that one transaction of pruning looks at: others get their turn in between."""
+
+MAX_OFFSET = 2**31 - 1
 
 
-def find(connection: Connection, key: str) -> tuple[SessionEntry, int] | None:
-    """The session of a key, and the position where its transcript goes on."""
+class Found(NamedTuple):
+    """A session's row."""
+
+    entry: SessionEntry
+    position: int
+    """Where its transcript goes on."""
+    mark: int | None = None
+    """Position of its newest mark of a compaction."""
+
+
+def find(connection: Connection, key: str) -> Found | None:
+    """The session of a key."""
     row = connection.run(connection.statements.entry, the_key=key).fetchone()
-    return (entry_of(row), row[-1]) if row is not None else None
+    return Found(entry_of(row), row[-2], row[-1]) if row is not None else None
+
+
+def pages(connection: Connection, agent_id: str, after: str) -> list[Found]:
+    """Sessions by key, some of them: those that sort behind C{after}.
+
+    @param agent_id: "" = of every agent.
+    """
+    statement = connection.statements.entries_after
+    rows = connection.run(statement, the_agent=agent_id, after=after, the_limit=PRUNED_AT_ONCE)
+    return [Found(entry_of(row), row[-2], row[-1]) for row in rows]
 
 
 def add(connection: Connection, entry: SessionEntry) -> None:
@@ -36,26 +55,11 @@ def add(connection: Connection, entry: SessionEntry) -> None:
     connection.run(connection.statements.add_entry, **entry_columns(entry, 0))
 
 
-def history(connection: Connection, session_id: str, limit: int = HISTORY_MESSAGES) -> list[Message]:
-    """The newest messages of a transcript, oldest first, within L{HISTORY_MESSAGES} and L{HISTORY_BYTES}."""
-    limit = max(0, min(limit, HISTORY_MESSAGES))
-    rows = connection.run(connection.statements.newest_messages, the_session=session_id, the_limit=limit)
-    bodies = list(_within_bytes(row[0] for row in rows))
-    bodies.reverse()
-    return messages_of(bodies, connection.report)
+def append(connection: Connection, entry: SessionEntry, position: int, added: Sequence[Message]) -> SessionEntry:
+    """Append to a transcript and write its entry.
 
-
-def _within_bytes(bodies: Iterator[str]) -> Iterator[str]:
-    held = 0
-    for body in bodies:
-        held += len(body)
-        if held > HISTORY_BYTES:
-            return
-        yield body
-
-
-def append(connection: Connection, entry: SessionEntry, position: int, added: Sequence[Message]) -> None:
-    """Append to a transcript and write its entry."""
+    @return: the entry with its title and preview.
+    """
     statements = connection.statements
     connection.run_many(
         statements.add_message,
@@ -64,6 +68,7 @@ def append(connection: Connection, entry: SessionEntry, position: int, added: Se
             for number, message in enumerate(added)
         ],
     )
+    entry = replace(entry, title=entry.title or title_of(added), preview=preview_of(added) or entry.preview)
     connection.run(
         statements.update_entry,
         the_session=entry.session_id,
@@ -74,39 +79,60 @@ def append(connection: Connection, entry: SessionEntry, position: int, added: Se
         input_tokens=entry.input_tokens,
         output_tokens=entry.output_tokens,
         total_tokens=entry.total_tokens,
+        interacted_at_ms=entry.interacted_at_ms,
+        title=entry.title,
+        preview=entry.preview,
         next_position=position + len(added),
     )
-
-
-def since_mark(messages: Sequence[Message]) -> list[Message]:
-    """What the model still reads of a transcript: the newest mark of a compaction, what it keeps, what came after."""
-    for place in range(len(messages) - 1, -1, -1):
-        mark = messages[place]
-        if isinstance(mark, CompactionMessage):
-            kept = messages[max(0, place - mark.kept) : place]
-            return [mark, *(each for each in kept if not isinstance(each, CompactionMessage)), *messages[place + 1 :]]
-    return list(messages)
+    marks = [number for number, message in enumerate(added) if isinstance(message, CompactionMessage)]
+    if marks:
+        connection.run(statements.set_mark, the_session=entry.session_id, the_position=position + marks[-1])
+    return entry
 
 
 def patch(
     connection: Connection, key: str, change: Callable[[SessionEntry], SessionEntry], now_ms: int
 ) -> SessionEntry | None:
-    """See L{openclaw_tx.interfaces.Sessions.patch}; makes no session."""
+    """See L{openclaw_tx.interfaces.Sessions.patch}; makes no session.
+
+    @raise GatewayError: C{invalid_request}: another session of the agent has the label.
+    """
     found = find(connection, key)
     if found is None:
         return None
-    changed = change(found[0])
+    changed = change(found.entry)
+    # Models name their sub-agents as they like.
+    if changed.label and changed.label != found.entry.label and not changed.settings.spawned_by:
+        holder = by_label(connection, changed.label, found.entry.agent_id)
+        if holder is not None and holder.key != key:
+            raise GatewayError("invalid_request", f"label already in use: {changed.label}", param="label")
     entry = replace(
-        found[0],
+        found.entry,
         label=changed.label,
         extra=changed.extra,
         settings=changed.settings,
-        updated_at_ms=max(found[0].updated_at_ms, now_ms),
+        updated_at_ms=max(found.entry.updated_at_ms, now_ms),
     )
     columns = entry_columns(entry, 0)
     names = ("updated_at_ms", "label", "extra", "settings", "spawned_by")
     connection.run(connection.statements.patch_entry, the_key=key, **{name: columns[name] for name in names})
     return entry
+
+
+def compact(connection: Connection, key: str, session_id: str, mark: CompactionMessage) -> bool:
+    """See L{openclaw_tx.interfaces.Sessions.compact}."""
+    found = find(connection, key)
+    if found is None or found.entry.session_id != session_id:
+        return False
+    # How large the context is now, the next model call will tell.
+    append(connection, replace(found.entry, total_tokens=0), found.position, (mark,))
+    patch(connection, key, _compacted, found.entry.updated_at_ms)
+    return True
+
+
+def _compacted(entry: SessionEntry) -> SessionEntry:
+    settings = replace(entry.settings, compaction_count=entry.settings.compaction_count + 1)
+    return replace(entry, settings=settings)
 
 
 def by_session_id(connection: Connection, session_id: str) -> SessionEntry | None:
@@ -127,27 +153,34 @@ def spawned(connection: Connection, key: str) -> list[SessionEntry]:
     return [entry_of(row) for row in rows]
 
 
-def transcript(connection: Connection, key: str, limit: int) -> list[Message]:
-    """See L{openclaw_tx.interfaces.Sessions.transcript}."""
-    found = find(connection, key)
-    return history(connection, found[0].session_id, limit) if found is not None else []
+def select(connection: Connection, wanted: SessionFilter, limit: int, offset: int) -> SessionPage:
+    """See L{openclaw_tx.interfaces.Sessions.select}."""
+    word = wanted.search.strip()
+    pattern = "%" + word.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%" if word else ""
+    hidden = (*wanted.hidden[:2], "", "")
+    asked: dict[str, Any] = {
+        "the_agent": wanted.agent_id,
+        "the_label": wanted.label,
+        "the_key": wanted.spawned_by,
+        "pattern": pattern,
+        "word": word,
+        "since": wanted.since_ms,
+        "hidden_1": hidden[0],
+        "hidden_2": hidden[1],
+    }
+    statements = connection.statements
+    limit, offset = max(0, min(limit, MAX_LISTED)), max(0, min(offset, MAX_OFFSET))
+    rows = connection.run(statements.entries, the_limit=limit, the_offset=offset, **asked)
+    found = tuple(map(entry_of, rows))
+    (total,) = connection.run(statements.count_fitting, **asked).fetchone()
+    return SessionPage(entries=found, total=total)
 
 
 def listing(connection: Connection, agent_id: str | None, limit: int, search: str) -> list[SessionEntry]:
-    """See L{openclaw_tx.interfaces.Sessions.list}: C{search} is looked for in keys and labels, in any case."""
-    statements = connection.statements
-    limit = max(0, min(limit, MAX_LISTED))
-    wanted = search.strip().lower()
-    pattern = "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    if agent_id is None and not wanted:
-        rows = connection.run(statements.entries, the_limit=limit)
-    elif agent_id is None:
-        rows = connection.run(statements.entries_found, the_limit=limit, pattern=pattern)
-    elif not wanted:
-        rows = connection.run(statements.entries_of_agent, the_limit=limit, the_agent=agent_id)
-    else:
-        rows = connection.run(statements.entries_of_agent_found, the_limit=limit, the_agent=agent_id, pattern=pattern)
-    return [entry_of(row) for row in rows]
+    """See L{openclaw_tx.interfaces.Sessions.list}."""
+    if agent_id == "":
+        return []
+    return list(select(connection, SessionFilter(agent_id=agent_id or "", search=search), limit, 0).entries)
 
 
 def count(connection: Connection, agent_id: str | None) -> int:
@@ -172,13 +205,10 @@ def remove(connection: Connection, session_id: str) -> None:
     connection.run(statements.delete_session, the_session=session_id)
 
 
-def delete(connection: Connection, key: str) -> bool:
-    """See L{openclaw_tx.interfaces.Sessions.delete}."""
-    found = find(connection, key)
-    if found is None:
-        return False
-    remove(connection, found[0].session_id)
-    return True
+def is_busy(connection: Connection, session_id: str) -> bool:
+    """Whether a run is at work in a session, in whichever process."""
+    (live,) = connection.run(connection.statements.live_runs_of_session, the_session=session_id).fetchone()
+    return bool(live)
 
 
 def prune_leftovers(connection: Connection, before_ms: int, after: str) -> str | None:
@@ -191,9 +221,6 @@ def prune_leftovers(connection: Connection, before_ms: int, after: str) -> str |
     statements = connection.statements
     rows = connection.run(statements.old_keys, before=before_ms, after=after, the_limit=PRUNED_AT_ONCE).fetchall()
     for key, session_id in rows:
-        if not is_leftover(key):
-            continue
-        (live,) = connection.run(statements.live_runs_of_session, the_session=session_id).fetchone()
-        if not live:
+        if is_leftover(key) and not is_busy(connection, session_id):
             remove(connection, session_id)
     return rows[-1][0] if len(rows) == PRUNED_AT_ONCE else None

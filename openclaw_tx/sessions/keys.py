@@ -7,7 +7,7 @@ A key is C{agent:<agent id>:<rest>}. What clients send may be shorter; L{canonic
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from openclaw_tx.errors import GatewayError
 
@@ -20,7 +20,10 @@ MAIN_AGENT = "main"
 MAIN = "main"
 """The rest of an agent's main key; C{session.mainKey} is not honoured (decision D19)."""
 
-SENTINELS = frozenset({"global", "unknown"})
+GLOBAL = "global"
+"""The one session of all conversations that name none, where C{session.scope} is global."""
+
+SENTINELS = frozenset({GLOBAL, "unknown"})
 """Keys that belong to no agent and stay as they are."""
 
 RESERVED = ("subagent:", "cron:", "acp:")
@@ -28,6 +31,7 @@ RESERVED = ("subagent:", "cron:", "acp:")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_CHANNEL = re.compile("([a-z0-9_-]+):(?:[^:]+:)?(?:dm|direct|group|channel):")
 _LEFTOVER = re.compile(f"openai:{_UUID}|(?!.*-user:)(?:[a-z0-9][a-z0-9._:-]*)?openresponses:{_UUID}")
 """Responses are kept, below the prefix of a client that has one."""
 
@@ -59,6 +63,14 @@ def agent_of(key: str) -> str:
 def main_key(agent_id: str, prefix: str = "") -> str:
     """The key of an agent's main session; a client whose sessions have a prefix has a main session of its own."""
     return f"agent:{agent_id}:{prefix}{MAIN}"
+
+
+def in_scope(key: str, agent_id: str, scope: str) -> str:
+    """A whole key, or C{global} in place of an agent's main one where all of them are one conversation.
+
+    @param scope: C{session.scope}. Clients whose sessions have a prefix keep a main session of their own.
+    """
+    return GLOBAL if scope == "global" and key == main_key(agent_id) else key
 
 
 def canonical_key(key: str, agent_id: str, *, fold_case: bool = True, prefix: str = "") -> str:
@@ -125,6 +137,28 @@ def openai_user_key(agent_id: str, user: str, prefix: str = "", api: str = "open
     if not name:
         raise GatewayError("invalid_request", "The user is blank.", param="user")
     return checked_key(f"agent:{agent_id}:{prefix}{api}-user:{name}", "user")
+
+
+class Conversation(NamedTuple):
+    """What a key tells of a conversation."""
+
+    kind: Literal["direct", "group", "thread"]
+    channel: str
+    """Lower-cased; "" = it names none."""
+
+
+def conversation_of(key: str) -> Conversation:
+    """What kind of conversation a key names (spec 4.1, 4.4): a thread before a group, everything else is direct."""
+    parsed = parse_key(key)
+    rest = (parsed.rest if parsed is not None else key).lower()
+    inside = f":{rest}"
+    kind: Literal["direct", "group", "thread"] = "direct"
+    if ":thread:" in inside or ":topic:" in inside:
+        kind = "thread"
+    elif ":group:" in inside or ":channel:" in inside:
+        kind = "group"
+    named = _CHANNEL.match(rest)
+    return Conversation(kind, named.group(1) if named is not None else "")
 
 
 def is_leftover(key: str) -> bool:

@@ -3,17 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.sessions import entries, run_events
+from openclaw_tx.sessions import entries, reading, run_events
+from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.conversation import unheld
+from openclaw_tx.sessions.entries import Found
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
+from openclaw_tx.sessions.resets import SPOKEN
+from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.worker import Connection
-from openclaw_tx.values import AssistantMessage, KeptEvents, Message, RunResult, SessionEntry, Spoken, StoredRun, Value
+from openclaw_tx.values import (
+    AssistantMessage,
+    KeptEvents,
+    Message,
+    RunResult,
+    SessionEntry,
+    Spoken,
+    StoredRun,
+    Value,
+)
 
 MAX_RUNS = 50_000
 """Ended runs that are kept at most."""
@@ -32,6 +45,8 @@ class Turn(Value, frozen=True):
     added: tuple[Message, ...]
     noted: bool
     """The run was in the ledger before its turn came."""
+    made: bool
+    """The session was made for it."""
 
 
 class TurnEnd(Value, frozen=True):
@@ -47,71 +62,43 @@ class TurnEnd(Value, frozen=True):
 class Ledger:
     """Runs of this process and of others."""
 
-    def __init__(self, owners: Owners, new_id: Callable[[], str]) -> None:
-        """
-        @param new_id: makes session ids.
-        """
+    def __init__(self, owners: Owners, beginnings: Beginnings) -> None:
         self._owners = owners
-        self._new_id = new_id
+        self._beginnings = beginnings
         self._grown = 0
         """Characters of events written since they were last trimmed."""
 
-    def begin(self, connection: Connection, run: StoredRun, messages: Sequence[Spoken]) -> Turn:
+    def begin(
+        self, connection: Connection, run: StoredRun, messages: Sequence[Spoken], rules: Rules, now_ms: int
+    ) -> Turn:
         """See L{openclaw_tx.interfaces.Sessions.begin}.
 
         @raise GatewayError: C{idempotency_key_conflict}: a run of this id ended well, or is live in another process.
+            C{invalid_request}: the session's policy lets no chat client speak there.
         """
         known = connection.run(connection.statements.run, the_run=run.run_id).fetchone()
         # A durable run is noted before its turn comes.
         noted = known is not None and known[5] in _LIVE and known[4] == self._owners.me and known[2] is None
         if known is not None and not noted:
             self._replace(connection, run_of(known), known[4])
-        entry, _ = self._session(connection, run)
-        history = entries.history(connection, entry.session_id)
-        added = unheld(history, messages)
-        columns = run_columns(run, session_id=entry.session_id, owner=self._owners.me, pending=added)
+        before = entries.find(connection, run.session_key)
+        rules.admit(before.entry if before is not None else None, run)
+        found = before
+        if before is not None and rules.begins_anew(before.entry, run, now_ms):
+            found = self._beginnings.renew(connection, before, now_ms)
+        if found is None:
+            found = self._session(connection, run)
+        history = reading.context(connection, found)
+        added = unheld(reading.held(connection, found, messages, history), messages)
+        columns = run_columns(run, session_id=found.entry.session_id, owner=self._owners.me, pending=added)
         if noted:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
-        return Turn(entry=entry, history=tuple(entries.since_mark(history)), added=added, noted=noted)
-
-    def reset(self, connection: Connection, key: str, now_ms: int) -> SessionEntry | None:
-        """See L{openclaw_tx.interfaces.Sessions.reset}."""
-        found = entries.find(connection, key)
-        if found is None:
-            return None
-        old = found[0]
-        settings = msgspec.structs.replace(
-            old.settings, compaction_count=0, memory_flush_at=0, memory_flush_compaction_count=None
-        )
-        entry = SessionEntry(
-            key=old.key,
-            agent_id=old.agent_id,
-            session_id=self._new_id(),
-            created_at_ms=now_ms,
-            updated_at_ms=now_ms,
-            label=old.label,
-            extra=old.extra,
-            settings=settings,
-        )
-        entries.remove(connection, old.session_id)
-        entries.add(connection, entry)
-        return entry
-
-    def made(self, connection: Connection, key: str, agent_id: str, now_ms: int) -> tuple[SessionEntry, int] | None:
-        """A session and where its transcript goes on; made for C{agent_id} when there is none and that is given."""
-        found = entries.find(connection, key)
-        if found is not None or not agent_id:
-            return found
-        entry = SessionEntry(
-            key=key, agent_id=agent_id, session_id=self._new_id(), created_at_ms=now_ms, updated_at_ms=now_ms
-        )
-        entries.add(connection, entry)
-        return entry, 0
+        return Turn(entry=found.entry, history=tuple(history), added=added, noted=noted, made=before is None)
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
-        """Undo L{begin}: nobody learnt that the run was begun."""
+        """Undo L{begin}: nobody learnt that the run was begun. A session that it made goes, if nobody has used it."""
         state = connection.run(connection.statements.run_state, the_run=run.run_id).fetchone()
         if state is None or state[0] not in _LIVE:
             return
@@ -120,11 +107,9 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.delete_run, the_run=run.run_id)
-        found = entries.find(connection, run.session_key)
-        if found is not None and found[0].session_id == state[1] and found[1] == 0:
-            (live,) = connection.run(connection.statements.live_runs_of_session, the_session=state[1]).fetchone()
-            if not live:
-                entries.remove(connection, state[1])
+        unused = entries.find(connection, run.session_key) == Found(turn.entry, 0)
+        if turn.made and unused and not entries.is_busy(connection, state[1]):
+            entries.remove(connection, state[1])
 
     def commit(self, connection: Connection, end: TurnEnd) -> None:
         """See L{openclaw_tx.interfaces.Sessions.commit}.
@@ -138,15 +123,15 @@ class Ledger:
             return
         session_id = state[1] if state is not None else None
         if session_id is None:
-            entry, position = self._session(connection, run)
-            self._append(connection, end, entry, position)
-            columns = run_columns(run, session_id=entry.session_id, owner=self._owners.me, pending=())
+            made = self._session(connection, run)
+            self._append(connection, end, made)
+            columns = run_columns(run, session_id=made.entry.session_id, owner=self._owners.me, pending=())
             connection.run(statements.delete_run, the_run=run.run_id)
             connection.run(statements.add_run, **{**columns, "partial": ""})
             return
         found = entries.find(connection, run.session_key)
-        if found is not None and found[0].session_id == session_id:
-            self._append(connection, end, *found)
+        if found is not None and found.entry.session_id == session_id:
+            self._append(connection, end, found)
         _end(connection, run)
 
     def checkpoint(self, connection: Connection, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
@@ -225,29 +210,35 @@ class Ledger:
             _end(connection, run)
         return True
 
-    def _session(self, connection: Connection, run: StoredRun) -> tuple[SessionEntry, int]:
-        """The run's session, made if need be, and where its transcript goes on."""
-        made = self.made(connection, run.session_key, run.agent_id, run.started_at_ms or run.queued_at_ms)
+    def _session(self, connection: Connection, run: StoredRun) -> Found:
+        """The run's session, made if need be."""
+        made = self._beginnings.made(connection, run.session_key, run.agent_id, run.started_at_ms or run.queued_at_ms)
         assert made is not None
         return made
 
-    def _append(self, connection: Connection, end: TurnEnd, entry: SessionEntry, position: int) -> None:
+    def _append(self, connection: Connection, end: TurnEnd, found: Found) -> None:
         usage = end.run.result.usage if end.run.result is not None else None
+        old = found.entry
         entry = msgspec.structs.replace(
-            entry,
-            updated_at_ms=max(entry.updated_at_ms, end.run.ended_at_ms),
+            old,
+            updated_at_ms=max(old.updated_at_ms, end.run.ended_at_ms),
             aborted_last_run=end.run.status in ("aborted", "interrupted"),
-            model_provider=end.model_provider or entry.model_provider,
-            model=end.model or entry.model,
-            input_tokens=_known(usage.prompt_tokens if usage else None, entry.input_tokens),
-            output_tokens=_known(usage.completion_tokens if usage else None, entry.output_tokens),
-            total_tokens=_known(end.context_tokens, entry.total_tokens),
+            model_provider=end.model_provider or old.model_provider,
+            model=end.model or old.model,
+            input_tokens=_known(usage.prompt_tokens if usage else None, old.input_tokens),
+            output_tokens=_known(usage.completion_tokens if usage else None, old.output_tokens),
+            total_tokens=_known(end.context_tokens, old.total_tokens),
+            interacted_at_ms=_spoken(old, end.run, end.run.ended_at_ms),
         )
-        entries.append(connection, entry, position, end.added)
+        entries.append(connection, entry, found.position, end.added)
 
 
 def _known(value: int | None, otherwise: int) -> int:
     return otherwise if value is None else value
+
+
+def _spoken(entry: SessionEntry, run: StoredRun, at_ms: int) -> int:
+    return max(entry.interacted_at_ms, at_ms) if run.trigger in SPOKEN else entry.interacted_at_ms
 
 
 def _end(connection: Connection, run: StoredRun) -> None:
@@ -287,15 +278,19 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
     ended = msgspec.structs.replace(
         run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=partial, result=result
     )
-    if found is not None and found[0].session_id == session_id:
-        entry, position = found
+    if found is not None and found.entry.session_id == session_id:
         closing = AssistantMessage(
             text=partial,
             stop_reason="interrupted",
             error_message=INTERRUPTED,
             timestamp_ms=now_ms,
         )
-        entry = msgspec.structs.replace(entry, aborted_last_run=True, updated_at_ms=max(entry.updated_at_ms, now_ms))
-        entries.append(connection, entry, position, (*run.pending, closing))
+        entry = msgspec.structs.replace(
+            found.entry,
+            aborted_last_run=True,
+            updated_at_ms=max(found.entry.updated_at_ms, now_ms),
+            interacted_at_ms=_spoken(found.entry, run, now_ms),
+        )
+        entries.append(connection, entry, found.position, (*run.pending, closing))
     _end(connection, ended)
     return ended

@@ -16,8 +16,10 @@ from twisted.logger import Logger
 
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import ConfigError, GatewayError
+from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.database import SqliteDatabase
 from openclaw_tx.sessions.owners import LockedOwners, Owners, SoleOwner
+from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.sql import SqlSessions
 from openclaw_tx.sessions.worker import BUSY_MS, GroupCommit, InlineWorker, ThreadWorker, Worker
 
@@ -80,11 +82,15 @@ def inline_parts(seconds: Callable[[], float], new_id: Callable[[], str]) -> Sto
     return StoreParts(seconds, call, InlineWorker, new_id)
 
 
-def build_sessions(store: str, state_dir: str, parts: StoreParts, log: Logger) -> SqlSessions:
-    """Make a store that opens its database with the first use.
+def build_sessions(
+    store: str, state_dir: str, parts: StoreParts, log: Logger, rules: Callable[[], Rules] = Rules
+) -> SqlSessions:
+    """Make a store that opens its database with the first use. Transcripts of a store in memory end with it; those of
+    all others are archived below C{agents} of the state directory.
 
     @param store: as L{store_path}.
     @param state_dir: the gateway's state directory.
+    @param rules: what the configuration says of sessions at the moment.
     @raise ConfigError: as L{store_path}.
     """
     path = store_path(store, state_dir, log)
@@ -95,9 +101,9 @@ def build_sessions(store: str, state_dir: str, parts: StoreParts, log: Logger) -
         parts.call_from_thread(log.warn, "{text}", text=text)
 
     database = SqliteDatabase(path, owners, seconds=parts.seconds, report=report, busy_ms=parts.busy_ms)
-    return SqlSessions(
-        GroupCommit(database, parts.create_worker(), parts.call_from_thread), owners, parts.new_id, parts.seconds
-    )
+    archives = Archives(os.path.join(os.path.abspath(state_dir), "agents")) if path != MEMORY else None
+    jobs = GroupCommit(database, parts.create_worker(), parts.call_from_thread)
+    return SqlSessions(jobs, owners, parts.new_id, parts.seconds, rules, archives)
 
 
 async def open_sessions(store: str, state_dir: str, parts: StoreParts, log: Logger) -> SqlSessions:

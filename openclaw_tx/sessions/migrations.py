@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from openclaw_tx.errors import ConfigError
+from openclaw_tx.sessions.records import messages_of
 from openclaw_tx.sessions.statements import compiled
+from openclaw_tx.sessions.titles import preview_of, title_of
 
 APPLICATION_ID = 0x4F43_4C57
 """C{PRAGMA application_id} of our files ("OCLW")."""
@@ -49,7 +51,40 @@ def _add_settings(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX sessions_by_parent ON sessions (spawned_by)")
 
 
-UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings)
+def _add_titles(connection: sqlite3.Connection) -> None:
+    """Version 4: when somebody last spoke, titles and previews, where marks stand, archives, what started a run."""
+    for column in (
+        "interacted_at_ms BIGINT DEFAULT '0' NOT NULL",
+        "title TEXT DEFAULT '' NOT NULL",
+        "preview TEXT DEFAULT '' NOT NULL",
+        "mark_position INTEGER",
+    ):
+        connection.execute(f"ALTER TABLE sessions ADD COLUMN {column}")
+    connection.execute("ALTER TABLE runs ADD COLUMN run_trigger TEXT DEFAULT 'user' NOT NULL")
+    connection.execute("ALTER TABLE runs ADD COLUMN channel TEXT DEFAULT '' NOT NULL")
+    connection.execute(
+        "CREATE TABLE archives (path TEXT NOT NULL, archived_at_ms BIGINT NOT NULL, size BIGINT NOT NULL, "
+        "PRIMARY KEY (path))"
+    )
+    connection.execute(
+        "UPDATE sessions SET interacted_at_ms = updated_at_ms, mark_position = (SELECT max(position) FROM messages "
+        'WHERE messages.session_id = sessions.session_id AND body LIKE \'{"type":"compaction"%\')'
+    )
+    for (session_id,) in connection.execute("SELECT session_id FROM sessions").fetchall():
+        bodies = "SELECT body FROM messages WHERE session_id = ? ORDER BY position"
+        first = messages_of((row[0] for row in connection.execute(f"{bodies} LIMIT 20", (session_id,))), _ignore)
+        last = messages_of((row[0] for row in connection.execute(f"{bodies} DESC LIMIT 20", (session_id,))), _ignore)
+        connection.execute(
+            "UPDATE sessions SET title = ?, preview = ? WHERE session_id = ?",
+            (title_of(first), preview_of(last[::-1]), session_id),
+        )
+
+
+def _ignore(text: str) -> None:
+    """What can not be read is reported where it is read for good."""
+
+
+UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings, _add_titles)
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 
 

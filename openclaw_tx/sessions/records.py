@@ -85,12 +85,13 @@ def events_of(bodies: Iterable[str], report: Callable[[str], None]) -> list[Entr
 
 
 def entry_columns(entry: SessionEntry, next_position: int) -> dict[str, Any]:
-    """A session's row."""
+    """A session's row, without a mark."""
     columns: dict[str, Any] = {name: getattr(entry, name) for name in entry.__struct_fields__}
     columns["extra"] = encoded(entry.extra)
     columns["settings"] = encoded(entry.settings)
     columns["spawned_by"] = entry.settings.spawned_by or None
     columns["next_position"] = next_position
+    columns["mark_position"] = None
     return columns
 
 
@@ -111,6 +112,9 @@ def entry_of(row: Sequence[Any]) -> SessionEntry:
         label=row[11],
         extra=_extra.decode(row[_EXTRA]),
         settings=_settings.decode(row[_SETTINGS]),
+        interacted_at_ms=row[14],
+        title=row[15],
+        preview=row[16],
     )
 
 
@@ -133,6 +137,8 @@ def run_columns(run: StoredRun, *, session_id: str | None, owner: str, pending: 
         "pending": encoded(pending) if pending else None,
         "result": encoded(run.result) if run.result is not None else None,
         "idempotency": run.idempotency or None,
+        "run_trigger": run.trigger,
+        "channel": run.channel,
     }
 
 
@@ -153,4 +159,6 @@ def run_of(row: Sequence[Any]) -> StoredRun:
         pending=_messages.decode(row[13]) if row[13] else (),
         result=_result.decode(row[14]) if row[14] else None,
         idempotency=row[15] or "",
+        trigger=row[16],
+        channel=row[17],
     )

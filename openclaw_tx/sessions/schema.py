@@ -1,10 +1,9 @@
 # -*- test-case-name: tests.sessions.test_migrations -*-
-"""Tables and statements of the store, written once for SQLite and PostgreSQL.
+"""Statements of the store, written once for SQLite and PostgreSQL.
 
 SQLAlchemy builds and compiles them where they are developed, not where they run: C{python -m
 openclaw_tx.sessions.schema} writes C{statements.json}, which L{openclaw_tx.sessions.statements} reads. So the gateway
-starts a tenth of a second sooner and is 14 MiB smaller. A test holds the file to this module. Column types are kept to
-those that the drivers take and give without conversion.
+starts a tenth of a second sooner and is 14 MiB smaller. A test holds the file to this module.
 """
 
 from __future__ import annotations
@@ -12,13 +11,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import (
     BigInteger,
-    Boolean,
-    Column,
-    ForeignKey,
-    Index,
     Integer,
-    MetaData,
-    Table,
     Text,
     bindparam,
     delete,
@@ -27,7 +20,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects import sqlite
@@ -36,91 +28,12 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
+from openclaw_tx.sessions.tables import ENDED, LIVE, archives, messages, metadata, run_events, runs, sessions
 
-SCHEMA_VERSION = 3
-"""Version of the tables below; L{openclaw_tx.sessions.migrations} leads older files here."""
+SCHEMA_VERSION = 4
+"""Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
-metadata = MetaData()
-
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("key", Text, primary_key=True),
-    Column("agent_id", Text, nullable=False),
-    Column("session_id", Text, nullable=False, unique=True),
-    Column("created_at_ms", BigInteger, nullable=False),
-    Column("updated_at_ms", BigInteger, nullable=False),
-    Column("aborted_last_run", Boolean, nullable=False),
-    Column("model_provider", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("total_tokens", BigInteger, nullable=False),
-    Column("label", Text, nullable=False),
-    Column("extra", Text, nullable=False),
-    Column("next_position", Integer, nullable=False),
-    Column("settings", Text, nullable=False, server_default="{}"),
-    Column("spawned_by", Text),
-    Index("sessions_by_age", "updated_at_ms"),
-    Index("sessions_by_parent", "spawned_by"),
-)
-"""One row a session: L{openclaw_tx.values.SessionEntry}, C{extra} and C{settings} as JSON, where its transcript goes
-on, and once more the C{spawned_by} of its settings."""
-
-messages = Table(
-    "messages",
-    metadata,
-    Column("session_id", Text, ForeignKey(sessions.c.session_id, ondelete="CASCADE"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("body", Text, nullable=False),
-)
-"""Transcripts. C{body} is a L{openclaw_tx.values.Message} as JSON; positions count from 0."""
-
-LIVE = text("status IN ('queued', 'running')")
-"""Condition on runs, literal so that the index of the same words serves it."""
-
-ENDED = text("status NOT IN ('queued', 'running')")
-"""The opposite."""
-
-runs = Table(
-    "runs",
-    metadata,
-    Column("run_id", Text, primary_key=True),
-    Column("session_key", Text, nullable=False),
-    Column("session_id", Text),
-    Column("agent_id", Text, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("surface", Text, nullable=False),
-    Column("principal_id", Text, nullable=False),
-    Column("fingerprint", Text, nullable=False),
-    Column("queued_at_ms", BigInteger, nullable=False),
-    Column("started_at_ms", BigInteger, nullable=False),
-    Column("ended_at_ms", BigInteger, nullable=False),
-    Column("partial", Text, nullable=False),
-    Column("pending", Text),
-    Column("result", Text),
-    Column("idempotency", Text),
-    Index("runs_by_end", "ended_at_ms"),
-    Index("runs_by_idempotency", "idempotency"),
-    Index("live_runs", "run_id", sqlite_where=LIVE, postgresql_where=LIVE),
-)
-"""The ledger: L{openclaw_tx.values.StoredRun}, C{pending} and C{result} as JSON, and the process it runs in.
-
-C{session_id} is empty for stateless runs, C{idempotency} for those that came without a key.
-"""
-
-run_events = Table(
-    "run_events",
-    metadata,
-    Column("run_id", Text, ForeignKey(runs.c.run_id, ondelete="CASCADE"), primary_key=True),
-    Column("seq", Integer, primary_key=True),
-    Column("size", Integer, nullable=False),
-    Column("body", Text, nullable=False),
-)
-"""Events of durable runs: each row a list of L{openclaw_tx.values.Entry} as JSON, the first of them number C{seq}."""
-
-_ENTRY = [column for column in sessions.c if column.name not in ("next_position", "spawned_by")]
+_ENTRY = [column for column in sessions.c if column.name not in ("next_position", "spawned_by", "mark_position")]
 
 
 class Statements:
@@ -139,22 +52,40 @@ class Statements:
         before, after = bindparam("before", type_=BigInteger), bindparam("after", type_=Text)
 
         # sessions
-        self.entry = ready(select(*_ENTRY, sessions.c.next_position).where(sessions.c.key == key))
-        pattern = bindparam("pattern", type_=Text)
-        found = or_(
-            func.lower(sessions.c.key).like(pattern, escape="\\"),
-            func.lower(sessions.c.label).like(pattern, escape="\\"),
+        self.entry = ready(
+            select(*_ENTRY, sessions.c.next_position, sessions.c.mark_position).where(sessions.c.key == key)
         )
+        pattern = bindparam("pattern", type_=Text)
+        label, since = bindparam("the_label", type_=Text), bindparam("since", type_=BigInteger)
         listing = select(*_ENTRY).order_by(sessions.c.updated_at_ms.desc(), sessions.c.key).limit(limit)
-        self.entries = ready(listing)
-        self.entries_found = ready(listing.where(found))
-        self.entries_of_agent = ready(listing.where(sessions.c.agent_id == agent_id))
-        self.entries_of_agent_found = ready(listing.where(sessions.c.agent_id == agent_id, found))
+        # A parameter that is empty asks for nothing, so that one statement serves all lists.
+        fitting = (
+            or_(agent_id == "", sessions.c.agent_id == agent_id),
+            or_(label == "", sessions.c.label == label),
+            or_(key == "", sessions.c.spawned_by == key),
+            or_(
+                pattern == "",
+                func.lower(sessions.c.key).like(pattern, escape="\\"),
+                func.lower(sessions.c.label).like(pattern, escape="\\"),
+                func.lower(sessions.c.title).like(pattern, escape="\\"),
+                sessions.c.session_id == bindparam("word", type_=Text),
+            ),
+            sessions.c.updated_at_ms >= since,
+            sessions.c.key.notin_([bindparam("hidden_1", type_=Text), bindparam("hidden_2", type_=Text)]),
+        )
+        self.entries = ready(listing.where(*fitting).offset(bindparam("the_offset", type_=Integer)))
+        self.count_fitting = ready(select(func.count()).select_from(sessions).where(*fitting))
         self.count = ready(select(func.count()).select_from(sessions))
         self.count_of_agent = ready(select(func.count()).select_from(sessions).where(sessions.c.agent_id == agent_id))
         self.entry_of_session = ready(select(*_ENTRY).where(sessions.c.session_id == session_id))
-        self.entry_of_label = ready(listing.where(sessions.c.label == bindparam("the_label", type_=Text)))
+        self.entry_of_label = ready(listing.where(sessions.c.label == label))
         self.entries_spawned = ready(listing.where(sessions.c.spawned_by == key))
+        self.entries_after = ready(
+            select(*_ENTRY, sessions.c.next_position, sessions.c.mark_position)
+            .where(sessions.c.key > after, or_(agent_id == "", sessions.c.agent_id == agent_id))
+            .order_by(sessions.c.key)
+            .limit(limit)
+        )
         self.add_entry = ready(insert(sessions))
         self.patch_entry = ready(
             update(sessions)
@@ -175,10 +106,17 @@ class Statements:
                         "input_tokens",
                         "output_tokens",
                         "total_tokens",
+                        "interacted_at_ms",
+                        "title",
+                        "preview",
                         "next_position",
                     )
                 }
             )
+        )
+        position = bindparam("the_position", type_=Integer)
+        self.set_mark = ready(
+            update(sessions).where(sessions.c.session_id == session_id).values(mark_position=position)
         )
         self.delete_session = ready(delete(sessions).where(sessions.c.session_id == session_id))
         self.old_keys = ready(
@@ -188,13 +126,34 @@ class Statements:
             .limit(limit)
         )
 
+        self.old_children = ready(
+            select(sessions.c.key, sessions.c.session_id)
+            .where(
+                sessions.c.updated_at_ms < before,
+                sessions.c.spawned_by.is_not(None),
+                sessions.c.key.like("agent:%:subagent:%"),
+                sessions.c.key > after,
+            )
+            .order_by(sessions.c.key)
+            .limit(limit)
+        )
+
         # messages
-        self.newest_messages = ready(
-            select(messages.c.body)
+        newest = (
+            select(messages.c.position, messages.c.body)
             .where(messages.c.session_id == session_id)
             .order_by(messages.c.position.desc())
             .limit(limit)
         )
+        self.newest_messages = ready(newest)
+        self.newest_messages_from = ready(newest.where(messages.c.position >= position))
+        self.message = ready(
+            select(messages.c.body).where(messages.c.session_id == session_id, messages.c.position == position)
+        )
+        self.all_messages = ready(
+            select(messages.c.body).where(messages.c.session_id == session_id).order_by(messages.c.position)
+        )
+        self.delete_messages = ready(delete(messages).where(messages.c.session_id == session_id))
         self.add_message = ready(insert(messages))
 
         # runs
@@ -279,6 +238,11 @@ class Statements:
             .group_by(runs.c.run_id, runs.c.ended_at_ms)
             .order_by(runs.c.ended_at_ms.desc())
         )
+
+        # archives
+        self.add_archive = ready(insert(archives))
+        self.archives = ready(select(archives).order_by(archives.c.archived_at_ms.desc(), archives.c.path))
+        self.forget_archive = ready(delete(archives).where(archives.c.path == bindparam("the_path", type_=Text)))
 
 
 def creation(dialect: Dialect) -> list[str]:

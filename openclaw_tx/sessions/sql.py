@@ -9,11 +9,25 @@ from msgspec.structs import replace
 
 from twisted.internet.defer import CancelledError
 
-from openclaw_tx.sessions import entries, run_events
+from openclaw_tx.sessions import entries, reading, run_events, transfer
+from openclaw_tx.sessions.archives import Archives
+from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
 from openclaw_tx.sessions.owners import Owners
+from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.worker import Connection, GroupCommit
-from openclaw_tx.values import CompactionMessage, Entry, KeptEvents, Message, SessionEntry, Spoken, StoredRun
+from openclaw_tx.values import (
+    CompactionMessage,
+    Entry,
+    KeptEvents,
+    Message,
+    Removed,
+    SessionEntry,
+    SessionFilter,
+    SessionPage,
+    Spoken,
+    StoredRun,
+)
 
 KEEP_RUNS_MS = 24 * 3600 * 1000
 """How long the ledger remembers runs that ended."""
@@ -30,22 +44,32 @@ class SqlSessions:
     same, except that a cancelled L{begin} is undone.
 
     Of a session's transcript the newest 4,000 messages or 32 MiB of JSON are ever loaded, whichever is less
-    (L{entries.HISTORY_MESSAGES}, L{entries.HISTORY_BYTES}); a listing gives 10,000 sessions at most.
+    (L{reading.HISTORY_MESSAGES}, L{reading.HISTORY_BYTES}); a listing gives 10,000 sessions at most.
     """
 
     def __init__(
-        self, jobs: GroupCommit, owners: Owners, new_id: Callable[[], str], seconds: Callable[[], float]
+        self,
+        jobs: GroupCommit,
+        owners: Owners,
+        new_id: Callable[[], str],
+        seconds: Callable[[], float],
+        rules: Callable[[], Rules] = Rules,
+        archives: Archives | None = None,
     ) -> None:
         """
         @param jobs: where the database is.
         @param owners: this process and others that use the database.
         @param new_id: makes session ids.
         @param seconds: the time.
+        @param rules: what the configuration says of sessions at the moment.
+        @param archives: takes transcripts of sessions that end; None = they are not kept.
         """
         self._seconds = seconds
         self._jobs = jobs
         self._owners = owners
-        self._ledger = Ledger(owners, new_id)
+        self._rules = rules
+        self._beginnings = Beginnings(new_id, archives)
+        self._ledger = Ledger(owners, self._beginnings)
 
     def _now_ms(self) -> int:
         return int(self._seconds() * 1000)
@@ -66,13 +90,16 @@ class SqlSessions:
     async def begin(self, run: StoredRun, messages: Sequence[Spoken]) -> Turn:
         """See L{openclaw_tx.interfaces.Sessions.begin}.
 
+        A conversation that is over by the rules of resets is archived, and the run starts a new one.
+
         @raise GatewayError: C{idempotency_key_conflict}: a run of this id ended well or is live in another process.
+            C{invalid_request}: the session's policy lets no chat client speak there.
         """
-        messages = tuple(messages)
+        messages, rules, now_ms = tuple(messages), self._rules(), self._now_ms()
         begun: list[Turn] = []
 
         def begin(connection: Connection) -> Turn:
-            begun.append(self._ledger.begin(connection, run, messages))
+            begun.append(self._ledger.begin(connection, run, messages, rules, now_ms))
             return begun[0]
 
         def undo(connection: Connection) -> None:
@@ -116,7 +143,8 @@ class SqlSessions:
         return await self._jobs.submit(lambda connection: self._ledger.recover(connection, now_ms))
 
     async def prune(self, now_ms: int) -> None:
-        """Forget runs that ended a day ago or are beyond the newest 50,000, and sessions of single requests (D34)."""
+        """Forget runs that ended a day ago or are beyond the newest 50,000, sessions of single requests (D34), those of
+        sub-agents whose time is over, which are archived, and old archives."""
         before = now_ms - KEEP_RUNS_MS
         while await self._jobs.submit(lambda connection: self._ledger.prune(connection, before)):
             pass
@@ -124,6 +152,14 @@ class SqlSessions:
         key: str | None = ""
         while key is not None:
             key = await self._jobs.submit(_pruning(now_ms - KEEP_LEFTOVERS_MS, key))
+        kept_ms = self._rules().subagents_ms
+        key = "" if kept_ms else None
+        while key is not None:
+            key = await self._jobs.submit(self._pruning_children(now_ms - kept_ms, key, now_ms))
+        await self._jobs.submit(lambda connection: self._beginnings.prune_archives(connection, now_ms))
+
+    def _pruning_children(self, before_ms: int, key: str, now_ms: int) -> Callable[[Connection], str | None]:
+        return lambda connection: self._beginnings.prune_children(connection, before_ms, key, now_ms)
 
     async def get_run(self, run_id: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.get_run}."""
@@ -148,11 +184,22 @@ class SqlSessions:
     async def get(self, key: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.get}."""
         found = await self._jobs.submit(lambda connection: entries.find(connection, key), writes=False)
-        return found[0] if found is not None else None
+        return found.entry if found is not None else None
 
     async def transcript(self, key: str, limit: int) -> Sequence[Message]:
         """See L{openclaw_tx.interfaces.Sessions.transcript}."""
-        return await self._jobs.submit(lambda connection: entries.transcript(connection, key, limit), writes=False)
+
+        def read(connection: Connection) -> Sequence[Message]:
+            found = entries.find(connection, key)
+            return reading.history(connection, found.entry.session_id, limit) if found is not None else []
+
+        return await self._jobs.submit(read, writes=False)
+
+    async def select(self, wanted: SessionFilter, *, limit: int = 100, offset: int = 0) -> SessionPage:
+        """See L{openclaw_tx.interfaces.Sessions.select}."""
+        return await self._jobs.submit(
+            lambda connection: entries.select(connection, wanted, limit, offset), writes=False
+        )
 
     async def list(self, *, agent_id: str | None = None, limit: int = 100, search: str = "") -> Sequence[SessionEntry]:
         """See L{openclaw_tx.interfaces.Sessions.list}; C{search} is looked for in keys and labels."""
@@ -164,9 +211,12 @@ class SqlSessions:
         """See L{openclaw_tx.interfaces.Sessions.count}."""
         return await self._jobs.submit(lambda connection: entries.count(connection, agent_id), writes=False)
 
-    async def delete(self, key: str) -> bool:
+    async def delete(self, key: str, *, delete_transcript: bool = True) -> Removed | None:
         """See L{openclaw_tx.interfaces.Sessions.delete}."""
-        return await self._jobs.submit(lambda connection: entries.delete(connection, key))
+        now_ms = self._now_ms()
+        return await self._jobs.submit(
+            lambda connection: self._beginnings.delete(connection, key, delete_transcript, now_ms)
+        )
 
     async def patch(
         self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
@@ -175,14 +225,14 @@ class SqlSessions:
 
         def patch(connection: Connection) -> SessionEntry | None:
             now = self._now_ms()
-            self._ledger.made(connection, key, agent_id, now)
+            self._beginnings.made(connection, key, agent_id, now)
             return entries.patch(connection, key, change, now)
 
         return await self._jobs.submit(patch)
 
     async def reset(self, key: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.reset}."""
-        return await self._jobs.submit(lambda connection: self._ledger.reset(connection, key, self._now_ms()))
+        return await self._jobs.submit(lambda connection: self._beginnings.reset(connection, key, self._now_ms()))
 
     async def append(self, key: str, messages: Sequence[Message], *, agent_id: str = "") -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.append}."""
@@ -190,27 +240,17 @@ class SqlSessions:
 
         def append(connection: Connection) -> SessionEntry | None:
             now = self._now_ms()
-            made = self._ledger.made(connection, key, agent_id, now)
+            made = self._beginnings.made(connection, key, agent_id, now)
             if made is None:
                 return None
-            entry = replace(made[0], updated_at_ms=max(made[0].updated_at_ms, now))
-            entries.append(connection, entry, made[1], messages)
-            return entry
+            entry = replace(made.entry, updated_at_ms=max(made.entry.updated_at_ms, now))
+            return entries.append(connection, entry, made.position, messages)
 
         return await self._jobs.submit(append)
 
     async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
         """See L{openclaw_tx.interfaces.Sessions.compact}."""
-
-        def compact(connection: Connection) -> bool:
-            found = entries.find(connection, key)
-            if found is None or found[0].session_id != session_id:
-                return False
-            entries.append(connection, found[0], found[1], (mark,))
-            entries.patch(connection, key, _compacted, found[0].updated_at_ms)
-            return True
-
-        return await self._jobs.submit(compact)
+        return await self._jobs.submit(lambda connection: entries.compact(connection, key, session_id, mark))
 
     async def by_session_id(self, session_id: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.by_session_id}."""
@@ -224,15 +264,35 @@ class SqlSessions:
         """See L{openclaw_tx.interfaces.Sessions.spawned}."""
         return await self._jobs.submit(lambda connection: entries.spawned(connection, key), writes=False)
 
+    async def put(
+        self, entry: SessionEntry, messages: Sequence[Message], *, replace: bool = False, dry_run: bool = False
+    ) -> transfer.Outcome:
+        """Put a whole session in, for imports: see L{transfer.put}.
+
+        @raise UnicodeEncodeError: a text holds half a surrogate pair.
+        """
+        given, now_ms = transfer.package(entry, messages), self._now_ms()
+        return await self._jobs.submit(
+            lambda connection: transfer.put(
+                connection, self._beginnings, given, replace=replace, dry_run=dry_run, now_ms=now_ms
+            ),
+            writes=not dry_run,
+        )
+
+    async def keys(self, agent_id: str = "", after: str = "") -> Sequence[str]:
+        """Keys of sessions in their order, some of them: those that sort behind C{after}; "" as agent = of all."""
+        return await self._jobs.submit(
+            lambda connection: [found.entry.key for found in entries.pages(connection, agent_id, after)], writes=False
+        )
+
+    async def whole(self, key: str) -> tuple[SessionEntry, Sequence[Message]] | None:
+        """A session with its whole transcript, however long that is."""
+        return await self._jobs.submit(lambda connection: transfer.whole(connection, key), writes=False)
+
     async def close(self) -> None:
         """See L{openclaw_tx.interfaces.Sessions.close}."""
         await self._jobs.close()
         self._owners.release()
-
-
-def _compacted(entry: SessionEntry) -> SessionEntry:
-    settings = replace(entry.settings, compaction_count=entry.settings.compaction_count + 1)
-    return replace(entry, settings=settings)
 
 
 def _nothing(connection: Connection) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.interfaces import Run, RunEngine, SystemEvents
@@ -25,6 +26,8 @@ MAX_FINISHED = 256
 """Finished ones that are remembered; the oldest go."""
 MAX_FINISHED_CHARS = 8_000_000
 """Characters of output of all finished ones together; the oldest go."""
+CLOSE_SECONDS = 5.0
+"""Longest wait for the ends of commands when the gateway stops: a process that the kernel holds does not end."""
 NEWS_CHARS = 400
 """Characters of output in the news of a command's end."""
 
@@ -64,7 +67,11 @@ class CommandSession:
 
 
 class CommandSessions:
-    """All of them."""
+    """All of them.
+
+    @ivar max_finished: see L{MAX_FINISHED}.
+    @ivar max_finished_chars: see L{MAX_FINISHED_CHARS}.
+    """
 
     def __init__(
         self,
@@ -92,6 +99,9 @@ class CommandSessions:
         """Commands whose group is not gone yet."""
         self._unsubscribe: Callable[[], None] | None = None
         self._closed = False
+        self._log = Logger()
+        self.max_finished = MAX_FINISHED
+        self.max_finished_chars = MAX_FINISHED_CHARS
 
     def start(self, scope: Scope, order: Order, timeout_s: float) -> CommandSession:
         """
@@ -152,7 +162,15 @@ class CommandSessions:
         dying = list(self._dying)
         for command in dying:
             command.end("shutdown", ABORT_GRACE)
-        await DeferredList([gate.wait() for command in dying for gate in (command.gone, command.ended)])
+        waiting: Deferred[Any] = DeferredList(
+            [gate.wait() for command in dying for gate in (command.gone, command.ended)], consumeErrors=True
+        )
+        if not waiting.called:
+            waiting.addTimeout(CLOSE_SECONDS, self._clock)
+        await waiting
+        stuck = [command.pid for command in dying if not command.ended.opened]
+        if stuck:
+            self._log.warn("commands that do not end: processes {pids}", pids=stuck)
 
     # -- inside
 
@@ -182,7 +200,7 @@ class CommandSessions:
         finished = [session for session in self._known.values() if session.command.ending is not None]
         chars = sum(len(session.command.output) for session in finished)
         for count, session in zip(range(len(finished), 0, -1), finished, strict=True):
-            if count <= MAX_FINISHED and chars <= MAX_FINISHED_CHARS:
+            if count <= self.max_finished and chars <= self.max_finished_chars:
                 break
             chars -= len(session.command.output)
             self._drop(session)
@@ -209,9 +227,8 @@ def news(session: CommandSession) -> str:
     how = f"code {ending.exit_code}" if ending.signal is None else f"signal {ending.signal}"
     how = "timed out" if ending.reason == "timeout" else how
     said = " ".join(readable(session.command.output.tail(NEWS_CHARS)).split())
-    return f"Exec {session.status} ({session.id}, {how}): {session.command.order.shown[:200]}" + (
-        f" :: {said}" if said else ""
-    )
+    shown = readable(session.command.order.shown[:200])
+    return f"Exec {session.status} ({session.id}, {how}): {shown}" + (f" :: {said}" if said else "")
 
 
 __all__ = ["MAX_FINISHED", "MAX_FINISHED_CHARS", "MAX_RUNNING", "CommandSession", "CommandSessions", "Scope", "news"]

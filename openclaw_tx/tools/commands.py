@@ -227,7 +227,7 @@ class Command(ProcessProtocol):
 
     def _look(self, deadline: float) -> None:
         now = self._clock.seconds()
-        if self._status is not None and (not self._send(self.pid, 0) or now >= deadline + GIVE_UP):
+        if now >= deadline + GIVE_UP or (self._status is not None and not self._send(self.pid, 0)):
             self._cancel("poll")
             self.gone.open()
             return

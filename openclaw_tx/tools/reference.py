@@ -9,12 +9,17 @@ from typing import Any
 from openclaw_tx.tools import policy
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.exec import Exec
+from openclaw_tx.tools.builtin.image import ImageTool
+from openclaw_tx.tools.builtin.memory_get import MemoryGet
+from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
 from openclaw_tx.tools.builtin.process import Process
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
 from openclaw_tx.tools.builtin.sessions_send import SessionsSend
 from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
+from openclaw_tx.tools.builtin.web_fetch import WebFetch
+from openclaw_tx.tools.builtin.web_search import WebSearch
 from openclaw_tx.tools.schema import parameters_of
 from openclaw_tx.tools.typed import TypedTool
 
@@ -27,6 +32,11 @@ BUILTIN: tuple[type[TypedTool[Any]], ...] = (
     AgentsList,
     Exec,
     Process,
+    WebSearch,
+    WebFetch,
+    MemorySearchTool,
+    MemoryGet,
+    ImageTool,
 )
 """Every built-in tool there is, in the order of the table."""
 

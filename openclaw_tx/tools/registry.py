@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 from openclaw_tx.config.schema import Config
-from openclaw_tx.interfaces import Tool
+from openclaw_tx.interfaces import ConditionalTool, Tool
 from openclaw_tx.tools import policy
 from openclaw_tx.values import Agent
 
@@ -16,7 +16,8 @@ MAX_KEPT = 256
 
 
 class ToolBox:
-    """Implements L{openclaw_tx.interfaces.Tools}: the policy chain over a fixed set of tools."""
+    """Implements L{openclaw_tx.interfaces.Tools}: the policy chain over a fixed set of tools, of which some are
+    offered only under conditions of their own."""
 
     def __init__(self, settings: Callable[[], Config], tools: Iterable[Tool]) -> None:
         """
@@ -45,19 +46,23 @@ class ToolBox:
         key = (agent.id, model_ref, subagent)
         found = self._kept.get(key)
         if found is None:
-            found = self._kept[key] = self._narrowed(config, agent.id, model_ref, subagent)
+            found = self._kept[key] = self._narrowed(config, agent, model_ref, subagent)
             if len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(key)
         return found
 
-    def _narrowed(self, config: Config, agent_id: str, model_ref: str, subagent: bool) -> tuple[Tool, ...]:
-        own = next((entry.tools for entry in config.agents.entries if entry.id == agent_id), policy.NO_POLICY)
+    def _narrowed(self, config: Config, agent: Agent, model_ref: str, subagent: bool) -> tuple[Tool, ...]:
+        own = next((entry.tools for entry in config.agents.entries if entry.id == agent.id), policy.NO_POLICY)
         names = policy.allowed(self._tools, config.tools, own, model_ref)
         if subagent:
             names = policy.for_subagent(names, config.tools.subagents.tools)
-        return tuple(self._tools[name] for name in names)
+        return tuple(tool for tool in map(self._tools.__getitem__, names) if _offered(tool, agent, model_ref))
+
+
+def _offered(tool: Tool, agent: Agent, model_ref: str) -> bool:
+    return not isinstance(tool, ConditionalTool) or tool.offered(agent, model_ref)
 
 
 __all__ = ["ToolBox"]

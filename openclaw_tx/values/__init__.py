@@ -60,7 +60,7 @@ from openclaw_tx.values.runs import (
     ToolStarted,
     Trigger,
 )
-from openclaw_tx.values.sessions import Compacted, SessionEntry, SessionSettings
+from openclaw_tx.values.sessions import Compacted, Removed, SessionEntry, SessionFilter, SessionPage, SessionSettings
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
@@ -100,6 +100,7 @@ __all__ = [
     "PromptSkill",
     "PromptTool",
     "ReasoningDelta",
+    "Removed",
     "RunEnded",
     "RunEvent",
     "RunRequest",
@@ -109,6 +110,8 @@ __all__ = [
     "RunStatus",
     "Sampling",
     "SessionEntry",
+    "SessionFilter",
+    "SessionPage",
     "SessionSettings",
     "Spoken",
     "StopReason",

@@ -89,6 +89,8 @@ class AssistantMessage(Value, frozen=True, tag="assistant", omit_defaults=True):
     usage: Usage = Usage()
     error_message: str = ""
     timestamp_ms: int = 0
+    opaque: str = ""
+    """What C{provider} wants back with this message (L{openclaw_tx.wire.replay}); never shown to anybody."""
 
 
 class ToolResultMessage(Value, frozen=True, tag="toolResult", omit_defaults=True):

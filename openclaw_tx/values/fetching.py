@@ -15,6 +15,8 @@ class FetchLimits(Value, frozen=True):
     """For all of it: names, connections, redirects, body."""
     hosts: tuple[str, ...] = ()
     """Host names allowed, exact or C{*.suffix} (which is not the suffix itself); empty = every public host."""
+    cut: bool = False
+    """Take the beginning of a larger body, instead of failing."""
 
 
 class Fetched(Value, frozen=True):
@@ -26,3 +28,7 @@ class Fetched(Value, frozen=True):
     content_type: str
     """As the server says, without parameters, in lower case; "" when it does not."""
     body: bytes
+    charset: str = ""
+    """As the server says, in lower case; "" when it does not."""
+    cut: bool = False
+    """There was more than L{FetchLimits.max_bytes}."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from openclaw_tx.values.conversation import FinishReason, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
 from openclaw_tx.values.value import Value
@@ -30,6 +30,19 @@ class Agent(Value, frozen=True):
     """Absolute paths of the directories that its skills are in, the first to name a skill first; they need not exist.
     Its tools may read what is below them."""
 
+    def candidates(self, chosen: str = "") -> tuple[str, ...]:
+        """Model refs to try in order, each once, for a run that starts with C{chosen}: after it come the fallbacks, and
+        at last the primary (spec 6.4).
+
+        @param chosen: a ref; "" = the primary.
+        """
+        primary, fallbacks = self.models[:1], self.models[1:]
+        return tuple(dict.fromkeys(((chosen,) if chosen else primary) + fallbacks + primary))
+
+
+Unavailable = Literal["", "missing-auth", "auth-failed", "cooldown"]
+"""Why a model can not answer, in the words of C{models.list}."""
+
 
 class ModelInfo(Value, frozen=True):
     """A model as listed to clients."""
@@ -44,6 +57,12 @@ class ModelInfo(Value, frozen=True):
     input: tuple[str, ...] = ("text",)
     response_format: bool = False
     """Its provider holds answers to C{response_format}."""
+    alias: str = ""
+    """Short name that may stand for its ref; "" = none. Only in listings, as what follows."""
+    unavailable: Unavailable = ""
+    """Why it can not answer at the moment, as far as is known."""
+    unavailable_until_ms: int = 0
+    """Epoch milliseconds; 0 = nobody knows."""
 
     @property
     def ref(self) -> str:
@@ -78,6 +97,10 @@ class ModelRequest(Value, frozen=True):
     """W3C trace context to call the provider with; "" = none."""
     session: str = ""
     """Stable name of the conversation, so that a provider's key and its prompt cache stay with it; "" = it has none."""
+    agent_id: str = ""
+    """Agent on whose behalf: its auth profiles count; "" = the default agent."""
+    auth_profile: str = ""
+    """Id of the auth profile to use where its provider is called; "" = whichever is next."""
 
 
 class Embeddings(Value, frozen=True):
@@ -102,3 +125,5 @@ class ModelReply(Value, frozen=True):
     model: str
     refusal: bool = False
     """C{text} is the model's way of declining to answer."""
+    opaque: str = ""
+    """Goes into L{openclaw_tx.values.AssistantMessage.opaque}."""

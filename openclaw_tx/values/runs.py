@@ -323,6 +323,8 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     result: RunResult | None = None
     idempotency: str = ""
     """As in L{RunRequest}."""
+    trigger: Trigger = "user"
+    channel: str = ""
 
 
 class KeptEvents(Value, frozen=True):

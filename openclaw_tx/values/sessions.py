@@ -76,6 +76,12 @@ class SessionEntry(Value, frozen=True, omit_defaults=True):
     extra: dict[str, Any] = {}
     """Entry fields of OpenClaw that this gateway does not interpret; kept as they are."""
     settings: SessionSettings = SessionSettings()
+    interacted_at_ms: int = 0
+    """When somebody last spoke here, epoch milliseconds: no heartbeat, no cron job, no change of settings."""
+    title: str = ""
+    """The beginning of what a user first said, in one line; "" = nobody said anything yet."""
+    preview: str = ""
+    """The beginning of what was said last, in one line."""
 
 
 class Compacted(Value, frozen=True):
@@ -94,4 +100,36 @@ class Compacted(Value, frozen=True):
     """What the summary has cost."""
 
 
-__all__ = ["Compacted", "SessionEntry", "SessionSettings"]
+class SessionFilter(Value, frozen=True):
+    """Which sessions are wanted; what is empty asks for nothing."""
+
+    agent_id: str = ""
+    search: str = ""
+    """Part of a key, a label or a title, in any case; or a whole session id."""
+    label: str = ""
+    """Exactly this label."""
+    spawned_by: str = ""
+    """Key of the session whose runs started them."""
+    since_ms: int = 0
+    """Used at this time or later."""
+    hidden: tuple[str, ...] = ()
+    """Keys that are not wanted, two at most."""
+
+
+class SessionPage(Value, frozen=True):
+    """A part of a list of sessions, newest first."""
+
+    entries: tuple[SessionEntry, ...]
+    total: int
+    """How many there are in all."""
+
+
+class Removed(Value, frozen=True):
+    """A session that is no more."""
+
+    session_id: str
+    archived: tuple[str, ...] = ()
+    """Paths of the files that its transcript was kept in."""
+
+
+__all__ = ["Compacted", "Removed", "SessionEntry", "SessionFilter", "SessionPage", "SessionSettings"]

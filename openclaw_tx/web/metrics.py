@@ -43,6 +43,8 @@ class Sources(NamedTuple):
     """WebSocket connections of the moment."""
     lockouts: Callable[[], int] = lambda: 0
     """How often an address was locked out so far."""
+    cooling: Callable[[], Mapping[tuple[str, ...], float]] = dict
+    """Provider and reason -> how many of its keys rest."""
 
 
 class Family(NamedTuple):
@@ -111,6 +113,13 @@ FAMILIES: tuple[Family, ...] = (
         ("provider", "outcome"),
         "Attempts at model providers; outcome is ok, cancelled or a code.",
         lambda sources: _all(sources.tally.provider_calls),
+    ),
+    Family(
+        "openclaw_provider_cooldowns",
+        "gauge",
+        ("provider", "reason"),
+        "Keys that rest after a failure; reason server is the provider itself.",
+        lambda sources: sources.cooling(),
     ),
     Family(
         "openclaw_http_requests_total",

@@ -13,20 +13,9 @@ from typing import Any
 
 import msgspec
 
-from openclaw_tx.values import (
-    FinishReason,
-    ModelEvent,
-    ModelReply,
-    ReasoningDelta,
-    TextDelta,
-    ToolCall,
-    ToolCallDelta,
-    Usage,
-)
-from openclaw_tx.wire.openai_errors import UpstreamError, count, error_of
-
-MAX_TOOL_CALLS = 256
-"""Most tool calls in one answer."""
+from openclaw_tx.values import FinishReason, ModelEvent, Usage
+from openclaw_tx.wire.replies import OpenCall, ReplyReader, as_text, decoded
+from openclaw_tx.wire.upstream import UpstreamError, count, error_of
 
 _SNAPSHOT_CHARS = 32
 
@@ -81,39 +70,15 @@ class _Chunk(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Chunk).decode
 
 
-class _OpenCall:
-    """A tool call under construction."""
+class ChunkReader(ReplyReader):
+    """Turns chunks into events and, at the end, into the whole reply; C{[DONE]} is its end."""
 
-    __slots__ = ("announced", "arguments", "held", "id", "index", "name")
-
-    def __init__(self, index: int, call_id: str) -> None:
-        self.index = index
-        self.id = call_id
-        self.name = ""
-        self.arguments: list[str] = []
-        self.held: list[str] = []  # pieces that came before the name
-        self.announced = False
-
-
-class ChunkReader:
-    """Turns chunks into events and, at the end, into the whole reply.
-
-    @ivar done: C{[DONE]} has come: nothing more is to be read.
-    """
+    api = "openai-completions"
 
     def __init__(self, new_id: Callable[[], str]) -> None:
-        """
-        @param new_id: makes an id for a tool call that came without one.
-        """
-        self.done = False
-        self._new_id = new_id
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._calls: list[_OpenCall] = []
-        self._by_index: dict[int | str, _OpenCall] = {}
+        super().__init__(new_id)
+        self._by_index: dict[int | str, OpenCall] = {}
         self._finish: str | None = None
-        self._refused = False
-        self._usage = Usage()
 
     @property
     def finished(self) -> bool:
@@ -121,22 +86,18 @@ class ChunkReader:
         return self.done or self._finish is not None
 
     def read(self, payload: bytes, events: list[ModelEvent]) -> None:
-        """Read one payload and append what it brought to C{events}.
-
-        @raise UpstreamError: the provider reports an error, or sent something that can not be read.
-        """
         if self.done:
             return
         if payload == b"[DONE]" or not payload.strip():
             self.done = bool(payload.strip())
             return
         try:
-            chunk = _decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            chunk = decoded(_decode, payload)
+        except UpstreamError:
             if payload.strip() == b"[DONE]":
                 self.done = True
                 return
-            raise UpstreamError("The provider sent a chunk that can not be read.") from None
+            raise
         if chunk.error or chunk.object == "error":
             raise error_of(chunk.error or {"message": chunk.message, "type": chunk.type, "code": chunk.code})
         if chunk.usage is not None:
@@ -154,48 +115,20 @@ class ChunkReader:
                 self._usage = _usage(choice.usage)
 
     def read_whole(self, body: bytes, events: list[ModelEvent]) -> None:
-        """Read the reply of a provider that did not stream.
-
-        @raise UpstreamError: as L{read}.
-        """
         self.read(body, events)
         if not self._text and not self._reasoning and not self._calls and self._finish is None:
             raise UpstreamError("The provider's answer holds no choices.")
         self.done = True
 
     def finish(self, events: list[ModelEvent]) -> None:
-        """The answer is over: complete what can be completed.
+        """See L{ReplyReader.finish}.
 
-        @raise UpstreamError: it was cut off, or ended by the provider's own failure.
+        @raise UpstreamError: also when the answer ended by the provider's own failure.
         """
-        if not self.finished:
-            raise UpstreamError("The provider's answer broke off before its end.")
         if self._finish in ("error", "abort"):
             raise UpstreamError(f"The provider ended the answer with finish_reason {self._finish!r}.")
-        for call in self._calls:
-            if not call.name:
-                raise UpstreamError("The provider sent a tool call without a name.")
-            if not "".join(call.arguments).strip():
-                call.arguments = ["{}"]
-                events.append(ToolCallDelta(index=call.index, id="", name="", arguments="{}"))
-
-    def reply(self, provider: str, model: str) -> ModelReply:
-        """The whole answer; valid after L{finish}."""
-        reason = _FINISH.get(self._finish or "stop", "stop")
-        if self._calls and reason == "stop":
-            reason = "tool_calls"
-        elif not self._calls and reason == "tool_calls":
-            reason = "stop"
-        return ModelReply(
-            text="".join(self._text),
-            reasoning="".join(self._reasoning),
-            tool_calls=tuple(ToolCall(id=c.id, name=c.name, arguments="".join(c.arguments)) for c in self._calls),
-            finish_reason=reason,
-            usage=self._usage,
-            provider=provider,
-            model=model,
-            refusal=self._refused,
-        )
+        self._reason = _FINISH.get(self._finish, "stop") if self._finish else None
+        super().finish(events)
 
     def _delta(self, delta: _Delta, finish: str | None, events: list[ModelEvent]) -> None:
         # Both names with the same text are sent by some servers: one of them counts.
@@ -220,14 +153,6 @@ class ChunkReader:
         """The last chunk repeats the whole answer, as some servers do; short texts get the benefit of the doubt."""
         return len(self._text) > 1 and len(text) >= _SNAPSHOT_CHARS and text == "".join(self._text)
 
-    def _say(self, text: str, events: list[ModelEvent]) -> None:
-        self._text.append(text)
-        events.append(TextDelta(text=text, refusal=self._refused))
-
-    def _think(self, text: str, events: list[ModelEvent]) -> None:
-        self._reasoning.append(text)
-        events.append(ReasoningDelta(text=text))
-
     def _parts(self, parts: list[Any], events: list[ModelEvent]) -> None:
         """Content as a list of parts: text, and thinking that holds parts of its own."""
         for part in parts:
@@ -244,26 +169,9 @@ class ChunkReader:
         function = piece.function or _Function()
         call = self._slot(piece, function)
         call.name = call.name or function.name or ""
-        arguments = function.arguments
-        if arguments is not None and arguments != "":
-            text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode("utf-8")
-            call.arguments.append(text)
-            call.held.append(text)
-        if not call.name:
-            return  # the first event of a call carries its name
-        if not call.announced or call.held:
-            told, call.announced = call.announced, True
-            events.append(
-                ToolCallDelta(
-                    index=call.index,
-                    id="" if told else call.id,
-                    name="" if told else call.name,
-                    arguments="".join(call.held),
-                )
-            )
-            call.held.clear()
+        self._grow(call, as_text(function.arguments), events)
 
-    def _slot(self, piece: _Call, function: _Function) -> _OpenCall:
+    def _slot(self, piece: _Call, function: _Function) -> OpenCall:
         """The call that a piece belongs to.
 
         A new one begins with a new index, or with a new id and a name under an index that is missing or not changed.
@@ -277,10 +185,7 @@ class ChunkReader:
                 return self._calls[-1]
         if known is not None and not (given and function.name and known.name and given != known.id):
             return known
-        if len(self._calls) >= MAX_TOOL_CALLS:
-            raise UpstreamError(f"The provider sent more than {MAX_TOOL_CALLS} tool calls in one answer.")
-        call = _OpenCall(len(self._calls), given or self._new_id())
-        self._calls.append(call)
+        call = self._open(given, "")
         if piece.index is not None:
             self._by_index[piece.index] = call
         return call
@@ -301,4 +206,4 @@ def _usage(found: Any) -> Usage:
     )
 
 
-__all__ = ["MAX_TOOL_CALLS", "ChunkReader"]
+__all__ = ["ChunkReader"]

@@ -6,30 +6,29 @@ The answers are read by L{openclaw_tx.wire.openai_chunks}.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
 
 from openclaw_tx.values import (
     AssistantMessage,
-    ImagePart,
     ModelRequest,
+    Part,
     Sampling,
     Spoken,
     TextPart,
-    ToolCall,
-    ToolChoice,
-    ToolResultMessage,
     ToolSpec,
     UserMessage,
 )
 from openclaw_tx.values.value import Value
+from openclaw_tx.wire.history import CallIds, exchanges, has_images, pictures, plain
 
 _encode = msgspec.json.Encoder().encode
 
-IMAGE_OMITTED = "(An image was left out here: this model reads text only.)"
-NO_RESULT = "(No result: the call was interrupted.)"
+NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+"""Schema of a tool that takes no arguments."""
 
 
 class Dialect(Value, frozen=True):
@@ -47,6 +46,10 @@ class Dialect(Value, frozen=True):
     images: bool = False
     response_format: bool = True
     """It holds answers to C{response_format}; one that does not is not told of it."""
+    prompt_cache_key: bool = False
+    """Name the conversation, so that its calls meet the same prompt cache."""
+    mistral_tool_ids: bool = False
+    """Ids of calls are nine letters or digits."""
 
 
 def encode_request(model: str, request: ModelRequest, dialect: Dialect) -> bytes:
@@ -58,7 +61,7 @@ def encode_request(model: str, request: ModelRequest, dialect: Dialect) -> bytes
     messages: list[dict[str, Any]] = []
     if request.system:
         messages.append({"role": role, "content": request.system})
-    messages.extend(_messages(request.messages, dialect.images))
+    messages.extend(_messages(request.messages, dialect))
     body: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
     if dialect.usage_in_streaming:
         body["stream_options"] = {"include_usage": True}
@@ -66,13 +69,9 @@ def encode_request(model: str, request: ModelRequest, dialect: Dialect) -> bytes
         body["store"] = False
     if dialect.return_progress:
         body["return_progress"] = True
-    if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
-        choice = _tool_choice(request.tool_choice)
-        if choice is not None:
-            body["tool_choice"] = choice
-        if request.sampling.parallel_tool_calls is not None:
-            body["parallel_tool_calls"] = request.sampling.parallel_tool_calls
+    if dialect.prompt_cache_key and request.session:
+        body["prompt_cache_key"] = cache_key(request.session)
+    add_tools(body, request, tool_of, lambda name: {"type": "function", "function": {"name": name}})
     _add_sampling(body, request.sampling, dialect)
     return _encode(body)
 
@@ -92,91 +91,78 @@ def _add_sampling(body: dict[str, Any], sampling: Sampling, dialect: Dialect) ->
         body["reasoning_effort"] = sampling.reasoning_effort
 
 
-def _messages(messages: Sequence[Spoken], images: bool) -> Iterator[dict[str, Any]]:
-    """Messages in OpenAI's shape.
-
-    Providers refuse a tool call without its result and a result without its call; a cut-off turn or a shortened
-    history has both, so the first gets a stand-in result and the second is told as text.
-    """
-    open_calls: dict[str, None] = {}
-    pictures: list[TextPart | ImagePart] = []
-    for message in messages:
-        if isinstance(message, ToolResultMessage):
-            name = message.tool_name or message.tool_call_id
-            if message.images:
-                pictures += [TextPart(text=f"Images from the tool {name}:"), *message.images]
-            if message.tool_call_id in open_calls:
-                del open_calls[message.tool_call_id]
-                yield {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.text}
-                continue
-            yield from _stand_ins(open_calls)
-            yield {"role": "user", "content": f"Result of the tool {name}:\n{message.text}"}
+def _messages(messages: Sequence[Spoken], dialect: Dialect) -> Iterator[dict[str, Any]]:
+    """Messages in OpenAI's shape."""
+    ids = CallIds(r"[A-Za-z0-9]{9}", 9) if dialect.mistral_tool_ids else None
+    for item in exchanges(messages):
+        if isinstance(item, UserMessage):
+            yield {"role": "user", "content": content_of(item.content, dialect.images)}
             continue
-        yield from _stand_ins(open_calls)
-        yield from _pictures(pictures, images)
-        if isinstance(message, UserMessage):
-            yield {"role": "user", "content": _content(message, images)}
-        elif message.text or message.tool_calls:
-            open_calls.update((call.id, None) for call in message.tool_calls)
-            yield _assistant(message)
-    yield from _stand_ins(open_calls)
-    yield from _pictures(pictures, images)
+        calls = item.message.tool_calls
+        names = [call.id if ids is None else ids.of(call) for call in calls]
+        yield _assistant(item.message, names)
+        for name, result in zip(names, item.results, strict=True):
+            yield {"role": "tool", "tool_call_id": name, "content": result.text}
+        if shown := pictures(item):  # which a message of a tool can not hold
+            yield {"role": "user", "content": content_of(shown, dialect.images)}
 
 
-def _pictures(parts: list[TextPart | ImagePart], images: bool) -> Iterator[dict[str, Any]]:
-    """Images of tool results, which a message of a tool can not hold, once all results of the turn are there."""
-    if parts:
-        yield {"role": "user", "content": _content(UserMessage(content=tuple(parts)), images)}
-        parts.clear()
-
-
-def _stand_ins(open_calls: dict[str, None]) -> Iterator[dict[str, Any]]:
-    for call_id in open_calls:
-        yield {"role": "tool", "tool_call_id": call_id, "content": NO_RESULT}
-    open_calls.clear()
-
-
-def _content(message: UserMessage, images: bool) -> str | list[dict[str, Any]]:
+def content_of(content: Sequence[Part], images: bool) -> str | list[dict[str, Any]]:
     """Plain text where it will do: more servers understand it."""
-    if images and any(isinstance(part, ImagePart) for part in message.content):
-        return [_part(part) for part in message.content]
-    return "\n".join(part.text if isinstance(part, TextPart) else IMAGE_OMITTED for part in message.content)
+    return [_part(part) for part in content] if images and has_images(content) else plain(content)
 
 
-def _part(part: TextPart | ImagePart) -> dict[str, Any]:
+def _part(part: Part) -> dict[str, Any]:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
     return {"type": "image_url", "image_url": {"url": f"data:{part.mime_type};base64,{part.data}"}}
 
 
-def _assistant(message: AssistantMessage) -> dict[str, Any]:
+def _assistant(message: AssistantMessage, names: Sequence[str]) -> dict[str, Any]:
     shaped: dict[str, Any] = {"role": "assistant", "content": message.text or None}
     if message.tool_calls:
-        shaped["tool_calls"] = [_call(call) for call in message.tool_calls]
+        shaped["tool_calls"] = [
+            {"id": name, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
+            for name, call in zip(names, message.tool_calls, strict=True)
+        ]
     return shaped
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
+def cache_key(session: str) -> str:
+    """A name for a conversation that tells nobody whose it is; OpenAI takes up to 64 characters."""
+    return sha256(session.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _tool(tool: ToolSpec) -> dict[str, Any]:
+def tool_of(tool: ToolSpec) -> dict[str, Any]:
     function: dict[str, Any] = {
         "name": tool.name,
         "description": tool.description,
-        "parameters": tool.parameters or {"type": "object", "properties": {}},
+        "parameters": tool.parameters or NO_PARAMETERS,
     }
     if tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
 
 
-def _tool_choice(choice: ToolChoice) -> Any:
-    if choice.mode == "auto":
-        return None
-    if choice.mode == "named":
-        return {"type": "function", "function": {"name": choice.name}}
-    return choice.mode
+def add_tools(
+    body: dict[str, Any],
+    request: ModelRequest,
+    shape: Callable[[ToolSpec], dict[str, Any]],
+    named: Callable[[str], dict[str, Any]],
+) -> None:
+    """Add the tools to C{body}, and how to choose among them; both of OpenAI's APIs say it alike.
+
+    @param shape: makes one tool.
+    @param named: makes the choice of the tool of that name.
+    """
+    if not request.tools:
+        return
+    body["tools"] = [shape(tool) for tool in request.tools]
+    choice = request.tool_choice
+    if choice.mode != "auto":
+        body["tool_choice"] = named(choice.name) if choice.mode == "named" else choice.mode
+    if request.sampling.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = request.sampling.parallel_tool_calls
 
 
-__all__ = ["IMAGE_OMITTED", "NO_RESULT", "Dialect", "encode_request"]
+__all__ = ["NO_PARAMETERS", "Dialect", "add_tools", "cache_key", "content_of", "encode_request", "tool_of"]

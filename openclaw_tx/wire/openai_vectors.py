@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from openclaw_tx.values import Usage
-from openclaw_tx.wire.openai_errors import UpstreamError, count, error_of
+from openclaw_tx.wire.upstream import UpstreamError, count, error_of
 
 MAX_FLOAT32 = 3.4028234663852886e38
 

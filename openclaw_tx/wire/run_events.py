@@ -32,6 +32,7 @@ from openclaw_tx.values import (
     ToolProgress,
     ToolStarted,
 )
+from openclaw_tx.wire.approvals import allowed_decisions
 from openclaw_tx.wire.openai_chat_render import encode, error_object, usage_object
 from openclaw_tx.wire.run_object import run_object
 
@@ -96,6 +97,9 @@ def _approval(event: ApprovalRequested) -> tuple[str, Fields]:
         "command": asked.command,
         "cwd": asked.cwd,
         "expires_at_ms": asked.expires_at_ms,
+        "env": list(asked.env),
+        "reason": asked.reason or None,
+        "decisions": allowed_decisions(asked),
     }
 
 

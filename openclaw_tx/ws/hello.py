@@ -10,7 +10,7 @@ from openclaw_tx._version import __version__
 from openclaw_tx.auth.actions import ADMIN
 from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.interfaces import Agents
-from openclaw_tx.sessions.keys import MAIN, main_key
+from openclaw_tx.sessions.keys import MAIN, in_scope, main_key
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.handshake import Admitted
 
@@ -22,8 +22,6 @@ MAX_BUFFERED = 52_428_800
 """Bytes held for a client that does not read."""
 MAX_ATTACHMENTS = 19_464_192
 """Bytes of all attachments of one message: what fits into a frame as base64."""
-SESSION_SCOPE = "per-sender"
-"""OpenClaw's word for sessions that each sender has for itself; the other scopes are not offered."""
 CAPABILITIES = ("published-model-catalog",)
 """What clients of protocol 4 may count on: C{models.list} tells the gateway's own catalogue, by provider if asked."""
 MAX_IMAGE = 6 * 1024 * 1024
@@ -50,11 +48,14 @@ class Hello:
         uptime_ms: Callable[[], int],
         presence: Callable[[Connection], Sequence[Any]],
         place: Place | None = None,
+        scope: Callable[[], str] = lambda: "per-sender",
     ) -> None:
         """
         @param presence: who is there, as far as the connection may know.
         @param health: the last known health that the connection may see (C{{}} before the first), and its version.
+        @param scope: C{session.scope} of the moment.
         """
+        self._scope = scope
         self._agents = agents
         self._methods = methods
         self._events = events
@@ -78,8 +79,8 @@ class Hello:
             "sessionDefaults": {
                 "defaultAgentId": default_id,
                 "mainKey": MAIN,
-                "mainSessionKey": main_key(default_id, principal.session_prefix),
-                "scope": SESSION_SCOPE,
+                "mainSessionKey": in_scope(main_key(default_id, principal.session_prefix), default_id, self._scope()),
+                "scope": self._scope(),
             },
         }
         if self._place is not None and ADMIN in principal.scopes:

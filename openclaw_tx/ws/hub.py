@@ -157,6 +157,13 @@ class Hub:
             connection.event(body)
             connection.close(1012, "service restart")
 
+    def publish(self, event: str, payload: Any, target: Target) -> None:
+        """Tell everybody who may watch runs of C{target} something that is no run's event."""
+        body = event_body(event, encode(payload))
+        for connection in list(self._connections.values()):
+            if may(connection.principal, "runs.events", target):
+                connection.event(body)
+
     def _rest(self) -> None:
         """Nobody is connected: hold nothing, do nothing."""
         if self._unsubscribe is not None:

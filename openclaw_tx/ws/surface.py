@@ -45,6 +45,8 @@ from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.nodes import NodeMethods, NodeNews
 from openclaw_tx.ws.rpc.presence import PresenceMethods, PresenceWatch, sees_presence
+from openclaw_tx.ws.rpc.session_changes import SessionChanges
+from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.timers import Timers
 
 
@@ -125,21 +127,29 @@ class WebSocketSurface:
         def tick_seconds() -> float:
             return settings().gateway.tick_interval_ms / 1000
 
+        def scope() -> str:
+            return settings().session.scope
+
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
+        self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
         families = [
             HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
-            CatalogMethods(agents, models, sessions, clock).methods(),
-            AgentMethods(engine, agents, models, sessions, authorise, clock).methods(),
-            ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk).methods(),
+            CatalogMethods(agents, models, scope).methods(),
+            SessionMethods(agents, models, sessions, clock).methods(),
+            SessionChanges(
+                engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
+            ).methods(),
+            AgentMethods(engine, agents, models, sessions, authorise, clock, settings).methods(),
+            ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
         ]
+        rooms.desk.flow.subscribe(self.hub.notice)
         if rooms.approvals is not None:
-            approvals = ApprovalMethods(rooms.approvals, agents, authorise, clock, new_id)
-            families.append(approvals.methods())
+            families.append(ApprovalMethods(rooms.approvals, agents, authorise, clock, new_id).methods())
+            rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
-        self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
         devices = rooms.devices
         self.presence = Presence(rooms.own_row, now_ms)
         nodes = Nodes(devices.book, devices.pairing, clock, new_id, NodeNews(self.hub).tell)
@@ -150,15 +160,20 @@ class WebSocketSurface:
             NodeMethods(nodes, devices).methods(),
         ]
         methods = Methods(families, authorise)
-        rooms.desk.flow.subscribe(self.hub.notice)
-        if rooms.approvals is not None:
-            rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         desk = Desk(
             authenticator=rooms.authenticator,
             handshake=Handshake(rooms.authenticator, rooms.granted, rooms.is_local_direct, rooms.devices, now_ms),
             methods=methods,
             hello=Hello(
-                agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, self._seen, place
+                agents,
+                lambda: methods.names,
+                EVENTS,
+                self._known_health,
+                tick_seconds,
+                uptime_ms,
+                self._seen,
+                place,
+                scope,
             ),
             watch=Watches(self.hub, nodes, PresenceWatch(self.presence, self.hub, lambda: self._health.version)),
             now_ms=now_ms,

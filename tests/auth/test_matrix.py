@@ -197,7 +197,7 @@ ASKED_WITHIN = {
     "models.override": "the header x-openclaw-model of a run",
     "runs.read": "the look-up of a run, by agent.wait and the routes below /v1/runs",
     "runs.events": "the fan-out to WebSocket clients, for each run and connection",
-    "sessions.preview": "no method of that name is served; if one comes, it finds its scope here",
+    "sessions.configure": "sessions.patch, for fields that take more than operator.write",
     "sessions.read": "no method of that name is served; if one comes, it finds its scope here",
 }
 """Actions that are no route and no method of their own -> where they are asked for."""

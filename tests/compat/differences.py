@@ -232,10 +232,17 @@ DIFFERENCES = [
     ),
     Row(
         "other tools of the agent's own",
-        "`session_status` is there, `exec` and `ls` are not yet",
-        "choices|text|status 400 -> 200",
-        "run-internal-tool run-internal-tool-stream run-tools-conflict-name",
+        "`session_status` is there for every model, and says what it says here",
+        "choices|text",
+        "run-internal-tool run-internal-tool-stream",
         "run-internal-tool",
+    ),
+    Row(
+        "a client's tool that is named like one of the agent's own is refused",
+        "the newer release refuses it in other words; the older one takes no tools of clients",
+        "message|status 200 -> 400|model calls",
+        "run-tools-conflict-name",
+        "run-tools-conflict-name",
     ),
     Row(
         "an unknown model is refused",

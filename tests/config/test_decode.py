@@ -74,7 +74,7 @@ class DecodeTests(SynchronousTestCase):
             ({"agents": {"defaults": {"model": 5}}}, ("agents.defaults.model", "expected object or str, got int")),
             ({"agents": {"defaults": {"model": {"prim": ""}}}}, ("agents.defaults.model.prim", "unknown key")),
             ({"models": {"providers": {"a.b": {"baseUrl": 1}}}}, ('models.providers["a.b"].baseUrl', "got int")),
-            ({"models": {"providers": {"a": {}}}}, ("models.providers.a.baseUrl", "is required")),
+            ({"models": {"providers": {"a": {"models": [{}]}}}}, ("models.providers.a.models[0].id", "is required")),
             ({"env": {"vars": {"A": 5}}}, ("env.vars.A", "expected str, got int")),
             ({"tools": {"allow": ["x", 1]}}, ("tools.allow[1]", "expected str, got int")),
             ({"nonsense": 1}, ("nonsense", "unknown key")),

@@ -55,9 +55,10 @@ REAL = """
     providers: {
       openai: { baseUrl: "https://api.openai.com/v1", apiKey: "k", injectNumCtxForOpenAICompat: false, models: [
         { id: "gpt-4o", name: "GPT", api: "openai-completions", compat: { supportsTools: true, supportsStore: false } },
-        { id: "o-resp", name: "R", api: "openai-responses" },
+        { id: "o-resp", name: "R", api: "openai-chatgpt-responses" },
       ] },
       minimax: { baseUrl: "https://api.minimax.io/anthropic", api: "anthropic-messages", models: [] },
+      vertex: { baseUrl: "https://v", api: "google-vertex", models: [] },
       bedrock: { baseUrl: "https://x", auth: "aws-sdk", models: [] },
     },
   },
@@ -76,7 +77,7 @@ class RealFileTests(Home):
         self.assertTrue(config.gateway.http.endpoints.chat_completions.enabled)
         self.assertEqual([agent.id for agent in config.agents.entries], ["main", "beta"])
         self.assertEqual([model.id for model in config.models.providers["openai"].models], ["gpt-4o"])
-        self.assertEqual(list(config.models.providers), ["openai"])
+        self.assertEqual(list(config.models.providers), ["openai", "minimax"])
         self.assertEqual(config.session.store, "")
         self.assertEqual(loaded.environment["OPENROUTER_API_KEY"], "sk-or")
         [warning] = loaded.warnings
@@ -86,7 +87,7 @@ class RealFileTests(Home):
             "gateway.tailscale",
             "agents.list[].agentDir",
             "agents.defaults.models.*.streaming",
-            "models.providers.minimax (api anthropic-messages)",
+            "models.providers.vertex (api google-vertex)",
             "models.providers.bedrock (auth aws-sdk)",
             "models.providers.openai.models[] (of another api)",
             "models.providers.*.models[].compat.supportsTools",

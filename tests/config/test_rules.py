@@ -54,6 +54,7 @@ class RulesTests(Home):
     def test_providers(self) -> None:
         """URLs, names, keys and headers that could not work or could smuggle something in."""
         for part, path, words in (
+            ("x: {}", "x.baseUrl", "is required, but for anthropic"),
             ("x: {baseUrl: 'ftp://h/v1'}", "x.baseUrl", "http://"),
             ("x: {baseUrl: 'h'}", "x.baseUrl", "http://"),
             ("x: {baseUrl: 'http://'}", "x.baseUrl", "http://"),
@@ -70,6 +71,17 @@ class RulesTests(Home):
         ):
             self.assertIssue(f"{{models: {{providers: {{{part}}}}}}}", f"models.providers.{path}", words)
         self.load("{models: {providers: {x: {baseUrl: 'http://[::1]:8080/v1', headers: {'X-A': 'b\\tc'}}}}}")
+
+    def test_web_search(self) -> None:
+        """Addresses and keys of search engines."""
+        for part, path, words in (
+            ("perplexity: {baseUrl: 'ftp://h'}", "perplexity.baseUrl", "http://"),
+            ("searxng: {baseUrl: 'localhost:8888'}", "searxng.baseUrl", "http://"),
+            ("apiKey: 'a\\nb'", "apiKey", "line break"),
+            ("perplexity: {apiKey: 'a\\0b'}", "perplexity.apiKey", "control"),
+        ):
+            self.assertIssue(f"{{tools: {{web: {{search: {{{part}}}}}}}}}", f"tools.web.search.{path}", words)
+        self.load("{tools: {web: {search: {searxng: {baseUrl: 'http://127.0.0.1:8888'}}}}}")
 
     def test_store(self) -> None:
         """The store is a database URL of a kind there is."""

@@ -6,16 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.config.schema_agents import AgentsSection, MemorySearch
+from openclaw_tx.config.schema_agents import MemorySearch
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Embedder, EmbeddingProvider, ModelProvider
-from openclaw_tx.models.embeddings import choose, configured, overridden, usual_model
-from openclaw_tx.models.openai import OpenAICompletionsProvider
+from openclaw_tx.models.embeddings import choose, overridden, usual_model
+from openclaw_tx.models.provider import EmbeddingHttpProvider, Service
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.values import Embeddings, Usage
 from tests.models.memory import Memory, start
@@ -96,28 +94,6 @@ class ChoiceTests(SynchronousTestCase):
         self.assertIn("has no embeddings", self.refused("chat", chat=Scripted("chat", "m")))
         self.assertIn("No embedding model", self.refused("plain", plain=Embedding("plain")))
 
-    def test_per_agent(self) -> None:
-        """An agent's own C{memorySearch} goes over the defaults'; their model is for their provider only."""
-        agents = msgspec.convert(
-            {
-                "defaults": {"memorySearch": {"provider": "p", "model": "m"}},
-                "list": [
-                    {"id": "a"},
-                    {"id": "b", "memorySearch": {"model": "own"}},
-                    {"id": "c", "memorySearch": {"provider": "q"}},
-                ],
-            },
-            AgentsSection,
-        )
-        for agent_id, provider, model in (
-            ("", "p", "m"),
-            ("a", "p", "m"),
-            ("b", "p", "own"),
-            ("c", "q", ""),
-            ("unknown", "p", "m"),
-        ):
-            self.assertEqual(configured(agents, agent_id), MemorySearch(provider=provider, model=model), agent_id)
-
     def test_overridden(self) -> None:
         """Another model, also with slashes; never another provider."""
         usual = choose(MemorySearch(), {"p": Embedding("p", "m")})
@@ -132,8 +108,8 @@ class OpenAITests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.memory = Memory()
-        self.provider = OpenAICompletionsProvider(
-            "p", [], self.memory.door(), {"Authorization": "Bearer sk"}, lambda: "x", embedding_model="usual"
+        self.provider = EmbeddingHttpProvider(
+            Service("p", self.memory.door(), {"Authorization": "Bearer sk"}, lambda: "x"), [], embedding_model="usual"
         )
 
     def ask(self, *texts: str, dimensions: int | None = None) -> Deferred[Embeddings]:

@@ -114,7 +114,7 @@ class FactoryTests(SynchronousTestCase):
     def test_unusable(self) -> None:
         """A bad URL and an API that is not spoken are refused."""
         self.assertRaises(ValueError, self.remote, baseUrl="h/v1")
-        self.assertRaises(ValueError, self.remote, models=[{"id": "m", "api": "anthropic-messages"}])
+        self.assertRaises(ValueError, self.remote, models=[{"id": "m", "api": "telepathy"}])
 
     def test_local(self) -> None:
         """The embedded model is there before anything of it is installed."""

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import CODES, GatewayError
 from openclaw_tx.models.failures import FAILOVER_CODES, MAX_WORDS, RETRY_CODES, all_failed, gateway_error
-from openclaw_tx.wire.openai_errors import UpstreamError
+from openclaw_tx.wire.upstream import UpstreamError
 
 
 def code_of(status: int | None, message: str = "m", type: str = "", code: str = "") -> str:
@@ -56,6 +56,42 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(code_of(None, type="invalid_request_error"), "provider_rejected")
         self.assertEqual(code_of(None), "provider_error")
 
+    def test_vendors(self) -> None:
+        """What Anthropic, Google, OpenAI's Responses and Ollama say, in mid-stream and with a status."""
+        for status, message, word, code in (
+            (400, "prompt is too long: 213462 tokens > 200000 maximum", "", "context_length_exceeded"),
+            (400, "input length and `max_tokens` exceed context limit: 1 + 2 > 3", "", "context_length_exceeded"),
+            (
+                400,
+                "The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).",
+                "INVALID_ARGUMENT",
+                "context_length_exceeded",
+            ),
+            (None, "Your input exceeds the context window of this model", "", "context_length_exceeded"),
+            (None, "the input length exceeds the context length", "", "context_length_exceeded"),
+            (500, "prompt too long; exceeded max context length by 9 tokens", "", "context_length_exceeded"),
+            (400, "API key not valid. Please pass a valid API key.", "INVALID_ARGUMENT", "provider_auth"),
+            (400, "Your credit balance is too low to access the API.", "invalid_request_error", "provider_billing"),
+            (400, "max_tokens: 9 > 8, the maximum allowed number of output tokens", "", "provider_rejected"),
+            (404, "model: claude-9", "not_found_error", "model_not_found"),
+            (413, "Request exceeds the maximum size", "request_too_large", "provider_rejected"),
+            (529, "Overloaded", "overloaded_error", "provider_overloaded"),
+            (None, "Overloaded", "overloaded_error", "provider_overloaded"),
+            (None, "m", "api_error", "provider_error"),
+            (429, "m", "RESOURCE_EXHAUSTED", "provider_rate_limit"),
+            (None, "m", "UNAVAILABLE", "provider_overloaded"),
+            (None, "m", "PERMISSION_DENIED", "provider_forbidden"),
+            (None, "m", "server_error", "provider_error"),
+            (None, "model requires more system memory", "", "provider_error"),
+        ):
+            self.assertEqual(code_of(status, message, type=word), code, message)
+
+    def test_advice(self) -> None:
+        """It follows where the provider does not know us, and nowhere else."""
+        for status, given in ((401, True), (403, True), (402, False), (400, False), (429, False)):
+            said = str(gateway_error("p/m", UpstreamError("m", status=status), advice="Set P_API_KEY."))
+            self.assertEqual(said.endswith("Set P_API_KEY."), given, status)
+
     def test_sets(self) -> None:
         """What is retried may fail over, and all are codes."""
         self.assertEqual(RETRY_CODES - FAILOVER_CODES, frozenset())
@@ -68,10 +104,10 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(str(gateway_error("p/m", UpstreamError("busy", status=503))), "p/m: 503 busy")
         for silent in (UpstreamError("", status=400), UpstreamError("", status=401), UpstreamError("")):
             self.assertTrue(str(gateway_error("p/m", silent)).startswith("p/m: "))
-        key = "Incorrect API key provided: sk-abc1234567*xyz at https://u:pw@h/v1 Bearer tok123"
+        key = "Incorrect API key provided: sk-abc1234567*xyz AIzaSyA1234567890abcdef at https://u:pw@h/v1 Bearer tok123"
         for status in (400, 401, 402, 403, 429, 500):
             words = str(gateway_error("p/m", UpstreamError(key, status=status)))
-            for secret in ("sk-abc", "pw", "tok123"):
+            for secret in ("sk-abc", "AIzaSy", "pw", "tok123"):
                 self.assertNotIn(secret, words)
 
     def test_words_are_bounded(self) -> None:
@@ -85,6 +121,9 @@ class TableTests(SynchronousTestCase):
         error = UpstreamError("m", status=429)
         self.assertEqual(gateway_error("p/m", error, 4).info.retry_after, 4)
         self.assertIsNone(gateway_error("p/m", UpstreamError("m", status=400), 4).info.retry_after)
+        error.retry_after = 37.0
+        self.assertEqual(gateway_error("p/m", error).info.retry_after, 37)
+        self.assertEqual(gateway_error("p/m", error, 4).info.retry_after, 4)
 
 
 class AllFailedTests(SynchronousTestCase):

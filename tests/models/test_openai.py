@@ -16,7 +16,8 @@ from twisted.web.server import Request
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.models.http import HttpDoor
-from openclaw_tx.models.openai import OpenAICompletionsProvider, ServedModel
+from openclaw_tx.models.openai import speaking
+from openclaw_tx.models.provider import HttpProvider, ServedModel, Service
 from openclaw_tx.values import ModelEvent, ModelInfo, Sampling, TextDelta, ToolCallDelta
 from openclaw_tx.wire.openai_completions import Dialect
 from tests.contract import model_provider as contract
@@ -26,18 +27,21 @@ from tests.models.memory import URL, Memory, start
 
 def served(name: str = "m", **more: Any) -> ServedModel:
     """A model."""
-    return ServedModel(info=ModelInfo(provider="p", id=name, name=name, context_window=1000, max_tokens=100), **more)
+    info = ModelInfo(provider="p", id=name, name=name, context_window=1000, max_tokens=100)
+    return ServedModel(info=info, codec=more.pop("codec", speaking(Dialect())), **more)
 
 
-def provider(memory: Memory, *models: ServedModel, **more: Any) -> OpenAICompletionsProvider:
+def provider(memory: Memory, *models: ServedModel, **more: Any) -> HttpProvider:
     """The adapter over a network in memory."""
-    return OpenAICompletionsProvider(
-        "p", models or [served()], memory.door(), {"Authorization": "Bearer sk-secret"}, lambda: "new-id", **more
+    return HttpProvider(
+        Service("p", memory.door(), {"Authorization": "Bearer sk-secret"}, lambda: "new-id"),
+        models or [served()],
+        **more,
     )
 
 
 class ContractTests(contract.ModelProviderContract):
-    """L{OpenAICompletionsProvider} keeps the contract."""
+    """L{HttpProvider} keeps the contract."""
 
     def make(self) -> None:
         self.memory = Memory()
@@ -50,7 +54,7 @@ class RequestTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.memory = Memory()
 
-    def seen(self, adapter: OpenAICompletionsProvider, model: str = "m", **more: Any) -> Any:
+    def seen(self, adapter: HttpProvider, model: str = "m", **more: Any) -> Any:
         """The exchange of one call."""
         called = start(adapter.stream(model, prompt("hi", **more), lambda events: None))
         self.memory.advance(0.2)
@@ -102,9 +106,8 @@ class RequestTests(SynchronousTestCase):
 
     def test_unlisted_model(self) -> None:
         """A provider without a list takes any model id, with its slashes."""
-        adapter = OpenAICompletionsProvider(
-            "p", [], self.memory.door(), {}, lambda: "x", any_model=served("", dialect=Dialect(store=True))
-        )
+        any_model = served("", codec=speaking(Dialect(store=True)))
+        adapter = HttpProvider(Service("p", self.memory.door(), {}, lambda: "x"), [], any_model=any_model)
         body = self.seen(adapter, "org/model:tag").body
         self.assertEqual((body["model"], body["store"]), ("org/model:tag", False))
 
@@ -136,7 +139,7 @@ class AnswerTests(SynchronousTestCase):
         agent = RequestTraversalAgent(canned)
         nowhere: Any = None
         door = HttpDoor(nowhere, clock, URL, connect_timeout_s=1, idle_timeout_s=9, agent=agent)
-        adapter = OpenAICompletionsProvider("p", [served()], door, {}, lambda: "new-id")
+        adapter = HttpProvider(Service("p", door, {}, lambda: "new-id"), [served()])
         batches: list[Sequence[ModelEvent]] = []
         called = start(adapter.stream("m", prompt("hi", WEATHER), batches.append))
         agent.flush()

@@ -16,7 +16,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_models import LocalModel, ProviderDefinition
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import ModelProvider, OnEvents
-from openclaw_tx.models.refs import api_key, key_names, split_ref
+from openclaw_tx.models.refs import api_key, how_to_configure, key_names, split_ref
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.models.sampling import sampling_of, with_defaults
 from openclaw_tx.values import FinishReason, ModelAnswered, ModelInfo, ModelReply, ModelRequest, Sampling, Usage
@@ -31,6 +31,7 @@ class Scripted:
         self.name = name
         self.key = key
         self.ids = models
+        self.windows: dict[str, int] = {}
         self.calls: list[tuple[str, ModelRequest]] = []
         self.errors: list[Exception] = []
         self.speak_first = False
@@ -40,7 +41,10 @@ class Scripted:
     def models(self) -> Sequence[ModelInfo]:
         """The ids it was made with."""
         return [
-            ModelInfo(provider=self.name, id=model, name=model, context_window=99, max_tokens=9) for model in self.ids
+            ModelInfo(
+                provider=self.name, id=model, name=model, context_window=self.windows.get(model, 99_000), max_tokens=9
+            )
+            for model in self.ids
         ]
 
     async def stream(self, model: str, request: ModelRequest, on_events: OnEvents) -> ModelReply:
@@ -73,6 +77,7 @@ class Factory:
         if not definition.base_url:
             raise ValueError("baseUrl is missing")
         self.made.append(Scripted(provider, *(model.id for model in definition.models), key=key))
+        self.made[-1].windows = {model.id: model.context_window for model in definition.models}
         return self.made[-1]
 
     def local(self, settings: LocalModel) -> ModelProvider:
@@ -105,7 +110,7 @@ class RegistryCase(SynchronousTestCase):
 
     def registry(self, **own: ModelProvider) -> ModelRegistry:
         """The registry under test."""
-        return ModelRegistry(lambda: self.config, self.factory, self.clock, lambda: 0.5, self.environ, own)
+        return ModelRegistry(lambda: self.config, self.factory, self.clock, lambda: 0.5, lambda: self.environ, own)
 
     def refs(self, registry: ModelRegistry) -> list[str]:
         """The refs of its catalog."""
@@ -143,6 +148,23 @@ class NamesTests(RegistryCase):
         """It takes any model."""
         self.config = config(models={"providers": {"open": models()}})
         self.assertEqual(self.registry().info("open/a/b").id, "a/b")
+
+    def test_well_known_providers(self) -> None:
+        """One whose key is there needs no entry, takes any model, is nobody's default and comes after all others;
+        without a key an error says what to do."""
+        self.environ = {"ANTHROPIC_API_KEY": "sk-a"}
+        self.config = config(models=TWO, env={"vars": {"GEMINI_API_KEY": "sk-g"}})
+        registry = self.registry()
+        self.assertEqual(registry.info("anthropic/claude-x").ref, "anthropic/claude-x")
+        self.assertEqual(registry.info("google/gemini-x").ref, "google/gemini-x")
+        self.assertEqual([made.name for made in self.factory.made], ["a", "b", "local", "anthropic", "google"])
+        self.assertEqual((self.made("anthropic").key, self.made("google").key), ("sk-a", "sk-g"))
+        self.assertEqual(registry.default_ref(), "a/x")
+        self.assertIn("Set OPENAI_API_KEY, or add models.providers.openai", self.unknown(registry, "openai/gpt-x"))
+        self.assertIn("Set ANTHROPIC_OAUTH_TOKEN or ANTHROPIC_API_KEY", how_to_configure("anthropic"))
+        self.assertNotIn("Set", self.unknown(registry, "mine/x"))
+        self.config = config(models={**TWO, "mode": "replace"})
+        self.unknown(registry, "anthropic/claude-x")
 
     def test_default(self) -> None:
         """The first provider's first model, else the embedded one; the name stands even without it."""
@@ -189,6 +211,14 @@ class NamesTests(RegistryCase):
         registry = self.registry()
         self.assertEqual(self.refs(registry), ["a/x", "b/z", "local/smollm2-135m"])
         self.assertIn("a/org/y", self.unknown(registry, "a/org/y"))
+
+    def test_allowlist_and_images(self) -> None:
+        """The model that is configured to look at images is in as well, an agent's own too."""
+        for agents in ({"imageModel": "a/org/y"}, {"imageModel": {"primary": "a/org/y"}}):
+            for place in ({"defaults": {"models": {"b/z": {}}, **agents}},
+                          {"defaults": {"models": {"b/z": {}}}, "list": [{"id": "main", **agents}]}):  # fmt: skip
+                self.config = config(models=TWO, agents=place)
+                self.assertEqual(self.refs(self.registry()), ["a/org/y", "b/z"])
 
     def test_allowlist_of_unknowns_is_closed_too(self) -> None:
         """A list that names nothing known does not open the door (decision D26)."""
@@ -340,6 +370,7 @@ class FailoverTests(RegistryCase):
         error = self.error(self.call("a/x", "b/z", "a/x"))
         self.assertEqual(str(error), "All models failed (2): a/x: pay; b/z: silent")
         self.assertEqual(error.info.code, "provider_timeout")
+        self.clock.advance(60)
         self.a.errors = [GatewayError("provider_billing", "a/x: pay")]
         self.assertEqual(str(self.error(self.call("a/x"))), "a/x: pay")
 

@@ -76,7 +76,9 @@ class RetryingTests(SynchronousTestCase):
     def run_it(self) -> Any:
         """Start it."""
         return start(
-            retrying(self.attempt, lambda: self.may_retry, policy=RetryPolicy(), clock=self.clock, random=lambda: 0.5)
+            retrying(
+                self.attempt, lambda error: self.may_retry, policy=RetryPolicy(), clock=self.clock, random=lambda: 0.5
+            )
         )
 
     def test_third_time(self) -> None:

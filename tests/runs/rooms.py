@@ -10,15 +10,16 @@ from msgspec.structs import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import AgentDefaults, AgentsSection
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import OnEvents, Tool
+from openclaw_tx.runs.context import since_mark
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.run import AgentRun
 from openclaw_tx.runs.system_events import SystemEventQueue
-from openclaw_tx.sessions.entries import since_mark
 from openclaw_tx.testing import ScriptedModel
 from openclaw_tx.values import (
     Agent,
@@ -347,3 +348,21 @@ class Bench:
     def events(self, run_id: str) -> list[Any]:
         """What a run's journal told, without numbers."""
         return [entry.event for of, entry in self.entries if of == run_id]
+
+
+class RunCase(SynchronousTestCase):
+    """Base of tests of runs on a L{Bench}: nothing may be left of them.
+
+    @ivar bench: set by C{setUp} of the test case.
+    """
+
+    bench: Bench
+
+    def tearDown(self) -> None:
+        """No run, no delayed call."""
+        self.assertEqual(list(self.bench.engine.live()), [])
+        self.assertEqual(self.bench.clock.getDelayedCalls(), [])
+
+    def ended(self, run: Any) -> Any:
+        """The result of a run, which must have ended."""
+        return self.successResultOf(Deferred.fromCoroutine(run.result()))

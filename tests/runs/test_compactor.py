@@ -8,15 +8,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema_agents import AgentDefaults, Compaction, MemoryFlush
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.runs import summaries
 from openclaw_tx.runs.compaction import size
-from openclaw_tx.runs.context import SUMMARY_HEADING
+from openclaw_tx.runs.context import SUMMARY_HEADING, since_mark
 from openclaw_tx.runs.upkeep import FLUSH
-from openclaw_tx.sessions.entries import since_mark
 from openclaw_tx.testing import ModelCall, ScriptedModel
 from openclaw_tx.values import (
     AssistantMessage,
@@ -29,7 +27,7 @@ from openclaw_tx.values import (
     Usage,
     UserMessage,
 )
-from tests.runs.rooms import Adder, Bench, user
+from tests.runs.rooms import Adder, Bench, RunCase, user
 
 KEY = "agent:main:alice"
 LONG = "word " * 400
@@ -52,7 +50,7 @@ class Writer:
         return ToolResult(text="written")
 
 
-class Case(SynchronousTestCase):
+class Case(RunCase):
     """A session in a window of 4,000 tokens: 2,000 are in reserve, 1,000 are kept."""
 
     compaction = Compaction(memory_flush=MemoryFlush(enabled=False))
@@ -63,15 +61,6 @@ class Case(SynchronousTestCase):
         self.bench = Bench(*self.tools, defaults=defaults, model=ScriptedModel(context_window=4000))
         self.model = self.bench.model
         self.said = 0
-
-    def tearDown(self) -> None:
-        """Nothing is left."""
-        self.assertEqual(list(self.bench.engine.live()), [])
-        self.assertEqual(self.bench.clock.getDelayedCalls(), [])
-
-    def ended(self, run: Any) -> Any:
-        """The result of a run."""
-        return self.successResultOf(Deferred.fromCoroutine(run.result()))
 
     def chat(self, turns: int, text: str = LONG) -> None:
         """Turns of some 500 tokens."""
@@ -170,6 +159,15 @@ class ThresholdTests(Case):
         self.assertEqual(self.ended(run).status, "aborted")
         self.assertEqual(self.marks(), [])
         self.assertIsInstance(self.bench.events(run.request.run_id)[-1], RunEnded)
+
+    def test_not_worth_it(self) -> None:
+        """Where the prompt alone fills the window, not every turn ends in a summary of the one before."""
+        for _ in range(6):
+            self.model.say("x", usage=Usage(prompt_tokens=3000, completion_tokens=1))
+            self.bench.clock.advance(1)
+            run = self.bench.session("word " * 150)
+            self.assertEqual((self.ended(run).status, self.compactings(run)), ("ok", []))
+        self.assertEqual(len(self.model.calls), 6)
 
     def test_off(self) -> None:
         """Switched off, nothing is summarised, not even when the provider refuses."""

@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.logger import formatEvent, globalLogPublisher
 
 from openclaw_tx.config.schema_agents import AgentDefaults, Heartbeat
 from openclaw_tx.config.schema_automation import CronSection
@@ -25,7 +24,7 @@ from openclaw_tx.values import (
     ToolStarted,
     UserMessage,
 )
-from tests.runs.rooms import Adder, Bench
+from tests.runs.rooms import Adder, Bench, RunCase
 
 KEY = "agent:main:alice"
 REFUSED = (
@@ -33,7 +32,7 @@ REFUSED = (
 )
 
 
-class Case(SynchronousTestCase):
+class Case(RunCase):
     """A model that thinks, and an adder that may be told to wait."""
 
     defaults = AgentDefaults()
@@ -42,15 +41,6 @@ class Case(SynchronousTestCase):
         self.adder = Adder()
         self.bench = Bench(self.adder, defaults=self.defaults, model=ScriptedModel(reasoning=True))
         self.model = self.bench.model
-
-    def tearDown(self) -> None:
-        """Nothing is left."""
-        self.assertEqual(list(self.bench.engine.live()), [])
-        self.assertEqual(self.bench.clock.getDelayedCalls(), [])
-
-    def ended(self, run: Any) -> Any:
-        """The result of a run."""
-        return self.successResultOf(Deferred.fromCoroutine(run.result()))
 
     def run_once(self, **fields: Any) -> Any:
         """A stateless run that is scripted to its end."""
@@ -285,6 +275,23 @@ class LaneTests(Case):
             self.bench.start(f"busy {number}", principal=busy)
         self.bench.start("rare", principal=rare)
         self.assertEqual([self.finish() for _ in range(6)][:3], ["busy 0", "busy 1", "rare"])
+
+    def test_long_waits_are_logged(self) -> None:
+        """A wait of more than two seconds leaves a line in the log, a shorter one does not."""
+        lines: list[str] = []
+
+        def observer(event: Any) -> None:
+            lines.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        for wait in (1, 3):
+            self.bench.start("first")
+            self.bench.start("second")
+            self.bench.clock.advance(wait)
+            self.finish()
+            self.finish()
+        self.assertEqual([line for line in lines if "waited" in line], ["run run-4 waited 3.0 s in lane main"])
 
     def test_lanes_of_their_own(self) -> None:
         """Sub-agents, scheduled and nested runs do not wait for the main lane; unknown lanes take one at a time."""

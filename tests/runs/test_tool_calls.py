@@ -23,25 +23,16 @@ from openclaw_tx.values import (
     ToolStarted,
     Usage,
 )
-from tests.runs.rooms import Adder, Bench, Lookup
+from tests.runs.rooms import Adder, Bench, Lookup, RunCase
 
 
-class Case(SynchronousTestCase):
+class Case(RunCase):
     """Tools add (one after the other) and look (together)."""
 
     def setUp(self) -> None:
         self.look, self.adder = Lookup(), Adder()
         self.bench = Bench(self.look, self.adder)
         self.model = self.bench.model
-
-    def tearDown(self) -> None:
-        """Nothing is left."""
-        self.assertEqual(list(self.bench.engine.live()), [])
-        self.assertEqual(self.bench.clock.getDelayedCalls(), [])
-
-    def ended(self, run: Any) -> Any:
-        """The result of a run."""
-        return self.successResultOf(Deferred.fromCoroutine(run.result()))
 
     def looks(self, *what: str) -> Any:
         """A run whose model looks at all of these, then answers."""

@@ -19,6 +19,11 @@ from tests.sessions.helpers import Stores, answer, ended, live, user
 KEYS = [f"agent:main:s{number}" for number in range(3)]
 
 
+def archives_of(path: str) -> str:
+    """Where the archives of a database are."""
+    return f"{path}.archives"
+
+
 def say(text: str) -> None:
     """One line, at once."""
     os.write(1, f"{text}\n".encode())
@@ -34,7 +39,7 @@ def do(call: Any) -> Any:
 def work(path: str, number: int) -> None:
     """Turn after turn, on several sessions, each as long as a few pages."""
     say(str(os.getpid()))
-    store = Stores(path).store(busy_ms=2000)
+    store = Stores(path, archives_of(path)).store(busy_ms=2000)
     do(store.open())
     for turn in range(10_000):
         key, run_id = KEYS[turn % len(KEYS)], f"r{number}-{turn}"
@@ -44,6 +49,8 @@ def work(path: str, number: int) -> None:
         added = [*begun.added, answer(f"say {run_id} " + "y" * 9000)]
         do(store.commit(ended(run_id, key), added, model_provider="", model="", context_tokens=None))
         say(run_id)
+        if turn % 4 == 3:
+            do(store.reset(key) if turn % 8 == 3 else store.delete(key))
 
 
 def main(path: str) -> None:

@@ -10,11 +10,15 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from msgspec.structs import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.database import SqliteDatabase
 from openclaw_tx.sessions.owners import LockedOwners, Owners, SoleOwner
+from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.sql import SqlSessions
 from openclaw_tx.sessions.worker import GroupCommit, InlineWorker, Worker
 from openclaw_tx.values import (
@@ -65,6 +69,11 @@ def live(run_id: str, key: str = KEY, partial: str = "", at_ms: int = 1000) -> S
         started_at_ms=at_ms,
         partial=partial,
     )
+
+
+def replace_run(run: StoredRun, **fields: Any) -> StoredRun:
+    """The run with other fields."""
+    return replace(run, **fields)
 
 
 def ended(
@@ -132,10 +141,18 @@ class Stores:
     """Makes stores over one file, and keeps what they reported.
 
     @ivar reports: warnings for the operator.
+    @ivar now: the time of its stores, in seconds.
+    @ivar rules: what the configuration says at the moment.
     """
 
-    def __init__(self, path: str = ":memory:") -> None:
+    def __init__(self, path: str = ":memory:", archives: str = "") -> None:
+        """
+        @param archives: directory of archives; "" = none are kept.
+        """
         self.path = path
+        self.now = 1000.0
+        self.rules = Rules()
+        self._archives = Archives(archives) if archives else None
         self.reports: list[str] = []
         self._numbers = count(1)
 
@@ -148,4 +165,16 @@ class Stores:
             self.path, owners, seconds=lambda: 1_000_000_000.0, report=self.reports.append, busy_ms=busy_ms
         )
         self.jobs = GroupCommit(self.database, worker or InlineWorker(), at_once, max_waiting)
-        return SqlSessions(self.jobs, owners, lambda: f"session{process}-{next(self._numbers)}", lambda: 1000.0)
+        return SqlSessions(
+            self.jobs,
+            owners,
+            lambda: f"session{process}-{next(self._numbers)}",
+            lambda: self.now,
+            lambda: self.rules,
+            self._archives,
+        )
+
+    def again(self, worker: Worker) -> SqlSessions:
+        """Another store of the same process on the same open database."""
+        owners = SoleOwner("again")
+        return SqlSessions(GroupCommit(self.database, worker, at_once), owners, lambda: "again", lambda: 1000.0)

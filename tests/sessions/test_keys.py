@@ -15,6 +15,7 @@ from openclaw_tx.sessions.keys import (
     agent_of,
     canonical_key,
     checked_key,
+    conversation_of,
     is_leftover,
     is_reserved,
     main_key,
@@ -133,3 +134,20 @@ class KeyTests(SynchronousTestCase):
         self.assertFalse(is_leftover(f"agent:main:my:openai:{UUID}"))
         self.assertTrue(is_leftover(f"agent:main:my:openresponses:{UUID}"))
         self.assertFalse(is_leftover(f"agent:main:my:openresponses-user:openresponses:{UUID}"))
+
+    def test_conversations(self) -> None:
+        """Kind and channel of what a key names; a thread comes before its group."""
+        for key, kind, channel in (
+            ("agent:main:main", "direct", ""),
+            ("global", "direct", ""),
+            ("agent:main:dm:joe", "direct", ""),
+            ("agent:main:Telegram:dm:joe", "direct", "telegram"),
+            ("agent:main:telegram:work:direct:joe", "direct", "telegram"),
+            ("agent:main:discord:group:7", "group", "discord"),
+            ("agent:main:slack:channel:C1", "group", "slack"),
+            ("agent:main:slack:channel:c1:thread:8", "thread", "slack"),
+            ("agent:main:telegram:group:7:topic:8", "thread", "telegram"),
+            ("agent:main:groups", "direct", ""),
+            ("agent:main:openai-user:a:b", "direct", ""),
+        ):
+            self.assertEqual(conversation_of(key), (kind, channel), key)

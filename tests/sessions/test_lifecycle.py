@@ -117,7 +117,7 @@ class LifecycleTests(SynchronousTestCase):
         self.assertTrue(any(event["log_level"].name == "error" for event in self.events))
         self.assertFalse(sessions.healthy)
         os.unlink(self.state_dir)
-        self.assertFalse(self.do(sessions.delete(KEY)))
+        self.assertIsNone(self.do(sessions.delete(KEY)))
         self.assertTrue(sessions.healthy)
 
     def test_wrong_file_is_a_mistake_in_the_configuration(self) -> None:

@@ -66,7 +66,8 @@ class MigrationTests(SynchronousTestCase):
         self.reports: list[str] = []
         with closing(self.open()) as connection:
             connection.execute(
-                "INSERT INTO sessions VALUES ('k', 'a', 's', 1, 1, 0, '', '', 0, 0, 0, '', '{}', 0, '{}', NULL)"
+                "INSERT INTO sessions VALUES ('k', 'a', 's', 1, 1, 0, '', '', 0, 0, 0, '', '{}', 0, '{}', NULL, "
+                "0, '', '', NULL)"
             )
 
     def open(self, further: Sequence[Upgrade] = ()) -> sqlite3.Connection:
@@ -124,6 +125,32 @@ class MigrationTests(SynchronousTestCase):
             upgraded.execute("INSERT INTO run_events VALUES ('r', 1, 2, '[]')")
             upgraded.execute("DELETE FROM runs")
             self.assertEqual(upgraded.execute("SELECT * FROM run_events").fetchall(), [])
+
+    def test_to_version_4(self) -> None:
+        """Titles, previews and the places of marks are found in the transcripts that are there."""
+        old = f"{self.path}.old"
+        with closing(sqlite3.connect(old)) as connection:
+            for statement in VERSION_1:
+                connection.execute(statement)
+            for number in (1, 2):
+                row = (f"k{number}", "a", f"s{number}", 5, 7, 0, "", "", 0, 0, 0, "", "{}", 4)
+                connection.execute(f"INSERT INTO sessions VALUES ({', '.join('?' * len(row))})", row)
+            for place, body in enumerate(
+                (
+                    '{"type":"user","content":[{"type":"text","text":"first  question"}]}',
+                    '{"type":"assistant","text":"answer"}',
+                    '{"type":"compaction","summary":"s"}',
+                    "broken",
+                )
+            ):
+                connection.execute("INSERT INTO messages VALUES ('s1', ?, ?)", (place, body))
+            connection.commit()
+        self.path = old
+        with closing(self.open()) as upgraded:
+            rows = upgraded.execute(
+                "SELECT title, preview, mark_position, interacted_at_ms FROM sessions ORDER BY key"
+            ).fetchall()
+        self.assertEqual(rows, [("first question", "answer", 2, 7), ("", "", None, 7)])
 
     def shape(self, connection: sqlite3.Connection) -> list[object]:
         """What a file is made of, in whatever words its statements are written."""

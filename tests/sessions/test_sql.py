@@ -9,17 +9,18 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from msgspec.structs import replace
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Sessions
-from openclaw_tx.sessions import entries, ledger
+from openclaw_tx.sessions import entries, ledger, reading
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.values import AssistantMessage, Message, ToolResultMessage
+from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, ToolResultMessage
 from tests.contract.session_store import LastingStoreContract, SessionStoreContract
 from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, result, scratch, user
 
@@ -97,7 +98,7 @@ class OwnTests(SynchronousTestCase):
     def test_history_is_bounded_in_messages(self) -> None:
         """Only the newest are loaded; the transcript goes on behind all of them."""
         self.do(self.store.begin(live("r1"), [user("x")]))
-        added = [user(str(number)) for number in range(entries.HISTORY_MESSAGES + 2)]
+        added = [user(str(number)) for number in range(reading.HISTORY_MESSAGES + 2)]
         self.do(self.store.commit(ended("r1"), added, model_provider="", model="", context_tokens=None))
         begun = self.do(self.store.begin(live("r9"), [user("x")]))
         self.assertEqual(list(begun.history), added[2:])
@@ -108,7 +109,7 @@ class OwnTests(SynchronousTestCase):
     def test_history_is_bounded_in_bytes(self) -> None:
         """Loading stops before the message that would be too much."""
         self.do(self.store.begin(live("r1"), [user("x")]))
-        added = [user(str(number) * (entries.HISTORY_BYTES // 4)) for number in range(5)]
+        added = [user(str(number) * (reading.HISTORY_BYTES // 4)) for number in range(5)]
         self.do(self.store.commit(ended("r1"), added, model_provider="", model="", context_tokens=None))
         self.assertEqual(self.do(self.store.transcript(KEY, 1000)), added[2:])
 
@@ -162,6 +163,31 @@ class OwnTests(SynchronousTestCase):
         self.successResultOf(other)
         self.assertEqual(self.rows("SELECT run_id FROM runs"), [("r0",)])
         self.assertEqual(self.rows("SELECT key FROM sessions"), [(KEY,)])
+
+    def test_cancelled_begin_leaves_what_was_set(self) -> None:
+        """A session that somebody set up before its first word is not the cancelled call's."""
+        self.do(self.store.patch(KEY, lambda entry: replace(entry, label="Work"), agent_id="main"))
+        worker = ManualWorker()
+        store = self.stores.again(worker)
+        begun = Deferred.fromCoroutine(store.begin(live("r1"), [user("a")]))
+        begun.cancel()
+        self.failureResultOf(begun, CancelledError)
+        worker.flush()
+        self.assertEqual(self.rows("SELECT * FROM runs"), [])
+        self.assertEqual(self.rows("SELECT label FROM sessions"), [("Work",)])
+
+    def test_cancelled_begin_leaves_a_session_that_was_used_meanwhile(self) -> None:
+        """Somebody labelled the session that the cancelled call had made: it stays."""
+        worker = ManualWorker()
+        self.stores = Stores()
+        self.store = self.stores.store(worker)
+        begun = Deferred.fromCoroutine(self.store.begin(live("r1"), [user("a")]))
+        patched = Deferred.fromCoroutine(self.store.patch(KEY, lambda entry: replace(entry, label="Work")))
+        begun.cancel()
+        self.failureResultOf(begun, CancelledError)
+        worker.flush()
+        self.successResultOf(patched)
+        self.assertEqual(self.rows("SELECT label FROM sessions"), [("Work",)])
 
     def test_cancelled_begin_that_was_refused(self) -> None:
         """A refused call made nothing, so nothing is undone: the run id belongs to a process that lives."""
@@ -264,6 +290,16 @@ class OwnTests(SynchronousTestCase):
         self.assertEqual(len(self.do(self.store.transcript(KEY, 100))), 12)
 
 
+def since_mark(messages: list[Message]) -> list[Message]:
+    """What the model reads of a transcript."""
+    for place in range(len(messages) - 1, -1, -1):
+        mark = messages[place]
+        if isinstance(mark, CompactionMessage):
+            rest = [*messages[max(0, place - mark.kept) : place], *messages[place + 1 :]]
+            return [mark, *(each for each in rest if not isinstance(each, CompactionMessage))]
+    return messages
+
+
 KEYS = st.sampled_from(["agent:main:a", "agent:main:b"])
 SAID = st.sampled_from(["a", "b", "c"])
 
@@ -304,7 +340,7 @@ class StoreMachine(RuleBasedStateMachine):
         sent = [user(text) if number % 2 == 0 else answer(text) for number, text in enumerate(said)]
         turn = self.do(self.store.begin(live(run_id, key), sent))
         history = self.transcripts.setdefault(key, [])
-        assert list(turn.history) == history
+        assert list(turn.history) == since_mark(history)
         assert turn.added == unheld(history, sent)
         self.live[run_id] = (key, turn.added, "")
 
@@ -334,8 +370,37 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(key=KEYS)
     def delete(self, key: str) -> None:
         """A session is deleted."""
-        assert self.do(self.store.delete(key)) == (self.transcripts.pop(key, None) is not None)
+        assert (self.do(self.store.delete(key)) is None) == (self.transcripts.pop(key, None) is None)
         self.gone.update(run_id for run_id, run in self.live.items() if run[0] == key)
+
+    @rule(key=KEYS)
+    def reset(self, key: str) -> None:
+        """A session begins anew."""
+        assert (self.do(self.store.reset(key)) is not None) == (key in self.transcripts)
+        if key in self.transcripts:
+            self.transcripts[key] = []
+            self.gone.update(run_id for run_id, run in self.live.items() if run[0] == key)
+
+    @rule(key=KEYS, text=SAID)
+    def append(self, key: str, text: str) -> None:
+        """Something is put in from outside."""
+        self.do(self.store.append(key, [answer(text)], agent_id="main"))
+        self.transcripts.setdefault(key, []).append(answer(text))
+
+    @rule(key=KEYS, kept=st.integers(0, 5))
+    def compact(self, key: str, kept: int) -> None:
+        """A session is summarised."""
+        if key in self.transcripts:
+            mark = CompactionMessage(summary="sum", kept=kept)
+            assert self.do(self.store.compact(key, self.do(self.store.get(key)).session_id, mark))
+            self.transcripts[key].append(mark)
+
+    @rule(key=KEYS, label=SAID)
+    def patch(self, key: str, label: str) -> None:
+        """A session gets a label of its own."""
+        entry = self.do(self.store.patch(key, lambda entry: replace(entry, label=key + label), agent_id="main"))
+        self.transcripts.setdefault(key, [])
+        assert self.do(self.store.by_label(key + label)) == entry
 
     @rule()
     def crash(self) -> None:

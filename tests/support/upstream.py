@@ -1,4 +1,4 @@
-"""A model server for tests: speaks OpenAI's Chat Completions, and fails in every way asked for.
+"""A model server for tests: speaks the APIs of L{tests.support.voices}, and fails in every way asked for.
 
 What it does is told by the newest directive in the messages it gets, so that a test steers it through the gateway::
 
@@ -31,6 +31,8 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from tests.support.voices import Completions, Piece, Voice, voice_of
+
 _DIRECTIVES = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _PAIR = re.compile(r"(\w+)=((?:[^\s\[\]]|\[(?!\[)|\](?!\]))+)")
 
@@ -43,10 +45,20 @@ class Exchange:
 
     @ivar body: the request's JSON.
     @ivar headers: its headers, names in lower case.
+    @ivar path: where it went, with the query.
     @ivar outcome: C{open}, C{done}, C{status 429}, C{dropped}, or C{hung up} when the client was the one to leave.
     """
 
-    def __init__(self, body: dict[str, Any], headers: dict[str, str], directives: dict[str, str]) -> None:
+    def __init__(
+        self,
+        body: dict[str, Any],
+        headers: dict[str, str],
+        directives: dict[str, str],
+        voice: Voice | None = None,
+        path: str = "",
+    ) -> None:
+        self.voice = voice or Completions()
+        self.path = path
         self.body = body
         self.headers = headers
         self.directives = directives
@@ -54,7 +66,7 @@ class Exchange:
 
 
 class Upstream(Resource):
-    """The whole server: any path that ends in C{/chat/completions} or C{/embeddings} answers, C{/requests} tells which
+    """The whole server: any path that ends in C{/embeddings} or as one of an API does answers, C{/requests} tells which
     completions were asked for."""
 
     isLeaf = True
@@ -83,17 +95,18 @@ class Upstream(Resource):
         }
         if request.path.endswith(b"/embeddings"):
             return self._embed(request, body, headers)
-        if not request.path.endswith(b"/chat/completions"):
+        voice = voice_of(request.path.decode())
+        if voice is None:
             return _refuse(request, 404, "no such path")
-        directives = self._script(body) if self._script is not None else directives_of(body)
-        exchange = Exchange(body, headers, directives)
+        directives = self._script(body) if self._script is not None else directives_of(body, voice)
+        exchange = Exchange(body, headers, directives, voice, request.uri.decode())
         self.exchanges.append(exchange)
         if "status" in directives:
             status = int(directives["status"])
             exchange.outcome = f"status {status}"
             if "retry" in directives:
                 request.setHeader("retry-after", directives["retry"])
-            return _refuse(request, status, f"stub says {status}")
+            return _refuse(request, status, f"stub says {status}", voice)
         if "whole" in directives:
             exchange.outcome = "done"
             request.setHeader("content-type", "application/json")
@@ -108,7 +121,7 @@ class Upstream(Resource):
         text: C{status}, C{retry}, C{hang}, C{usage} (a number), and C{broken=JSON} to answer that."""
         text = " ".join(str(text) for text in body["input"])
         directives = dict(_PAIR.findall(" ".join(_DIRECTIVES.findall(text))))
-        exchange = Exchange(body, headers, directives)
+        exchange = Exchange(body, headers, directives, path=request.uri.decode())
         self.embeddings.append(exchange)
         if "status" in directives:
             exchange.outcome = f"status {directives['status']}"
@@ -149,7 +162,7 @@ class _Player:
         """Send the head, unless told to hang, and go on."""
         if self._exchange.directives.get("hang") == "1":
             return
-        self._request.setHeader("content-type", "text/event-stream")
+        self._request.setHeader("content-type", self._exchange.voice.content_type)
         self._request.write(b"")
         self._play()
 
@@ -179,56 +192,48 @@ class _Player:
 
 
 def steps(exchange: Exchange) -> Iterator[str]:
-    """SSE text to write, and the words C{wait}, C{drop}, C{hang}."""
-    directives = exchange.directives
+    """Text to write, and the words C{wait}, C{drop}, C{hang}."""
+    directives, voice, body = exchange.directives, exchange.voice, exchange.body
     at = {name: int(directives.get(name, "-1")) for name in ("drop", "errmid")}
     hang = int(directives.get("hang", "0")) - 1
-    yield _chunk(exchange, {"role": "assistant", "content": None})
-    for sent, delta in enumerate(deltas(exchange)):
+    yield from voice.begin(body)
+    for sent, piece in enumerate(pieces(exchange)):
         yield "wait"
         if sent == at["drop"]:
             yield "drop"
         if sent == at["errmid"]:
-            yield _data({"error": {"message": "stub mid-stream error", "type": "server_error", "code": None}})
-            yield "data: [DONE]\n\n"
+            yield from voice.error("stub mid-stream error")
             return
         if sent == hang:
             yield "hang"
-        yield _chunk(exchange, delta)
+        yield from voice.piece(body, piece)
     finish = directives.get("finish", "tool_calls" if wants_tool(exchange) else "stop")
-    if finish != "none":
-        yield _chunk(exchange, {}, finish)
-    usage = usage_of(exchange)
-    if usage is not None and (exchange.body.get("stream_options") or {}).get("include_usage"):
-        yield _data({**_frame(exchange, "chat.completion.chunk"), "choices": [], "usage": usage})
-    yield "data: [DONE]\n\n"
+    yield from voice.end(body, finish, usage_of(exchange))
 
 
-def deltas(exchange: Exchange) -> Iterator[dict[str, Any]]:
+def pieces(exchange: Exchange) -> Iterator[Piece]:
     """What the answer consists of, piece by piece."""
     directives = exchange.directives
     if "empty" in directives:
         return
     if "think" in directives:
-        yield {"reasoning_content": "thinking "}
-        yield {"reasoning_content": "hard"}
+        yield "think", "thinking "
+        yield "think", "hard"
     if not wants_tool(exchange) or "reply" in directives:
         for text in texts(exchange):
-            yield {"content": text}
+            yield "text", text
     if wants_tool(exchange):
         arguments = directives.get("args", "")
-        function = {"name": directives["tool"], "arguments": ""}
-        call_id = f"call_stub_{len(exchange.body['messages'])}"
-        yield {"tool_calls": [{"index": 0, "id": call_id, "type": "function", "function": function}]}
-        for piece in (arguments[: len(arguments) // 2], arguments[len(arguments) // 2 :]):
-            yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+        yield "call", directives["tool"]
+        yield "args", arguments[: len(arguments) // 2]
+        yield "args", arguments[len(arguments) // 2 :]
 
 
 def texts(exchange: Exchange) -> list[str]:
     """The answer's text in pieces."""
-    directives, last = exchange.directives, exchange.body["messages"][-1]
-    if "tool" in directives and last["role"] == "tool":
-        return [f"tool said: {last['content']}"]
+    directives, (role, said) = exchange.directives, exchange.voice.heard(exchange.body)[-1]
+    if "tool" in directives and role == "tool":
+        return [f"tool said: {said}"]
     if "pieces" in directives:
         return [str(piece) for piece in json.loads(directives["pieces"])]
     if "chunks" in directives:
@@ -238,62 +243,37 @@ def texts(exchange: Exchange) -> list[str]:
 
 def wants_tool(exchange: Exchange) -> bool:
     """Whether to call a tool now: once for each user message."""
-    return "tool" in exchange.directives and exchange.body["messages"][-1]["role"] != "tool"
+    return "tool" in exchange.directives and exchange.voice.heard(exchange.body)[-1][0] != "tool"
 
 
-def usage_of(exchange: Exchange) -> dict[str, int] | None:
-    """Token counts, or None to send none."""
+def usage_of(exchange: Exchange) -> tuple[int, int] | None:
+    """Tokens of prompt and answer, or None to send none."""
     told = exchange.directives.get("usage", "11,7")
     if told == "none":
         return None
     prompt, completion = map(int, told.split(","))
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return prompt, completion
 
 
 def whole(exchange: Exchange) -> dict[str, Any]:
-    """The answer as one JSON object."""
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts(exchange))}
-    if wants_tool(exchange):
-        function = {"name": exchange.directives["tool"], "arguments": exchange.directives.get("args", "")}
-        message = {
-            "role": "assistant",
-            "content": None,
-            "tool_calls": [{"id": "call_stub_0", "type": "function", "function": function}],
-        }
-    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if wants_tool(exchange) else "stop"}
-    return {**_frame(exchange, "chat.completion"), "choices": [choice], "usage": usage_of(exchange)}
+    """The answer as one JSON object; Chat Completions only."""
+    call = (exchange.directives["tool"], exchange.directives.get("args", "")) if wants_tool(exchange) else None
+    return Completions().whole(exchange.body, "".join(texts(exchange)), call, usage_of(exchange))
 
 
-def directives_of(body: dict[str, Any]) -> dict[str, str]:
+def directives_of(body: dict[str, Any], voice: Voice) -> dict[str, str]:
     """The directives of the newest user message that holds any."""
-    for message in reversed(body["messages"]):
-        if message["role"] != "user":
-            continue
-        content = message["content"]
-        text = content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
-        found = _DIRECTIVES.findall(text)
+    for role, text in reversed(voice.heard(body)):
+        found = _DIRECTIVES.findall(text) if role == "user" else []
         if found:
             return dict(_PAIR.findall(found[-1]))
     return {}
 
 
-def _frame(exchange: Exchange, kind: str) -> dict[str, Any]:
-    return {"id": "chatcmpl-stub", "object": kind, "created": 1, "model": exchange.body.get("model")}
-
-
-def _chunk(exchange: Exchange, delta: dict[str, Any], finish: str | None = None) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return _data({**_frame(exchange, "chat.completion.chunk"), "choices": [choice]})
-
-
-def _data(value: dict[str, Any]) -> str:
-    return f"data: {json.dumps(value)}\n\n"
-
-
-def _refuse(request: Request, status: int, message: str) -> bytes:
+def _refuse(request: Request, status: int, message: str, voice: Voice | None = None) -> bytes:
     request.setResponseCode(status)
     request.setHeader("content-type", "application/json")
-    return json.dumps({"error": {"message": message, "type": "stub_error", "code": None}}).encode()
+    return json.dumps((voice or Completions()).refusal(status, message)).encode()
 
 
 def main() -> None:

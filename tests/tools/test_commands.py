@@ -128,6 +128,12 @@ class CommandTests(SynchronousTestCase):
         process.end(0)
         self.reactor.pump([0.05] * int((ABORT_GRACE + GIVE_UP + 0.2) / 0.05))
         self.done(command)
+        command, process = self.start()
+        command.end("aborted", ABORT_GRACE)
+        self.reactor.pump([0.05] * int((ABORT_GRACE + GIVE_UP + 0.2) / 0.05))
+        self.assertEqual((self.reactor.getDelayedCalls(), command.ended.opened), ([], False))
+        process.end(None, signal=KILL)
+        self.done(command)
 
     def test_before_the_group_is_there(self) -> None:
         """An abort within the first moments, before the launcher has made the group, reaches the one process."""

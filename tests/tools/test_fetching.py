@@ -233,7 +233,10 @@ class FetchTests(SynchronousTestCase):
         """To the address of the name, with the name in the request; no cookies, no credentials, no compression."""
         (fetched,) = self.net.fetch("http://a.example:8080/x?y")
         self.assertEqual(
-            fetched, Fetched(url="http://a.example:8080/x?y", status=200, content_type="image/png", body=b"picture")
+            fetched,
+            Fetched(
+                url="http://a.example:8080/x?y", status=200, content_type="image/png", charset="x", body=b"picture"
+            ),
         )
         self.assertEqual(self.net.connected, [(PUBLIC, 8080)])
         self.assertEqual(self.net.pages.asked, [("a.example:8080", "/x?y")])
@@ -296,6 +299,16 @@ class FetchTests(SynchronousTestCase):
         self.refused("http://a.example/never/ending", "larger than 1000")
         self.net.endpoint.flush()
         self.assertEqual(self.net.pages.hung_up, 1)
+
+    def test_cut(self) -> None:
+        """Who asks for the beginning only gets just that, announced or not, and the connection is cut."""
+        for path in ("/large", "/never/ending"):
+            (fetched,) = self.net.fetch(f"http://a.example{path}", cut=True)
+            self.assertEqual((fetched.body, fetched.cut), (b"x" * 1000, True), path)
+        self.net.endpoint.flush()
+        self.assertEqual(self.net.pages.hung_up, 1)
+        (fetched,) = self.net.fetch("http://a.example/", cut=True)
+        self.assertEqual((fetched.body, fetched.cut), (b"picture", False))
 
     def test_endless_head(self) -> None:
         """Headers count as well."""

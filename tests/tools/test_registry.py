@@ -12,12 +12,25 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.config.schema import Config
 from openclaw_tx.interfaces import Tools
 from openclaw_tx.tools.registry import MAX_KEPT, ToolBox
+from openclaw_tx.values import Agent
 from tests.tools.doubles import AGENT, PlainTool
 
 
 def config(**fields: Any) -> Config:
     """A configuration as the file would give it."""
     return msgspec.convert(fields, Config)
+
+
+class ForModel(PlainTool):
+    """A tool for one model only."""
+
+    def __init__(self, name: str, model_ref: str) -> None:
+        super().__init__(name)
+        self.model_ref = model_ref
+
+    def offered(self, agent: Agent, model_ref: str) -> bool:
+        """See L{openclaw_tx.interfaces.ConditionalTool.offered}."""
+        return agent == AGENT and model_ref == self.model_ref
 
 
 class ToolBoxTests(SynchronousTestCase):
@@ -56,6 +69,18 @@ class ToolBoxTests(SynchronousTestCase):
         self.current = config(tools={"byProvider": {"p": {"profile": "minimal"}}})
         self.assertEqual(self.names(), ["session_status"])
         self.assertEqual(self.names("q/m"), ["read", "session_status", "mine"])
+
+    def test_conditions(self) -> None:
+        """A tool with a condition is there only where that holds, asked anew after a change of the configuration."""
+        tool = ForModel("picky", "p/m")
+        self.box = ToolBox(lambda: self.current, [*self.tools, tool])
+        self.assertEqual(self.names(), ["read", "session_status", "mine", "picky"])
+        self.assertEqual(self.names("q/m"), ["read", "session_status", "mine"])
+        tool.model_ref = "q/m"
+        self.current = config()
+        self.assertNotIn("picky", self.names())
+        self.current = config(tools={"deny": ["picky"]})
+        self.assertNotIn("picky", self.names("q/m"))
 
     def test_many_models(self) -> None:
         """Answers kept are bounded, and those thrown away are worked out again."""

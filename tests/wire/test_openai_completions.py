@@ -15,40 +15,28 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.values import (
     AssistantMessage,
     ImagePart,
-    Message,
     ModelEvent,
     ModelReply,
-    ModelRequest,
     ReasoningDelta,
     Sampling,
     TextDelta,
-    TextPart,
     ToolCall,
-    ToolCallDelta,
     ToolChoice,
     ToolResultMessage,
     ToolSpec,
     Usage,
-    UserMessage,
 )
-from openclaw_tx.wire.openai_chunks import MAX_TOOL_CALLS, ChunkReader
-from openclaw_tx.wire.openai_completions import IMAGE_OMITTED, NO_RESULT, Dialect, encode_request
-from openclaw_tx.wire.openai_errors import UpstreamError, decode_error
+from openclaw_tx.wire.history import IMAGE_OMITTED, NO_RESULT
+from openclaw_tx.wire.openai_chunks import ChunkReader
+from openclaw_tx.wire.openai_completions import Dialect, encode_request
+from openclaw_tx.wire.replies import MAX_TOOL_CALLS
+from openclaw_tx.wire.upstream import UpstreamError
+from tests.wire.vendors import encoder, told_calls, user
 
 WEATHER = ToolSpec(name="get_weather", description="d", parameters={"type": "object"})
 
 
-def user(*parts: str | ImagePart) -> UserMessage:
-    """A user's message."""
-    return UserMessage(content=tuple(TextPart(text=part) if isinstance(part, str) else part for part in parts))
-
-
-def encoded(*messages: Message, dialect: Dialect = Dialect(), **more: Any) -> dict[str, Any]:  # noqa: B008
-    """The body for these messages."""
-    body: dict[str, Any] = json.loads(
-        encode_request("m", ModelRequest(system=more.pop("system", ""), messages=messages, **more), dialect)
-    )
-    return body
+encoded = encoder(encode_request, Dialect())
 
 
 class EncodeTests(SynchronousTestCase):
@@ -168,6 +156,25 @@ class EncodeTests(SynchronousTestCase):
             ],
         )
 
+    def test_cache_key(self) -> None:
+        """The conversation's name goes out as a digest, where that is known to be understood."""
+        key = encoded(user("hi"), session="s", dialect=Dialect(prompt_cache_key=True))["prompt_cache_key"]
+        self.assertRegex(key, r"^[0-9a-f]{32}$")
+        self.assertNotIn("prompt_cache_key", encoded(user("hi"), session="s"))
+        self.assertNotIn("prompt_cache_key", encoded(user("hi"), dialect=Dialect(prompt_cache_key=True)))
+
+    def test_mistral_ids(self) -> None:
+        """Nine letters or digits, in calls and results alike."""
+        call = ToolCall(id="call_1", name="f", arguments="{}")
+        messages = encoded(
+            user("x"),
+            AssistantMessage(tool_calls=(call,)),
+            ToolResultMessage(tool_call_id="call_1", text="r"),
+            dialect=Dialect(mistral_tool_ids=True),
+        )["messages"]
+        self.assertRegex(messages[1]["tool_calls"][0]["id"], r"^[A-Za-z0-9]{9}$")
+        self.assertEqual(messages[2]["tool_call_id"], messages[1]["tool_calls"][0]["id"])
+
     def test_broken_history_is_mended(self) -> None:
         """A call without result, a result without call and an empty answer: providers refuse them, so none goes out."""
         calls = (ToolCall(id="1", name="a", arguments="{}"), ToolCall(id="2", name="b", arguments="{}"))
@@ -184,8 +191,8 @@ class EncodeTests(SynchronousTestCase):
             [
                 ("user", None, "Result of the tool z:\nlate"),
                 ("assistant", None, "x"),
-                ("tool", "2", "two"),
                 ("tool", "1", NO_RESULT),
+                ("tool", "2", "two"),
                 ("user", None, "go on"),
                 ("assistant", None, None),
                 ("tool", "1", NO_RESULT),
@@ -212,19 +219,6 @@ def read(*payloads: bytes) -> tuple[list[ModelEvent], ModelReply]:
         reader.read(payload, events)
     reader.finish(events)
     return events, reader.reply("p", "m")
-
-
-def told_calls(events: list[ModelEvent]) -> list[ToolCall]:
-    """Tool calls as somebody sees them who has only the deltas."""
-    found: dict[int, list[str]] = {}
-    for event in events:
-        if isinstance(event, ToolCallDelta):
-            if event.index in found:
-                assert not event.id and not event.name, "id and name come once"
-                found[event.index][2] += event.arguments
-            else:
-                found[event.index] = [event.id, event.name, event.arguments]
-    return [ToolCall(id=a, name=b, arguments=c) for a, b, c in found.values()]
 
 
 class ReadTests(SynchronousTestCase):
@@ -450,26 +444,3 @@ class ReadTests(SynchronousTestCase):
             ChunkReader(lambda: "new").read(payload, [])
         except UpstreamError:
             pass
-
-
-class DecodeErrorTests(SynchronousTestCase):
-    """L{decode_error}."""
-
-    def test_shapes(self) -> None:
-        """The message is found wherever servers put it; a page of HTML is none."""
-        for body, message in (
-            (b'{"error":{"message":"m","type":"t","code":"c"}}', "m"),
-            (b'[{"error":{"message":"m","status":"NOT_FOUND","code":404}}]', "m"),
-            (b'{"detail":"m"}', "m"),
-            (b'{"detail":[{"msg":"m"}]}', '[{"msg":"m"}]'),
-            (b'{"message":"m"}', "m"),
-            (b'{"error":"m"}', "m"),
-            (b" m\n", "m"),
-            (b"<html>502</html>", ""),
-            (b"", ""),
-            (b"[]", ""),
-            (b"3", ""),
-            (b"\xff\xfe", "\ufffd\ufffd"),
-        ):
-            error = decode_error(418, body)
-            self.assertEqual((error.message, error.status), (message, 418), body)

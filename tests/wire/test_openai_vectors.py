@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.values import Usage
-from openclaw_tx.wire.openai_errors import UpstreamError
 from openclaw_tx.wire.openai_vectors import MAX_FLOAT32, decode_reply, encode_request
+from openclaw_tx.wire.upstream import UpstreamError
 
 
 def item(index: Any, *numbers: Any) -> dict[str, Any]:

@@ -32,6 +32,8 @@ from openclaw_tx.values import (
     RunStarted,
     RunStatus,
     SessionEntry,
+    SessionFilter,
+    SessionPage,
     StoredRun,
     TextDelta,
 )
@@ -94,6 +96,11 @@ class Sessions:
         )
         self.entries[key] = change(entry)
         return self.entries[key]
+
+    async def select(self, wanted: SessionFilter, *, limit: int = 100, offset: int = 0) -> SessionPage:
+        found = await self.list(agent_id=wanted.agent_id or None, limit=1000, search=wanted.search)
+        found = [entry for entry in found if entry.key not in wanted.hidden]
+        return SessionPage(entries=tuple(found[offset : offset + limit]), total=len(found))
 
     async def count(self, agent_id: str | None = None) -> int:
         self._check()

@@ -83,7 +83,7 @@ DIFFERENCES: dict[tuple[str, str], str] = {
 
 MISSING: dict[str, set[str]] = {
     "health": {"configReload", "eventLoop", "modelRuntime", "plugins"},
-    "sessions.list": {"nextOffset", "owners", "totalCount"},
+    "sessions.list": {"nextOffset", "owners"},
     "chat.history": {"defaults", "hasMore", "pendingInputs", "sessionInfo", "totalMessages"},
 }
 """Properties of good answers of the newer release that this gateway has nothing to say about."""

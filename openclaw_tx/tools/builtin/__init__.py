@@ -13,14 +13,21 @@ from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
 from openclaw_tx.tools.builtin.exec import Exec
+from openclaw_tx.tools.builtin.image import ImageTool
+from openclaw_tx.tools.builtin.memory_get import MemoryGet
+from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
 from openclaw_tx.tools.builtin.process import Process
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
 from openclaw_tx.tools.builtin.sessions_send import SessionsSend
 from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
+from openclaw_tx.tools.builtin.web_fetch import WebFetch
+from openclaw_tx.tools.builtin.web_search import WebSearch
 from openclaw_tx.tools.command_sessions import CommandSessions
 from openclaw_tx.tools.exec_gate import ExecGate
+from openclaw_tx.tools.memory import Memory
+from openclaw_tx.tools.services import ServiceClient
 from openclaw_tx.tools.session_sight import SessionSight
 
 
@@ -69,6 +76,20 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
         AgentsList(parts.settings),
         Exec(parts.settings, gate, parts.commands, parts.in_thread, parts.environment),
         Process(parts.commands),
+        *_knowledge(parts),
+    ]
+
+
+def _knowledge(parts: ToolParts) -> list[Tool]:
+    """What brings in what stands elsewhere: the web, memory, images."""
+    settings, clock, new_id = parts.settings, parts.reactor, parts.new_id
+    memory = Memory(settings, parts.embedder, parts.in_thread, parts.state_dir, parts.environment)
+    return [
+        WebSearch(settings, ServiceClient(parts.reactor), clock, parts.environment, new_id),
+        WebFetch(settings, parts.fetcher, clock, parts.in_thread, new_id),
+        MemorySearchTool(memory),
+        MemoryGet(memory),
+        ImageTool(settings, parts.models, parts.fetcher, parts.in_thread, new_id),
     ]
 
 

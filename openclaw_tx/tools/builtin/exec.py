@@ -118,8 +118,7 @@ class Exec(TypedTool[ExecParameters]):
         @raise Refused: it may not run.
         @raise ValueError: it can not, in a sentence.
         """
-        if "\0" in parameters.command or not _is_text(parameters.command):
-            raise ValueError("The command must be a text without NUL.")
+        _check(parameters.command)
         settings = config.tools.exec
         own = tools_of(config.agents.entries, context.agent.id)
         confined = own.fs.workspace_only
@@ -136,6 +135,7 @@ class Exec(TypedTool[ExecParameters]):
             parameters.ask or None,
         )
         proved = await self._gate.admit(wish, context)
+        _check(proved)
         order = Order(proved, cwd, environment, parameters.pty, settings.max_output_chars, parameters.command)
         timeout = min(parameters.timeout or settings.timeout_sec, settings.timeout_sec)
         scope = Scope(context.agent.id, context.session_key)
@@ -283,12 +283,18 @@ def running(session: CommandSession) -> ToolResult:
     return ToolResult(text=f"{text}\n\nOutput so far:\n{so_far}" if so_far else text, details=details(session))
 
 
-def _is_text(value: str) -> bool:
+def _check(command: str) -> None:
+    """
+    @raise ValueError: no system takes such a command; a sentence.
+    """
     try:
-        value.encode("utf-8")
+        size = len(command.encode("utf-8"))
     except UnicodeEncodeError:
-        return False
-    return True
+        size = -1
+    if size < 0 or "\0" in command:
+        raise ValueError("The command must be a text without NUL.")
+    if size > MAX_COMMAND:
+        raise ValueError(f"The command is longer than {MAX_COMMAND} bytes.")
 
 
 __all__ = ["Exec", "ExecParameters", "details", "ending_of", "finished", "running", "said", "working_directory"]

@@ -168,7 +168,7 @@ def listed(sessions: list[CommandSession]) -> ToolResult:
     rows: list[dict[str, Any]] = []
     lines = []
     for session in sessions:
-        shown = " ".join(session.command.order.shown.split())[:120]
+        shown = " ".join(readable(session.command.order.shown).split())[:120]
         seconds = round(session.command.seconds)
         row = {"name": shown, "startedAt": round(session.command.started_at * 1000), **details(session)}
         row["tail"] = row["tail"][-200:]

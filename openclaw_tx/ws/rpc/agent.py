@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -15,10 +15,12 @@ from twisted.logger import Logger
 
 from openclaw_tx.auth.actions import may
 from openclaw_tx.auth.sight import agents_for, sees_run, sees_session
+from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Models, Run, RunEngine, Sessions
 from openclaw_tx.sessions.keys import parse_key
+from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
     Entry,
     Part,
@@ -91,6 +93,7 @@ class AgentMethods:
         sessions: Sessions,
         authorise: Authoriser,
         clock: IReactorTime,
+        settings: Callable[[], Config] = Config,
     ) -> None:
         self._engine = engine
         self._agents = agents
@@ -98,6 +101,7 @@ class AgentMethods:
         self._sessions = sessions
         self._authorise = authorise
         self._clock = clock
+        self._settings = settings
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -163,6 +167,7 @@ class AgentMethods:
         thinking = thinking_level("agent", params.thinking)
         model = self._model(params)
         place = await self._seat(principal, params)
+        await self._check_policy(place, params.channel or "webchat")
         return RunRequest(
             run_id=params.idempotency_key,
             agent_id=place.agent_id,
@@ -189,17 +194,18 @@ class AgentMethods:
 
     async def _seat(self, principal: Principal, params: AgentParams) -> Seat:
         """Agent and session; a session id must be that of the session, or name an explicit one."""
+        scope = self._settings().session.scope
         wanted, default = params.session_id.strip(), agents_for(self._agents, principal).default_id
         if wanted and not params.session_key.strip():
             agent_id = params.agent_id.strip().lower() or None
             for found in await self._sessions.list(agent_id=agent_id, limit=20, search=wanted):
                 if found.session_id == wanted and sees_session(principal, found):
-                    return seat("agent", self._agents, principal, params.agent_id, found.key, "")
+                    return seat("agent", self._agents, principal, params.agent_id, found.key, "", scope)
             agent = params.agent_id or default
-            return seat("agent", self._agents, principal, agent, f"explicit:{wanted}", "")
+            return seat("agent", self._agents, principal, agent, f"explicit:{wanted}", "", scope)
         # A recipient without an agent means the main session of the default agent.
         agent = params.agent_id or (default if params.to and not params.session_key else "")
-        place = seat("agent", self._agents, principal, agent, params.session_key, params.idempotency_key)
+        place = seat("agent", self._agents, principal, agent, params.session_key, params.idempotency_key, scope)
         if wanted:
             target = Target(agent_id=place.agent_id, session_key=place.session_key)
             self._authorise(principal, "agent", target)
@@ -209,6 +215,13 @@ class AgentMethods:
             if not is_named and (entry is None or entry.session_id != wanted):
                 raise bad("agent", "sessionId is not the session of sessionKey")
         return place
+
+    async def _check_policy(self, place: Seat, channel: str) -> None:
+        """
+        @raise GatewayError: C{session.sendPolicy} lets nobody speak there.
+        """
+        entry = await self._sessions.get(place.session_key)
+        check_send(self._settings().session.send_policy, place.session_key, entry, channel)
 
     # -- agent.wait
 

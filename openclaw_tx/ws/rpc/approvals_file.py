@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import ApprovalsFile
-from openclaw_tx.values import ApprovalsSnapshot
+from openclaw_tx.values import ApprovalsSnapshot, Principal
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
@@ -42,15 +43,25 @@ class ApprovalsFileMethods:
 
     async def get(self, call: Call[FileGetParams]) -> Any:
         """The file as it stands."""
+        _check(call.principal)
         return shown(await self._file.get())
 
     async def set(self, call: Call[FileSetParams]) -> Any:
         """Replace it, and show what it is now."""
+        _check(call.principal)
         file = {name: value for name, value in call.params.file.items() if name != SOCKET}
         before = await self._file.get()
         if SOCKET in before.file:
             file[SOCKET] = before.file[SOCKET]
         return shown(await self._file.set(file, call.params.base_hash))
+
+
+def _check(principal: Principal) -> None:
+    """
+    @raise GatewayError: C{insufficient_scope}: a key that is bound to some agents, while the file is about all of them.
+    """
+    if principal.agents:
+        raise GatewayError("insufficient_scope", "this key is for some agents, the approvals file about all of them")
 
 
 def shown(snapshot: ApprovalsSnapshot) -> dict[str, Any]:

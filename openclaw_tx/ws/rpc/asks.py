@@ -17,7 +17,7 @@ import msgspec
 from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
-from openclaw_tx.sessions.keys import canonical_key, is_reserved, main_key, parse_key
+from openclaw_tx.sessions.keys import canonical_key, in_scope, is_reserved, main_key, parse_key
 from openclaw_tx.values import ImagePart, Principal
 from openclaw_tx.wire.frames import encode
 from openclaw_tx.ws.hello import MAX_IMAGE
@@ -55,7 +55,15 @@ def bad(method: str, what: str) -> GatewayError:
     return GatewayError("invalid_request", f"invalid {method} params: {what}")
 
 
-def seat(method: str, agents: Agents, principal: Principal, agent_id: str, session_key: str, explicit: str) -> Seat:
+def seat(
+    method: str,
+    agents: Agents,
+    principal: Principal,
+    agent_id: str,
+    session_key: str,
+    explicit: str,
+    scope: str = "per-sender",
+) -> Seat:
     """Choose agent and session.
 
     A session key that names an agent decides; one that does not belongs to the chosen agent (decision D33). An agent
@@ -63,6 +71,7 @@ def seat(method: str, agents: Agents, principal: Principal, agent_id: str, sessi
 
     @param principal: who asks: agents that it may not use do not exist, and its session names get its prefix.
     @param explicit: name of that session, e.g. the idempotency key.
+    @param scope: C{session.scope}: where it is C{global}, main sessions and those of single requests are one.
     @raise GatewayError: the agent is unknown, agent and key disagree, or the key is reserved or malformed.
     """
     agents, prefix = agents_for(agents, principal), principal.session_prefix
@@ -70,8 +79,9 @@ def seat(method: str, agents: Agents, principal: Principal, agent_id: str, sessi
     if chosen and agents.get(chosen) is None:
         raise unknown_agent(method, agent_id)
     if not session_key.strip():
-        if chosen:
-            return Seat(chosen, main_key(chosen, prefix))
+        if chosen or (scope == "global" and not prefix):
+            chosen = chosen or agents.default_id
+            return Seat(chosen, in_scope(main_key(chosen, prefix), chosen, scope))
         chosen = agents.default_id
         return Seat(chosen, canonical_key(f"explicit:{explicit}", chosen, prefix=prefix))
     if is_reserved(session_key):
@@ -81,12 +91,12 @@ def seat(method: str, agents: Agents, principal: Principal, agent_id: str, sessi
     except GatewayError as error:
         raise bad(method, error.info.message) from None
     named = parse_key(key)
-    owner = named.agent_id if named is not None else agents.default_id
+    owner = named.agent_id if named is not None else chosen or agents.default_id
     if chosen and owner != chosen:
         raise bad(method, f'agent "{chosen}" does not match session key agent "{owner}"')
     if agents.get(owner) is None:
         raise unknown_agent(method, owner)
-    return Seat(owner, key)
+    return Seat(owner, in_scope(key, owner, scope))
 
 
 def images(method: str, attachments: Sequence[Attachment]) -> tuple[ImagePart, ...]:

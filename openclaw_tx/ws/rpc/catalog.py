@@ -1,32 +1,19 @@
 # -*- test-case-name: tests.ws.rpc.test_catalog -*-
-"""C{agents.list}, C{models.list} and C{sessions.list} (spec 2.10)."""
+"""C{agents.list} and C{models.list} (spec 2.10)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
-from msgspec import Meta
-
-from twisted.internet.interfaces import IReactorTime
-
-from openclaw_tx.auth.sight import agents_for, is_bounded, sees_session
+from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Models, Sessions
+from openclaw_tx.interfaces import Agents, Models
 from openclaw_tx.sessions.keys import MAIN
-from openclaw_tx.values import Agent, AssistantMessage, ModelInfo, UserMessage
+from openclaw_tx.values import Agent, ModelInfo
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
-from openclaw_tx.ws.hello import SESSION_SCOPE
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.health import STORE, model_defaults, session_row
-
-DEFAULT_LIMIT = 100
-MAX_LIMIT = 1000
-QUOTED = 50
-"""Newest messages of a session that titles and previews are taken from."""
-MAX_TITLE = 80
-"""Characters of a title or preview taken from a transcript."""
 
 
 class AgentsListParams(Params, frozen=True):
@@ -49,24 +36,6 @@ class ModelsListParams(Params, frozen=True):
     refresh: bool = False
 
 
-class SessionsListParams(Params, frozen=True):
-    """Params of C{sessions.list}."""
-
-    limit: Annotated[int, Meta(ge=1)] = DEFAULT_LIMIT
-    agent_id: NonEmpty | None = None
-    search: Annotated[str, Meta(max_length=512)] = ""
-    active_minutes: Annotated[int, Meta(ge=1)] | None = None
-    """Only sessions that were used in this time."""
-    label: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
-    """Only sessions with exactly this label."""
-    include_global: bool = True
-    include_unknown: bool = True
-    include_derived_titles: bool = False
-    """Add C{derivedTitle}: the beginning of what was first said, among the newest 50 messages."""
-    include_last_message: bool = False
-    """Add C{lastMessagePreview}."""
-
-
 class CatalogMethods:
     """The family of lists."""
 
@@ -74,20 +43,20 @@ class CatalogMethods:
         self,
         agents: Agents,
         models: Models,
-        sessions: Sessions,
-        clock: IReactorTime,
+        scope: Callable[[], str],
     ) -> None:
+        """
+        @param scope: C{session.scope} of the moment.
+        """
         self._agents = agents
         self._models = models
-        self._sessions = sessions
-        self._clock = clock
+        self._scope = scope
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
         return [
             Method("agents.list", "agents.list", AgentsListParams, self.agents_list),
             Method("models.list", "models.list", ModelsListParams, self.models_list),
-            Method("sessions.list", "sessions.list", SessionsListParams, self.sessions_list),
         ]
 
     async def agents_list(self, call: Call[AgentsListParams]) -> Any:
@@ -96,7 +65,7 @@ class CatalogMethods:
         return {
             "defaultId": agents.default_id,
             "mainKey": MAIN,
-            "scope": SESSION_SCOPE,
+            "scope": self._scope(),
             "agents": [_agent_row(agent, call.modern) for agent in agents.all()],
         }
 
@@ -120,52 +89,6 @@ class CatalogMethods:
                 continue  # configured, but no provider has it
         return found
 
-    async def sessions_list(self, call: Call[SessionsListParams]) -> Any:
-        """Sessions, newest first: filters, then the limit. Those that the client may not know of are not there."""
-        params, principal = call.params, call.principal
-        limit = min(params.limit, MAX_LIMIT)
-        now = int(self._clock.seconds() * 1000)
-        filtered = params.active_minutes is not None or params.label is not None
-        filtered = filtered or not (params.include_global and params.include_unknown) or is_bounded(principal)
-        asked = MAX_LIMIT + 1 if filtered else limit + 1
-        entries = [
-            entry
-            for entry in await self._sessions.list(
-                agent_id=params.agent_id, limit=asked, search=params.search or principal.session_prefix
-            )
-            if sees_session(principal, entry)
-            and (params.active_minutes is None or entry.updated_at_ms >= now - params.active_minutes * 60_000)
-            and (params.label is None or entry.label == params.label)
-            and (params.include_global or entry.key != "global")
-            and (params.include_unknown or entry.key != "unknown")
-        ]
-        shown = entries[:limit]
-        rows = []
-        for entry in shown:
-            row = session_row(entry, self._models)
-            if params.include_derived_titles or params.include_last_message:
-                await self._quote(entry.key, row, params)
-            rows.append(row)
-        return {
-            "ts": now,
-            "path": STORE,
-            "count": len(rows),
-            "limitApplied": limit,
-            "hasMore": len(entries) > limit,
-            "defaults": model_defaults(agents_for(self._agents, principal), self._models),
-            "sessions": rows,
-        }
-
-    async def _quote(self, key: str, row: dict[str, Any], params: SessionsListParams) -> None:
-        """Add what the transcript says."""
-        messages = await self._sessions.transcript(key, QUOTED)
-        said = (message.text for message in messages if isinstance(message, UserMessage | AssistantMessage))
-        texts = [text for text in said if text.strip()]
-        if texts and params.include_last_message:
-            row["lastMessagePreview"] = _cut(texts[-1])
-        if texts and params.include_derived_titles:
-            row["derivedTitle"] = row.get("label") or _cut(texts[0])
-
 
 def unknown_agent(method: str, agent_id: str) -> GatewayError:
     """The refusal of an agent id that is not configured, in the words of the wire."""
@@ -186,7 +109,7 @@ def _agent_row(agent: Agent, modern: bool) -> dict[str, Any]:
 
 
 def _model_row(info: ModelInfo) -> dict[str, Any]:
-    return {
+    row: dict[str, Any] = {
         "id": info.id,
         "name": info.name,
         "provider": info.provider,
@@ -194,8 +117,11 @@ def _model_row(info: ModelInfo) -> dict[str, Any]:
         "reasoning": info.reasoning,
         "input": list(info.input),
     }
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_TITLE else line[: MAX_TITLE - 1] + "…"
+    if info.alias:
+        row["alias"] = info.alias
+    if info.unavailable:
+        row["available"] = False
+        row["unavailableReason"] = info.unavailable
+        if info.unavailable_until_ms:
+            row["unavailableUntil"] = info.unavailable_until_ms
+    return row

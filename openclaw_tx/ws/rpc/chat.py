@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -15,10 +15,11 @@ from twisted.internet.interfaces import IReactorTime
 from openclaw_tx.auth.sight import run_target, sees_run
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.values import ChatMessage
+from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Run, RunEngine, Sessions
+from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
-    AssistantMessage,
     CompactionMessage,
     ImagePart,
     Message,
@@ -88,6 +89,7 @@ class ChatMethods:
         authorise: Authoriser,
         clock: IReactorTime,
         desk: ChatDesk,
+        settings: Callable[[], Config] = Config,
     ) -> None:
         self._desk = desk
         self._engine = engine
@@ -95,6 +97,7 @@ class ChatMethods:
         self._sessions = sessions
         self._authorise = authorise
         self._clock = clock
+        self._settings = settings
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -142,6 +145,9 @@ class ChatMethods:
         if before:
             return {"runId": params.idempotency_key, "status": before}
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
+        if self._desk.command_in(message) is None:
+            entry = await self._sessions.get(place.session_key)
+            check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
         await self._desk.take(message)
         return {"runId": params.idempotency_key, "status": "started"}
 
@@ -224,7 +230,8 @@ class ChatMethods:
         return answer
 
     def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
-        return seat(method, self._agents, principal, agent_id, session_key, "")
+        scope = self._settings().session.scope
+        return seat(method, self._agents, principal, agent_id, session_key, "", scope)
 
 
 def _clean(text: str) -> str:
@@ -239,12 +246,10 @@ def _clean(text: str) -> str:
 
 
 def _fitting(messages: Sequence[Message]) -> list[Any]:
-    """As many of the newest messages as fit; marks of compactions are not for clients."""
+    """As many of the newest messages as fit."""
     kept: list[Any] = []
     room = MAX_HISTORY_BYTES
     for message in reversed(messages):
-        if isinstance(message, CompactionMessage):
-            continue
         row = message_row(message)
         room -= len(encode(row))
         if room < 0:
@@ -266,7 +271,13 @@ def message_row(message: Message) -> dict[str, Any]:
             "isError": message.is_error,
             "timestamp": message.timestamp_ms,
         }
-    assert isinstance(message, AssistantMessage)
+    if isinstance(message, CompactionMessage):
+        return {
+            "role": "system",
+            "content": [{"type": "text", "text": "Compaction"}],
+            "timestamp": message.timestamp_ms,
+            "__openclaw": {"kind": "compaction"},
+        }
     content: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
     content += [
         {"type": "toolCall", "id": call.id, "name": call.name, "arguments": call.arguments}

@@ -21,6 +21,7 @@ from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.values import Principal, SessionEntry, Target
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
+from openclaw_tx.ws.rpc.rows import STORE, model_defaults, status_row
 
 FRESH_SECONDS = 60.0
 """How old a health report may be before it is made anew."""
@@ -28,8 +29,6 @@ RECENT = 5
 """Sessions that a health report names; C{status} names twice as many."""
 MAX_COUNTED = 1000
 """Sessions that are counted for a client that may not know of all of them."""
-STORE = "(database)"
-"""What stands for the path of the session store: it is no file a client could read."""
 
 StateVersion = tuple[int, int]
 """Of presence and of health."""
@@ -277,58 +276,3 @@ class HealthMethods:
         if principal.session_prefix:
             return len(await self._seen(principal, agent_id))
         return await self._sessions.count(agent_id)
-
-
-def model_defaults(agents: Agents, models: Models) -> dict[str, Any]:
-    """Provider, model and window of the default agent; empty values when it has no usable model."""
-    agent = agents.get(agents.default_id)
-    try:
-        info = models.info(agent.models[0]) if agent is not None and agent.models else None
-    except GatewayError:
-        info = None
-    if info is None:
-        return {"modelProvider": None, "model": None, "contextTokens": None}
-    return {"modelProvider": info.provider, "model": info.id, "contextTokens": info.context_window}
-
-
-def session_row(entry: SessionEntry, models: Models) -> dict[str, Any]:
-    """A session as C{sessions.list} shows it (spec 2.10)."""
-    row: dict[str, Any] = {
-        "key": entry.key,
-        "kind": entry.key if entry.key in ("global", "unknown") else "direct",
-        "agentId": entry.agent_id,
-        "updatedAt": entry.updated_at_ms,
-        "sessionId": entry.session_id,
-        "abortedLastRun": entry.aborted_last_run,
-        "inputTokens": entry.input_tokens,
-        "outputTokens": entry.output_tokens,
-        "totalTokens": entry.total_tokens,
-    }
-    if entry.label:
-        row["label"] = row["displayName"] = entry.label
-    if entry.model:
-        row["modelProvider"] = entry.model_provider
-        row["model"] = entry.model
-        window = _window(entry, models)
-        if window:
-            row["contextTokens"] = window
-    return row
-
-
-def status_row(entry: SessionEntry, now_ms: int, models: Models) -> dict[str, Any]:
-    """A session as C{status} shows it: with its age, and how full its context is."""
-    row = session_row(entry, models)
-    row["age"] = max(0, now_ms - entry.updated_at_ms)
-    row["flags"] = [*(["aborted"] if entry.aborted_last_run else []), f"id:{entry.session_id}"]
-    window = row.get("contextTokens")
-    if window:
-        row["remainingTokens"] = max(0, window - entry.total_tokens)
-        row["percentUsed"] = min(100, round(100 * entry.total_tokens / window))
-    return row
-
-
-def _window(entry: SessionEntry, models: Models) -> int:
-    try:
-        return models.info(f"{entry.model_provider}/{entry.model}").context_window
-    except GatewayError:
-        return 0

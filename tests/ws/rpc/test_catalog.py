@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.ws.rpc.test_catalog -*-
-"""agents.list, models.list and sessions.list over real connections."""
+"""agents.list and models.list over real connections."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.values import AssistantMessage, TextPart, ToolResultMessage, UserMessage
-from tests.ws.harness import START, House
-
-NOW = int(START * 1000)
+from tests.ws.harness import House
 
 
 class CatalogTests(SynchronousTestCase):
@@ -49,56 +46,3 @@ class CatalogTests(SynchronousTestCase):
         self.assertEqual(self.call("models.list", provider="other"), {"models": []})
         error = self.line.call("models.list", {"agentId": "zz"})["error"]
         self.assertEqual(error["message"], 'invalid models.list params: unknown agent id "zz"')
-
-    def sessions(self) -> None:
-        add = self.house.sessions.add
-        add("agent:main:main", NOW - 60_000, total_tokens=1000, model_provider="stub", model="stub-1")
-        add("agent:beta:work", NOW, label="Work", aborted_last_run=True)
-        add("agent:main:old", NOW - 3_600_000, model_provider="gone", model="m")
-        add("global", NOW - 1)
-
-    def keys(self, **params: Any) -> list[str]:
-        return [row["key"] for row in self.call("sessions.list", **params)["sessions"]]
-
-    def test_sessions(self) -> None:
-        """Newest first, with what is known of each."""
-        self.sessions()
-        found = self.call("sessions.list")
-        self.assertEqual((found["ts"], found["count"], found["hasMore"], found["limitApplied"]), (NOW, 4, False, 100))
-        self.assertEqual(found["defaults"], {"modelProvider": "stub", "model": "stub-1", "contextTokens": 128000})
-        work, everywhere, main, old = found["sessions"]
-        self.assertEqual((work["key"], work["label"], work["abortedLastRun"]), ("agent:beta:work", "Work", True))
-        self.assertEqual((everywhere["key"], everywhere["kind"]), ("global", "global"))
-        self.assertEqual((main["contextTokens"], main["totalTokens"], main["kind"]), (128000, 1000, "direct"))
-        self.assertNotIn("contextTokens", old, "its model is not configured any more")
-
-    def test_filters(self) -> None:
-        """Filters, then the limit."""
-        self.sessions()
-        self.assertEqual(self.keys(limit=1), ["agent:beta:work"])
-        self.assertTrue(self.call("sessions.list", limit=1)["hasMore"])
-        self.assertEqual(self.keys(agentId="beta"), ["agent:beta:work"])
-        self.assertEqual(self.keys(search="main:m"), ["agent:main:main"])
-        self.assertEqual(self.keys(label="Work"), ["agent:beta:work"])
-        self.assertEqual(self.keys(activeMinutes=5, includeGlobal=False), ["agent:beta:work", "agent:main:main"])
-
-    def test_quotes(self) -> None:
-        """Titles and previews, when asked for; never from what a tool said."""
-        self.house.sessions.add(
-            "agent:main:x",
-            NOW,
-            [
-                ToolResultMessage(tool_call_id="1", text="tool"),
-                UserMessage(content=(TextPart(text="first\n  line " + "x" * 100),)),
-                AssistantMessage(text="last"),
-                AssistantMessage(text=" "),
-            ],
-        )
-        self.house.sessions.add("agent:main:empty", NOW - 1)
-        row, empty = self.call("sessions.list", includeDerivedTitles=True, includeLastMessage=True)["sessions"]
-        self.assertEqual(row["lastMessagePreview"], "last")
-        self.assertTrue(row["derivedTitle"].startswith("first line xxx"))
-        self.assertEqual(len(row["derivedTitle"]), 80)
-        self.assertNotIn("derivedTitle", empty)
-        plain = self.call("sessions.list")["sessions"][0]
-        self.assertNotIn("lastMessagePreview", plain)

@@ -162,11 +162,13 @@ class HistoryTests(Case):
     def history(self, **params: Any) -> Any:
         return self.line.call("chat.history", {"sessionKey": "x", **params})["payload"]
 
-    def test_marks_are_left_out(self) -> None:
-        """That a conversation was summarised is between the gateway and the model."""
+    def test_marks(self) -> None:
+        """That a conversation was summarised is told, as OpenClaw tells it; the summary is the model's."""
         said = UserMessage(content=(TextPart(text="hi"),), timestamp_ms=1)
         self.house.sessions.add("agent:main:x", 1, [said, CompactionMessage(summary="They met.", kept=1)])
-        self.assertEqual([row["role"] for row in self.history()["messages"]], ["user"])
+        rows = self.history()["messages"]
+        self.assertEqual([row["role"] for row in rows], ["user", "system"])
+        self.assertNotIn("They met.", str(rows))
 
     def test_messages(self) -> None:
         """As chat clients know them; images are named, not repeated."""

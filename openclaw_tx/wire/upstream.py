@@ -1,8 +1,14 @@
-# -*- test-case-name: tests.wire.test_openai_completions -*-
-"""Errors of a provider that speaks OpenAI's Chat Completions (API reference, "Error codes"), in all shapes met."""
+# -*- test-case-name: tests.wire.test_upstream -*-
+"""What went wrong at a provider, in all shapes met.
+
+OpenAI and those who speak like it put an object with C{message}, C{type} and C{code} under C{error}; Anthropic the same
+with a C{type} beside it; Google one with an HTTP status as C{code} and a word as C{status}, streams and batches in a
+list; Ollama a plain text.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -12,9 +18,10 @@ class UpstreamError(Exception):
     """What a provider said went wrong.
 
     @ivar status: HTTP status, also one named inside a stream; None when there is none.
-    @ivar type: its C{error.type}, or "".
+    @ivar type: its C{error.type}, for Google C{error.status}, or "".
     @ivar code: its C{error.code} as text, or "".
     @ivar message: its own words, or "".
+    @ivar retry_after: seconds that the error itself asks to wait; None when it does not.
     """
 
     def __init__(self, message: str, *, status: int | None = None, type: str = "", code: str = "") -> None:
@@ -23,6 +30,7 @@ class UpstreamError(Exception):
         self.status = status
         self.type = type
         self.code = code
+        self.retry_after: float | None = None
 
 
 def decode_error(status: int, body: bytes) -> UpstreamError:
@@ -48,14 +56,30 @@ def error_of(found: Any) -> UpstreamError:
     message = found.get("message") or found.get("detail") or found.get("error_description") or ""
     if not isinstance(message, str):
         message = msgspec.json.encode(message).decode("utf-8")
-    code, kind = found.get("code"), found.get("type")
-    status = next((n for n in (count(code), count(found.get("status"))) if n is not None and 400 <= n < 600), None)
-    return UpstreamError(
+    code, kind, word = found.get("code"), found.get("type"), found.get("status")
+    status = next((n for n in (count(code), count(word)) if n is not None and 400 <= n < 600), None)
+    kind = kind or word
+    error = UpstreamError(
         message,
         status=status,
         type=kind if isinstance(kind, str) else "",
         code="" if code is None else str(code),
     )
+    error.retry_after = _retry_delay(found.get("details"))
+    return error
+
+
+_SECONDS = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s")
+
+
+def _retry_delay(details: Any) -> float | None:
+    """The wait in a C{google.rpc.RetryInfo}, which looks like C{"37.5s"}."""
+    for detail in details if isinstance(details, list) else ():
+        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+        found = _SECONDS.fullmatch(delay) if isinstance(delay, str) else None
+        if found:
+            return float(found[1])
+    return None
 
 
 def count(value: Any) -> int | None:
@@ -67,4 +91,10 @@ def count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-__all__ = ["UpstreamError", "count", "decode_error", "error_of"]
+def total(*counts: int | None) -> int | None:
+    """The sum of what is known; None when nothing is."""
+    known = [number for number in counts if number is not None]
+    return sum(known) if known else None
+
+
+__all__ = ["UpstreamError", "count", "decode_error", "error_of", "total"]

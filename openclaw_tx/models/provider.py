@@ -1,0 +1,236 @@
+# -*- test-case-name: tests.models.test_provider -*-
+"""A provider over HTTP: the same for all APIs, which differ in their codecs (spec 6.2).
+
+One call is one attempt. The provider is always asked to stream, so that an abort can take effect and a watcher sees the
+text as it comes; one that sends a whole reply all the same is understood.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from hyperlink import DecodedURL
+
+from twisted.web.http_headers import Headers
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import OnEvents
+from openclaw_tx.models.http import Answer, HttpDoor, HttpFailure
+from openclaw_tx.models.refusals import check, failures_of
+from openclaw_tx.models.sampling import with_defaults
+from openclaw_tx.values import Embeddings, ModelAnswered, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
+from openclaw_tx.values.value import Value
+from openclaw_tx.wire.openai_vectors import decode_reply
+from openclaw_tx.wire.openai_vectors import encode_request as encode_embedding_request
+from openclaw_tx.wire.replies import Framing, ReplyReader
+from openclaw_tx.wire.sse import SseDecoder
+from openclaw_tx.wire.trace import HEADER
+from openclaw_tx.wire.upstream import UpstreamError
+
+MAX_WHOLE_REPLY_BYTES = 32 * 1024 * 1024
+"""Cap on a reply that was not streamed."""
+
+_WHOLE = re.compile(r"(application|text)/([^;\s]+\+)?json\s*(;|$)", re.IGNORECASE)
+"""Content types of such a reply; NDJSON is a stream."""
+
+
+class Codec(NamedTuple):
+    """How a model is spoken to: an API, and what the model understands of it. No I/O."""
+
+    url: Callable[[DecodedURL, str], DecodedURL]
+    """From the provider's base URL (without empty segments) and the model to where its requests go."""
+    encode: Callable[[str, ModelRequest], bytes]
+    """From the model and a request to the JSON body of a streaming request."""
+    reader: Callable[[Callable[[], str]], ReplyReader]
+    """Makes what reads one answer, from what makes ids."""
+    framing: Callable[[], Framing] = SseDecoder
+    """Makes what cuts one answer into that which the reader reads."""
+
+
+class Service(NamedTuple):
+    """How a provider is reached.
+
+    @ivar provider: its id, as in model refs.
+    @ivar headers: sent with each request, the key among them.
+    @ivar new_id: makes ids for tool calls that came without one.
+    @ivar advice: what to do when the provider does not know us; "" = nothing to say.
+    """
+
+    provider: str
+    door: HttpDoor
+    headers: Mapping[str, str]
+    new_id: Callable[[], str]
+    advice: str = ""
+
+
+class ServedModel(Value, frozen=True):
+    """A model as its provider serves it."""
+
+    info: ModelInfo
+    codec: Codec
+    defaults: Sampling = Sampling()
+    """Used where a request leaves a parameter open."""
+    headers: dict[str, str] | None = None
+    """Sent in place of the provider's own; None = those."""
+
+
+class HttpProvider:
+    """A L{openclaw_tx.interfaces.ModelProvider} over HTTP."""
+
+    def __init__(
+        self, service: Service, models: Sequence[ServedModel], *, any_model: ServedModel | None = None
+    ) -> None:
+        """
+        @param any_model: stands for models that are not listed; None = there are no others.
+        """
+        self._provider, self._door, headers, self._new_id, self._advice = service
+        self._models = {model.info.id: model for model in models}
+        self._any_model = any_model
+        self._urls = {name: served.codec.url(service.door.base_url, name) for name, served in self._models.items()}
+        own = ((name, served.headers) for name, served in self._models.items())
+        self._headers = {name: _headers(values) for name, values in own if values is not None}
+        self._common_headers = _headers(headers)
+
+    def models(self) -> Sequence[ModelInfo]:
+        return [served.info for served in self._models.values()]
+
+    async def stream(self, model: str, request: ModelRequest, on_events: OnEvents) -> ModelReply:
+        """One attempt. The first batch, which starts with C{ModelAnswered}, is handed on when there is something to
+        say: a provider that fails after a greeting can still be replaced by another one."""
+        ref = f"{self._provider}/{model}"
+        served = self._models.get(model, self._any_model)
+        if served is None:
+            raise GatewayError("model_not_found", f"Unknown model: {ref}")
+        codec = served.codec
+        url = self._urls.get(model) or codec.url(self._door.base_url, model)
+        body = codec.encode(model, with_defaults(request, served.defaults))
+        intake = _Intake(codec.reader(self._new_id), codec.framing(), on_events, self._provider, model)
+        with failures_of(ref):
+            headers = _traced(self._headers.get(model, self._common_headers), request.traceparent)
+            answer = await self._door.send("POST", url, headers, body)
+            await check(ref, answer, self._advice)
+            await intake.take(answer)
+        return intake.reader.reply(self._provider, model)
+
+    async def close(self) -> None:
+        await self._door.close()
+
+
+class EmbeddingHttpProvider(HttpProvider):
+    """A provider that has OpenAI's embeddings as well, whatever its models speak."""
+
+    def __init__(
+        self,
+        service: Service,
+        models: Sequence[ServedModel],
+        *,
+        any_model: ServedModel | None = None,
+        embedding_model: str = "",
+        embeddings_url: DecodedURL | None = None,
+        embedding_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        @param embedding_model: what it embeds with when nobody names a model; "" = not known.
+        @param embeddings_url: None = C{/embeddings} below the base URL.
+        @param embedding_headers: None = the service's.
+        """
+        super().__init__(service, models, any_model=any_model)
+        self._embeddings_url = embeddings_url or service.door.url("embeddings")
+        self._embedding_model = embedding_model
+        asked = service.headers if embedding_headers is None else embedding_headers
+        self._embedding_headers = _headers({**asked, "accept": "application/json"})
+
+    def embedding_model(self) -> str:
+        return self._embedding_model
+
+    async def embed(self, model: str, texts: Sequence[str | Sequence[int]], dimensions: int | None) -> Embeddings:
+        """See L{openclaw_tx.interfaces.EmbeddingProvider.embed}. Any model id is good: few providers list these.
+
+        @param texts: strings, or token ids where the server takes them.
+        """
+        ref = f"{self._provider}/{model}"
+        body = encode_embedding_request(model, texts, dimensions)
+        parts: list[bytes] = []
+
+        def keep(data: bytes) -> bool:
+            parts.append(data)
+            return False
+
+        with failures_of(ref):
+            answer = await self._door.send("POST", self._embeddings_url, self._embedding_headers, body)
+            await check(ref, answer, self._advice)
+            await answer.deliver(keep, MAX_WHOLE_REPLY_BYTES)
+            vectors, usage = decode_reply(b"".join(parts), len(texts))
+        return Embeddings(vectors=vectors, usage=usage, provider=self._provider, model=model)
+
+
+class _Intake:
+    """From the bytes of one answer to batches of events."""
+
+    def __init__(self, reader: ReplyReader, framing: Framing, on_events: OnEvents, provider: str, model: str) -> None:
+        self.reader = reader
+        self._framing = framing
+        self._on_events = on_events
+        self._answered: ModelAnswered | None = ModelAnswered(provider=provider, model=model, round=0)
+
+    async def take(self, answer: Answer) -> None:
+        """Read the answer to its end.
+
+        @raise HttpFailure: it was cut off.
+        @raise UpstreamError: it ends in an error, or can not be read.
+        """
+        if _WHOLE.match(answer.header("content-type")):
+            body = await answer.collect(MAX_WHOLE_REPLY_BYTES)
+            events: list[ModelEvent] = []
+            self.reader.read_whole(body, events)
+        else:
+            try:
+                await answer.deliver(self._data)
+            except HttpFailure:
+                if not self.reader.finished:  # complete but for the farewell is complete
+                    raise
+            events = self._read(self._framing.finish())
+        self.reader.finish(events)
+        self._push(events, at_end=True)
+
+    def _data(self, data: bytes) -> bool:
+        self._push(self._read(self._framing.feed(data)))
+        return self.reader.done
+
+    def _read(self, payloads: list[bytes]) -> list[ModelEvent]:
+        events: list[ModelEvent] = []
+        try:
+            for payload in payloads:
+                self.reader.read(payload, events)
+        except UpstreamError:
+            self._push(events)  # what came before the error was said
+            raise
+        return events
+
+    def _push(self, events: list[ModelEvent], at_end: bool = False) -> None:
+        if self._answered is not None and (events or at_end):
+            events.insert(0, self._answered)
+            self._answered = None
+        if events:
+            self._on_events(events)
+
+
+def _traced(headers: Headers, traceparent: str) -> Headers:
+    """C{headers} with the trace that the call belongs to, unless the configuration has one there."""
+    if not traceparent or headers.hasHeader(HEADER):
+        return headers
+    traced = headers.copy()
+    traced.setRawHeaders(HEADER, [traceparent])
+    return traced
+
+
+def _headers(values: Mapping[str, str]) -> Headers:
+    headers = Headers({"content-type": ["application/json"], "accept": ["text/event-stream"]})
+    for name, value in values.items():
+        headers.setRawHeaders(name, [value])
+    return headers
+
+
+__all__ = ["Codec", "EmbeddingHttpProvider", "HttpProvider", "ServedModel"]

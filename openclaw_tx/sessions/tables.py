@@ -1,0 +1,102 @@
+# -*- test-case-name: tests.sessions.test_migrations -*-
+"""Tables of the store, for SQLite and PostgreSQL. Column types are kept to those that the drivers take and give without
+conversion."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, text
+
+metadata = MetaData()
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("agent_id", Text, nullable=False),
+    Column("session_id", Text, nullable=False, unique=True),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    Column("aborted_last_run", Boolean, nullable=False),
+    Column("model_provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("total_tokens", BigInteger, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("extra", Text, nullable=False),
+    Column("next_position", Integer, nullable=False),
+    Column("settings", Text, nullable=False, server_default="{}"),
+    Column("spawned_by", Text),
+    Column("interacted_at_ms", BigInteger, nullable=False, server_default="0"),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("preview", Text, nullable=False, server_default=""),
+    Column("mark_position", Integer),
+    Index("sessions_by_age", "updated_at_ms"),
+    Index("sessions_by_parent", "spawned_by"),
+)
+"""One row a session: L{openclaw_tx.values.SessionEntry}, C{extra} and C{settings} as JSON, where its transcript goes
+on, where its newest mark of a compaction stands, and once more the C{spawned_by} of its settings."""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("session_id", Text, ForeignKey(sessions.c.session_id, ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+"""Transcripts. C{body} is a L{openclaw_tx.values.Message} as JSON; positions count from 0."""
+
+LIVE = text("status IN ('queued', 'running')")
+"""Condition on runs, literal so that the index of the same words serves it."""
+
+ENDED = text("status NOT IN ('queued', 'running')")
+"""The opposite."""
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("session_key", Text, nullable=False),
+    Column("session_id", Text),
+    Column("agent_id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("surface", Text, nullable=False),
+    Column("principal_id", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("queued_at_ms", BigInteger, nullable=False),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger, nullable=False),
+    Column("partial", Text, nullable=False),
+    Column("pending", Text),
+    Column("result", Text),
+    Column("idempotency", Text),
+    Column("run_trigger", Text, nullable=False, server_default="user"),
+    Column("channel", Text, nullable=False, server_default=""),
+    Index("runs_by_end", "ended_at_ms"),
+    Index("runs_by_idempotency", "idempotency"),
+    Index("live_runs", "run_id", sqlite_where=LIVE, postgresql_where=LIVE),
+)
+"""The ledger: L{openclaw_tx.values.StoredRun}, C{pending} and C{result} as JSON, and the process it runs in.
+
+C{session_id} is empty for stateless runs, C{idempotency} for those that came without a key.
+"""
+
+run_events = Table(
+    "run_events",
+    metadata,
+    Column("run_id", Text, ForeignKey(runs.c.run_id, ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+)
+"""Events of durable runs: each row a list of L{openclaw_tx.values.Entry} as JSON, the first of them number C{seq}."""
+
+archives = Table(
+    "archives",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("archived_at_ms", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+)
+"""Files that hold transcripts of sessions that are no more; those that are not here are somebody else's."""

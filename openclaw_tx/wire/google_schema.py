@@ -1,0 +1,210 @@
+# -*- test-case-name: tests.wire.test_google_schema -*-
+"""JSON Schema as Google takes it: a subset of OpenAPI 3.0 (Gemini API reference, "Schema").
+
+What it does not know it refuses, so only what it knows goes out: references are put in place, unions with null become
+C{nullable}, C{const} an C{enum}, and the rest is dropped. Schemas are the clients', so the work is bounded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openclaw_tx.errors import GatewayError
+
+MAX_NODES = 5000
+"""Most subschemas in one request; a reference counts each time."""
+MAX_DEPTH = 32
+
+_KEPT = (
+    "title",
+    "description",
+    "nullable",
+    "minItems",
+    "maxItems",
+    "minLength",
+    "maxLength",
+    "minProperties",
+    "maxProperties",
+    "pattern",
+    "minimum",
+    "maximum",
+    "propertyOrdering",
+)
+_FORMATS = {
+    "string": ("date-time", "enum"),
+    "number": ("float", "double"),
+    "integer": ("int32", "int64"),
+}
+_CONSTANTS = {bool: "boolean", int: "integer", float: "number"}
+_ANYTHING: dict[str, Any] = {"type": "string"}
+"""Google wants a type said; a model can write any value as text."""
+
+
+class Budget:
+    """What the schemas of one request may come to."""
+
+    def __init__(self) -> None:
+        self._left = MAX_NODES
+
+    def spend(self) -> None:
+        """One subschema.
+
+        @raise GatewayError: C{invalid_request}, there are too many.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise GatewayError(
+                "invalid_request",
+                f"The schemas come to more than {MAX_NODES} parts, too many for this provider.",
+                param="tools",
+            )
+
+
+def google_schema(schema: dict[str, Any], budget: Budget) -> dict[str, Any]:
+    """C{schema} in Google's subset.
+
+    @raise GatewayError: as L{Budget.spend}.
+    """
+    return _Cleaner(schema, budget).clean(schema, 0, ())
+
+
+class _Cleaner:
+    """Cleans one schema."""
+
+    def __init__(self, root: dict[str, Any], budget: Budget) -> None:
+        self._root = root
+        self._budget = budget
+
+    def clean(self, schema: Any, depth: int, refs: tuple[str, ...]) -> dict[str, Any]:
+        """
+        @param refs: references that this subschema stands in.
+        """
+        self._budget.spend()
+        if not isinstance(schema, dict) or depth > MAX_DEPTH:
+            return dict(_ANYTHING)
+        ref = schema.get("$ref")
+        if isinstance(ref, str):
+            found = self._resolve(ref)
+            if ref in refs or found is None:
+                return _with_words(schema, {"type": "object" if ref in refs else "string"})
+            beside = {key: value for key, value in schema.items() if key != "$ref"}
+            return self.clean({**found, **beside}, depth + 1, (*refs, ref))
+        schema = self._merged(schema, refs)
+        kept = {key: schema[key] for key in _KEPT if key in schema}
+        options = schema.get("anyOf") or schema.get("oneOf")
+        if isinstance(options, list) and options:
+            return self._union(schema, options, depth, refs)
+        kinds = _kinds(schema)
+        if "null" in kinds:
+            kept["nullable"] = True
+            kinds = [kind for kind in kinds if kind != "null"]
+        if len(kinds) > 1:
+            split = [{**schema, "type": kind, "nullable": None} for kind in kinds]
+            return self._union({**schema, **kept}, split, depth, refs)
+        kind = kinds[0] if kinds else "string"
+        kept["type"] = kind
+        self._add_values(schema, kind, kept)
+        if schema.get("format") in _FORMATS.get(kind, ()):
+            kept["format"] = schema["format"]
+        if kind == "object":
+            self._add_properties(schema, kept, depth, refs)
+        elif kind == "array":
+            kept["items"] = self._items(schema, depth, refs)
+        return {key: value for key, value in kept.items() if value is not None}
+
+    def _resolve(self, ref: str) -> dict[str, Any] | None:
+        """What a reference within the schema points at (RFC 6901)."""
+        found: Any = self._root
+        if ref != "#" and not ref.startswith("#/"):
+            return None
+        for part in ref.split("/")[1:]:
+            part = part.replace("~1", "/").replace("~0", "~")
+            found = found.get(part) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else None
+
+    def _merged(self, schema: dict[str, Any], refs: tuple[str, ...]) -> dict[str, Any]:
+        """C{allOf} laid into the schema that holds it."""
+        parts = schema.get("allOf")
+        if not isinstance(parts, list):
+            return schema
+        merged = {key: value for key, value in schema.items() if key != "allOf"}
+        for part in parts:
+            ref = part.get("$ref") if isinstance(part, dict) else None
+            found = self._resolve(ref) if isinstance(ref, str) and ref not in refs else part
+            self._budget.spend()
+            if not isinstance(found, dict):
+                continue
+            properties = {**_dict(found.get("properties")), **_dict(merged.get("properties"))}
+            required = [*_list(merged.get("required")), *_list(found.get("required"))]
+            merged = {**found, **merged}
+            if properties:
+                merged |= {"properties": properties, "required": required}
+        merged.pop("$ref", None)
+        return merged
+
+    def _union(self, schema: dict[str, Any], options: list[Any], depth: int, refs: tuple[str, ...]) -> dict[str, Any]:
+        some = [option for option in options if not (isinstance(option, dict) and option.get("type") == "null")]
+        cleaned = [self.clean(option, depth + 1, refs) for option in some] or [dict(_ANYTHING)]
+        made: dict[str, Any] = cleaned[0] if len(cleaned) == 1 else {"anyOf": cleaned}
+        if len(some) < len(options) or schema.get("nullable"):
+            made["nullable"] = True
+        return _with_words(schema, made)
+
+    def _add_values(self, schema: dict[str, Any], kind: str, kept: dict[str, Any]) -> None:
+        """Google lists strings only; other values are told in words."""
+        values = [schema["const"]] if "const" in schema else _list(schema.get("enum"))
+        values = [value for value in values if value is not None]
+        if not values:
+            return
+        if kind == "string":
+            kept["enum"] = [value if isinstance(value, str) else str(value) for value in values]
+        else:
+            told = f"One of: {', '.join(map(str, values[:50]))}."
+            kept["description"] = f"{kept['description']} {told}" if kept.get("description") else told
+
+    def _add_properties(self, schema: dict[str, Any], kept: dict[str, Any], depth: int, refs: tuple[str, ...]) -> None:
+        properties = _dict(schema.get("properties"))
+        if not properties:
+            return
+        kept["properties"] = {name: self.clean(inner, depth + 1, refs) for name, inner in properties.items()}
+        required = [name for name in dict.fromkeys(_list(schema.get("required"))) if name in properties]
+        if required:
+            kept["required"] = required
+
+    def _items(self, schema: dict[str, Any], depth: int, refs: tuple[str, ...]) -> dict[str, Any]:
+        """Of an array; one for each place becomes one of them for all."""
+        items = schema.get("prefixItems") or schema.get("items")
+        if isinstance(items, list):
+            return self._union({}, items, depth, refs) if items else dict(_ANYTHING)
+        return self.clean(items, depth + 1, refs)
+
+
+def _kinds(schema: dict[str, Any]) -> list[str]:
+    """Its types; one that is not said is guessed from what is."""
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return [kind]
+    if isinstance(kind, list):
+        return [one for one in dict.fromkeys(kind) if isinstance(one, str)]
+    if "properties" in schema:
+        return ["object"]
+    if "items" in schema or "prefixItems" in schema:
+        return ["array"]
+    return [_CONSTANTS.get(type(schema.get("const")), "string")]
+
+
+def _with_words(schema: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """C{made} with the description that stands at the place of it."""
+    words = schema.get("description")
+    return {**made, "description": words} if isinstance(words, str) else made
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Budget", "google_schema"]

@@ -1,0 +1,118 @@
+# -*- test-case-name: tests.ws.rpc.test_sessions -*-
+"""Sessions as lists show them (spec 2.10). Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Agents, Models
+from openclaw_tx.sessions.keys import SENTINELS, conversation_of
+from openclaw_tx.values import ModelInfo, SessionEntry
+from openclaw_tx.wire.openclaw_sessions import entry_object
+
+STORE = "(database)"
+"""What stands for the path of the session store: it is no file a client could read."""
+
+SHOWN = (
+    "thinkingLevel",
+    "verboseLevel",
+    "reasoningLevel",
+    "elevatedLevel",
+    "responseUsage",
+    "sendPolicy",
+    "groupActivation",
+    "queueMode",
+    "spawnedBy",
+    "displayName",
+    "channel",
+    "subject",
+    "chatType",
+    "systemSent",
+    "origin",
+    "deliveryContext",
+    "lastChannel",
+    "lastTo",
+    "lastAccountId",
+)
+"""Fields of an entry of OpenClaw that its row has as well."""
+
+
+def model_defaults(agents: Agents, models: Models) -> dict[str, Any]:
+    """Provider, model and window of the default agent; empty values when it has no usable model."""
+    agent = agents.get(agents.default_id)
+    try:
+        info = models.info(agent.models[0]) if agent is not None and agent.models else None
+    except GatewayError:
+        info = None
+    if info is None:
+        return {"modelProvider": None, "model": None, "contextTokens": None}
+    return {"modelProvider": info.provider, "model": info.id, "contextTokens": info.context_window}
+
+
+def session_row(entry: SessionEntry, models: Models) -> dict[str, Any]:
+    """A session as C{sessions.list} shows it; what nobody set is left out."""
+    row: dict[str, Any] = {
+        "key": entry.key,
+        "kind": kind_of(entry),
+        "agentId": entry.agent_id,
+        "updatedAt": entry.updated_at_ms,
+        "sessionId": entry.session_id,
+        "abortedLastRun": entry.aborted_last_run,
+        "inputTokens": entry.input_tokens,
+        "outputTokens": entry.output_tokens,
+        "totalTokens": entry.total_tokens,
+        "createdAt": entry.created_at_ms,
+    }
+    whole = entry_object(entry)
+    row.update((name, whole[name]) for name in SHOWN if name in whole)
+    if entry.interacted_at_ms:
+        row["lastInteractionAt"] = entry.interacted_at_ms
+    if entry.label:
+        row["label"] = entry.label
+        row.setdefault("displayName", entry.label)
+    info = model_of(entry, models)
+    if entry.settings.model_override:
+        row["providerOverride"] = entry.settings.provider_override
+        row["modelOverride"] = entry.settings.model_override
+    if info is not None:
+        row["modelProvider"], row["model"], row["contextTokens"] = info.provider, info.id, info.context_window
+    elif entry.model:
+        row["modelProvider"], row["model"] = entry.model_provider, entry.model
+    return row
+
+
+def kind_of(entry: SessionEntry) -> str:
+    """OpenClaw's word for what kind of conversation it is: global, unknown, group or direct."""
+    if entry.key in SENTINELS:
+        return entry.key
+    is_group = conversation_of(entry.key).kind != "direct" or entry.settings.chat_type in ("group", "channel")
+    return "group" if is_group else "direct"
+
+
+def model_of(entry: SessionEntry, models: Models) -> ModelInfo | None:
+    """The model that was chosen for a session, else the one it used last, if it is still configured."""
+    refs = [entry.settings.model_ref, f"{entry.model_provider}/{entry.model}" if entry.model else ""]
+    for ref in filter(None, refs):
+        try:
+            return models.info(ref)
+        except GatewayError:
+            continue
+    return None
+
+
+def title(entry: SessionEntry) -> str:
+    """What to call a session: what it was named, else what was first said in it; "" = there is nothing."""
+    return entry.label or entry.settings.display_name or entry.settings.subject or entry.title
+
+
+def status_row(entry: SessionEntry, now_ms: int, models: Models) -> dict[str, Any]:
+    """A session as C{status} shows it: with its age, and how full its context is."""
+    row = session_row(entry, models)
+    row["age"] = max(0, now_ms - entry.updated_at_ms)
+    row["flags"] = [*(["aborted"] if entry.aborted_last_run else []), f"id:{entry.session_id}"]
+    window = row.get("contextTokens")
+    if window:
+        row["remainingTokens"] = max(0, window - entry.total_tokens)
+        row["percentUsed"] = min(100, round(100 * entry.total_tokens / window))
+    return row
