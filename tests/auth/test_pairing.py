@@ -89,8 +89,10 @@ class AdmitTests(PairingCase):
         self.assertEqual((more.reason, more.known and more.known.scopes), ("scope-upgrade", (READ,)))
         self.assertEqual(self.asked(claim(role="node")).reason, "role-upgrade")
         self.assertEqual(self.asked(claim(READ, key="other")).reason, "not-paired")
+        self.clock.advance(1)
         both = self.pairing.admit(claim(role="node"), silent=True)
         self.assertEqual((both.roles, both.scopes), (("operator", "node"), (READ,)))
+        self.assertEqual((both.created_at_ms, both.approved_at_ms, both.last_seen_at_ms), (1000, 2000, 2000))
 
     def test_other_key(self) -> None:
         """Under another key nothing of the old device is kept."""

@@ -5,14 +5,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth.actions import ADMIN, PAIRING, READ, WRITE
 from tests.ws.fakes import TOKEN
-from tests.ws.harness import House, Line
+from tests.ws.harness import House, Line, connect_params
 from tests.ws.identity import Identity
 
 FAR = "192.0.2.9"
+SIGNED = ("id", "mode", "platform", "deviceFamily", "role", "scopes", "token", "signedAt", "nonce", "key")
+"""What the proof of a device is about."""
 
 
 class PairingTests(SynchronousTestCase):
@@ -112,6 +118,51 @@ class PairingTests(SynchronousTestCase):
         line = self.house.open()
         self.assertEqual(line.connect(role="node")["error"]["details"]["code"], "DEVICE_IDENTITY_REQUIRED")
         self.assertTrue(self.house.open().connect()["ok"])
+
+
+class FuzzTests(SynchronousTestCase):
+    """What was signed is what is asked for."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        st.sampled_from(
+            ["id", "mode", "platform", "deviceFamily", "role", "scopes", "token", "signedAt", "nonce", "key"]
+        ),
+        st.text(min_size=1, max_size=8),
+        st.integers(1, 1_000_000),
+    )
+    def test_no_other_than_signed(self, field: str, text: str, number: int) -> None:
+        """Any change of a signed property after the signature ends the handshake, and pairs nobody."""
+        house = House()
+        line = house.open()
+        challenge = line.events("connect.challenge")[0]["payload"]
+        params = Identity().sign(connect_params(), challenge["nonce"], challenge["ts"])
+        before = msgspec.json.encode(params)
+        if field in ("id", "mode", "platform", "deviceFamily"):
+            params["client"] = {**params["client"], field: text}
+        elif field == "role":
+            params["role"] = "node"
+        elif field == "scopes":
+            params["scopes"] = [*params["scopes"], text]
+        elif field == "token":
+            params["auth"] = {"token": TOKEN, "deviceToken": text} if number % 2 else {"token": text}
+        elif field == "key":
+            params["device"] = {**params["device"], "publicKey": Identity(2).public_key}
+        else:
+            changed = params["device"]["signedAt"] + number if field == "signedAt" else text
+            params["device"] = {**params["device"], field: changed}
+        line.ask("connect", params, id="hello")
+        house.advance(6)
+        (answer,) = line.answers("hello")
+        unsigned = field == "token" and number % 2 == 1  # auth.token is there: the other one is not signed
+        same = (
+            msgspec.json.encode(params) == before
+            or text.strip().lower() == "linux"
+            or (field == "deviceFamily" and not text.strip())
+        )
+        self.assertEqual(answer["ok"], same or unsigned, (field, text))
+        self.assertEqual(bool(house.book.paired()), same or unsigned)
+        house.close()
 
 
 class TokenTests(SynchronousTestCase):
