@@ -174,6 +174,7 @@ def build(given: Materials, log: Logger) -> House:
             in_thread=given.in_thread,
             log_file=given.log_file,
             own_row=own_row(),
+            events=events,
             approvals=approvals,
             approvals_file=approvals_file,
         ),

@@ -87,6 +87,7 @@ ACTIONS: Mapping[str, Action] = {
     "exec.approvals.get": Action(ADMIN, "Read the file that says what runs without a question."),
     "exec.approvals.set": Action(ADMIN, "Replace that file."),
     "system-presence": Action(READ, "See who is connected; not for keys with bounds."),
+    "system-event": Action(ADMIN, "Tell of a machine that is there, and note news for the main session."),
     "device.pair.list": Action(PAIRING, "See devices that are paired, and those that wait to be."),
     "device.pair.approve": Action(PAIRING, "Let a device in; no more than one holds oneself."),
     "device.pair.reject": Action(PAIRING, "Refuse a device that waits."),

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openclaw_tx.config.replacing import replace_file
 from openclaw_tx.config.schema_gateway import Tls
 
 if TYPE_CHECKING:
@@ -89,8 +88,8 @@ def generate(certificate: Path, key: Path, now: float, names: Sequence[str]) -> 
     secret = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write(key, secret)
-    _write(certificate, public.public_bytes(serialization.Encoding.PEM))
+    replace_file(key, secret)
+    replace_file(certificate, public.public_bytes(serialization.Encoding.PEM))
 
 
 def _name(text: str) -> GeneralName:
@@ -100,18 +99,6 @@ def _name(text: str) -> GeneralName:
         return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:
         return x509.DNSName(text)
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # for its owner only
-    try:
-        with os.fdopen(descriptor, "wb") as target:
-            target.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 __all__ = ["NAMES", "certificate_path", "digits", "fingerprint_of", "generate", "key_path"]

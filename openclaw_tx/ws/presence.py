@@ -161,4 +161,4 @@ def _filled(**properties: str) -> dict[str, Any]:
     return {name: value[:MAX_TEXT] for name, value in properties.items() if value}
 
 
-__all__ = ["Presence"]
+__all__ = ["MAX_TEXT", "Presence"]

@@ -24,6 +24,7 @@ from openclaw_tx.interfaces import (
     Peer,
     RunEngine,
     Sessions,
+    SystemEvents,
 )
 from openclaw_tx.tally import Tally
 from openclaw_tx.ws.channel import ChannelFactory
@@ -68,6 +69,8 @@ class Rooms(NamedTuple):
     """The log file of the moment; None = there is none."""
     own_row: Mapping[str, str] = {}
     """What the gateway says of itself in lists of who is there."""
+    events: SystemEvents | None = None
+    """Where C{system-event} notes texts; None = it is not there."""
     approvals: Approvals | None = None
     """None = nobody is asked for their word here."""
     approvals_file: ApprovalsFile | None = None
@@ -152,10 +155,11 @@ class WebSocketSurface:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
         devices = rooms.devices
         self.presence = Presence(rooms.own_row, now_ms)
+        watch = PresenceWatch(self.presence, self.hub, lambda: self._health.version)
         nodes = Nodes(devices.book, devices.pairing, clock, new_id, NodeNews(self.hub).tell)
         devices.book.subscribe(DeviceNews(self.hub, now_ms).tell)
         families += [
-            PresenceMethods(self.presence).methods(),
+            PresenceMethods(self.presence, watch.tell, rooms.events, agents).methods(),
             DeviceMethods(devices, self.hub, clock).methods(),
             NodeMethods(nodes, devices).methods(),
         ]
@@ -175,7 +179,7 @@ class WebSocketSurface:
                 place,
                 scope,
             ),
-            watch=Watches(self.hub, nodes, PresenceWatch(self.presence, self.hub, lambda: self._health.version)),
+            watch=Watches(self.hub, nodes, watch),
             now_ms=now_ms,
             new_id=new_id,
         )

@@ -81,7 +81,9 @@ class AuthoriseTests(SynchronousTestCase):
         )
         rest = set(ACTIONS) - by_scope[None] - by_scope[WRITE] - by_scope[READ] - asked - pairing
         changes = {"sessions.configure", "sessions.reset", "sessions.delete", "sessions.compact", "chat.inject"}
-        self.assertEqual(rest, changes | {"models.override", "exec.approvals.get", "exec.approvals.set"})
+        self.assertEqual(
+            rest, changes | {"models.override", "system-event", "exec.approvals.get", "exec.approvals.set"}
+        )
 
     def test_error(self) -> None:
         """The refusal names the scope in the words that clients match on, and says nothing else."""
