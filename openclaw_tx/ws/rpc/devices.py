@@ -14,18 +14,19 @@ from msgspec import Meta
 
 from twisted.internet.interfaces import IReactorTime
 
-from openclaw_tx.auth.actions import ADMIN, missing_scope
+from openclaw_tx.auth.actions import ADMIN, may, missing_scope
 from openclaw_tx.auth.device_book import News, Resolved
+from openclaw_tx.auth.pairing import manages
 from openclaw_tx.auth.pairing_records import PairingRequest, public_row
 from openclaw_tx.auth.sight import is_bounded
-from openclaw_tx.values import Principal, Target
+from openclaw_tx.values import Principal
 from openclaw_tx.wire.frames import MAX_ID, NonEmpty
 from openclaw_tx.ws.connect import Params
+from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.methods import Call, Method
 
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
-NO_TARGET = Target()
 LIST = "device.pair.list"
 """Action of whoever is told of requests."""
 
@@ -71,7 +72,7 @@ class RotateParams(Params, frozen=True):
 class Hub(Protocol):
     """L{openclaw_tx.ws.hub.Hub}, as far as it is needed here."""
 
-    def tell(self, event: str, payload: Any, action: str, target: Target, *, droppable: bool = True) -> None: ...
+    def tell_if(self, event: str, payload: Any, wants: Callable[[Connection], bool]) -> None: ...
 
     def revalidate(self) -> None: ...
 
@@ -90,7 +91,7 @@ class DeviceNews:
     def tell(self, news: News) -> None:
         """To those that may approve."""
         if isinstance(news, PairingRequest):
-            self._hub.tell("device.pair.requested", request_row(news), LIST, NO_TARGET)
+            self._tell("device.pair.requested", request_row(news))
         elif isinstance(news, Resolved):
             payload = {
                 "requestId": news.request.request_id,
@@ -98,7 +99,10 @@ class DeviceNews:
                 "decision": news.decision,
                 "ts": self._now_ms(),
             }
-            self._hub.tell("device.pair.resolved", payload, LIST, NO_TARGET)
+            self._tell("device.pair.resolved", payload)
+
+    def _tell(self, event: str, payload: dict[str, Any]) -> None:
+        self._hub.tell_if(event, payload, lambda connection: sees(connection.principal, payload["deviceId"]))
 
 
 class DeviceMethods:
@@ -124,14 +128,13 @@ class DeviceMethods:
     async def list(self, call: Call[NoParams]) -> Any:
         """Those that wait and those that are paired, the newest first."""
         principal = unbounded(call.principal)
-        book, own = self._rooms.book, "" if ADMIN in principal.scopes else principal.device_id
-        connected = self._hub.devices()
+        book, connected = self._rooms.book, self._hub.devices()
         return {
-            "pending": [request_row(one) for one in book.pending() if own in ("", one.device_id)],
+            "pending": [request_row(one) for one in book.pending() if sees(principal, one.device_id)],
             "paired": [
                 {**public_row(one), "connected": one.device_id in connected}
                 for one in book.paired()
-                if own in ("", one.device_id)
+                if sees(principal, one.device_id)
             ],
         }
 
@@ -196,6 +199,11 @@ class DeviceMethods:
         return {"deviceId": params.device_id, "role": params.role, "revokedAtMs": at_ms}
 
 
+def sees(principal: Principal, device_id: str) -> bool:
+    """Whether it may know of a device."""
+    return may(principal, LIST) and not is_bounded(principal) and manages(principal, device_id)
+
+
 def unbounded(principal: Principal) -> Principal:
     """
     @raise GatewayError: C{insufficient_scope}: a key that has bounds knows nothing of devices.
@@ -211,4 +219,4 @@ def request_row(request: PairingRequest) -> dict[str, Any]:
     return {**row, "role": request.role, "roles": [request.role], "scopes": list(request.scopes)}
 
 
-__all__ = ["DeviceMethods", "DeviceNews", "request_row", "unbounded"]
+__all__ = ["DeviceMethods", "DeviceNews", "request_row", "sees", "unbounded"]

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from openclaw_tx.auth.actions import ADMIN, missing_scope
+from openclaw_tx.auth.actions import ADMIN, may, missing_scope
 from openclaw_tx.auth.pairing_records import PairedDevice
+from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
@@ -18,7 +19,7 @@ from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.nodes import NodeRequest, NodeResolved, Nodes, Outcome, offered_by
-from openclaw_tx.ws.rpc.devices import NO_TARGET, Hub, Id, NoParams, RequestParams, unbounded
+from openclaw_tx.ws.rpc.devices import Hub, Id, NoParams, RequestParams, unbounded
 
 DEFAULT_TIMEOUT_MS = 30_000
 MAX_TIMEOUT_MS = 600_000
@@ -112,7 +113,7 @@ class NodeNews:
     def tell(self, news: NodeRequest | NodeResolved) -> None:
         """To those that may approve."""
         if isinstance(news, NodeRequest):
-            self._hub.tell("node.pair.requested", _pending(news), "node.pair.list", NO_TARGET)
+            self._hub.tell_if("node.pair.requested", _pending(news), _approves)
             return
         request = news.request
         payload = {
@@ -121,7 +122,7 @@ class NodeNews:
             "decision": news.decision,
             "ts": request.ts,
         }
-        self._hub.tell("node.pair.resolved", payload, "node.pair.list", NO_TARGET)
+        self._hub.tell_if("node.pair.resolved", payload, _approves)
 
 
 class NodeMethods:
@@ -304,6 +305,11 @@ def _pending(request: NodeRequest) -> dict[str, Any]:
         "silent": False,
         "ts": request.ts,
     }
+
+
+def _approves(connection: Connection) -> bool:
+    """Whether it is told of nodes that wait."""
+    return may(connection.principal, "node.pair.list") and not is_bounded(connection.principal)
 
 
 def _read(text: str) -> Any:

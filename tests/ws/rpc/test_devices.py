@@ -58,6 +58,9 @@ class DeviceMethodTests(SynchronousTestCase):
         line = self.house.ready(self.identity, scopes=[PAIRING])
         rows = line.call("device.pair.list")["payload"]["paired"]
         self.assertEqual([row["deviceId"] for row in rows], [self.identity.id])
+        self.house.open("192.0.2.9").connect(Identity(3))
+        self.assertEqual(len(self.owner.events("device.pair.requested")), 1)
+        self.assertEqual(line.events("device.pair.requested"), [])
         self.assertEqual(len(self.owner.call("device.pair.list")["payload"]["paired"]), 2)
 
     def test_reject(self) -> None:
