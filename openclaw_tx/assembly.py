@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import platform
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,13 +23,19 @@ from openclaw_tx.auth.methods import GatewayAuthenticator
 from openclaw_tx.auth.pairing import Pairing
 from openclaw_tx.auth.pairing_records import PairingFiles
 from openclaw_tx.auth.quotas import Quotas
+from openclaw_tx.automation.building import Automation, build_automation
+from openclaw_tx.automation.building import Parts as AutomationParts
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as ChatRooms
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
+from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool, ToolSource
+from openclaw_tx.mcp.factory import TransportFactory
+from openclaw_tx.mcp.http import Doors
+from openclaw_tx.mcp.servers import McpServers
 from openclaw_tx.models.factory import HttpProviderFactory
+from openclaw_tx.models.http import HttpDoor, HttpFailure
 from openclaw_tx.models.profile_files import ProfileFiles
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
@@ -47,9 +53,14 @@ from openclaw_tx.tools.commands import Spawner
 from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
+from openclaw_tx.tools.untrusted import wrapped
 from openclaw_tx.ws import surface as ws
 from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.hello import Place
+
+MCP_CONNECT_S = 30.0
+MCP_SILENCE_S = 600.0
+"""Seconds for a connection to an MCP server, and for the longest silence on one; its configuration may say less."""
 
 
 class Materials(NamedTuple):
@@ -62,6 +73,8 @@ class Materials(NamedTuple):
     """The embedder's own providers, by id."""
     tools: Iterable[Tool]
     """The embedder's own tools."""
+    tool_sources: Sequence[ToolSource]
+    """Tools that come and go, the embedder's as well."""
     store: StoreParts | None
     fetcher: Fetcher | None
     in_thread: InThread
@@ -80,6 +93,7 @@ class House(NamedTuple):
     repositories: Repositories
     sessions: SqlSessions
     tools: ToolBox
+    mcp: McpServers
     events: SystemEventQueue
     engine: Engine
     guard: GatewayAuthenticator
@@ -88,6 +102,7 @@ class House(NamedTuple):
     quotas: Quotas
     admission: Admission
     fetcher: Fetcher
+    automation: Automation
     desk: ChatDesk
     websockets: ws.WebSocketSurface
     approvals: PendingApprovals
@@ -126,6 +141,9 @@ def build(given: Materials, log: Logger) -> House:
     )
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)
+    automation = build_automation(
+        AutomationParts(settings, agents, models, sessions, events, lambda: admission, reactor, given.in_thread, new_id)
+    )
     approvals = PendingApprovals(reactor)
     approvals_file = ApprovalsFile(settings.state_dir, given.in_thread, lambda: int(reactor.seconds() * 1000), new_id)
     commands = CommandSessions(Spawner(reactor), reactor, settings, events, lambda: admission, new_id)
@@ -142,11 +160,17 @@ def build(given: Materials, log: Logger) -> House:
         state_dir=settings.state_dir,
         environment=lambda: settings.environment,
         new_id=new_id,
+        jobs=automation.cron,
+        waker=automation.heartbeat,
         approvals=approvals,
         approvals_file=approvals_file,
         commands=commands,
     )
-    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools])
+    ways = TransportFactory(
+        reactor, Doors(_mcp_door(reactor), HttpFailure), str(settings.state_dir), lambda: settings.environment
+    )
+    mcp = McpServers(settings, ways, reactor, lambda text, source: wrapped(text, source, new_id))
+    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools], [*given.tool_sources, mcp])
     engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
     engine.subscribe(tally.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
@@ -174,9 +198,9 @@ def build(given: Materials, log: Logger) -> House:
             in_thread=given.in_thread,
             log_file=given.log_file,
             own_row=own_row(),
-            events=events,
             approvals=approvals,
             approvals_file=approvals_file,
+            automation=automation,
         ),
         settings,
         reactor,
@@ -191,6 +215,7 @@ def build(given: Materials, log: Logger) -> House:
         repositories=repositories,
         sessions=sessions,
         tools=tools,
+        mcp=mcp,
         events=events,
         engine=engine,
         guard=guard,
@@ -198,6 +223,7 @@ def build(given: Materials, log: Logger) -> House:
         quotas=quotas,
         admission=admission,
         fetcher=fetcher,
+        automation=automation,
         desk=desk,
         websockets=websockets,
         approvals=approvals,
@@ -216,6 +242,11 @@ def own_row() -> Mapping[str, str]:
         "deviceFamily": system.system,
         "modelIdentifier": system.machine,
     }
+
+
+def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:
+    """Opens the way to an MCP server: a connection pool of its own. Each request has a time limit besides."""
+    return lambda url: HttpDoor(reactor, reactor, url, connect_timeout_s=MCP_CONNECT_S, idle_timeout_s=MCP_SILENCE_S)
 
 
 __all__ = ["House", "Materials", "build"]

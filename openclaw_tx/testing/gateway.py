@@ -8,7 +8,7 @@ import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from treq.client import HTTPClient
@@ -18,7 +18,7 @@ from twisted.web.client import Agent
 from openclaw_tx.config.files import merge
 from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.gateway import Gateway
-from openclaw_tx.interfaces import Fetcher, Tool
+from openclaw_tx.interfaces import Fetcher, Tool, ToolSource
 from openclaw_tx.sessions.lifecycle import inline_parts
 from openclaw_tx.testing.http import MemoryResponse, send
 from openclaw_tx.testing.model import ScriptedModel
@@ -45,6 +45,7 @@ class MemoryGateway:
         config: Mapping[str, Any] | None = None,
         *,
         tools: Iterable[Tool] = (),
+        tool_sources: Sequence[ToolSource] = (),
         model: ScriptedModel | None = None,
         environment: Mapping[str, str] | None = None,
         fetcher: Fetcher | None = None,
@@ -53,6 +54,7 @@ class MemoryGateway:
         """
         @param config: laid over a configuration with the chat endpoint on and agents main and beta.
         @param tools: tools beside the built-in ones.
+        @param tool_sources: tools that come and go.
         @param fetcher: gets what requests name by URL.
         @param in_thread: where large bodies are read; unless given, they are read at once.
         """
@@ -80,6 +82,7 @@ class MemoryGateway:
             environment=environment,
             models={self.model.provider: self.model},
             tools=tools,
+            tool_sources=tool_sources,
             fetcher=fetcher,
             store=inline_parts(self.clock.seconds, lambda: next(ids)),
             in_thread=in_thread,

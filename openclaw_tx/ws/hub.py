@@ -19,7 +19,7 @@ from openclaw_tx.chat.values import Notice
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Run, RunEngine
-from openclaw_tx.values import Entry, RunEnded, Target
+from openclaw_tx.values import Entry, Principal, RunEnded, Target
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import CREDENTIALS_CHANGED, Connection
 from openclaw_tx.ws.render import Rendered, RunRenderer, render_notice
@@ -40,6 +40,8 @@ EVENTS = (
     "node.pair.requested",
     "node.pair.resolved",
     "node.invoke.request",
+    "heartbeat",
+    "cron",
 )
 """Every event this surface sends, for C{features.events}."""
 HEALTH_SECONDS = 60.0
@@ -113,6 +115,14 @@ class Hub:
         """The configuration changed: close connections whose credential is no longer good."""
         for connection in list(self._connections.values()):
             connection.revalidate()
+
+    def broadcast(self, name: str, payload: Any, may: Callable[[Principal], bool]) -> None:
+        """Tell an event to everybody who may hear of it."""
+        listeners = [each for each in self._connections.values() if may(each.principal)]
+        if listeners:
+            body = event_body(name, encode(payload))
+            for connection in listeners:
+                connection.event(body)
 
     def tell(self, event: str, payload: Any, action: str, target: Target, *, droppable: bool = True) -> None:
         """Send an event to every connection that may do C{action} to C{target}."""

@@ -11,6 +11,8 @@ from uuid import uuid4
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.automation.building import Automation
+from openclaw_tx.automation.rules import NO_HEARTBEATS, Heartbeats
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
@@ -24,7 +26,6 @@ from openclaw_tx.interfaces import (
     Peer,
     RunEngine,
     Sessions,
-    SystemEvents,
 )
 from openclaw_tx.tally import Tally
 from openclaw_tx.ws.channel import ChannelFactory
@@ -41,6 +42,7 @@ from openclaw_tx.ws.rpc.approvals import ApprovalMethods, ApprovalNews
 from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
+from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
 from openclaw_tx.ws.rpc.devices import DeviceMethods, DeviceNews
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
@@ -48,6 +50,7 @@ from openclaw_tx.ws.rpc.nodes import NodeMethods, NodeNews
 from openclaw_tx.ws.rpc.presence import PresenceMethods, PresenceWatch, sees_presence
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
+from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
 from openclaw_tx.ws.timers import Timers
 
 
@@ -69,8 +72,8 @@ class Rooms(NamedTuple):
     """The log file of the moment; None = there is none."""
     own_row: Mapping[str, str] = {}
     """What the gateway says of itself in lists of who is there."""
-    events: SystemEvents | None = None
-    """Where C{system-event} notes texts; None = it is not there."""
+    automation: Automation | None = None
+    """What starts runs by itself; None = nothing does."""
     approvals: Approvals | None = None
     """None = nobody is asked for their word here."""
     approvals_file: ApprovalsFile | None = None
@@ -118,7 +121,9 @@ class WebSocketSurface:
         @param tally: where connections and bytes are counted.
         """
         started = clock.seconds()
-        self._health = Health(rooms.agents, rooms.sessions, clock)
+        automation = rooms.automation
+        heartbeats = Heartbeats(settings, automation.events) if automation is not None else NO_HEARTBEATS
+        self._health = Health(rooms.agents, rooms.sessions, clock, heartbeats)
         self._timers = Timers(clock)
 
         def now_ms() -> int:
@@ -137,7 +142,7 @@ class WebSocketSurface:
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
         families = [
-            HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
+            HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),
             CatalogMethods(agents, models, scope).methods(),
             SessionMethods(agents, models, sessions, clock).methods(),
             SessionChanges(
@@ -159,10 +164,17 @@ class WebSocketSurface:
         nodes = Nodes(devices.book, devices.pairing, clock, new_id, NodeNews(self.hub).tell)
         devices.book.subscribe(DeviceNews(self.hub, now_ms).tell)
         families += [
-            PresenceMethods(self.presence, watch.tell, rooms.events, agents).methods(),
+            PresenceMethods(self.presence).methods(),
             DeviceMethods(devices, self.hub, clock).methods(),
             NodeMethods(nodes, devices).methods(),
         ]
+        if automation is not None:
+            families.append(CronMethods(automation.cron).methods())
+            families.append(WakeMethods(automation.heartbeat, automation.events, agents, watch.report).methods())
+            automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
+            automation.heartbeat.subscribe(
+                lambda news: self.hub.broadcast("heartbeat", heartbeat_event(news), hears_heartbeats)
+            )
         methods = Methods(families, authorise)
         desk = Desk(
             authenticator=rooms.authenticator,

@@ -71,7 +71,9 @@ class AuthoriseTests(SynchronousTestCase):
         }
         self.assertEqual(by_scope[None], {"connect", "health", "node.invoke.result", "node.event"})
         running = {"chat.completions", "responses.create", "embeddings", "tools.invoke", "runs.create", "agent"}
-        self.assertEqual(by_scope[WRITE], running | {"agent.wait", "runs.cancel", "sessions.patch", "node.invoke"})
+        self.assertEqual(
+            by_scope[WRITE], running | {"agent.wait", "runs.cancel", "sessions.patch", "node.invoke", "wake"}
+        )
         self.assertEqual({name for name, rule in ACTIONS.items() if rule.metered}, running)
         asked = {name for name, rule in ACTIONS.items() if rule.scope == APPROVALS}
         self.assertEqual(asked, {"approvals.request", "approvals.list", "approvals.resolve"})
@@ -81,9 +83,8 @@ class AuthoriseTests(SynchronousTestCase):
         )
         rest = set(ACTIONS) - by_scope[None] - by_scope[WRITE] - by_scope[READ] - asked - pairing
         changes = {"sessions.configure", "sessions.reset", "sessions.delete", "sessions.compact", "chat.inject"}
-        self.assertEqual(
-            rest, changes | {"models.override", "system-event", "exec.approvals.get", "exec.approvals.set"}
-        )
+        owner = {"cron.add", "cron.update", "cron.remove", "cron.run", "system-event", "set-heartbeats"}
+        self.assertEqual(rest, changes | owner | {"models.override", "exec.approvals.get", "exec.approvals.set"})
 
     def test_error(self) -> None:
         """The refusal names the scope in the words that clients match on, and says nothing else."""

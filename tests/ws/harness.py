@@ -21,7 +21,6 @@ from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as DeskRooms
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import in_reactor_thread
-from openclaw_tx.runs.system_events import SystemEventQueue
 from openclaw_tx.ws.hello import Place
 from openclaw_tx.ws.surface import Rooms, WebSocketSurface
 from tests.auth.doubles import MemoryFiles
@@ -182,7 +181,6 @@ class House:
             lambda: self.config,  # type: ignore[arg-type]
         )
         self.desk = ChatDesk(desk_rooms, ChatFlow(engine, lambda: self.config, self.clock), self.clock)
-        self.events = SystemEventQueue()
         self.files = MemoryFiles()
         files: Any = self.files
         self.devices = devices = device_rooms(self.clock, files)
@@ -199,7 +197,6 @@ class House:
                 granted=granted,
                 is_local_direct=self.authenticator.is_local_direct,
                 devices=devices,
-                events=self.events,
                 desk=self.desk,
                 in_thread=in_reactor_thread,
                 log_file=lambda: self.log_file,

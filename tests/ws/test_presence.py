@@ -180,20 +180,3 @@ class EventTests(SynchronousTestCase):
         line = self.house.open()
         self.assertEqual(line.connect()["payload"]["snapshot"]["presence"], [])
         self.assertEqual(line.call("system-presence")["error"]["code"], "FORBIDDEN")
-
-    def test_system_event(self) -> None:
-        """A machine says of itself; everybody is told, and the agent is, unless it is about presence alone."""
-        line = self.house.ready()
-        told = {"instanceId": "mac", "host": "desk", "lastInputSeconds": 5, "tags": ["a"]}
-        self.assertEqual(line.call("system-event", {"text": "Node: desk", **told})["payload"], {"ok": True})
-        row = line.events("presence")[-1]["payload"]["presence"][1]
-        self.assertEqual({**row, "ts": 0}, {**told, "text": "Node: desk", "ts": 0})
-        self.assertEqual(self.house.events.peek("agent:main:main"), ())
-        line.call("system-event", {"text": " Battery low "})
-        self.assertEqual(self.house.events.peek("agent:main:main"), ("Battery low",))
-        for params in ({"text": " "}, {"text": "x", "lastInputSeconds": -1}, {"text": "x", "zz": 1}, {}):
-            self.assertEqual(line.call("system-event", params)["error"]["code"], "INVALID_REQUEST")
-        self.assertEqual(
-            self.house.ready(scopes=["operator.write"]).call("system-event", {"text": "x"})["error"]["code"],
-            "FORBIDDEN",
-        )

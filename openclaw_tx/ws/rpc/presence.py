@@ -11,16 +11,12 @@ from msgspec import Meta
 
 from openclaw_tx.auth.actions import ADMIN, may, missing_scope
 from openclaw_tx.auth.sight import is_bounded
-from openclaw_tx.interfaces import Agents, SystemEvents
-from openclaw_tx.sessions.keys import main_key
 from openclaw_tx.values import Principal
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.connection import Connection
-from openclaw_tx.ws.methods import Call, Method
+from openclaw_tx.ws.methods import Call, Caller, Method
 from openclaw_tx.ws.presence import MAX_TEXT, Presence
 
-PRESENCE_ONLY = "Node:"
-"""How texts begin that are no news for an agent."""
 OLDEST_WITH_JOIN = 4
 """Protocol whose clients are told when somebody comes; older ones only when somebody leaves."""
 
@@ -33,10 +29,9 @@ class PresenceParams(Params, frozen=True):
     """Params of C{system-presence}: none."""
 
 
-class EventParams(Params, frozen=True, omit_defaults=True):
-    """Params of C{system-event}. All but the text is about the machine that speaks, or that it speaks for."""
+class AboutParams(Params, frozen=True, omit_defaults=True):
+    """Params of C{system-event} about the machine that speaks, or that it speaks for."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=4000, pattern=r"\S")]
     device_id: Text | None = None
     instance_id: Text | None = None
     host: Text | None = None
@@ -51,6 +46,10 @@ class EventParams(Params, frozen=True, omit_defaults=True):
     roles: Names | None = None
     scopes: Names | None = None
     tags: Names | None = None
+
+
+_NAMES = [(field.name, field.encode_name) for field in msgspec.structs.fields(AboutParams)]
+"""Properties of a row: here and on the wire."""
 
 
 class Teller(Protocol):
@@ -83,6 +82,14 @@ class PresenceWatch:
         if self._presence.left(connection):
             self.tell()
 
+    def report(self, caller: Caller, about: AboutParams, text: str) -> None:
+        """Take what a machine says of itself (C{system-event}), and tell everybody."""
+        assert isinstance(caller, Connection)
+        told = msgspec.structs.asdict(about)
+        named = {encoded: told[name] for name, encoded in _NAMES if told[name] is not None}
+        self._presence.report(caller, {**named, "text": text[:MAX_TEXT]})
+        self.tell()
+
     def tell(self, wants: Callable[[Connection], bool] = lambda _: True) -> None:
         """Send the event to everybody who may see who is there."""
         self._hub.tell_if(
@@ -96,38 +103,12 @@ class PresenceWatch:
 class PresenceMethods:
     """The family of presence."""
 
-    def __init__(
-        self, presence: Presence, tell: Callable[[], None], events: SystemEvents | None, agents: Agents
-    ) -> None:
-        """
-        @param tell: sends the event C{presence}.
-        @param events: where texts are noted for agents; None = there is no such place.
-        """
+    def __init__(self, presence: Presence) -> None:
         self._presence = presence
-        self._tell = tell
-        self._events = events
-        self._agents = agents
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
-        found = [Method("system-presence", "system-presence", PresenceParams, self.list)]
-        if self._events is not None:
-            found.append(Method("system-event", "system-event", EventParams, self.event))
-        return found
-
-    async def event(self, call: Call[EventParams]) -> Any:
-        """Take what a machine says of itself, tell everybody, and note the text for the default agent's main session;
-        a text that begins with C{Node:} is about presence alone."""
-        if is_bounded(call.principal):
-            raise missing_scope(ADMIN)
-        assert isinstance(call.caller, Connection) and self._events is not None
-        text = call.params.text.strip()
-        told: dict[str, Any] = msgspec.to_builtins(call.params)
-        self._presence.report(call.caller, {**told, "text": text[:MAX_TEXT]})
-        self._tell()
-        if not text.startswith(PRESENCE_ONLY):
-            self._events.add(main_key(self._agents.default_id), text)
-        return {"ok": True}
+        return [Method("system-presence", "system-presence", PresenceParams, self.list)]
 
     async def list(self, call: Call[PresenceParams]) -> Any:
         """Everybody. A client that may only know of its own does not get it."""
@@ -141,4 +122,4 @@ def sees_presence(principal: Principal) -> bool:
     return may(principal, "system-presence") and not is_bounded(principal)
 
 
-__all__ = ["PresenceMethods", "PresenceWatch", "sees_presence"]
+__all__ = ["AboutParams", "PresenceMethods", "PresenceWatch", "sees_presence"]
