@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 from twisted.logger import Logger
 
+from openclaw_tx._version import __version__
 from openclaw_tx.agents.registry import ConfiguredAgents
 from openclaw_tx.agents.repositories import Repositories
 from openclaw_tx.agents.seeding import Seeding
@@ -201,6 +203,7 @@ def build(given: Materials, log: Logger) -> House:
             desk=desk,
             in_thread=given.in_thread,
             log_file=given.log_file,
+            own_row=own_row(),
             approvals=approvals,
             approvals_file=approvals_file,
             tools=ToolRooms(tools, tools.everything),
@@ -240,6 +243,18 @@ def build(given: Materials, log: Logger) -> House:
         book=book,
         usage=usage,
     )
+
+
+def own_row() -> Mapping[str, str]:
+    """What the gateway says of itself to those who ask who is there."""
+    system = platform.uname()
+    return {
+        "host": system.node,
+        "version": __version__,
+        "platform": f"{system.system.lower()} {system.release}",
+        "deviceFamily": system.system,
+        "modelIdentifier": system.machine,
+    }
 
 
 def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:

@@ -46,7 +46,7 @@ class DeviceAuthenticator:
         @raise GatewayError: besides, with the detail codes C{AUTH_DEVICE_TOKEN_MISMATCH} and C{AUTH_SCOPE_MISMATCH}.
         """
         named = credentials.device_token
-        claimed = named or credentials.token
+        claimed = named or (credentials.token if credentials.device_id else None)
         if not claimed or self._guard.auth_mode() not in SECRET_MODES:
             return await self._guard.authenticate(credentials, peer)
         alone = not credentials.token and not credentials.password

@@ -42,14 +42,7 @@ class Removed(NamedTuple):
     device_id: str
 
 
-class Withdrawn(NamedTuple):
-    """A token is no longer good."""
-
-    device_id: str
-    role: str
-
-
-News = PairingRequest | Resolved | Removed | Withdrawn
+News = PairingRequest | Resolved | Removed
 
 
 class DeviceBook:
@@ -209,4 +202,4 @@ class DeviceBook:
             self._version += 1
 
 
-__all__ = ["DeviceBook", "News", "Removed", "Resolved", "Withdrawn"]
+__all__ = ["DeviceBook", "News", "Removed", "Resolved"]

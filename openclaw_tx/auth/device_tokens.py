@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.auth.test_device_tokens -*-
+# -*- test-case-name: tests.auth.test_device_auth -*-
 """Tokens of devices: made at the first hello, bound to a device, a role and scopes (spec 2.2 item 9).
 
 Only digests are kept on disk, so a token that was made before this process began can not be told again; the device has
@@ -11,7 +11,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 
-from openclaw_tx.auth.device_book import DeviceBook, News, Removed, Withdrawn
+from openclaw_tx.auth.device_book import DeviceBook, News, Removed
 from openclaw_tx.auth.pairing import covers, manages
 from openclaw_tx.auth.pairing_records import DeviceToken, PairedDevice, digest
 from openclaw_tx.errors import GatewayError
@@ -81,7 +81,6 @@ class DeviceTokens:
         if not all(covers(device.scopes, scope) and covers(principal.scopes, scope) for scope in wanted):
             raise GatewayError("invalid_request", "device token rotation denied")
         token = self._issue(device, role, bound, old)
-        self._book.tell(Withdrawn(device_id, role))
         kept = self.get(device_id, role)
         assert kept is not None
         return token, kept
@@ -97,7 +96,6 @@ class DeviceTokens:
             raise GatewayError("invalid_request", "device token revocation denied")
         self._book.replace(device, tokens={name: token for name, token in device.tokens.items() if name != role})
         self._issued.pop((device_id, role), None)
-        self._book.tell(Withdrawn(device_id, role))
         return self._book.now_ms()
 
     def _issue(

@@ -194,7 +194,7 @@ class Pairing:
             scopes=_joined(known.scopes, request.scopes),
             approved_via=via,
             approved_at_ms=now,
-            last_seen_at_ms=known.last_seen_at_ms or now,
+            last_seen_at_ms=now if via == "silent" else known.last_seen_at_ms,
         )
 
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.auth.test_pairing_files -*-
+# -*- test-case-name: tests.auth.test_device_book -*-
 """Devices as they are kept in C{<state>/devices}: C{paired.json} and C{pending.json} (spec 2.2 item 8).
 
 The files of the January release are read as they are; their tokens, which stand there in clear text, are digested
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from twisted.logger import Logger
+
+from openclaw_tx.config.replacing import replace_file
 
 MAX_FILE = 4 * 1024 * 1024
 """Bytes of one file that are read; a larger one counts as broken."""
@@ -133,7 +134,6 @@ class PairingFiles:
 
         @raise OSError: that can not be done; the old files stand.
         """
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._replace("paired.json", snapshot.paired)
         self._replace("pending.json", snapshot.pending)
 
@@ -171,16 +171,7 @@ class PairingFiles:
 
     def _replace(self, name: str, rows: Mapping[str, Record]) -> None:
         raw = msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n"
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}-", dir=self._directory)  # for its owner only
-        try:
-            with os.fdopen(descriptor, "wb") as target:
-                target.write(raw)
-                target.flush()
-                os.fsync(target.fileno())
-            os.replace(temporary, self._directory / name)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        replace_file(self._directory / name, raw)
 
 
 def _without_secrets(row: Any) -> Any:
@@ -195,11 +186,6 @@ def _without_secrets(row: Any) -> Any:
             token = {**token, "hash": digest(token["token"])}
         tokens[role] = token
     return {**row, "tokens": tokens}
-
-
-def public_rows(devices: Sequence[PairedDevice]) -> list[dict[str, Any]]:
-    """Devices as clients see them: the tokens only by role and scope."""
-    return [public_row(device) for device in devices]
 
 
 def public_row(device: PairedDevice) -> dict[str, Any]:
@@ -231,5 +217,4 @@ __all__ = [
     "Snapshot",
     "digest",
     "public_row",
-    "public_rows",
 ]

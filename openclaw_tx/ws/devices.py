@@ -58,6 +58,8 @@ def verify(params: ConnectParams, device: Device, nonce: str, now_ms: int, *, no
     if abs(now_ms - device.signed_at) > SKEW_MS:
         raise _wrong("device signature expired", "DEVICE_AUTH_SIGNATURE_EXPIRED", "device-signature-stale")
     if not device.nonce and not nonce_optional:
+        if not params.modern:
+            raise _wrong("device nonce required", "DEVICE_AUTH_NONCE_REQUIRED", "device-nonce-missing")
         raise refused("INVALID_REQUEST", "invalid connect params: at /device: must have required property 'nonce'")
     if device.nonce and device.nonce != nonce:
         raise _wrong("device nonce mismatch", "DEVICE_AUTH_NONCE_MISMATCH", "device-nonce-mismatch")

@@ -22,6 +22,8 @@ MAX_BUFFERED = 52_428_800
 """Bytes held for a client that does not read."""
 MAX_ATTACHMENTS = 19_464_192
 """Bytes of all attachments of one message: what fits into a frame as base64."""
+CAPABILITIES = ("published-model-catalog",)
+"""What clients of protocol 4 may count on: C{models.list} tells the gateway's own catalogue, by provider if asked."""
 MAX_IMAGE = 6 * 1024 * 1024
 """Bytes of one image."""
 
@@ -44,10 +46,12 @@ class Hello:
         health: Callable[[Connection], tuple[Any, tuple[int, int]]],
         tick_seconds: Callable[[], float],
         uptime_ms: Callable[[], int],
+        presence: Callable[[Connection], Sequence[Any]],
         place: Place | None = None,
         scope: Callable[[], str] = lambda: "per-sender",
     ) -> None:
         """
+        @param presence: who is there, as far as the connection may know.
         @param health: the last known health that the connection may see (C{{}} before the first), and its version.
         @param scope: C{session.scope} of the moment.
         """
@@ -58,6 +62,7 @@ class Hello:
         self._health = health
         self._tick_seconds = tick_seconds
         self._uptime_ms = uptime_ms
+        self._presence = presence
         self._place = place
 
     def __call__(self, connection: Connection, admitted: Admitted) -> dict[str, Any]:
@@ -67,7 +72,7 @@ class Hello:
         default_id = agents_for(self._agents, principal).default_id
         health, version = self._health(connection)
         snapshot: dict[str, Any] = {
-            "presence": [],
+            "presence": list(self._presence(connection)),
             "health": health,
             "stateVersion": {"presence": version[0], "health": version[1]},
             "uptimeMs": self._uptime_ms(),
@@ -96,7 +101,7 @@ class Hello:
             "policy": policy,
         }
         if modern:
-            features["capabilities"] = []
+            features["capabilities"] = list(CAPABILITIES)
             policy["attachments"] = {"maxBytes": MAX_ATTACHMENTS, "maxImageBytes": MAX_IMAGE}
         auth: dict[str, Any] = {"role": connection.role, "scopes": list(connection.scopes)}
         if principal.device_id and admitted.device_token is not None:

@@ -36,7 +36,7 @@ FIELD = "either field may carry the secret"
 DEVICELESS = "no device is needed on loopback"
 AT_UPGRADE = "refused at the upgrade with 403"
 MORE = "told more"
-NODE = "nodes call nothing yet"
+NODE = "nodes call node.invoke.result and node.event only"
 
 WITH_TOKEN = ("hs-device-token-as-token", "hs-device-token-field")
 """Recordings that come with the token of a device that was paired in another one."""
@@ -237,7 +237,9 @@ class RecordingsTests(SynchronousTestCase):
                     seen.setdefault(method, set()).update(lacking)
             play.end()
         self.assertEqual({method: sorted(keys) for method, keys in seen.items() if keys}, {})
-        self.assertEqual(sorted(seen), ["agent", "chat.history", "health", "models.list", "sessions.list"])
+        self.assertEqual(
+            sorted(seen), ["agent", "chat.history", "health", "models.list", "node.event", "sessions.list"]
+        )
 
     def test_all_differences_are_recordings(self) -> None:
         """No difference is listed that nothing shows."""

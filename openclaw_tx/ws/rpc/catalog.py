@@ -30,6 +30,10 @@ class ModelsListParams(Params, frozen=True):
     view: Literal["default", "configured", "provider-config", "all"] = "default"
     """C{default}: those that may be used; C{configured}: those that the configuration of agents names, in its order;
     C{provider-config}: those that stand in C{models.providers}; C{all}: these, and those that may not be used."""
+    provider: NonEmpty | None = None
+    """Only the models of this provider."""
+    include_details: bool = False
+    """Rows always have all that is known of a model."""
     include_provider_capabilities: bool = False
     """No effect: rows say all that is known."""
     prepared_only: bool = False
@@ -116,9 +120,12 @@ class CatalogMethods:
             agent = agents.get(chosen)
             if agent is None:
                 raise unknown_agent("models.list", chosen)
-            return {"models": [model_row(info, agent) for info in self._known(agent.models)]}
-        default = agents.get(agents.default_id)
-        return {"models": [model_row(info, default) for info in self._view(params.view)]}
+            found: Sequence[ModelInfo] = self._known(agent.models)
+        else:
+            agent = agents.get(agents.default_id)
+            found = self._view(params.view)
+        wanted = (params.provider or "").strip().lower()
+        return {"models": [model_row(info, agent) for info in found if wanted in ("", info.provider.lower())]}
 
     def _view(self, view: str) -> Sequence[ModelInfo]:
         if view == "default":
