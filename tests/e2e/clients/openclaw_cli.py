@@ -68,7 +68,7 @@ COMMANDS = (
     Command("devices list --json", r'"paired": \[', r'"paired": \['),
     Command("system presence --json", r'"mode": "gateway"', r'"mode": "gateway"'),
     Command(
-        "cron add --name tea --every 1h --agent main --session isolated --message hi --json",
+        "cron add --name tea --every 1h --session main --system-event hi --json",
         r'"name": "tea"',
         r'"name": "tea"',
         keep=r'"id": "([^"]+)"',
