@@ -117,7 +117,8 @@ class CommandLines:
             self.left_out[release.name] = str(error)
             return
         home = self._directory / release.name
-        home.mkdir()
+        (home / "state").mkdir(parents=True, mode=0o700)
+        (home / "state" / "openclaw.json").write_text('{"gateway": {"mode": "local"}}')
         kept = ""
         for row in rows:
             wanted = row.command.today if release is TODAY else row.command.january
