@@ -173,8 +173,8 @@ class AgentFileMethods:
         return {"ok": True, "agentId": agent.id}
 
     async def delete(self, call: Call[DeleteParams]) -> Any:
-        """Take an agent out of the configuration: C{{ok, agentId, removedBindings, removed[]}}. The default agent stays,
-        and so do sessions and runs. With C{deleteFiles} its workspace is renamed."""
+        """Take an agent out of the configuration: C{{ok, agentId, removedBindings, removed[]}}. The default agent
+        stays, and so do sessions and runs. With C{deleteFiles} its workspace is renamed."""
         params = call.params
         may_write(call.principal)
         agent = self._known("agents.delete", call.principal, params.agent_id)
