@@ -55,6 +55,7 @@ class MemoryGateway:
         fetcher: Fetcher | None = None,
         in_thread: InThread = in_reactor_thread,
         as_file: bool = False,
+        clock: Any = None,
     ) -> None:
         """
         @param config: laid over a configuration with the chat endpoint on and agents main and beta.
@@ -63,8 +64,10 @@ class MemoryGateway:
         @param fetcher: gets what requests name by URL.
         @param in_thread: where large bodies are read; unless given, they are read at once.
         @param as_file: the configuration stands in a file (L{config_file}), as that of a gateway under twistd does.
+        @param clock: a C{MemoryReactorClock} that can do more, such as L{spawnProcess
+            <twisted.internet.interfaces.IReactorProcess.spawnProcess>} for C{exec}. No processes are spawned otherwise.
         """
-        self.clock: Any = MemoryReactorClock()
+        self.clock: Any = clock or MemoryReactorClock()
         self.clock.advance(START)
         self.model = model or ScriptedModel()
         self._directory = tempfile.mkdtemp(prefix="openclaw-test-")
@@ -147,9 +150,9 @@ class MemoryGateway:
     # -- time
 
     def flush(self) -> None:
-        """Carry all bytes that are on their way."""
-        for endpoint in self._endpoints:
-            endpoint.flush()
+        """Carry all bytes that are on their way, and those that they cause on other connections."""
+        while any(endpoint.flush() for endpoint in self._endpoints):
+            pass
 
     def advance(self, seconds: float, steps: int = 1) -> None:
         """Let time pass, in so many steps, and carry what moves."""

@@ -173,7 +173,7 @@ class WebSocketSurface:
         if rooms.live_config is not None:
             families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())
         if automation is not None:
-            families.append(CronMethods(automation.cron).methods())
+            families.append(CronMethods(automation.cron, agents).methods())
             families.append(WakeMethods(automation.heartbeat, automation.events, agents).methods())
             automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
             automation.heartbeat.subscribe(
