@@ -265,10 +265,12 @@ def _expand(config: Config, environment: Environment, cwd: Path, profile: str) -
         return str(env.absolute(text, environment, cwd)) if text else ""
 
     agents, models, logging, skills = config.agents, config.models, config.logging, config.skills
+    control_ui = config.gateway.control_ui
     extra_dirs = [path(text) for text in skills.load.extra_dirs if text]
     workspace = agents.defaults.workspace + (f"-{profile}" if profile else "")
     return structs.replace(
         config,
+        gateway=structs.replace(config.gateway, control_ui=structs.replace(control_ui, root=path(control_ui.root))),
         agents=structs.replace(
             agents,
             defaults=structs.replace(agents.defaults, workspace=path(workspace)),
