@@ -139,11 +139,14 @@ async def test_structured_output(client: openai.OpenAI) -> None:
                 text = whole.choices[0].message.content or ""
             found = json.loads(text)
             assert isinstance(found["name"], str) and isinstance(found["count"], int) and len(found) == 2
-        asked: Any = [{"role": "user", "content": "A fruit as a JSON object."}]
+        asked: Any = [{"role": "user", "content": "Give me a fruit as a JSON object"}]
         any_object = client.chat.completions.create(
             model="openclaw", messages=asked, response_format={"type": "json_object"}
         )
-        assert isinstance(json.loads(any_object.choices[0].message.content or ""), dict)
+        choice = any_object.choices[0]
+        text = choice.message.content or ""
+        # It may talk until it is cut off, as with OpenAI.
+        assert text[0] == "{" if choice.finish_reason == "length" else isinstance(json.loads(text), dict)
 
     await in_thread(use)
 
