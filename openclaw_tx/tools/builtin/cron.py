@@ -24,7 +24,7 @@ Job = Annotated[
     Meta(
         description="For add: name; schedule {kind: at, at: ISO time} or {kind: every, everyMs} or {kind: cron, expr, "
         "tz}; sessionTarget main with payload {kind: systemEvent, text}, or isolated with payload {kind: agentTurn, "
-        "message}; wakeMode now (unless said) or next-heartbeat; enabled, description, deleteAfterRun."
+        "message}; wakeMode now or next-heartbeat; enabled, description, deleteAfterRun."
     ),
 ]
 
@@ -89,8 +89,9 @@ class Cron(TypedTool[CronParameters]):
         if action == "add":
             if not isinstance(parameters.job, dict):
                 raise GatewayError("invalid_request", "job is missing")
-            # What models leave out most often, and what it means to them.
-            draft = msgspec.convert(self._for(own, {"wakeMode": "now", **parameters.job}), JobDraft)
+            # Models leave it out: a reminder is to be heard at once, a task has a turn of its own anyway.
+            wake = "now" if parameters.job.get("sessionTarget") == "main" else "next-heartbeat"
+            draft = msgspec.convert(self._for(own, {"wakeMode": wake, **parameters.job}), JobDraft)
             return msgspec.to_builtins(await self._jobs.add(draft))
         job_id = self._mine(parameters.job_id, context)
         if action == "update":
