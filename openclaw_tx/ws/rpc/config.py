@@ -112,14 +112,16 @@ class ConfigMethods:
 
     async def get(self, call: Call[ConfigGetParams]) -> Any:
         """C{{path, exists, raw, parsed, valid, config, runtimeConfig, hash, issues[], warnings[], legacyIssues[],
-        sourceConfig, resolved, includedPaths[]}}. Secrets are replaced by a marker which, written back, means "as it
-        was". C{config} is the file with its includes, C{runtimeConfig} what the gateway goes by, defaults filled in.
-        Paths and comments are for administrators."""
+        sourceConfig, resolved, includedPaths[], appliedConfigHash}}. Secrets are replaced by a marker which, written
+        back, means "as it was". C{config} is the file with its includes, C{runtimeConfig} what the gateway goes by,
+        defaults filled in. C{appliedConfigHash} is the C{hash} of the file that it goes by. Paths and comments are for
+        administrators."""
         _see_all(call.principal)
         settings = msgspec.to_builtins(self._settings())
         if not self._live.has_file:
             return _shown(None, settings, call.principal)
-        return _shown(await self._live.original(), settings, call.principal)
+        shown = _shown(await self._live.original(), settings, call.principal)
+        return {**shown, "configRevisionHash": shown["hash"], "appliedConfigHash": self._live.applied_hash}
 
     async def schema(self, call: Call[ConfigGetParams]) -> Any:
         """C{{schema, uiHints, version, generatedAt}}: JSON Schema, and by path label, help and what is a secret."""
