@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import os
+import platform
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -113,7 +114,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     from openclaw_tx.config.watching import ConfigWatcher
     from openclaw_tx.gateway import Gateway
     from openclaw_tx.plugins import installed_tools
-    from openclaw_tx.web.listener import Listener
+    from openclaw_tx.web.listener import Listener, behind_tls
 
     def loader() -> Loaded:
         return load(
@@ -144,11 +145,12 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     reactor.callWhenRunning(end_cleanly, reactor, log)
     reactor.callWhenRunning(freeze)
     wanted = [(text, True) for text in options["endpoints"]] or addresses(loaded.config, number)
+    factory = site if options["endpoints"] else behind_tls(site, loaded, reactor, platform.node())
     check_endpoints(options["endpoints"], loaded.config)
     # Stopped in this order: the ports first, so that nobody new gets in, then the gateway.
     for description, required in wanted:
         try:
-            Listener(reactor, description, site, required=required).setServiceParent(top)
+            Listener(reactor, description, factory, required=required).setServiceParent(top)
         except ValueError as error:
             raise ConfigError([(f"--endpoint {description}", str(error))]) from None
     ConfigWatcher(gateway.settings, loader, reactor).setServiceParent(top)

@@ -17,6 +17,7 @@ from openclaw_tx.automation.in_order import ended
 from openclaw_tx.automation.job_files import is_id
 from openclaw_tx.automation.job_runs import JobRuns
 from openclaw_tx.automation.job_store import JobStore
+from openclaw_tx.automation.listeners import Listeners
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate, sleep, spawn
 from openclaw_tx.errors import GatewayError
@@ -26,11 +27,11 @@ from openclaw_tx.values import CronJob, CronNews, JobDraft, JobPatch, JobRecord
 LONGEST_SLEEP = 60.0
 """Seconds after which the clock is looked at anew: it may have been set."""
 
-Listener = Callable[[CronNews], None]
-
 
 class CronService(Service):
     """Implements L{openclaw_tx.interfaces.Jobs}.
+
+    @ivar subscribe: see L{Listeners.subscribe}; of all that happens to jobs.
 
     Bounds: L{openclaw_tx.automation.book.MAX_JOBS} jobs; C{cron.maxConcurrentRuns} at work in sessions of their own.
     """
@@ -67,7 +68,8 @@ class CronService(Service):
         self._soon = False
         self._active = False
         self._work: set[Deferred[Any]] = set()
-        self._listeners: list[Listener] = []
+        self._news: Listeners[CronNews] = Listeners(self._log)
+        self.subscribe = self._news.subscribe
 
     # -- the seam
 
@@ -118,7 +120,7 @@ class CronService(Service):
         finally:
             self._arm()
         await self._store.forget(job_id)
-        self._tell(CronNews(job_id=job_id, action="removed"))
+        self._news.tell(CronNews(job_id=job_id, action="removed"))
         return True
 
     async def run(self, job_id: str, mode: Literal["due", "force"]) -> Mapping[str, Any]:
@@ -139,14 +141,6 @@ class CronService(Service):
         if not is_id(job_id):
             raise GatewayError("invalid_request", f"unknown cron job id: {job_id[:128]}", param="id")
         return await self._store.records(job_id, limit)
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Tell C{listener} of all that happens to jobs.
-
-        @return: ends the subscription.
-        """
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     # -- service
 
@@ -220,7 +214,7 @@ class CronService(Service):
             raise
         finally:
             self._arm()
-        self._tell(CronNews(job_id=job.id, action=action, next_run_at_ms=put.state.next_run_at_ms))
+        self._news.tell(CronNews(job_id=job.id, action=action, next_run_at_ms=put.state.next_run_at_ms))
         return put
 
     def _look(self) -> None:
@@ -248,7 +242,7 @@ class CronService(Service):
         while self._beginning:
             jobs = self._beginning[:AT_ONCE]
             for job in jobs:
-                self._tell(CronNews(job_id=job.id, action="started", run_at_ms=job.state.running_at_ms))
+                self._news.tell(CronNews(job_id=job.id, action="started", run_at_ms=job.state.running_at_ms))
             await self._save()
             del self._beginning[: len(jobs)]
             for job in jobs:
@@ -269,7 +263,7 @@ class CronService(Service):
 
     def _finished(self, record: JobRecord) -> None:
         self._hold(spawn(self._store.note(record), self._log, "run log"))
-        self._tell(
+        self._news.tell(
             CronNews(
                 job_id=record.job_id,
                 action="finished",
@@ -322,13 +316,6 @@ class CronService(Service):
         while self._work:
             await ended(next(iter(self._work)))
         await self._store.idle()
-
-    def _tell(self, news: CronNews) -> None:
-        for listener in list(self._listeners):
-            try:
-                listener(news)
-            except Exception:
-                self._log.failure("a listener of jobs failed")
 
 
 __all__ = ["LONGEST_SLEEP", "CronService"]

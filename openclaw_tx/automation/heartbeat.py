@@ -19,6 +19,7 @@ from openclaw_tx.agents.workspace import HEARTBEAT as FILE
 from openclaw_tx.agents.workspace import WorkspaceFile, read
 from openclaw_tx.automation import rules
 from openclaw_tx.automation.in_order import ended
+from openclaw_tx.automation.listeners import Listeners
 from openclaw_tx.automation.principals import HEARTBEAT
 from openclaw_tx.automation.reporting import problem
 from openclaw_tx.automation.rules import Beat
@@ -26,7 +27,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, SystemEvents
-from openclaw_tx.sessions.keys import canonical_key
+from openclaw_tx.sessions.keys import canonical_key, parse_key
 from openclaw_tx.tools.background import Background
 from openclaw_tx.values import Agent, HeartbeatNews
 
@@ -44,12 +45,11 @@ PREVIEW_CHARS = 200
 INTERVAL = "interval"
 """The reason of a heartbeat that came by the clock."""
 
-Listener = Callable[[HeartbeatNews], None]
-
 
 class HeartbeatService(Service):
     """Implements L{openclaw_tx.interfaces.Waker}.
 
+    @ivar subscribe: see L{Listeners.subscribe}; of what came of every heartbeat.
     @ivar last: what came of the last heartbeat; None = there was none.
     @ivar enabled: whether there are any at all (C{set-heartbeats}); until the process ends.
     """
@@ -86,7 +86,8 @@ class HeartbeatService(Service):
         self._beating: dict[str, Deferred[Any]] = {}
         self._timer: IDelayedCall | None = None
         self._active = False
-        self._listeners: list[Listener] = []
+        self._news: Listeners[HeartbeatNews] = Listeners(self._log)
+        self.subscribe = self._news.subscribe
         self.last: HeartbeatNews | None = None
         self.enabled = True
 
@@ -116,14 +117,6 @@ class HeartbeatService(Service):
         if not enabled:
             self._wanted.clear()
         self.config_changed()
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Tell C{listener} what came of every heartbeat.
-
-        @return: ends the subscription.
-        """
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     # -- service
 
@@ -185,6 +178,10 @@ class HeartbeatService(Service):
             key = canonical_key(own.session, agent_id)
         except GatewayError as error:
             self._log.warn("heartbeat of {agent}: {error}", agent=agent_id, error=error.info.message)
+            return
+        owner = parse_key(key)
+        if owner is None or owner.agent_id != agent_id:
+            self._log.warn("heartbeat of {agent}: session {key} is not of this agent", agent=agent_id, key=key)
             return
         if len(self._wanted) < MAX_WANTED:
             self._wanted.setdefault(key, Beat(agent_id, key, INTERVAL))
@@ -263,11 +260,7 @@ class HeartbeatService(Service):
         )
         if status == "failed":
             self._log.warn("heartbeat of {agent} failed: {reason}", agent=beat.agent_id, reason=reason)
-        for listener in list(self._listeners):
-            try:
-                listener(news)
-            except Exception:
-                self._log.failure("a listener of heartbeats failed")
+        self._news.tell(news)
 
     def _arm(self, seconds: float | None = None) -> None:
         """Look again after so many seconds; None = when something is due, or a busy session may be free."""

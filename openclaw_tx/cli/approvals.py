@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from openclaw_tx.cli.answer import CONTROLS
+from openclaw_tx.cli.asking import SECONDS, Work, ask, asking
 from openclaw_tx.cli.errors import CommandError
-from openclaw_tx.cli.place import Place, here
-from openclaw_tx.cli.remote import remote_options
+from openclaw_tx.cli.place import Place
 
 if TYPE_CHECKING:
     from openclaw_tx.cli.client import GatewayClient
@@ -21,23 +21,13 @@ SCOPES = ("operator.admin", "operator.approvals")
 EVERYBODY = "*"
 FRESH = {"security": "allowlist", "ask": "on-miss", "askFallback": "deny"}
 """What a file that is made here says, besides its allowlist: without them it would deny everything."""
-SECONDS = 10.0
-"""Longest wait for an answer of the gateway."""
 
 F = TypeVar("F", bound=Callable[..., Any])
-Work = Callable[["GatewayClient"], Awaitable[str]]
-"""Asks the gateway; gives what to print."""
 
 
 @click.group()
 def approvals() -> None:
     """See what agents may run without a question, and answer questions."""
-
-
-def asking(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What all verbs take: C{--json} and the gateway to talk to."""
-    with_json = click.option("--json", "as_json", is_flag=True, help="Print the gateway's whole answer as JSON.")
-    return with_json(remote_options(here(command)))
 
 
 @approvals.command()
@@ -149,21 +139,7 @@ def resolve(place: Place, approval_id: str, decision: str, as_json: bool, **remo
 
 
 def _ask(place: Place, remote: dict[str, Any], work: Work) -> None:
-    from openclaw_tx.cli import reactor
-    from openclaw_tx.cli.client import connect, endpoint_of
-    from openclaw_tx.cli.target import resolve as target_of
-
-    loaded = place.load()
-    target = target_of(loaded.config, loaded.environment, remote["url"], remote["token"], remote["password"])
-
-    async def ask(running: Any) -> None:
-        client = await connect(target, endpoint_of(target, running), running, scopes=SCOPES)
-        try:
-            click.echo(await work(client))
-        finally:
-            await client.close()
-
-    reactor.run(ask)
+    ask(place, remote, SCOPES, work)
 
 
 def _edit(place: Place, remote: dict[str, Any], as_json: bool, edit: Callable[[dict[str, Any]], str]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from openclaw_tx.cli.cron_fields import cells, fields, when
 from openclaw_tx.cli.place import Place, here
-from openclaw_tx.cli.remote import remote_options
+from openclaw_tx.cli.remote import remote_options, target_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -245,10 +245,8 @@ def ask(place: Place, method: str, params: dict[str, Any], remote: dict[str, str
     """
     from openclaw_tx.cli import reactor
     from openclaw_tx.cli.client import connect, endpoint_of
-    from openclaw_tx.cli.target import resolve
 
-    loaded = place.load()
-    target = resolve(loaded.config, loaded.environment, remote["url"], remote["token"], remote["password"])
+    target = target_of(place.load(), **remote)
     answers: list[Any] = []
 
     async def call(running: Any) -> None:

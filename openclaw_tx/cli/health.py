@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from openclaw_tx.cli.place import Place, here
-from openclaw_tx.cli.remote import remote_options
+from openclaw_tx.cli.remote import remote_options, target_of
 
 
 @click.command()
@@ -22,10 +22,9 @@ def health(place: Place, as_json: bool, timeout: int, url: str | None, token: st
     """Ask the gateway how it is. The exit code is 1 when it does not answer."""
     from openclaw_tx.cli import reactor
     from openclaw_tx.cli.client import connect, endpoint_of
-    from openclaw_tx.cli.target import resolve
 
     loaded = place.load()
-    target = resolve(loaded.config, loaded.environment, url, token, password)
+    target = target_of(loaded, url, token, password)
 
     async def ask(running: Any) -> None:
         client = await connect(target, endpoint_of(target, running), running, timeout=timeout / 1000)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from openclaw_tx.cli.place import Place, here
-from openclaw_tx.cli.remote import remote_options
+from openclaw_tx.cli.remote import remote_options, target_of
 
 
 @click.command()
@@ -39,11 +39,10 @@ def logs(
     """Print the end of the gateway's log."""
     from openclaw_tx.cli import reactor
     from openclaw_tx.cli.client import connect, endpoint_of
-    from openclaw_tx.cli.target import resolve
     from openclaw_tx.deferreds import sleep
 
     loaded = place.load()
-    target = resolve(loaded.config, loaded.environment, url, token, password)
+    target = target_of(loaded, url, token, password)
 
     async def ask(running: Any) -> None:
         client = await connect(target, endpoint_of(target, running), running, timeout=timeout / 1000)

@@ -11,6 +11,7 @@ from openclaw_tx.cli.agents import agents
 from openclaw_tx.cli.approvals import approvals
 from openclaw_tx.cli.config import config
 from openclaw_tx.cli.cron import cron
+from openclaw_tx.cli.devices import devices, nodes
 from openclaw_tx.cli.health import health
 from openclaw_tx.cli.keys import keys
 from openclaw_tx.cli.logs import logs
@@ -40,7 +41,22 @@ def main(
         context.color = False
 
 
-for verb in (setup, agent, agents, cron, sessions, health, logs, models, config, keys, token, approvals):
+for verb in (
+    setup,
+    agent,
+    agents,
+    cron,
+    sessions,
+    health,
+    logs,
+    models,
+    config,
+    keys,
+    token,
+    approvals,
+    devices,
+    nodes,
+):
     main.add_command(verb)
 
 __all__ = ["main"]

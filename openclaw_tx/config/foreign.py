@@ -39,8 +39,9 @@ _EXEC = "node pathPrependMode strictInlineEval notifyOnExitEmptySuccess safeBinT
 
 KEYS: dict[str, str] = {
     "env": "shellEnv",
-    "gateway": "tls tailscale remote nodes push webchat terminal cliAgents publicOrigin roles "
+    "gateway": "tailscale nodes push webchat terminal cliAgents publicOrigin roles "
     "channelHealthCheckMinutes channelStaleEventThresholdMinutes channelMaxRestartsPerHour handshakeTimeoutMs",
+    "gateway.remote": "transport sshTarget sshIdentity enabled",
     "gateway.auth": "allowTailscale identityScopes",
     "gateway.controlUi": "enabled basePath root embedSandbox allowExternalEmbedUrls allowInsecureAuth "
     "dangerouslyDisableDeviceAuth environment communityInvite github experimental automaticallyFetchFavicons "
@@ -120,10 +121,6 @@ KEYS: dict[str, str] = {
 _NO_SANDBOX = 'this gateway has no sandbox; set it to "off" and narrow the agent\'s tools with tools.allow and deny'
 
 REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
-    "gateway.tls.enabled": (
-        (False,),
-        "TLS is set up when starting, with --endpoint ssl:port=...:privateKey=...:certKey=...",
-    ),
     "gateway.tailscale.mode": (("off",), 'run "tailscale serve" beside the gateway yourself, and set this to "off"'),
     "gateway.auth.allowTailscale": (
         (False,),

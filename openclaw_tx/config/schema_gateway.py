@@ -203,6 +203,34 @@ class Reload(Section, frozen=True):
     """Quiet time after the last change before the file is read."""
 
 
+class Tls(Section, frozen=True):
+    """C{gateway.tls}: TLS on the gateway's own port; endpoints given with --endpoint say themselves what they are."""
+
+    enabled: bool = False
+    """Serve https:// and wss:// instead of http:// and ws://."""
+    auto_generate: bool = True
+    """Make a self-signed certificate in the state directory when none is configured."""
+    cert_path: str = ""
+    """PEM file with the certificate, and its chain after it."""
+    key_path: str = ""
+    """PEM file with its private key."""
+    ca_path: str = ""
+    """PEM file with certificates to send after those of certPath."""
+
+
+class Remote(Section, frozen=True):
+    """C{gateway.remote}: the gateway that the command line talks to in mode remote."""
+
+    url: str = ""
+    """Its address, wss://HOST:PORT; ws:// only to loopback and private networks."""
+    token: str | None = None
+    """Its shared secret."""
+    password: str | None = None
+    """The same for auth mode password."""
+    tls_fingerprint: str = ""
+    """SHA-256 of the certificate that it must have: sha256: and 64 hex digits."""
+
+
 class GatewaySection(Section, frozen=True):
     """C{gateway}: the listener and who may use it."""
 
@@ -227,3 +255,5 @@ class GatewaySection(Section, frozen=True):
     """Pause between `tick` events to WebSocket clients."""
     shutdown_grace_seconds: Annotated[float, Meta(ge=0)] = 5.0
     """How long SIGTERM lets runs finish before it aborts them."""
+    tls: Tls = field(default_factory=Tls)
+    remote: Remote = field(default_factory=Remote)

@@ -85,6 +85,13 @@ class HeartbeatTests(SynchronousTestCase):
         self.assertEqual((run.request.messages[0].text, run.request.model), ("Look!", "p/fast"))
         house.answer()
 
+    def test_session_of_another(self) -> None:
+        """No session of another agent, and none of nobody's."""
+        for key in ("agent:beta:main", "global"):
+            house = self.open({"agents": {"defaults": {"heartbeat": {"every": "1h", "session": key}}}})
+            house.advance(3600)
+            self.assertEqual((house.runs, house.beats()), ([], []), key)
+
     def test_hours(self) -> None:
         """Outside of the hours there are none by the clock."""
         hours = {"start": "08:00", "end": "09:00", "timezone": "UTC"}

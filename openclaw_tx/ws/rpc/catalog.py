@@ -27,6 +27,10 @@ class ModelsListParams(Params, frozen=True):
     """Only the models that this agent may use, its primary first."""
     view: Literal["default", "configured", "provider-config", "all"] = "default"
     """All views show the configured models: there is no other catalogue."""
+    provider: NonEmpty | None = None
+    """Only the models of this provider."""
+    include_details: bool = False
+    """Rows always have all that is known of a model."""
     include_provider_capabilities: bool = False
     prepared_only: bool = False
     refresh: bool = False
@@ -73,7 +77,8 @@ class CatalogMethods:
             if agent is None:
                 raise unknown_agent("models.list", call.params.agent_id)
             catalog = self._of_agent(agent)
-        return {"models": [_model_row(info) for info in catalog]}
+        wanted = (call.params.provider or "").strip().lower()
+        return {"models": [_model_row(info) for info in catalog if wanted in ("", info.provider.lower())]}
 
     def _of_agent(self, agent: Agent) -> list[ModelInfo]:
         found = []

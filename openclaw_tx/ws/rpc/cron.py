@@ -14,7 +14,7 @@ from openclaw_tx.auth.actions import ADMIN, may, missing_scope
 from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.automation.schedule import iso
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Jobs
+from openclaw_tx.interfaces import Agents, Jobs
 from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, Principal
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
@@ -67,8 +67,9 @@ class RunsParams(NamedJob, frozen=True):
 class CronMethods:
     """The family of jobs. A job works for an agent in its main session, so keys with bounds get none of it."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, agents: Agents) -> None:
         self._jobs = jobs
+        self._agents = agents
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -92,11 +93,11 @@ class CronMethods:
             job
             for job in self._jobs.all()
             if (wanted == "all" or job.enabled == (wanted == "enabled"))
-            and (not params.agent_id or job.agent_id == params.agent_id)
+            and (not params.agent_id or (job.agent_id or self._agents.default_id) == params.agent_id)
             and (not query or query in f"{job.name}\n{job.description}\n{job.id}".lower())
         ]
         page = found[params.offset : params.offset + params.limit]
-        rows = [row(job, modern=call.modern) for job in page]
+        rows = [self._row(job, call) for job in page]
         if not call.modern:
             return {"jobs": rows}
         end = params.offset + len(page)
@@ -121,13 +122,13 @@ class CronMethods:
     async def add(self, call: Call[JobDraft]) -> Any:
         """The new job."""
         unbounded(call.principal)
-        return row(await self._jobs.add(call.params), modern=call.modern)
+        return self._row(await self._jobs.add(call.params), call)
 
     async def update(self, call: Call[UpdateParams]) -> Any:
         """The changed job."""
         unbounded(call.principal)
         job = await self._jobs.update(_id(call.params, "cron.update"), call.params.patch)
-        return row(job, modern=call.modern)
+        return self._row(job, call)
 
     async def remove(self, call: Call[NamedJob]) -> Any:
         """C{{"ok": true, "removed"}}."""
@@ -151,6 +152,9 @@ class CronMethods:
         records = await self._jobs.records(_id(call.params, "cron.runs"), call.params.limit)
         return {"entries": [msgspec.to_builtins(record) for record in records]}
 
+    def _row(self, job: CronJob, call: Call[Any]) -> Any:
+        return row(job, self._agents.default_id, modern=call.modern)
+
 
 def unbounded(principal: Principal) -> None:
     """
@@ -165,13 +169,17 @@ def hears_jobs(principal: Principal) -> bool:
     return may(principal, "cron.list") and not is_bounded(principal)
 
 
-def row(job: CronJob, *, modern: bool) -> Any:
-    """A job as clients of either protocol version know it."""
+def row(job: CronJob, default_id: str, *, modern: bool) -> Any:
+    """A job as clients of either protocol version know it.
+
+    @param default_id: the default agent, whose the jobs are that name none.
+    """
     schedule = job.schedule
     if modern and isinstance(schedule, At) and schedule.at_ms is not None:
         job = replace(job, schedule=At(at=iso(schedule.at_ms)))
     found = msgspec.to_builtins(job)
     if modern:
+        found["effectiveAgentId"] = job.agent_id or default_id
         found["status"] = "idle" if job.state.running_at_ms is None else "running"
         if job.state.next_run_at_ms is not None:
             found["nextRunAtMs"] = job.state.next_run_at_ms

@@ -56,13 +56,14 @@ class MethodTests(Case):
                 "state": {"nextRunAtMs": 1_893_456_000_000},
                 "nextRunAtMs": 1_893_456_000_000,
                 "status": "idle",
+                "effectiveAgentId": "main",
             },
         )
         old = self.memory.websocket()
         old.connect(("operator.admin",), protocol=3)
         (row,) = old.request("cron.list", {})["payload"]["jobs"]
         self.assertEqual(row["schedule"], {"kind": "at", "atMs": 1_893_456_000_000})
-        self.assertEqual(set(made) - set(row), {"nextRunAtMs", "status"})
+        self.assertEqual(set(made) - set(row), {"nextRunAtMs", "status", "effectiveAgentId"})
 
     def test_list(self) -> None:
         """Disabled ones only when asked for; by agent, by words, by page."""
@@ -75,7 +76,7 @@ class MethodTests(Case):
         self.assertEqual(names(), ["job 0", "job 2"])
         self.assertEqual(names(includeDisabled=True), ["job 0", "job 2", "job 1"])
         self.assertEqual(names(enabled="disabled"), ["job 1"])
-        self.assertEqual(names(agentId="beta"), ["job 2"])
+        self.assertEqual((names(agentId="beta"), names(agentId="main")), (["job 2"], ["job 0"]))
         self.assertEqual(names(query="brief"), ["job 2"])
         page = self.call("cron.list", {"limit": 1, "offset": 1, "enabled": "all"})
         self.assertEqual([job["name"] for job in page["jobs"]], ["job 2"])

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from openclaw_tx.testing.gateway import START
 from tests.automation.test_scenario import Case
 
@@ -52,6 +54,22 @@ class WakeTests(Case):
         self.assertEqual(self.memory.model.calls, [])
         self.assertEqual(self.call("status")["queuedSystemEvents"], ["one", "five"])
 
+    def test_presence(self) -> None:
+        """A machine says of itself; everybody is told, and the agent only of what is news for it."""
+        told = {"instanceId": "mac", "host": "desk", "lastInputSeconds": 5, "tags": ["a"]}
+        self.call("system-event", {"text": " Node: desk", **told})
+        row = self.seen("mac")
+        self.assertEqual({**row, "ts": 0}, {**told, "text": "Node: desk", "ts": 0})
+        self.assertIn(row, self.call("system-presence"))
+        self.call("system-event", {"text": "Battery low", "instanceId": "mac"})
+        self.assertEqual(self.call("status")["queuedSystemEvents"], ["Battery low"])
+        self.assertEqual(self.seen("mac")["host"], "desk")
+
+    def seen(self, instance: str) -> Any:
+        """A row of the newest event C{presence}."""
+        rows = self.socket.events("presence")[-1]["payload"]["presence"]
+        return next(row for row in rows if row.get("instanceId") == instance)
+
     def test_refused(self) -> None:
         """Texts that are none, agents that are none, sessions of others."""
         for params, words in (
@@ -100,6 +118,39 @@ class HeartbeatTests(Case):
         self.assertEqual({each["agentId"] for each in told}, {"main", "beta"})
         self.assertEqual({(each["status"], each["silent"]) for each in told}, {("ok-token", True)})
         self.assertEqual([event for event in self.socket.events("chat") if event["payload"].get("message")], [])
+
+    def test_leaves_nothing(self) -> None:
+        """A heartbeat with nothing to report leaves no turn in the transcript; one that has something does."""
+
+        def texts() -> list[str]:
+            messages = self.call("chat.history", {"sessionKey": "main"})["messages"]
+            return [part["text"] for message in messages for part in message["content"]]
+
+        self.configure_main_only()
+        self.memory.model.say("HEARTBEAT_OK")
+        self.memory.advance(1800)
+        self.memory.advance(5, 5)
+        self.assertEqual((len(self.memory.model.calls), texts()), (1, []))
+        self.memory.model.say("The build is red.")
+        self.call("wake", {"mode": "now", "text": "Look at the build."})
+        self.memory.advance(5, 5)
+        self.assertEqual(texts()[-1], "The build is red.")
+        self.assertNotIn("HEARTBEAT_OK", str(self.memory.model.requests[-1].messages[:-1]))
+        self.assertEqual(len(self.memory.model.requests[-1].messages), 2)
+
+    def test_news_stay(self) -> None:
+        """News that a silent heartbeat was told stay in the transcript: later turns may want them."""
+        self.memory.model.say("HEARTBEAT_OK")
+        self.call("wake", {"mode": "now", "text": "The tests are green."})
+        self.memory.advance(5, 5)
+        messages = self.call("chat.history", {"sessionKey": "main"})["messages"]
+        self.assertIn("The tests are green.", str(messages))
+
+    def configure_main_only(self) -> None:
+        """Only agent main has heartbeats."""
+        agents = {**self.memory.config["agents"], "defaults": {"model": self.memory.model.ref}}
+        agents["list"] = [{"id": "main", "heartbeat": {"every": "30m"}}, {"id": "beta"}]
+        self.memory.gateway.reload({**self.memory.config, "agents": agents})
 
     def test_switch(self) -> None:
         """Off until they are switched on, or the process ends."""
