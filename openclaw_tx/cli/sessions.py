@@ -116,12 +116,15 @@ def table(entries: Any, now_ms: int) -> Any:
 
     found = Table(box=None, pad_edge=False)
     for name in ("key", "age", "model", "context", "title"):
-        found.add_column(name, overflow="fold" if name == "key" else "ellipsis", no_wrap=name != "key")
+        # A narrow terminal takes from the columns that may wrap: keys do, titles are cut.
+        found.add_column(name, overflow="fold" if name == "key" else "ellipsis", no_wrap=name not in ("key", "title"))
     for entry in entries:
         model = entry.settings.model_ref or (f"{entry.model_provider}/{entry.model}" if entry.model else "-")
         tokens = str(entry.total_tokens) if entry.total_tokens else "-"
         cells = (entry.key, age(now_ms - entry.updated_at_ms), model, tokens, entry.label or entry.title)
-        found.add_row(*(Text(CONTROLS.sub("", cell)) for cell in cells))
+        *front, title = (Text(CONTROLS.sub("", cell)) for cell in cells)
+        title.no_wrap = True
+        found.add_row(*front, title)
     return found
 
 

@@ -181,15 +181,8 @@ def port(config: Config, environment: Environment, option: int | None = None) ->
 
 def _read(path: Path, raw: bytes | None) -> files.Document | None:
     """The file's document; None when there is no such file."""
-    if raw is not None:
-        return files.read(path, raw)
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError:
-        pass  # let the reader say what is wrong with it
-    return files.read(path)
+    raw = files.raw_of(path) if raw is None else raw
+    return files.read(path, raw) if raw is not None else None
 
 
 def _build(

@@ -100,6 +100,15 @@ class ListTests(SessionsCase):
         self.assertEqual(self.json("--active", "61")["count"], 1)
         self.assertIn("No sessions used in the last 5 minutes", self.invoke("sessions", "--active", "5").stdout)
 
+    def test_narrow_table(self) -> None:
+        """A long key is told in several lines, a long title cut; no column is lost."""
+        key = f"agent:main:openresponses:{'0123456789' * 4}"
+        self.add(key, "Write a very long story about a sailor and his cat, and do not stop before dawn.", "No.")
+        head, *lines = self.invoke("sessions", "list").stdout.splitlines()
+        self.assertEqual(head.split(), ["key", "age", "model", "context", "title"])
+        self.assertEqual("".join(line.split()[0] for line in lines), key)
+        self.assertIn("Write a", lines[0])
+
     def test_table(self) -> None:
         """For people; a title can neither colour nor steer the terminal."""
         self.add("agent:main:main", "[red]hello\x1b[2J", "hi")

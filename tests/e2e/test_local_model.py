@@ -20,16 +20,13 @@ import pytest_twisted
 
 import treq
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from openclaw_tx.cli.client import connect, nobody
-from openclaw_tx.cli.target import Target
+from openclaw_tx.cli.client import nobody
 from openclaw_tx.models import weights
 from openclaw_tx.models.local import has_runtime
-from tests.e2e.processes import TOKEN, GatewayProcess
+from tests.e2e.processes import TOKEN, GatewayProcess, block, websocket
 
 WEIGHTS = weights.find(Path(os.environ.get("OPENCLAW_STATE_DIR") or Path.home() / ".openclaw"))
 
@@ -54,11 +51,6 @@ SCHEMA: Any = {
     },
 }
 TOOLS: Any = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
-
-
-def block(coroutine: Any) -> Any:
-    """Run a coroutine from a fixture that is not one."""
-    return pytest_twisted.blockon(Deferred.fromCoroutine(coroutine))
 
 
 @pytest.fixture(scope="module")
@@ -185,16 +177,7 @@ async def test_responses_and_embeddings(client: openai.OpenAI) -> None:
 async def test_websocket(gateway: GatewayProcess) -> None:
     """The methods agent and chat.send, with their events."""
     told: list[tuple[str, Any]] = []
-    target = Target(
-        url=f"ws://127.0.0.1:{gateway.port}/",
-        host="127.0.0.1",
-        port=gateway.port,
-        secure=False,
-        token=TOKEN,
-        password=None,
-    )
-    endpoint = HostnameEndpoint(reactor, "127.0.0.1", gateway.port)
-    client = await connect(target, endpoint, reactor, lambda name, payload: told.append((name, payload)))
+    client = await websocket(gateway, lambda name, payload: told.append((name, payload)))
     params = {"message": "Say hello.", "agentId": "main", "idempotencyKey": "k1"}
     result = await client.call("agent", params, 60, nobody)
     text = result["result"]["payloads"][0]["text"]
