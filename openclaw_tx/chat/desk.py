@@ -123,7 +123,9 @@ class ChatDesk:
         """The answer stands in the transcript, as one that no model gave."""
         request = message.request
         answer = AssistantMessage(text=reply, stop_reason="injected", timestamp_ms=self._now_ms())
-        await self._rooms.sessions.append(request.session_key, [answer], agent_id=request.agent_id)
+        await self._rooms.sessions.append(
+            request.session_key, [answer], agent_id=request.agent_id, run_id=request.run_id
+        )
 
     def _remember(self, message: ChatMessage, done: bool) -> None:
         self._commands[message.request.run_id] = (message.principal.id, message.request.fingerprint, done)

@@ -119,10 +119,13 @@ class Sessions(Protocol):
         @raise GatewayError: C{storage_unavailable}: the file can not be written; nothing has changed.
         """
 
-    async def append(self, key: str, messages: Sequence[Message], *, agent_id: str = "") -> SessionEntry | None:
+    async def append(
+        self, key: str, messages: Sequence[Message], *, agent_id: str = "", run_id: str = ""
+    ) -> SessionEntry | None:
         """Put messages into a transcript outside of any run.
 
         @param agent_id: as for L{patch}.
+        @param run_id: what they answer, for clients that show an answer once however they hear of it.
         """
 
     async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:

@@ -248,7 +248,9 @@ class SqlSessions:
         entry = await self._jobs.submit(lambda connection: self._beginnings.reset(connection, key, self._now_ms()))
         return self.news.changed("reset", entry)
 
-    async def append(self, key: str, messages: Sequence[Message], *, agent_id: str = "") -> SessionEntry | None:
+    async def append(
+        self, key: str, messages: Sequence[Message], *, agent_id: str = "", run_id: str = ""
+    ) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.append}."""
         messages = tuple(messages)
 
@@ -265,6 +267,7 @@ class SqlSessions:
                 entry=entries.append(connection, entry, made.position, messages),
                 messages=messages,
                 position=made.position,
+                run_id=run_id,
             )
 
         change = await self._jobs.submit(append)

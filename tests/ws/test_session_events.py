@@ -96,6 +96,17 @@ class ChangedTests(EventCase):
         self.assertEqual(follower.events("sessions.changed")[0]["payload"]["label"], "L")
         self.assertNotIn("session", follower.events("sessions.changed")[-1]["payload"])
 
+    def test_command(self) -> None:
+        """The answer to a command names what it answers in both events, so that the TUI shows it once."""
+        follower = self.connect()
+        self.ok(follower, "sessions.messages.subscribe", key="main")
+        self.ok(self.actor, "chat.send", sessionKey="main", message="/status", idempotencyKey="status-1")
+        self.memory.advance(0.5)
+        (told,) = [event["payload"] for event in follower.events("session.message")]
+        (final,) = [event["payload"] for event in self.actor.events("chat")]
+        self.assertEqual((told["runId"], final["runId"]), ("status-1", "status-1"))
+        self.assertEqual(told["message"]["content"], final["message"]["content"])
+
     def test_failed(self) -> None:
         """A turn that failed."""
         follower = self.connect()
