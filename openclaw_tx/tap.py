@@ -58,6 +58,8 @@ class Options(usage.Options):
             "$OPENCLAW_GATEWAY_TOKEN or gateway.auth.token",
         ],
         ["password", None, None, "The same for auth mode password"],
+        ["auth", None, None, "Auth mode: token, password, none or trusted-proxy [default: gateway.auth.mode]"],
+        ["bind", None, None, "Addresses to listen on: loopback, lan, tailnet, auto or custom [default: gateway.bind]"],
     ]
     optFlags = [["verbose", "v", "Log each HTTP request and each run"]]
 
@@ -87,11 +89,12 @@ class Options(usage.Options):
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """Secrets of the command line, in the form of the configuration file."""
+        """Settings of the command line, in the form of the configuration file."""
         auth = {name: self[name] for name in ("token", "password") if self[name] is not None}
-        if len(auth) == 1:
-            auth["mode"] = next(iter(auth))
-        return {"gateway": {"auth": auth}} if auth else {}
+        if self["auth"] is not None or len(auth) == 1:
+            auth["mode"] = self["auth"] or next(iter(auth))
+        gateway = {name: value for name, value in (("auth", auth), ("bind", self["bind"])) if value}
+        return {"gateway": gateway} if gateway else {}
 
 
 def makeService(options: Options, reactor: Any = None, environ: Mapping[str, str] | None = None) -> MultiService:

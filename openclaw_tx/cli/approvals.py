@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from openclaw_tx.cli.answer import CONTROLS
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import json_text, plain
 from openclaw_tx.cli.place import Place, here
 from openclaw_tx.cli.remote import remote_options
 
 if TYPE_CHECKING:
     from openclaw_tx.cli.client import GatewayClient
+    from openclaw_tx.cli.remote import Work
 
 SCOPES = ("operator.admin", "operator.approvals")
 EVERYBODY = "*"
@@ -25,8 +26,6 @@ SECONDS = 10.0
 """Longest wait for an answer of the gateway."""
 
 F = TypeVar("F", bound=Callable[..., Any])
-Work = Callable[["GatewayClient"], Awaitable[str]]
-"""Asks the gateway; gives what to print."""
 
 
 @click.group()
@@ -110,7 +109,7 @@ def list_entries(place: Place, as_json: bool, **remote: Any) -> None:
         snapshot = await client.call("exec.approvals.get", {}, SECONDS)
         rows = entries(snapshot.get("file", {}))
         if as_json:
-            return json.dumps({"entries": rows}, ensure_ascii=False, indent=2)
+            return json_text({"entries": rows})
         lines = [f"{row['agent']}  {row['pattern']}" + _last_use(row) for row in rows]
         return "\n".join(lines) or "The allowlists are empty."
 
@@ -125,7 +124,7 @@ def pending(place: Place, as_json: bool, **remote: Any) -> None:
     async def work(client: GatewayClient) -> str:
         rows = await client.call("exec.approval.list", {}, SECONDS)
         if as_json:
-            return json.dumps({"pending": rows}, ensure_ascii=False, indent=2)
+            return json_text({"pending": rows})
         return "\n\n".join(shown_question(row) for row in rows) or "Nothing waits."
 
     _ask(place, remote, work)
@@ -148,22 +147,8 @@ def resolve(place: Place, approval_id: str, decision: str, as_json: bool, **remo
 # -- talking to the gateway
 
 
-def _ask(place: Place, remote: dict[str, Any], work: Work) -> None:
-    from openclaw_tx.cli import reactor
-    from openclaw_tx.cli.client import connect, endpoint_of
-    from openclaw_tx.cli.target import resolve as target_of
-
-    loaded = place.load()
-    target = target_of(loaded.config, loaded.environment, remote["url"], remote["token"], remote["password"])
-
-    async def ask(running: Any) -> None:
-        client = await connect(target, endpoint_of(target, running), running, scopes=SCOPES)
-        try:
-            click.echo(await work(client))
-        finally:
-            await client.close()
-
-    reactor.run(ask)
+def _ask(place: Place, remote: dict[str, Any], work: Work[str]) -> None:
+    click.echo(place.talk(remote, work, SCOPES))
 
 
 def _edit(place: Place, remote: dict[str, Any], as_json: bool, edit: Callable[[dict[str, Any]], str]) -> None:
@@ -178,7 +163,7 @@ def _edit(place: Place, remote: dict[str, Any], as_json: bool, edit: Callable[[d
             file["defaults"] = dict(FRESH)
         told = edit(file)
         after = await _set(client, before, file) if told else before
-        return json.dumps(after, ensure_ascii=False, indent=2) if as_json else told or "Nothing to change."
+        return json_text(after) if as_json else told or "Nothing to change."
 
     _ask(place, remote, work)
 
@@ -229,10 +214,10 @@ def _last_use(row: dict[str, Any]) -> str:
 def shown_file(snapshot: dict[str, Any], as_json: bool) -> str:
     """The file for the terminal."""
     if as_json:
-        return json.dumps(snapshot, ensure_ascii=False, indent=2)
+        return json_text(snapshot)
     if not snapshot["exists"]:
         return f"{snapshot['path']} does not exist: the configuration alone counts (tools.exec)."
-    return f"{snapshot['path']}\n{json.dumps(snapshot['file'], ensure_ascii=False, indent=2)}"
+    return f"{snapshot['path']}\n{json_text(snapshot['file'])}"
 
 
 def shown_question(row: dict[str, Any]) -> str:
@@ -250,13 +235,4 @@ def shown_question(row: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"  {name}: {plain(str(value))}" for name, value in told.items() if value)])
 
 
-def plain(text: str) -> str:
-    """C{text} with everything that does not show as an escape."""
-    kept = CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else f"\\u{ord(character):04x}"
-        for character in kept
-    )
-
-
-__all__ = ["added", "approvals", "entries", "plain", "removed", "shown_file", "shown_question"]
+__all__ = ["added", "approvals", "entries", "removed", "shown_file", "shown_question"]
