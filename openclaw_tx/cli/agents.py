@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.cli.test_agents -*-
-"""C{openclaw-tx agents}: what agents are told."""
+"""C{openclaw-tx agents}: who answers, and what agents are told."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from openclaw_tx.cli.agents_edit import add, delete, list_agents, set_identity
 from openclaw_tx.cli.errors import CommandError
 from openclaw_tx.cli.place import Place, here
 
@@ -21,7 +22,7 @@ STATES = {"whole": "", "cut": "cut", "left_out": "left out", "empty": "empty", "
 
 @click.group()
 def agents() -> None:
-    """See what agents are told."""
+    """List, add and delete agents; see what they are told."""
 
 
 @agents.command()
@@ -97,5 +98,8 @@ def _fate(state: str, raw_chars: int) -> str:
     word = STATES.get(state, state)
     return f"{word}: {raw_chars:,} in the file" if state in ("cut", "left_out") else word
 
+
+for verb in (list_agents, add, delete, set_identity):
+    agents.add_command(verb)
 
 __all__ = ["agents"]
