@@ -19,6 +19,7 @@ from openclaw_tx.auth.quotas import Quotas
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as ChatRooms
+from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
@@ -28,6 +29,7 @@ from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.system_events import SystemEventQueue
+from openclaw_tx.runs.usage import UsageLog
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
 from openclaw_tx.sessions.rules import rules_of
 from openclaw_tx.sessions.sql import SqlSessions
@@ -84,6 +86,7 @@ class House(NamedTuple):
     websockets: ws.WebSocketSurface
     approvals: PendingApprovals
     commands: CommandSessions
+    usage: UsageLog
 
 
 def build(given: Materials, log: Logger) -> House:
@@ -140,6 +143,8 @@ def build(given: Materials, log: Logger) -> House:
     tools = ToolBox(settings, [*builtin_tools(parts), *given.tools])
     engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
     engine.subscribe(tally.watch)
+    usage = UsageLog(sessions)
+    engine.subscribe(usage.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
     authenticator = CountedAuthenticator(guard, tally)
     quotas = Quotas(reactor, guard.keys.limits)
@@ -163,6 +168,8 @@ def build(given: Materials, log: Logger) -> House:
             log_file=given.log_file,
             approvals=approvals,
             approvals_file=approvals_file,
+            usage=sessions,
+            live_config=LiveConfig(settings, given.in_thread, log),
         ),
         settings,
         reactor,
@@ -170,6 +177,7 @@ def build(given: Materials, log: Logger) -> House:
         new_id,
         tally,
     )
+    settings.subscribe_file(websockets.file_changed)
     return House(
         tally=tally,
         models=models,
@@ -188,6 +196,7 @@ def build(given: Materials, log: Logger) -> House:
         websockets=websockets,
         approvals=approvals,
         commands=commands,
+        usage=usage,
     )
 
 

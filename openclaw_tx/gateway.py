@@ -292,6 +292,7 @@ class Gateway(MultiService):
         await self._last_answers()
         await super().stopService()  # type: ignore[no-untyped-call]
         await self._house.models.close()
+        await self._house.usage.flush()
         await self._house.sessions.close()
 
     async def _last_answers(self) -> None:
@@ -307,11 +308,15 @@ class Gateway(MultiService):
         self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
         checkpoints = TimerService(  # type: ignore[no-untyped-call]
-            CHECKPOINT_SECONDS, lambda: spawn(self.engine.checkpoint(), self._log, "checkpoint")
+            CHECKPOINT_SECONDS, lambda: spawn(self._checkpoint(), self._log, "checkpoint")
         )
         checkpoints.clock = self._reactor
         checkpoints.setServiceParent(self)  # type: ignore[no-untyped-call]
         tidying(self._house.sessions, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    async def _checkpoint(self) -> None:
+        await self.engine.checkpoint()
+        await self._house.usage.flush()
 
     # -- inside
 

@@ -187,7 +187,7 @@ class ReloadTests(GatewayCase):
         client = self.memory.websocket()
         client.connect()
         self.memory.gateway.reload(self.enabled(True, mode="token", token="another-secret"))
-        self.memory.flush()
+        self.memory.advance(0)
         self.assertEqual(client.closed and client.closed[0], 4001)
         self.assertEqual(self.memory.post(CHAT, HELLO).code, 0)  # the wrong secret is answered late
         self.memory.advance(1)

@@ -369,6 +369,7 @@ class EndTests(KeyCase):
         self.model.calls[0].text("before")
         self.memory.flush()
         self.reload([self.keys[1]])
+        self.memory.advance(0)
         self.assertEqual(client.closed and client.closed[0], 4001)
         self.assertIsNone(other.closed)
         self.memory.advance(16)

@@ -52,7 +52,11 @@ def sufficient(scope: str) -> tuple[str, ...]:
 ACTIONS: Mapping[str, Action] = {
     "connect": Action(None, "Open a WebSocket session."),
     "health": Action(None, "Ask whether the gateway is well."),
+    "config.get": Action(READ, "Read the configuration without its secrets; not for keys with bounds."),
+    "config.schema": Action(READ, "Read what can be configured."),
+    "config.set": Action(ADMIN, "Change the configuration; not for keys."),
     "logs.tail": Action(READ, "Read the gateway's log file; not for keys with bounds."),
+    "usage.read": Action(READ, "See what runs took, and what is known of the providers."),
     "status": Action(READ, "See what the gateway is doing."),
     "metrics.read": Action(READ, "Read the metrics."),
     "models.list": Action(READ, "List models and agents as models."),

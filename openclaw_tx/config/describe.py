@@ -144,6 +144,12 @@ def json_schema() -> dict[str, Any]:
     return msgspec.json.schema(Config)
 
 
+def settings_rows() -> Iterator[Row]:
+    """Every setting of the configuration, with what is said of it."""
+    for field in msgspec.structs.fields(Config):
+        yield from _rows(_section(field.type), field.encode_name)
+
+
 def _table(rows: list[Row]) -> str:
     lines = ["| key | type | default | |", "|---|---|---|---|"]
     for row in rows:

@@ -67,16 +67,17 @@ def merge(below: Any, above: Any) -> Any:
     return above
 
 
-def read(path: Path) -> Document:
+def read(path: Path, raw: bytes | None = None) -> Document:
     """Read C{path} and all it includes.
 
     @param path: absolute.
+    @param raw: what the file is taken to hold; None = what it holds.
     @raise ConfigError: unreadable, too large, not JSON5, not an object, or a bad include; its C{files} are those
         that were tried, so that a watcher knows what to look at.
     """
     reader = _Reader()
     try:
-        raw = reader.bytes_of(path, ())
+        raw = reader.bytes_of(path, ()) if raw is None else reader.given(raw, path)
         data = reader.expand(reader.parsed(raw, path, ()), path, (path,), ())
         if not isinstance(data, dict):
             reader.fail((), f"{path}: must be an object, is {_kind(data)}")
@@ -84,6 +85,20 @@ def read(path: Path) -> Document:
         error.files = tuple(reader.files)
         raise
     return Document(data=data, files=tuple(reader.files), digest=hashlib.sha256(raw).hexdigest())
+
+
+def raw_of(path: Path) -> bytes | None:
+    """What a file holds; None when it is not there.
+
+    @raise ConfigError: it is unreadable, too large, or no regular file.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        pass  # let the reader say what is wrong with it
+    return _Reader().bytes_of(path, ())
 
 
 class _Reader:
@@ -122,6 +137,14 @@ class _Reader:
         self._left -= len(raw)
         if self._left < 0:
             self.fail(place, f"{path}: the configuration is larger than {MAX_BYTES // (1024 * 1024)} MiB")
+        return raw
+
+    def given(self, raw: bytes, path: Path) -> bytes:
+        """What a file is to hold, within the same budget."""
+        self.files.append(path)
+        self._left -= len(raw)
+        if self._left < 0:
+            self.fail((), f"{path}: the configuration is larger than {MAX_BYTES // (1024 * 1024)} MiB")
         return raw
 
     def parsed(self, raw: bytes, path: Path, place: Place) -> Any:

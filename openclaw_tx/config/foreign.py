@@ -104,7 +104,8 @@ KEYS: dict[str, str] = {
     "models": "bedrockDiscovery proxy pricing",
     "models.providers.*": "injectNumCtxForOpenAICompat request maxTokens contextWindow contextTokens params "
     "agentRuntime localService region",
-    "models.providers.*.models[]": "cost contextTokens params agentRuntime thinkingLevelMap mediaInput baseUrl",
+    "models.providers.*.models[].cost": "tieredPricing",
+    "models.providers.*.models[]": "contextTokens params agentRuntime thinkingLevelMap mediaInput baseUrl",
     "models.providers.*.models[].compat": "supportsTools supportsStrictMode "
     "supportsLongCacheRetention supportedReasoningEfforts reasoningEffortMap thinkingFormat requiresToolResultName "
     "requiresAssistantAfterToolResult requiresThinkingAsText requiresStringContent "

@@ -55,6 +55,9 @@ class Loaded(Value, frozen=True):
     profile: str = ""
     check: Check = nothing_else
     """What the configuration was held against besides its own rules."""
+    again: Callable[[bytes | None], Loaded] | None = None
+    """Loads it again the same way, the file taken to hold these bytes (None = what it holds); raises L{ConfigError}.
+    None = there is no file behind it."""
 
     def __repr__(self) -> str:
         return f"Loaded(path={str(self.path)!r}, ...)"
@@ -69,6 +72,7 @@ def load(
     profile: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     check: Check = nothing_else,
+    raw: bytes | None = None,
 ) -> Loaded:
     """Read the configuration. A file that is not there means defaults.
 
@@ -80,9 +84,23 @@ def load(
     @param overrides: settings from the command line, in the form of the file, laid over it at every load; e.g.
         C{{"gateway": {"auth": {"token": "..."}}}}.
     @param check: what else must be right; whoever serves passes L{openclaw_tx.auth.startup.check_startup}.
+    @param raw: what the file is taken to hold, to see whether it could; None = what it holds.
     @raise ConfigError: with every issue that could be found; its C{files} are those to look at again.
     """
     cwd = Path(os.getcwd()) if cwd is None else cwd
+
+    def again(raw: bytes | None) -> Loaded:
+        return load(
+            environ,
+            cwd=cwd,
+            config=config,
+            state_dir=state_dir,
+            profile=profile,
+            overrides=overrides,
+            check=check,
+            raw=raw,
+        )
+
     process = env.modernise(environ)[0]
     location = env.locate(process, cwd, config=config, state_dir=state_dir, profile=profile)
     dotenv_paths = list(dict.fromkeys([cwd / ".env", location.state_dir / ".env"]))
@@ -92,7 +110,7 @@ def load(
     warnings += [f"{name} in a .env file is not used" for name in env.PLACES if name in dotenv and name not in process]
     watched: list[Path] = [location.config, *dotenv_paths]
     try:
-        document = _read(location.config)
+        document = _read(location.config, raw)
         if document is None:
             if config or process.get("OPENCLAW_CONFIG_PATH"):
                 warnings.append(f"{location.config} does not exist: defaults are used")
@@ -116,6 +134,7 @@ def load(
                 exists=document is not None,
                 profile=location.profile,
                 check=check,
+                again=again,
             ),
         )
     except ConfigError as error:
@@ -160,15 +179,16 @@ def port(config: Config, environment: Environment, option: int | None = None) ->
     return config.gateway.port
 
 
-def _read(path: Path) -> files.Document | None:
+def _read(path: Path, raw: bytes | None) -> files.Document | None:
     """The file's document; None when there is no such file."""
+    if raw is not None:
+        return files.read(path, raw)
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:
-        # Let the reader say what is wrong with it.
-        pass
+        pass  # let the reader say what is wrong with it
     return files.read(path)
 
 

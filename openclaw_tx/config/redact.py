@@ -16,11 +16,13 @@ LONG_ENOUGH = 12
 """Characters of a value that may be a secret although its name does not say so."""
 
 _SECRET_KEY = re.compile(
-    r"(token|password|passphrase|secret|credentials?|authorization|cookie|api_?key|(private|secret|access|signing)_?key)$",
+    r"(token|password|passphrase|secret|credentials?|authorization|cookie|api_?key|(private|secret|access|signing)_?key|hash)$",
     re.IGNORECASE,
 )
 _SECRET_PARENTS = {"headers", "vars", "env"}
 """Objects of which every string is treated as a secret."""
+_NAMES = ("id", "label", "name")
+"""Keys that name an item of a list, the surest first."""
 _REFERENCE = re.compile(r"\$\{[A-Z_][A-Z0-9_]*\}")
 _USER_INFO = re.compile(r"(?<=://)([^/?#@\s:]*):([^/?#\s]*)(?=@)")
 
@@ -28,7 +30,8 @@ _USER_INFO = re.compile(r"(?<=://)([^/?#@\s:]*):([^/?#\s]*)(?=@)")
 def redact(value: Any, key: str = "", inside_secret: bool = False) -> Any:
     """A copy of C{value} (plain JSON) with L{REDACTED} for every secret.
 
-    Secret is a string under a key that says so, every header and environment variable, and the password in a URL.
+    Secret is a string under a key that says so (hashes of keys as well), every header and environment variable, and the
+    password in a URL.
     C{${NAME}} stays: it names a secret without being one.
     """
     if isinstance(value, dict):
@@ -79,11 +82,8 @@ def restore(value: Any, original: Any, issues: Issues, path: Path = ()) -> Any:
         known = original if isinstance(original, dict) else {}
         return {key: restore(item, known.get(key), issues, (*path, key)) for key, item in value.items()}
     if isinstance(value, list):
-        items = original if isinstance(original, list) else []
-        return [
-            restore(item, items[index] if index < len(items) else None, issues, (*path, index))
-            for index, item in enumerate(value)
-        ]
+        twins = _twins(value, original if isinstance(original, list) else [])
+        return [restore(item, twins[index], issues, (*path, index)) for index, item in enumerate(value)]
     if not isinstance(value, str) or REDACTED not in value:
         return value
     key = next((part for part in reversed(path) if isinstance(part, str)), "")
@@ -91,3 +91,23 @@ def restore(value: Any, original: Any, issues: Issues, path: Path = ()) -> Any:
         return original
     issues.append((render(path), f"{REDACTED} stands for a secret that is not there"))
     return value
+
+
+def _twins(items: list[Any], originals: list[Any]) -> list[Any]:
+    """Of each item the one it was: by its place as long as nothing says that it is another one, else by its name.
+
+    Going by the place alone would give an item its neighbour's secret once one before it was taken out.
+    """
+    names = [_name(item) for item in originals]
+    if len(items) == len(names) and all(_name(item) in ("", name) for item, name in zip(items, names, strict=True)):
+        return list(originals)
+    named = {name: item for name, item in zip(names, originals, strict=True) if names.count(name) == 1}
+    return [named.get(name) if (name := _name(item)) else None for item in items]
+
+
+def _name(item: Any) -> str:
+    """What tells an item of a list from the others; "" = nothing, or something that is a secret itself."""
+    if not isinstance(item, dict):
+        return ""
+    found = ((key, item[key]) for key in _NAMES if isinstance(item.get(key), str) and item[key])
+    return next((f"{key}={value}" for key, value in found if "://" not in value and value != REDACTED), "")

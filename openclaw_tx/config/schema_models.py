@@ -36,6 +36,19 @@ class Compat(Section, frozen=True):
     """openai-completions: ids of tool calls are nine letters or digits; always so for the provider `mistral`."""
 
 
+class Cost(Section, frozen=True):
+    """What a model costs, in US dollars for a million tokens; for `usage.cost`."""
+
+    input: Annotated[float, Meta(ge=0)] = 0.0
+    """Of the prompt."""
+    output: Annotated[float, Meta(ge=0)] = 0.0
+    """Of the answer."""
+    cache_read: Annotated[float, Meta(ge=0)] = 0.0
+    """Of the prompt, as far as it came out of the provider's cache."""
+    cache_write: Annotated[float, Meta(ge=0)] = 0.0
+    """Of what is put there; providers do not say how much that is, so it counts as prompt."""
+
+
 class ModelDefinition(Section, frozen=True):
     """A model of a provider."""
 
@@ -56,6 +69,8 @@ class ModelDefinition(Section, frozen=True):
     headers: dict[str, str] = {}
     """HTTP headers for this model, over those of the provider."""
     compat: Compat = field(default_factory=Compat)
+    cost: Cost | None = None
+    """Unset = not known."""
 
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages", "google-generative-ai", "ollama"]

@@ -20,6 +20,10 @@ Listener = Callable[[Config, Config, ReloadPlan], None]
 """Is told of a change: the configuration before, the one now, what differs. Must not block."""
 
 
+FileListener = Callable[[Loaded], None]
+"""Is told that the file says something else, whether or not that takes effect."""
+
+
 class Settings:
     """Holds the configuration a running gateway goes by; calling it gives the L{Config}.
 
@@ -30,6 +34,8 @@ class Settings:
         self._loaded = loaded
         self._log = log or Logger()
         self._listeners: list[Listener] = []
+        self._file_listeners: list[FileListener] = []
+        self._hash = loaded.hash
 
     def __call__(self) -> Config:
         return self._loaded.config
@@ -77,7 +83,26 @@ class Settings:
                     listener(old, config, changes)
                 except Exception:
                     self._log.failure("a listener failed on the new configuration")
+        self.file_changed(loaded)
         return changes
+
+    def file_changed(self, loaded: Loaded) -> None:
+        """Tell who wants to know of the file, if it is another one than they were told of last.
+
+        @param loaded: what the file says now; it need not take effect.
+        """
+        if loaded.hash == self._hash:
+            return
+        self._hash = loaded.hash
+        for listener in list(self._file_listeners):
+            try:
+                listener(loaded)
+            except Exception:
+                self._log.failure("a listener failed on the new file")
+
+    def subscribe_file(self, listener: FileListener) -> None:
+        """Tell C{listener} of every change of the file that can be used, for the life of the gateway."""
+        self._file_listeners.append(listener)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell C{listener} of every change that took effect, in the order of subscription.

@@ -13,6 +13,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from openclaw_tx.config.load import Loaded
+from openclaw_tx.config.reload import ReloadPlan
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.errors import ConfigError
 
@@ -82,7 +83,7 @@ class ConfigWatcher(Service):
         try:
             loaded = self._loader()
             self._watch(loaded.files)
-            self._apply(loaded)
+            apply(self._settings, loaded, self._log)
             if self._failed:
                 self._failed = False
                 self._log.info("the configuration can be used again")
@@ -97,19 +98,27 @@ class ConfigWatcher(Service):
         new = _look(file for file in files if file not in self._stamps)
         self._stamps = {file: new[file] if file in new else self._stamps[file] for file in files}
 
-    def _apply(self, loaded: Loaded) -> None:
-        mode = loaded.config.gateway.reload.mode
-        if mode == "off":
-            self._log.info("the configuration changed; gateway.reload.mode is off, it applies at the next start")
-            return
-        warnings = [warning for warning in loaded.warnings if warning not in self._settings.loaded.warnings]
-        changes = self._settings.replace(loaded)
-        for warning in warnings:
-            self._log.warn("{text}", text=warning)
-        if changes.hot:
-            self._log.info("configuration applied: {paths}", paths=", ".join(changes.hot))
-        if changes.restart and mode != "hot":
-            self._log.warn("restart the gateway to apply: {paths}", paths=", ".join(changes.restart))
+
+def apply(settings: Settings, loaded: Loaded, log: Logger) -> ReloadPlan | None:
+    """Go by C{loaded} from now on, as far as C{gateway.reload.mode} has it, and log what came of it.
+
+    @return: what took effect and what waits for a restart; None = nothing takes effect before one.
+    @raise ConfigError: see L{Settings.replace}.
+    """
+    mode = loaded.config.gateway.reload.mode
+    if mode == "off":
+        log.info("the configuration changed; gateway.reload.mode is off, it applies at the next start")
+        settings.file_changed(loaded)
+        return None
+    warnings = [warning for warning in loaded.warnings if warning not in settings.loaded.warnings]
+    changes = settings.replace(loaded)
+    for warning in warnings:
+        log.warn("{text}", text=warning)
+    if changes.hot:
+        log.info("configuration applied: {paths}", paths=", ".join(changes.hot))
+    if changes.restart and mode != "hot":
+        log.warn("restart the gateway to apply: {paths}", paths=", ".join(changes.restart))
+    return changes
 
 
 def _look(files: Iterable[Path]) -> dict[Path, Stamp]:

@@ -8,7 +8,7 @@ embedders may hand in their own models and tools.
 from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
-from openclaw_tx.interfaces.sessions import Sessions, TurnStart
+from openclaw_tx.interfaces.sessions import Sessions, TurnStart, UsageStore
 from openclaw_tx.interfaces.tools import (
     Approvals,
     ApprovalsFile,
@@ -47,4 +47,5 @@ __all__ = [
     "ToolContext",
     "Tools",
     "TurnStart",
+    "UsageStore",
 ]

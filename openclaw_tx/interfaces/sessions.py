@@ -16,6 +16,7 @@ from openclaw_tx.values import (
     SessionPage,
     Spoken,
     StoredRun,
+    UsageRow,
 )
 
 
@@ -138,3 +139,19 @@ class Sessions(Protocol):
 
     async def close(self) -> None:
         """Finish what was asked, then release the database."""
+
+
+class UsageStore(Protocol):
+    """What runs took, kept for a year and a month."""
+
+    async def add_usage(self, rows: Sequence[UsageRow]) -> None:
+        """Add to what is known of their hours.
+
+        @raise GatewayError: C{storage_unavailable}; nothing was added.
+        """
+
+    async def usage(self, first_hour: int, end_hour: int, agent_id: str = "") -> Sequence[UsageRow]:
+        """Those from C{first_hour} to before C{end_hour}, oldest first.
+
+        @param agent_id: "" = of all agents.
+        """

@@ -80,11 +80,20 @@ def _add_titles(connection: sqlite3.Connection) -> None:
         )
 
 
+def _add_usage(connection: sqlite3.Connection) -> None:
+    """Version 5: what runs took, by the hour."""
+    connection.execute(
+        "CREATE TABLE usage (hour INTEGER NOT NULL, agent_id TEXT NOT NULL, provider TEXT NOT NULL, "
+        "model TEXT NOT NULL, runs BIGINT NOT NULL, input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, "
+        "cached_tokens BIGINT NOT NULL, PRIMARY KEY (hour, agent_id, provider, model))"
+    )
+
+
 def _ignore(text: str) -> None:
     """What can not be read is reported where it is read for good."""
 
 
-UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings, _add_titles)
+UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings, _add_titles, _add_usage)
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 
 

@@ -28,9 +28,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
-from openclaw_tx.sessions.tables import ENDED, LIVE, archives, messages, metadata, run_events, runs, sessions
+from openclaw_tx.sessions.tables import ENDED, LIVE, archives, messages, metadata, run_events, runs, sessions, usage
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
 _ENTRY = [column for column in sessions.c if column.name not in ("next_position", "spawned_by", "mark_position")]
@@ -238,6 +238,29 @@ class Statements:
             .group_by(runs.c.run_id, runs.c.ended_at_ms)
             .order_by(runs.c.ended_at_ms.desc())
         )
+
+        # usage
+        of_row = [
+            usage.c.hour == bindparam("the_hour", type_=Integer),
+            usage.c.agent_id == agent_id,
+            usage.c.provider == bindparam("the_provider", type_=Text),
+            usage.c.model == bindparam("the_model", type_=Text),
+        ]
+        counts = ("runs", "input_tokens", "output_tokens", "cached_tokens")
+        self.grow_usage = ready(
+            update(usage).where(*of_row).values({name: usage.c[name] + bindparam(name) for name in counts})
+        )
+        self.add_usage = ready(insert(usage))
+        self.usage = ready(
+            select(usage)
+            .where(
+                usage.c.hour >= bindparam("the_hour", type_=Integer),
+                usage.c.hour < bindparam("end_hour", type_=Integer),
+                or_(agent_id == "", usage.c.agent_id == agent_id),
+            )
+            .order_by(usage.c.hour, usage.c.agent_id, usage.c.provider, usage.c.model)
+        )
+        self.delete_old_usage = ready(delete(usage).where(usage.c.hour < bindparam("the_hour", type_=Integer)))
 
         # archives
         self.add_archive = ready(insert(archives))

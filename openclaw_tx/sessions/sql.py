@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from twisted.internet.defer import CancelledError
 
-from openclaw_tx.sessions import entries, reading, run_events, transfer
+from openclaw_tx.sessions import entries, reading, run_events, transfer, usage
 from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
@@ -27,10 +27,16 @@ from openclaw_tx.values import (
     SessionPage,
     Spoken,
     StoredRun,
+    UsageRow,
 )
 
 KEEP_RUNS_MS = 24 * 3600 * 1000
 """How long the ledger remembers runs that ended."""
+
+HOUR_MS = 3600 * 1000
+
+KEEP_USAGE_HOURS = 400 * 24
+"""How long it is known what runs took."""
 
 KEEP_LEFTOVERS_MS = 24 * 3600 * 1000
 """How long a session that was made for one request is kept after its last use (decision D34)."""
@@ -149,6 +155,8 @@ class SqlSessions:
         while await self._jobs.submit(lambda connection: self._ledger.prune(connection, before)):
             pass
         await self._jobs.submit(run_events.trim)
+        first_hour = now_ms // HOUR_MS - KEEP_USAGE_HOURS
+        await self._jobs.submit(lambda connection: usage.prune(connection, first_hour))
         key: str | None = ""
         while key is not None:
             key = await self._jobs.submit(_pruning(now_ms - KEEP_LEFTOVERS_MS, key))
@@ -180,6 +188,17 @@ class SqlSessions:
     async def repeated(self, idempotency: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.repeated}."""
         return await self._jobs.submit(lambda connection: self._ledger.of_key(connection, idempotency), writes=False)
+
+    async def add_usage(self, rows: Sequence[UsageRow]) -> None:
+        """See L{openclaw_tx.interfaces.UsageStore.add_usage}."""
+        rows = tuple(rows)
+        await self._jobs.submit(lambda connection: usage.add(connection, rows))
+
+    async def usage(self, first_hour: int, end_hour: int, agent_id: str = "") -> Sequence[UsageRow]:
+        """See L{openclaw_tx.interfaces.UsageStore.usage}."""
+        return await self._jobs.submit(
+            lambda connection: usage.read(connection, first_hour, end_hour, agent_id), writes=False
+        )
 
     async def get(self, key: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.get}."""

@@ -82,6 +82,20 @@ runs = Table(
 C{session_id} is empty for stateless runs, C{idempotency} for those that came without a key.
 """
 
+usage = Table(
+    "usage",
+    metadata,
+    Column("hour", Integer, primary_key=True),
+    Column("agent_id", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("runs", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+)
+"""What runs took, also those that left nothing else behind: L{openclaw_tx.values.UsageRow}; C{hour} counts from 1970."""
+
 run_events = Table(
     "run_events",
     metadata,

@@ -9,13 +9,16 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from treq.client import HTTPClient
 from twisted.internet.testing import MemoryReactorClock
 from twisted.web.client import Agent
 
+from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.files import merge
+from openclaw_tx.config.load import Loaded, load
 from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.gateway import Gateway
 from openclaw_tx.interfaces import Fetcher, Tool
@@ -38,6 +41,7 @@ class MemoryGateway:
     @ivar model: the scripted model that every agent uses.
     @ivar client: a treq C{HTTPClient} that reaches this gateway under every address; call L{flush} after using it.
     @ivar clock: the reactor of it all.
+    @ivar config_file: where the configuration stands, with C{as_file}.
     """
 
     def __init__(
@@ -49,12 +53,14 @@ class MemoryGateway:
         environment: Mapping[str, str] | None = None,
         fetcher: Fetcher | None = None,
         in_thread: InThread = in_reactor_thread,
+        as_file: bool = False,
     ) -> None:
         """
         @param config: laid over a configuration with the chat endpoint on and agents main and beta.
         @param tools: tools beside the built-in ones.
         @param fetcher: gets what requests name by URL.
         @param in_thread: where large bodies are read; unless given, they are read at once.
+        @param as_file: the configuration stands in a file (L{config_file}), as that of a gateway under twistd does.
         """
         self.clock: Any = MemoryReactorClock()
         self.clock.advance(START)
@@ -73,9 +79,19 @@ class MemoryGateway:
         if "list" in given.get("agents", {}):
             del base["agents"]["list"]
         self.config = merge(base, given)
+        self.config_file = Path(self._directory) / "openclaw.json"
+        loaded: Mapping[str, Any] | Loaded = self.config
+        if as_file:
+            self.config_file.write_text(json.dumps(self.config, indent=2), "utf-8")
+            loaded = load(
+                {"HOME": self._directory, **(environment or {})},
+                cwd=Path(self._directory),
+                state_dir=self._directory,
+                check=check_startup,
+            )
         self.gateway = Gateway(
             self.clock,
-            self.config,
+            loaded,
             state_dir=self._directory,
             environment=environment,
             models={self.model.provider: self.model},

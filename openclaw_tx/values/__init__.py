@@ -60,7 +60,15 @@ from openclaw_tx.values.runs import (
     ToolStarted,
     Trigger,
 )
-from openclaw_tx.values.sessions import Compacted, Removed, SessionEntry, SessionFilter, SessionPage, SessionSettings
+from openclaw_tx.values.sessions import (
+    Compacted,
+    Removed,
+    SessionEntry,
+    SessionFilter,
+    SessionPage,
+    SessionSettings,
+    UsageRow,
+)
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
@@ -131,6 +139,7 @@ __all__ = [
     "ToolStarted",
     "Trigger",
     "Usage",
+    "UsageRow",
     "UserMessage",
     "Value",
 ]

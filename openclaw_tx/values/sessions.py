@@ -124,6 +124,22 @@ class SessionPage(Value, frozen=True):
     """How many there are in all."""
 
 
+class UsageRow(Value, frozen=True):
+    """What the runs of an hour took, of one agent with one model. Counts that providers did not give are left out."""
+
+    hour: int
+    """Hours since 1970, UTC."""
+    agent_id: str
+    provider: str
+    """"" = the run came to no model."""
+    model: str
+    runs: int
+    input_tokens: int
+    """Of prompts, without those that came out of the provider's cache."""
+    output_tokens: int
+    cached_tokens: int
+
+
 class Removed(Value, frozen=True):
     """A session that is no more."""
 
@@ -132,4 +148,4 @@ class Removed(Value, frozen=True):
     """Paths of the files that its transcript was kept in."""
 
 
-__all__ = ["Compacted", "Removed", "SessionEntry", "SessionFilter", "SessionPage", "SessionSettings"]
+__all__ = ["Compacted", "Removed", "SessionEntry", "SessionFilter", "SessionPage", "SessionSettings", "UsageRow"]

@@ -32,6 +32,7 @@ EVENTS = (
     "tick",
     "health",
     "shutdown",
+    "config.changed",
     "exec.approval.requested",
     "exec.approval.resolved",
 )

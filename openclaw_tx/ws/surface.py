@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from openclaw_tx.chat.desk import ChatDesk
+from openclaw_tx.config.live import LiveConfig
+from openclaw_tx.config.load import Loaded
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import (
@@ -24,8 +26,10 @@ from openclaw_tx.interfaces import (
     Peer,
     RunEngine,
     Sessions,
+    UsageStore,
 )
 from openclaw_tx.tally import Tally
+from openclaw_tx.values import Target
 from openclaw_tx.ws.channel import ChannelFactory
 from openclaw_tx.ws.connection import Connection, Desk, Granted
 from openclaw_tx.ws.hello import Hello, Place
@@ -37,10 +41,12 @@ from openclaw_tx.ws.rpc.approvals import ApprovalMethods, ApprovalNews
 from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
+from openclaw_tx.ws.rpc.config import ConfigMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
+from openclaw_tx.ws.rpc.usage import UsageMethods
 from openclaw_tx.ws.timers import Timers
 
 
@@ -62,6 +68,10 @@ class Rooms(NamedTuple):
     approvals: Approvals | None = None
     """None = nobody is asked for their word here."""
     approvals_file: ApprovalsFile | None = None
+    usage: UsageStore | None = None
+    """None = nobody counts what runs take."""
+    live_config: LiveConfig | None = None
+    """None = the configuration is nobody's to see here."""
 
 
 class WebSocketSurface:
@@ -89,11 +99,15 @@ class WebSocketSurface:
         @param tally: where connections and bytes are counted.
         """
         started = clock.seconds()
+        self._clock = clock
+        self._revalidation: IDelayedCall | None = None
         self._health = Health(rooms.agents, rooms.sessions, clock)
         self._timers = Timers(clock)
 
         def now_ms() -> int:
             return int(clock.seconds() * 1000)
+
+        self._now_ms = now_ms
 
         def uptime_ms() -> int:
             return int((clock.seconds() - started) * 1000)
@@ -124,6 +138,10 @@ class WebSocketSurface:
             rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
+        if rooms.usage is not None:
+            families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
+        if rooms.live_config is not None:
+            families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())
         methods = Methods(families, authorise)
         desk = Desk(
             authenticator=rooms.authenticator,
@@ -147,14 +165,28 @@ class WebSocketSurface:
         return len(self.factory)
 
     def config_changed(self) -> None:
-        """Close connections whose credential was rotated."""
+        """Close connections whose credential was rotated; in the next turn, so that who rotated it still gets its
+        answer. Requests are refused from now on."""
+        if self._revalidation is None:
+            self._revalidation = self._clock.callLater(0, self._revalidate)
+
+    def _revalidate(self) -> None:
+        self._revalidation = None
         self.hub.revalidate()
+
+    def file_changed(self, loaded: Loaded) -> None:
+        """Tell clients that the configuration file says something else; they may want to read it again."""
+        payload = {"path": loaded.path.name, "hash": loaded.hash, "ts": self._now_ms()}
+        self.hub.tell("config.changed", payload, "config.get", Target())
 
     def stop(self, reason: str = "gateway stopping") -> Deferred[None]:
         """Tell everybody, close with 1012, take nobody any more.
 
         @return: fires when all connections are gone, about a second later at most.
         """
+        if self._revalidation is not None:
+            self._revalidation.cancel()
+            self._revalidation = None
         self.hub.shutdown(reason)
         return self.factory.stop(1012, "service restart")
 

@@ -74,7 +74,14 @@ class AuthoriseTests(SynchronousTestCase):
         self.assertEqual({name for name, rule in ACTIONS.items() if rule.metered}, running)
         asked = {name for name, rule in ACTIONS.items() if rule.scope == APPROVALS}
         self.assertEqual(asked, {"approvals.request", "approvals.list", "approvals.resolve"})
-        changes = {"sessions.configure", "sessions.reset", "sessions.delete", "sessions.compact", "chat.inject"}
+        changes = {
+            "config.set",
+            "sessions.configure",
+            "sessions.reset",
+            "sessions.delete",
+            "sessions.compact",
+            "chat.inject",
+        }
         rest = set(ACTIONS) - by_scope[None] - by_scope[WRITE] - by_scope[READ] - asked
         self.assertEqual(rest, changes | {"models.override", "exec.approvals.get", "exec.approvals.set"})
 
@@ -90,7 +97,7 @@ class AuthoriseTests(SynchronousTestCase):
 
     def test_unknown_action(self) -> None:
         """An action that nobody entered into the table is a programming error, for admins too."""
-        self.assertRaises(KeyError, authorise, principal(ADMIN), "config.set")
+        self.assertRaises(KeyError, authorise, principal(ADMIN), "config.nope")
 
     def test_owned_runs(self) -> None:
         """A run is cancelled by who started it, or by an admin; write scope alone does not reach others' runs."""

@@ -9,10 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openclaw_tx.auth.actions import ACTIONS, OPERATOR_SCOPES, granted
+from openclaw_tx.auth.actions import ACTIONS, ADMIN, OPERATOR_SCOPES, granted
 from openclaw_tx.auth.keys import expiry, hash_of, new_key
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.decode import decode
+from openclaw_tx.config.redact import REDACTED, redact
 from openclaw_tx.errors import ConfigError
 from openclaw_tx.values import Credentials
 from tests.auth.doubles import REMOTE, AuthTestCase, FakePeer, config_of, detail
@@ -259,5 +260,8 @@ class IssueTests(AuthTestCase):
         self.assertEqual(hash_of("abc"), f"sha256:{digest}")
 
     def test_no_key_makes_keys(self) -> None:
-        """No action over the wire makes or lists keys: they come from the configuration file alone."""
-        self.assertEqual([name for name in ACTIONS if "key" in name or name.startswith("config.")], [])
+        """No action over the wire makes or lists keys: they come from the configuration file alone. That can be changed
+        over the wire, but by no key (tests.ws.rpc.test_config), and is shown without their hashes."""
+        self.assertEqual([name for name in ACTIONS if "key" in name], [])
+        self.assertEqual(ACTIONS["config.set"].scope, ADMIN)
+        self.assertEqual(redact({"keys": [{"label": "k", "hash": "sha256:00"}]})["keys"][0]["hash"], REDACTED)

@@ -68,7 +68,7 @@ class MatrixTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A gateway with everything on."""
-        self.memory = MemoryGateway(configuration())
+        self.memory = MemoryGateway(configuration(), as_file=True)
         self.addCleanup(self.memory.close)
         root = self.memory.gateway.resource()
         assert isinstance(root, Root)
