@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openclaw_tx.cli.errors import CommandError
-from openclaw_tx.cli.output import echo_json, json_option, json_text, table
+from openclaw_tx.cli.output import echo_json, json_option, table
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
+    from openclaw_tx.config.editing import Candidate
     from openclaw_tx.config.load import Loaded
     from openclaw_tx.values import Agent
 
@@ -90,7 +91,8 @@ def add(place: Place, name: str, workspace: str | None, model: str | None, as_js
         entry["workspace"] = os.path.abspath(os.path.expanduser(workspace))
     if model is not None:
         entry["model"] = model
-    edit_config(place, lambda data: put(data, entry), f"add this to agents.list by hand:\n{json_text(entry)}")
+    alone = not loaded.config.agents.entries
+    edit_config(place, lambda data: put(data, entry, alone))
     loaded = place.load()
     agent = agent_of(loaded, agent_id)
     if as_json:
@@ -112,14 +114,17 @@ def slug(name: str) -> str:
     return found
 
 
-def put(data: dict[str, Any], entry: dict[str, Any]) -> None:
-    """Add an agent. The one that answers as long as there is no list keeps doing so."""
+def put(data: dict[str, Any], entry: dict[str, Any], alone: bool) -> None:
+    """Add an agent.
+
+    @param alone: there is no list yet; the agent that answers without one keeps doing so.
+    """
     section = data.setdefault("agents", {})
     if isinstance(section.get("entries"), dict):
         section["entries"][entry["id"]] = {key: value for key, value in entry.items() if key != "id"}
         return
     listed = section.setdefault("list", [])
-    if not listed:
+    if alone:
         listed.append({"id": MAIN})
     listed.append(entry)
 
@@ -146,9 +151,12 @@ def delete(place: Place, agent_id: str, force: bool, as_json: bool) -> None:
             raise CommandError("deleting an agent takes --force where nobody can be asked")
         click.confirm(f"Delete agent {agent.id}?", abort=True, err=True)
     removed: list[int] = []
-    edit_config(
-        place, lambda data: removed.append(take_out(data, agent.id)), f"take {agent.id} out of agents.list by hand"
-    )
+
+    def gone(candidate: Candidate) -> None:
+        if any(entry.id == agent.id for entry in candidate.loaded.config.agents.entries):
+            raise CommandError(f"agent {agent.id} is in a file that {loaded.path} includes: take it out there")
+
+    edit_config(place, lambda data: removed.append(take_out(data, agent.id)), gone)
     if as_json:
         echo_json(
             {
@@ -172,9 +180,8 @@ def take_out(data: dict[str, Any], agent_id: str) -> int:
     section = data.get("agents", {})
     if isinstance(section.get("entries"), dict):
         section["entries"].pop(agent_id, None)
-    section["list"] = [entry for entry in section.get("list", ()) if entry.get("id") != agent_id]
-    if not section["list"]:
-        del section["list"]
+    if section.get("list"):
+        section["list"] = [entry for entry in section["list"] if entry.get("id") != agent_id]
     rules = data.get("tools", {}).get("agentToAgent", {})
     before = rules.get("allow")
     if not before:
@@ -218,8 +225,7 @@ def set_identity(
         raise CommandError(
             f"{file} says nothing of its name, theme or emoji" if file else "say --name, --theme or --emoji"
         )
-    by_hand = f"give agent {agent.id} this by hand:\n{json_text({'identity': identity})}"
-    edit_config(place, lambda data: identify(data, agent.id, identity), by_hand)
+    edit_config(place, lambda data: identify(data, agent.id, identity))
     if as_json:
         report = {"agentId": agent.id, "identity": identity, "workspace": agent.workspace}
         echo_json(report | {"identityFile": str(file) if file is not None else None})

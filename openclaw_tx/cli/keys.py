@@ -30,7 +30,7 @@ def keys() -> None:
 @click.option("--tpm", type=click.IntRange(1), help="Tokens in a minute.")
 @click.option("--concurrency", type=click.IntRange(1), help="Runs at a time.")
 @click.option("--expires", metavar="TIME", help="ISO 8601 time or day from which on it is refused.")
-@click.option("--write", is_flag=True, help="Add it to the configuration file, if that is plain JSON.")
+@click.option("--write", is_flag=True, help="Add it to the configuration file.")
 @here
 def new(
     place: Place,
@@ -157,7 +157,7 @@ def _check(loaded: Loaded, entry: dict[str, Any]) -> None:
 def _add(place: Place, loaded: Loaded, entry: dict[str, Any]) -> None:
     """Add a key to the file.
 
-    @raise CommandError: there is none, or it can not be written without a loss.
+    @raise CommandError: there is none, or it can not be written.
     """
     from openclaw_tx.cli.edit import edit_config
 
@@ -167,7 +167,7 @@ def _add(place: Place, loaded: Loaded, entry: dict[str, Any]) -> None:
     def put(data: dict[str, Any]) -> None:
         data.setdefault("gateway", {}).setdefault("auth", {}).setdefault("keys", []).append(entry)
 
-    edit_config(place, put, "without --write the key is shown as text to be added by hand")
+    edit_config(place, put)
 
 
 __all__ = ["keys"]

@@ -12,15 +12,23 @@ from openclaw_tx._version import __version__
 from openclaw_tx.cli.agent import agent
 from openclaw_tx.cli.agents import agents
 from openclaw_tx.cli.approvals import approvals
+from openclaw_tx.cli.backup import backup
+from openclaw_tx.cli.catalog import skills, tools
+from openclaw_tx.cli.completion import completion
 from openclaw_tx.cli.config import config
+from openclaw_tx.cli.doctor import doctor
 from openclaw_tx.cli.gateway import gateway
 from openclaw_tx.cli.health import health
 from openclaw_tx.cli.keys import keys
 from openclaw_tx.cli.logs import logs
+from openclaw_tx.cli.memory import memory
 from openclaw_tx.cli.models import models
 from openclaw_tx.cli.place import Place
+from openclaw_tx.cli.security import security
 from openclaw_tx.cli.sessions import sessions
 from openclaw_tx.cli.setup import setup
+from openclaw_tx.cli.status import status
+from openclaw_tx.cli.system import system
 from openclaw_tx.cli.token import token
 
 AS_JSON = "as_json"
@@ -93,7 +101,12 @@ def main(
         context.color = False
 
 
-for verb in (setup, gateway, agent, agents, sessions, health, logs, models, config, keys, token, approvals):
+VERBS = (
+    *(setup, gateway, status, health, logs, doctor, security, backup),
+    *(agent, agents, sessions, models, tools, skills, memory, system),
+    *(config, keys, token, approvals, completion),
+)
+for verb in VERBS:
     main.add_command(verb)
 
 __all__ = ["main"]

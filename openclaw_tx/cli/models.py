@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from openclaw_tx.models.overview import KeyState
     from openclaw_tx.models.weights import Progress
 
-STEPS = {"download": "Downloading", "check": "Checking", "unpack": "Unpacking"}
+STEPS = {
+    "download": "Downloading",
+    "check": "Checking",
+    "unpack": "Unpacking",
+    "pack": "Packing",
+    "verify": "Verifying",
+    "restore": "Restoring",
+}
 """What L{openclaw_tx.models.weights.install} does, in words."""
 
 RUNTIME_COMMAND = "pip install 'openclaw-tx[local]'"

@@ -18,6 +18,8 @@ MARK = "<!-- From here on the page is made by python -m openclaw_tx.cli.referenc
 def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
     """Every command below C{group} and its words; of groups those that can stand alone."""
     for name, command in sorted(group.commands.items()):
+        if command.hidden:
+            continue
         if not isinstance(command, click.Group) or command.invoke_without_command:
             yield f"{prefix}{name}", command
         if isinstance(command, click.Group):
@@ -51,8 +53,12 @@ def _names(option: click.Option) -> str:
     names = ", ".join(f"`{name}`" for name in sorted(option.opts, key=len, reverse=True))
     if option.is_flag or option.count:
         return names
-    kind = "|".join(map(str, option.type.choices)) if isinstance(option.type, click.Choice) else option.metavar
-    return f"{names} `{kind or option.type.name.upper()}`".replace("|", "\\|")
+    kind = option.metavar or option.type.name.upper()
+    if isinstance(option.type, click.Choice):
+        kind = "|".join(map(str, option.type.choices))
+    elif isinstance(option.type, click.types.IntParamType) and not option.metavar:
+        kind = "N"
+    return f"{names} `{kind}`".replace("|", "\\|")
 
 
 def _help(option: click.Option) -> str:

@@ -100,14 +100,11 @@ class MainTests(SynchronousTestCase):
         page = PAGE.read_text("utf-8")
         again = "run python -m openclaw_tx.cli.reference docs/cli.md"
         self.assertEqual(page.count(reference.MARK), 1)
-        self.assertEqual(page, reference.updated(page), again)
+        self.assertTrue(page == reference.updated(page), again)
         for words, command in commands(main).items():
-            self.assertIn(f"### openclaw-tx {words}", page)
-            for option in command.params:
-                if isinstance(option, click.Option):
-                    self.assertIn(option.opts[-1], page, words)
+            self.assertTrue(command.hidden or f"### openclaw-tx {words}" in page, words)
         for option in main.params:
-            self.assertIn(option.opts[-1], page)
+            self.assertTrue(f"`{option.opts[-1]}" in page, option.name)
 
     def test_json_before_the_verb(self) -> None:
         """--json before a verb is --json behind it; a verb without it says so."""
