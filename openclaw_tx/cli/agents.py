@@ -9,6 +9,7 @@ import click
 
 from openclaw_tx.cli.agents_edit import add, delete, list_agents, set_identity
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import echo_json
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ def prompt(place: Place, agent: str | None, model: str, as_json: bool, as_text: 
     It is worked out here, from the configuration and the workspace as they are now; nothing is run and nothing is
     written. Without AGENT it is that of the default agent.
     """
-    import json
-
     from twisted.internet import reactor
 
     from openclaw_tx.errors import GatewayError
@@ -53,7 +52,7 @@ def prompt(place: Place, agent: str | None, model: str, as_json: bool, as_text: 
     except GatewayError as error:
         raise CommandError(error.info.message) from None
     if as_json:
-        click.echo(json.dumps(prompt_object(report), ensure_ascii=False, indent=2))
+        echo_json(prompt_object(report))
     elif as_text:
         click.echo(text)
     else:

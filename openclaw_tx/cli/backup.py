@@ -240,8 +240,8 @@ def checked(place: Place, archive: Path) -> Manifest:
 def restore(place: Place, archive: Path, force: bool, no_include_workspace: bool, dry_run: bool, as_json: bool) -> None:
     """Write back what ARCHIVE holds.
 
-    The state goes to the state directory and the configuration to the configuration file that are in force now; workspaces
-    elsewhere go to where they were. Nothing is written unless all of the archive is sound, and nothing that is there is
+    State and configuration go to the state directory and the configuration file that are in force now, workspaces
+    elsewhere to where they were. Nothing is written unless all of the archive is sound, and nothing that is there is
     replaced without --force. Stop the gateway first.
     """
     from openclaw_tx.cli.backup_archive import Broken, unpack

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import echo_json, table
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
@@ -98,29 +99,18 @@ def list_keys(place: Place, as_json: bool) -> None:
         for key in place.load().config.gateway.auth.keys
     ]
     if as_json:
-        click.echo(json.dumps({"keys": rows}, ensure_ascii=False, indent=2))
+        echo_json({"keys": rows})
         return
     if not rows:
         click.echo("No keys are configured. `openclaw-tx keys new` makes one.", err=True)
         return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("label", "scopes", "agents", "sessions", "limits", "expires", box=box.SIMPLE_HEAD, pad_edge=False)
+    cells = []
     for row in rows:
         limits = ", ".join(f"{name} {value}" for name, value in row["limits"].items()) or "none"
         expires = f"{row['expires']} (expired)" if row["expired"] else row["expires"] or "never"
-        cells = (
-            row["label"],
-            ", ".join(row["scopes"]),
-            ", ".join(row["agents"]) or "all",
-            f"{row['sessionPrefix']}*",
-            limits,
-            expires,
-        )
-        table.add_row(*(Text(cell) for cell in cells))
-    place.console().print(table)
+        scopes, agents = ", ".join(row["scopes"]), ", ".join(row["agents"]) or "all"
+        cells.append((row["label"], scopes, agents, f"{row['sessionPrefix']}*", limits, expires))
+    table(place.console(), ("label", "scopes", "agents", "sessions", "limits", "expires"), cells)
 
 
 def _names(text: str | None) -> list[str] | None:

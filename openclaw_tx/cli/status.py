@@ -1,7 +1,7 @@
 # -*- test-case-name: tests.cli.test_status -*-
 """C{openclaw-tx status}: everything at a glance.
 
-Keys are those of OpenClaw's C{status --json}, without those of channels, plugins, nodes and updates, which are not here.
+Keys are those of OpenClaw's C{status --json}, without those of channels, plugins, nodes and updates.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ class ListTests(SessionsCase):
         self.add("agent:main:other", "x")
         text = self.invoke("sessions", "list").stdout
         self.assertIn("agent:main:main", text)
-        self.assertIn("[red]hello[2J", text)
+        self.assertIn("[red]hello\\x1b[2J", text)
         self.assertIn("1 of 2; --limit shows more.", self.invoke("sessions", "--limit", "1").stdout)
 
     def test_in_memory(self) -> None:
