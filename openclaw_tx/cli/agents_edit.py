@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.cli.test_agents_edit -*-
+# -*- test-case-name: tests.cli.test_edit -*-
 """C{openclaw-tx agents list|add|delete|set-identity}: who answers, in the configuration file."""
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ SMALL_BILLIONS = 300.0
 """Up to here a model is small: more easily talked into things."""
 RISKY_TOOLS = frozenset({"exec", "web_fetch", "web_search"})
 
-_SIZE = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
+_SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
 
 
 def audited(loaded: Loaded) -> list[Finding]:
@@ -272,7 +272,8 @@ def _commands(loaded: Loaded) -> Iterator[Finding]:
 def billions(ref: str) -> float | None:
     """Parameters of a model as its name tells, in billions."""
     found = _SIZE.findall(ref.lower())
-    return max(float(number) / (1 if unit == "b" else 1000) for number, unit in found) if found else None
+    sizes = [int(times or 1) * float(number) / (1 if unit == "b" else 1000) for times, number, unit in found]
+    return max(sizes, default=None)
 
 
 def _models(loaded: Loaded) -> Iterator[Finding]:

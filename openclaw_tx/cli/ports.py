@@ -18,6 +18,8 @@ LISTEN = "0A"
 PROC = Path("/proc")
 KILL_SECONDS = 5.0
 """How long a process may take to end by itself."""
+PAUSE_SECONDS = 0.1
+"""Between two looks whether it has."""
 
 
 class Listener(NamedTuple):
@@ -80,10 +82,10 @@ def end_listeners(
     found = look(port)
     for listener in found:
         kill(listener.pid, signal.SIGTERM)
-    waited = 0.0
-    while found and look(port) and waited < KILL_SECONDS:
-        sleep(0.1)
-        waited += 0.1
+    looks = int(KILL_SECONDS / PAUSE_SECONDS)
+    while found and look(port) and looks:
+        sleep(PAUSE_SECONDS)
+        looks -= 1
     for listener in look(port) if found else ():
         kill(listener.pid, signal.SIGKILL)
     return found

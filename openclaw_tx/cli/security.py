@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.cli.test_security -*-
+# -*- test-case-name: tests.cli.test_audit -*-
 """C{openclaw-tx security audit}: what of a set-up is dangerous, in OpenClaw's form."""
 
 from __future__ import annotations
