@@ -114,7 +114,7 @@ def network_report(loaded: Loaded, url: str | None) -> dict[str, Any]:
             "bindHost": host if gateway.bind in ("loopback", "auto", "custom") else "0.0.0.0",
             "port": number,
             "portSource": PORT_VARIABLE if named else "config" if number == gateway.port else "default",
-            "probeUrl": url or f"ws://{place}",
+            "probeUrl": url or (gateway.mode == "remote" and gateway.remote.url) or f"ws://{place}",
             "controlUiLinks": {"httpUrl": f"http://{place}/", "wsUrl": f"ws://{place}"},
             "probeNote": NOTES.get(gateway.bind, LAN_NOTE if gateway.bind in ("lan", "tailnet") else NOTES["loopback"]),
         },

@@ -69,8 +69,8 @@ def status_report(loaded: Loaded, found: Probe, url: str | None, audit: list[Fin
         "gateway": {
             "mode": gateway.mode or "local",
             "url": url or network["gateway"]["probeUrl"],
-            "urlSource": "option" if url else "local loopback",
-            "misconfigured": gateway.mode == "remote" and not url,
+            "urlSource": "option" if url else "config" if gateway.mode == "remote" else "local loopback",
+            "misconfigured": gateway.mode == "remote" and not (url or gateway.remote.url),
             "reachable": found.ok,
             "connectLatencyMs": found.connect_ms,
             "self": None,

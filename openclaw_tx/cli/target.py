@@ -1,8 +1,9 @@
 # -*- test-case-name: tests.cli.test_target -*-
 """Which gateway a command talks to, and with which secret (spec 8). Pure.
 
-C{--url} needs C{--token} or C{--password} beside it, so that the secret of this machine's gateway is never sent to
-another one; C{ws://} without TLS is for loopback, private addresses, C{.local} and C{.ts.net} only.
+C{--url} needs C{--token} or C{--password} beside it, and C{gateway.remote.url} has secrets of its own, so that the
+secret of this machine's gateway is never sent to another one; C{ws://} without TLS is for loopback, private addresses,
+C{.local} and C{.ts.net} only.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from openclaw_tx.cli.errors import CommandError
 from openclaw_tx.config.environment import Environment
 from openclaw_tx.config.load import port
 from openclaw_tx.config.schema import Config
+from openclaw_tx.config.schema_gateway import Remote
 
 SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 """Schemes of C{--url}, and the WebSocket scheme each stands for."""
@@ -60,7 +62,7 @@ def resolve(
         return _parsed(url)._replace(token=token or None, password=password or None)
     gateway = config.gateway
     if gateway.mode == "remote":
-        raise CommandError("gateway.mode is remote: say which gateway with --url and --token")
+        return _remote(gateway.remote, token, password)
     host = gateway.custom_bind_host if gateway.bind == "custom" else "127.0.0.1"
     address = _address(host)
     if address is not None and address.is_unspecified:
@@ -86,21 +88,34 @@ def resolve(
     )
 
 
-def _parsed(url: str) -> Target:
+def _remote(remote: Remote, token: str | None, password: str | None) -> Target:
+    if not remote.url:
+        raise CommandError("gateway.mode is remote: say which gateway in gateway.remote.url, or with --url and --token")
+    if not (token or password):
+        token, password = remote.token, remote.password
+    if not (token or password):
+        raise CommandError("gateway.mode is remote: set gateway.remote.token, or say --token")
+    return _parsed(remote.url, "gateway.remote.url")._replace(token=token or None, password=password or None)
+
+
+def _parsed(url: str, name: str = "--url") -> Target:
+    """
+    @param name: where the URL is from.
+    """
     try:
         parts = urlsplit(url)
         number = parts.port
     except ValueError:
-        raise CommandError(f"--url: not a URL: {url}") from None
+        raise CommandError(f"{name}: not a URL: {url}") from None
     scheme = SCHEMES.get(parts.scheme)
     host = parts.hostname
     if scheme is None or not host:
-        raise CommandError("--url: expected ws://HOST:PORT or wss://HOST:PORT")
+        raise CommandError(f"{name}: expected ws://HOST:PORT or wss://HOST:PORT")
     if parts.username is not None or parts.password is not None:
-        raise CommandError("--url: no user name or password in it; use --token or --password")
+        raise CommandError(f"{name}: no user name or password in it; a secret has a place of its own")
     secure = scheme == "wss"
     if not secure and not is_nearby(host):
-        raise CommandError(f"--url: {host} is not on this machine or a private network; use wss://")
+        raise CommandError(f"{name}: {host} is not on this machine or a private network; use wss://")
     number = (443 if secure else 80) if number is None else number
     place = f"[{host}]" if ":" in host else host
     path = parts.path or "/"

@@ -39,8 +39,9 @@ _EXEC = "node pathPrependMode strictInlineEval notifyOnExitEmptySuccess safeBinT
 
 KEYS: dict[str, str] = {
     "env": "shellEnv",
-    "gateway": "tls tailscale remote nodes push webchat terminal cliAgents publicOrigin roles "
+    "gateway": "tls tailscale nodes push webchat terminal cliAgents publicOrigin roles "
     "channelHealthCheckMinutes channelStaleEventThresholdMinutes channelMaxRestartsPerHour handshakeTimeoutMs",
+    "gateway.remote": "enabled transport sshTarget sshIdentity sshHostKeyPolicy tlsFingerprint",
     "gateway.auth": "allowTailscale identityScopes",
     "gateway.controlUi": "enabled basePath root embedSandbox allowExternalEmbedUrls allowInsecureAuth "
     "dangerouslyDisableDeviceAuth environment communityInvite github experimental automaticallyFetchFavicons "

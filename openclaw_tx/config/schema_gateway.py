@@ -203,6 +203,23 @@ class Reload(Section, frozen=True):
     """Quiet time after the last change before the file is read."""
 
 
+class Remote(Section, frozen=True):
+    """C{gateway.remote}: the gateway that the command line talks to with gateway.mode remote."""
+
+    url: str = ""
+    """Its address, ws:// or wss://; without TLS only on this machine, in private networks, .local and .ts.net."""
+    token: str | None = None
+    """Its token."""
+    password: str | None = None
+    """Its password."""
+
+    def __repr__(self) -> str:
+        return f"Remote(url={self.url!r}, ...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("url", self.url)]
+
+
 class GatewaySection(Section, frozen=True):
     """C{gateway}: the listener and who may use it."""
 
@@ -227,3 +244,4 @@ class GatewaySection(Section, frozen=True):
     """Pause between `tick` events to WebSocket clients."""
     shutdown_grace_seconds: Annotated[float, Meta(ge=0)] = 5.0
     """How long SIGTERM lets runs finish before it aborts them."""
+    remote: Remote = field(default_factory=Remote)

@@ -70,8 +70,18 @@ class ResolveTests(SynchronousTestCase):
         self.assertIn("openclaw-tx setup", self.refusal(Config()))
 
     def test_remote_mode(self) -> None:
-        """In remote mode there is no gateway here."""
-        self.assertIn("--url", self.refusal(config(mode="remote", **TOKEN)))
+        """In remote mode there is no gateway here: the other one has an address and a secret of its own."""
+        self.assertIn("gateway.remote.url", self.refusal(config(mode="remote", **TOKEN)))
+        there = {"url": "wss://there.example", "token": "their-secret"}
+        target = self.target(config(mode="remote", remote=there, **TOKEN))
+        self.assertEqual((target.url, target.token), ("wss://there.example:443/", "their-secret"))
+        target = self.target(config(mode="remote", remote=there, **TOKEN), password="asked")
+        self.assertEqual((target.token, target.password), (None, "asked"))
+        no_secret = config(mode="remote", remote={"url": "wss://there.example"}, **TOKEN)
+        self.assertIn("gateway.remote.token", self.refusal(no_secret, OPENCLAW_GATEWAY_TOKEN="ours"))
+        plain = config(mode="remote", remote={"url": "ws://there.example", "token": "x"})
+        self.assertIn("gateway.remote.url: there.example is not on this machine", self.refusal(plain))
+        self.assertEqual(self.target(config(remote=there, **TOKEN)).token, "own-secret")
 
     def test_custom_bind(self) -> None:
         """A gateway bound to one address is found there; all addresses means loopback."""
