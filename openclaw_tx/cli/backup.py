@@ -112,7 +112,7 @@ def create(
     for asset in assets:
         click.echo(f"  {asset['kind']}: {asset['sourcePath']}")
     for each in skipped:
-        click.echo(f"  left out: {each['path']} ({each['reason']})")
+        click.echo(f"  left out: {each['sourcePath']} ({each['reason']})")
 
 
 def archive_path(output: Path | None, root: str) -> Path:
@@ -139,7 +139,8 @@ def collected(
     state = Path(loaded.state_dir)
 
     def put(kind: str, path: Path, archive: str) -> None:
-        assets.append({"kind": kind, "sourcePath": str(path), "archivePath": archive})
+        shown = _short(path)
+        assets.append({"kind": kind, "sourcePath": str(path), "displayPath": shown, "archivePath": archive})
 
     def walk(top: Path, archive: str, left_out: frozenset[Path]) -> None:
         for path in _files(top, left_out, skipped):
@@ -154,7 +155,7 @@ def collected(
         left_out |= set() if workspaces else set(homes)
         for name, reason in LEFT_OUT.items():
             if (state / name).exists():
-                skipped.append({"path": str(state / name), "reason": reason})
+                skipped.append(_left(state / name, reason))
         walk(state, "state", frozenset(left_out))
     for number, path in enumerate(path for path in (loaded.path, *loaded.files[1:]) if path.is_file()):
         if only_config or not path.is_relative_to(state):
@@ -176,15 +177,27 @@ def _files(top: Path, left_out: frozenset[Path], skipped: list[dict[str, str]]) 
         for name in sorted([*files, *(n for n in names if (here_ / n).is_symlink())]):
             path = here_ / name
             if path.is_symlink() or not path.is_file():
-                skipped.append({"path": str(path), "reason": "no regular file"})
+                skipped.append(_left(path, "no regular file"))
             elif not os.access(path, os.R_OK):
-                skipped.append({"path": str(path), "reason": "can not be read"})
+                skipped.append(_left(path, "can not be read"))
             elif not name.endswith(SIDECARS):
                 yield path
 
 
 def _unreadable(error: OSError) -> dict[str, str]:
-    return {"path": str(error.filename), "reason": str(error.strerror)}
+    return _left(Path(str(error.filename)), str(error.strerror))
+
+
+def _left(path: Path, reason: str) -> dict[str, str]:
+    """What is left out, with OpenClaw's keys."""
+    kind = "directory" if path.is_dir() and not path.is_symlink() else "file"
+    return {"kind": kind, "sourcePath": str(path), "displayPath": _short(path), "reason": reason}
+
+
+def _short(path: Path) -> str:
+    """A path as people write it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)
 
 
 @backup.command()

@@ -54,6 +54,7 @@ def doctor(place: Place, fix: bool, yes: bool, non_interactive: bool, deep: bool
     if as_json:
         echo_json(
             {
+                "schemaVersion": 1,
                 "ok": not failed,
                 "checksRun": visit.ran,
                 "checksSkipped": visit.skipped,

@@ -111,14 +111,20 @@ class CreateTests(BackupTestCase):
         self.assertTrue(report["verified"])
         self.assertEqual([asset["kind"] for asset in report["assets"]], ["state", "workspace"])
         self.assertEqual(
-            {Path(each["path"]).name for each in report["skipped"]}, {"models", "logs"}, "what is left out is told"
+            {Path(each["sourcePath"]).name for each in report["skipped"]},
+            {"models", "logs"},
+            "what is left out is told",
         )
         self.assertEqual([path.name for path in self.home.glob(".b.tar.gz-*")], [])
 
     def test_keys(self) -> None:
         """OpenClaw's report."""
         keys = "createdAt archiveRoot archivePath dryRun includeWorkspace onlyConfig verified assets skipped"
-        self.assertEqual(self.create().keys() - set(keys.split()), {"fileCount"})
+        report = self.create()
+        self.assertEqual(report.keys() - set(keys.split()), {"fileCount"})
+        self.assertEqual(report["assets"][0].keys(), {"kind", "sourcePath", "displayPath", "archivePath"})
+        self.assertEqual(report["skipped"][0].keys(), {"kind", "sourcePath", "displayPath", "reason"})
+        self.assertEqual(report["assets"][0]["displayPath"], "~/.openclaw")
 
     def test_choices(self) -> None:
         """Only the configuration, or no workspaces."""
@@ -132,7 +138,8 @@ class CreateTests(BackupTestCase):
         """What is no regular file is left out, and told."""
         (self.state / "link").symlink_to("/etc/hostname")
         report = self.create()
-        self.assertIn({"path": str(self.state / "link"), "reason": "no regular file"}, report["skipped"])
+        (link,) = (each for each in report["skipped"] if each["sourcePath"] == str(self.state / "link"))
+        self.assertEqual((link["kind"], link["reason"]), ("file", "no regular file"))
         self.assertNotIn("state/link", self.names())
 
     def test_dry_run(self) -> None:

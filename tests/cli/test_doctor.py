@@ -71,6 +71,7 @@ class ConfigurationTests(DoctorTestCase):
         report = self.report()
         self.assertEqual((report["ok"], report["findings"]), (True, []))
         self.assertGreater(report["checksRun"], 7)
+        self.assertLessEqual({"schemaVersion", "ok", "checksRun", "checksSkipped", "findings"}, report.keys())
 
     def test_unknown_keys(self) -> None:
         """All of them go at once; comments and what is right stay; the old file is kept."""
