@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,14 +16,20 @@ from openclaw_tx.agents.seeding import Seeding
 from openclaw_tx.auth.actions import authorise, granted
 from openclaw_tx.auth.methods import GatewayAuthenticator
 from openclaw_tx.auth.quotas import Quotas
+from openclaw_tx.automation.building import Automation, build_automation
+from openclaw_tx.automation.building import Parts as AutomationParts
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as ChatRooms
 from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool
+from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool, ToolSource
+from openclaw_tx.mcp.factory import TransportFactory
+from openclaw_tx.mcp.http import Doors
+from openclaw_tx.mcp.servers import McpServers
 from openclaw_tx.models.factory import HttpProviderFactory
+from openclaw_tx.models.http import HttpDoor, HttpFailure
 from openclaw_tx.models.profile_files import ProfileFiles
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
@@ -42,8 +48,14 @@ from openclaw_tx.tools.commands import Spawner
 from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
+from openclaw_tx.tools.untrusted import wrapped
 from openclaw_tx.ws import surface as ws
 from openclaw_tx.ws.hello import Place
+from openclaw_tx.ws.rpc.inventory import ToolRooms
+
+MCP_CONNECT_S = 30.0
+MCP_SILENCE_S = 600.0
+"""Seconds for a connection to an MCP server, and for the longest silence on one; its configuration may say less."""
 
 
 class Materials(NamedTuple):
@@ -56,6 +68,8 @@ class Materials(NamedTuple):
     """The embedder's own providers, by id."""
     tools: Iterable[Tool]
     """The embedder's own tools."""
+    tool_sources: Sequence[ToolSource]
+    """Tools that come and go, the embedder's as well."""
     store: StoreParts | None
     fetcher: Fetcher | None
     in_thread: InThread
@@ -74,6 +88,7 @@ class House(NamedTuple):
     repositories: Repositories
     sessions: SqlSessions
     tools: ToolBox
+    mcp: McpServers
     events: SystemEventQueue
     engine: Engine
     guard: GatewayAuthenticator
@@ -82,6 +97,7 @@ class House(NamedTuple):
     quotas: Quotas
     admission: Admission
     fetcher: Fetcher
+    automation: Automation
     desk: ChatDesk
     websockets: ws.WebSocketSurface
     approvals: PendingApprovals
@@ -120,6 +136,9 @@ def build(given: Materials, log: Logger) -> House:
     )
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)
+    automation = build_automation(
+        AutomationParts(settings, agents, models, sessions, events, lambda: admission, reactor, given.in_thread, new_id)
+    )
     approvals = PendingApprovals(reactor)
     approvals_file = ApprovalsFile(settings.state_dir, given.in_thread, lambda: int(reactor.seconds() * 1000), new_id)
     commands = CommandSessions(Spawner(reactor), reactor, settings, events, lambda: admission, new_id)
@@ -136,14 +155,20 @@ def build(given: Materials, log: Logger) -> House:
         state_dir=settings.state_dir,
         environment=lambda: settings.environment,
         new_id=new_id,
+        jobs=automation.cron,
+        waker=automation.heartbeat,
         approvals=approvals,
         approvals_file=approvals_file,
         commands=commands,
     )
-    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools])
+    ways = TransportFactory(
+        reactor, Doors(_mcp_door(reactor), HttpFailure), str(settings.state_dir), lambda: settings.environment
+    )
+    mcp = McpServers(settings, ways, reactor, lambda text, source: wrapped(text, source, new_id))
+    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools], [*given.tool_sources, mcp])
     engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
     engine.subscribe(tally.watch)
-    usage = UsageLog(sessions)
+    usage = UsageLog(sessions.usage)
     engine.subscribe(usage.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
     authenticator = CountedAuthenticator(guard, tally)
@@ -168,8 +193,12 @@ def build(given: Materials, log: Logger) -> House:
             log_file=given.log_file,
             approvals=approvals,
             approvals_file=approvals_file,
-            usage=sessions,
+            tools=ToolRooms(tools, tools.everything),
+            every_model=models.everything,
+            news=sessions.news,
+            usage=sessions.usage,
             live_config=LiveConfig(settings, given.in_thread, log),
+            automation=automation,
         ),
         settings,
         reactor,
@@ -185,6 +214,7 @@ def build(given: Materials, log: Logger) -> House:
         repositories=repositories,
         sessions=sessions,
         tools=tools,
+        mcp=mcp,
         events=events,
         engine=engine,
         guard=guard,
@@ -192,12 +222,18 @@ def build(given: Materials, log: Logger) -> House:
         quotas=quotas,
         admission=admission,
         fetcher=fetcher,
+        automation=automation,
         desk=desk,
         websockets=websockets,
         approvals=approvals,
         commands=commands,
         usage=usage,
     )
+
+
+def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:
+    """Opens the way to an MCP server: a connection pool of its own. Each request has a time limit besides."""
+    return lambda url: HttpDoor(reactor, reactor, url, connect_timeout_s=MCP_CONNECT_S, idle_timeout_s=MCP_SILENCE_S)
 
 
 __all__ = ["House", "Materials", "build"]

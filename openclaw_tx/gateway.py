@@ -23,7 +23,7 @@ from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread, sleep, spawn, thread_pool
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Fetcher, ModelProvider, Tool
+from openclaw_tx.interfaces import Fetcher, ModelProvider, Tool, ToolSource
 from openclaw_tx.runs.engine import RunListener
 from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
@@ -63,6 +63,7 @@ class Gateway(MultiService):
         environment: Mapping[str, str] | None = None,
         models: Mapping[str, ModelProvider] | None = None,
         tools: Iterable[Tool] = (),
+        tool_sources: Sequence[ToolSource] = (),
         store: StoreParts | None = None,
         fetcher: Fetcher | None = None,
         in_thread: InThread | None = None,
@@ -70,6 +71,7 @@ class Gateway(MultiService):
         new_id: Callable[[], str] = lambda: str(uuid4()),
         randomness: Callable[[], float] = random.random,
         log_file: Callable[[], Path | None] = lambda: None,
+        automation: bool = True,
     ) -> None:
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
@@ -79,6 +81,8 @@ class Gateway(MultiService):
         @param environment: variables that secrets and provider keys may come from; none of the process's unless given.
         @param models: model providers of your own, by id.
         @param tools: tools of your own, beside the built-in ones.
+        @param tool_sources: tools of yours that come and go, and those of installed packages
+            (L{openclaw_tx.installed_tools}).
         @param store: how the session store is made; None = SQLite below C{state_dir}.
         @param fetcher: gets what clients name by URL; None = one that reaches the public internet only.
         @param in_thread: where large bodies are read; None = the reactor's thread pool.
@@ -86,6 +90,8 @@ class Gateway(MultiService):
         @param new_id: makes UUIDs.
         @param randomness: numbers in [0, 1) that spread retries.
         @param log_file: where the process's log is read for clients (L{openclaw_tx.log_file}); None = there is none.
+        @param automation: whether jobs and heartbeats come by the clock; of the processes that share a state directory
+            one should do that.
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
@@ -93,6 +99,7 @@ class Gateway(MultiService):
         self._new_id = new_id
         self._log = Logger()
         self._verbose = access_log
+        self._automation = automation
         self._in_thread = in_thread or thread_pool(reactor)
         self._started_at = reactor.seconds()
         self.phase: Literal["starting", "started", "draining"] = "starting"
@@ -106,6 +113,7 @@ class Gateway(MultiService):
                 settings=settings,
                 models=models,
                 tools=tools,
+                tool_sources=tool_sources,
                 store=store,
                 fetcher=fetcher,
                 in_thread=self._in_thread,
@@ -148,6 +156,7 @@ class Gateway(MultiService):
                     sources=self._sources,
                     fetcher=house.fetcher,
                     in_thread=self._in_thread,
+                    hooks=house.automation.hooks,
                     approvals=house.approvals,
                 ),
                 house.websockets.resource,
@@ -249,15 +258,9 @@ class Gateway(MultiService):
 
     def _asked_for(self, agent_id: str | None, model: str) -> tuple[Agent, ModelInfo, RunRequest]:
         house = self._house
+        new_id = self._new_id
         request = local_request(
-            house.agents,
-            "",
-            agent_id=agent_id,
-            session_key=None,
-            user=None,
-            run_id=None,
-            now_ms=0,
-            new_id=self._new_id,
+            house.agents, "", agent_id=agent_id, session_key=None, user=None, run_id=None, now_ms=0, new_id=new_id
         )
         agent = house.agents.get(request.agent_id)
         if agent is None:
@@ -293,6 +296,7 @@ class Gateway(MultiService):
         self.phase = "draining"
         for site in self._sites:
             site.wind_down()
+        self._house.automation.rest()
         self._house.desk.close()
         await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
         await self._house.commands.close()
@@ -314,12 +318,16 @@ class Gateway(MultiService):
 
     def _add_services(self) -> None:
         self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]
+        if self._automation:
+            self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
+            self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
         checkpoints = TimerService(  # type: ignore[no-untyped-call]
             CHECKPOINT_SECONDS, lambda: spawn(self._checkpoint(), self._log, "checkpoint")
         )
         checkpoints.clock = self._reactor
         checkpoints.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
         tidying(self._house.sessions, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     async def _checkpoint(self) -> None:
@@ -333,4 +341,6 @@ class Gateway(MultiService):
 
     def _config_changed(self) -> None:
         self.engine.config_changed()
+        self._house.mcp.config_changed()
         self._house.websockets.config_changed()
+        self._house.automation.config_changed()

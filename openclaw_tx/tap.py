@@ -115,6 +115,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     from openclaw_tx.config.load import load, port
     from openclaw_tx.config.watching import ConfigWatcher
     from openclaw_tx.gateway import Gateway
+    from openclaw_tx.plugins import installed_tools
     from openclaw_tx.web.listener import Listener
 
     def loader() -> Loaded:
@@ -135,11 +136,11 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
         raise ConfigError([("gateway.mode", "is remote: this configuration is for clients of another gateway")])
     number = port(loaded.config, loaded.environment, options["port"])
     file = log_file(loaded, reactor)
-    gateway = Gateway(
-        reactor, loaded, access_log=bool(options["verbose"]), log_file=lambda: file.path if file is not None else None
-    )
+    plugins = [installed_tools(reactor)] if loaded.config.tools.plugins else []
+    path, verbose = lambda: file.path if file is not None else None, bool(options["verbose"])
+    gateway = Gateway(reactor, loaded, tool_sources=plugins, access_log=verbose, log_file=path)
     site = gateway.site()
-    if options["verbose"]:
+    if verbose:
         gateway.subscribe(lambda run, entries: log_end(log, run, entries[-1]))
     observer = log_observer(options.parent, lambda: gateway.settings.loaded, reactor, log)
     top = Service(lambda: log.info("{line}", line=summary(gateway)), observer)

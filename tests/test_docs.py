@@ -110,3 +110,14 @@ class EmbeddingPageTests(TestCase):
         self.successResultOf(memory.gateway.run_agent("How many bolts?"))
         self.assertIn("stock_level", [tool.name for tool in model.requests[0].tools])
         self.assertEqual(model.requests[1].messages[-1].text, "bolt: 3 in stock")
+
+
+class McpPageTests(SynchronousTestCase):
+    """docs/mcp.md."""
+
+    def test_configuration(self) -> None:
+        """The configuration it shows is one, of a program and an address."""
+        (block,) = re.findall(r"```json5\n(.*?)```", (DOCS / "mcp.md").read_text("utf-8"), re.DOTALL)
+        servers = from_mapping(json5.loads(block), {"TRACKER_TOKEN": "t"}, Path(self.mktemp())).config.mcp.servers
+        self.assertEqual(servers["files"].command, "npx")
+        self.assertEqual(servers["tracker"].headers, {"Authorization": "Bearer t"})

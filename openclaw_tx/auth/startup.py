@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from openclaw_tx.auth.keys import key_issues
-from openclaw_tx.auth.methods import resolve_secret, unfit
+from openclaw_tx.auth.keys import hash_of, key_issues
+from openclaw_tx.auth.methods import Secret, resolve_secret, unfit
 from openclaw_tx.auth.origins import parse_origin
 from openclaw_tx.auth.peers import UNIX, is_loopback_name, parse_network
 from openclaw_tx.config.schema import Config
@@ -33,6 +33,7 @@ def check_startup(config: Config, environment: Mapping[str, str]) -> Issues:
         issues.append(
             ("gateway.auth.mode", "a token and a password are both configured: say which with token or password")
         )
+    issues += _hooks(config, secret)
     if secret.mode == "none":
         issues += _none(gateway)
     elif secret.mode == "trusted-proxy":
@@ -91,6 +92,19 @@ def _cors(gateway: GatewaySection) -> Issues:
         elif entry != "*" and ("*" in entry or parse_origin(entry) is None):
             issues.append((path, "expected an origin such as https://example.org:8443, or *"))
     return issues
+
+
+def _hooks(config: Config, secret: Secret) -> Issues:
+    """A token of their own, so that a service that may wake an agent is not the owner of the gateway."""
+    if not config.hooks.enabled:
+        return []
+    token = config.hooks.token.strip()
+    if (reason := unfit(token)) is not None:
+        return [("hooks.token", f"{reason}; hooks need a token of their own")]
+    own = {secret.token, secret.password} - {None}
+    if token in own or hash_of(token) in {key.hash for key in config.gateway.auth.keys}:
+        return [("hooks.token", "must not be a secret of the gateway itself")]
+    return []
 
 
 def _none(gateway: GatewaySection) -> Issues:

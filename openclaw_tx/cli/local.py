@@ -16,7 +16,14 @@ from openclaw_tx.values import Entry, MessageEnded, RunResult, TextDelta, ToolSt
 from openclaw_tx.ws.rpc.results import final
 
 
-async def run_here(reactor: Any, loaded: Loaded, turn: Turn, build: Callable[[Any, Loaded], Gateway] = Gateway) -> None:
+def quiet_gateway(reactor: Any, loaded: Loaded) -> Gateway:
+    """One that does nothing by itself: jobs and heartbeats are for the gateway that serves."""
+    return Gateway(reactor, loaded, automation=False)
+
+
+async def run_here(
+    reactor: Any, loaded: Loaded, turn: Turn, build: Callable[[Any, Loaded], Gateway] = quiet_gateway
+) -> None:
     """Run C{turn} on a gateway of its own that listens nowhere, and close that again.
 
     @param build: makes the gateway.

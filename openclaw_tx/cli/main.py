@@ -16,6 +16,7 @@ from openclaw_tx.cli.backup import backup
 from openclaw_tx.cli.catalog import skills, tools
 from openclaw_tx.cli.completion import completion
 from openclaw_tx.cli.config import config
+from openclaw_tx.cli.cron import cron
 from openclaw_tx.cli.doctor import doctor
 from openclaw_tx.cli.gateway import gateway
 from openclaw_tx.cli.health import health
@@ -103,7 +104,7 @@ def main(
 
 VERBS = (
     *(setup, gateway, status, health, logs, doctor, security, backup),
-    *(agent, agents, sessions, models, tools, skills, memory, system),
+    *(agent, agents, cron, sessions, models, tools, skills, memory, system),
     *(config, keys, token, approvals, completion),
 )
 for verb in VERBS:

@@ -164,7 +164,7 @@ def _rows(section: type[Section], path: str) -> Iterator[Row]:
 
 
 def _walk(section: type[Section], path: str, outer: tuple[type, ...]) -> Iterator[Row]:
-    texts, defaults = _source_of(section)
+    texts, defaults = source_of(section)
     shape = inspect.type_info(section)
     assert isinstance(shape, inspect.StructType)
     for field in shape.fields:
@@ -176,10 +176,10 @@ def _walk(section: type[Section], path: str, outer: tuple[type, ...]) -> Iterato
             continue
         text = texts.get(field.name, "") or (_summary(inner) if inner is not None else "")
         if inner is not None and inner in outer:
-            yield Row(place, _type(field.type), default, f"{text} Its values have the keys of `{path}`.")
+            yield Row(place, type_in_words(field.type), default, f"{text} Its values have the keys of `{path}`.")
             continue
         required = "**Required.** " if field.required else ""
-        yield Row(place, _type(field.type), default, required + text)
+        yield Row(place, type_in_words(field.type), default, required + text)
         if inner is not None:
             yield from _walk(inner, place + suffix, (*outer, inner))
 
@@ -197,15 +197,16 @@ def _inner(kind: inspect.Type) -> tuple[type[Section] | None, str]:
     return None, ""
 
 
-def _type(kind: inspect.Type) -> str:
+def type_in_words(kind: inspect.Type) -> str:
+    """A type for people."""
     if isinstance(kind, inspect.UnionType):
-        return " or ".join(_type(choice) for choice in kind.types if not isinstance(choice, inspect.NoneType))
+        return " or ".join(type_in_words(choice) for choice in kind.types if not isinstance(choice, inspect.NoneType))
     if isinstance(kind, inspect.LiteralType):
         return ", ".join(f"`{choice}`" for choice in kind.values)
     if isinstance(kind, inspect.ListType):
-        return f"list of {_type(kind.item_type)}"
+        return f"list of {type_in_words(kind.item_type)}"
     if isinstance(kind, inspect.DictType):
-        return f"map of {_type(kind.value_type)}"
+        return f"map of {type_in_words(kind.value_type)}"
     if isinstance(kind, inspect.IntType | inspect.FloatType):
         name = "integer" if isinstance(kind, inspect.IntType) else "number"
         bounds = [f"≥ {kind.ge:g}" if kind.ge is not None else "", f"≤ {kind.le:g}" if kind.le is not None else ""]
@@ -224,7 +225,7 @@ def _summary(section: type[Section]) -> str:
     return " ".join((section.__doc__ or "").split()).replace("C{", "`").replace("}", "`")
 
 
-def _source_of(section: type[Section]) -> tuple[dict[str, str], dict[str, str]]:
+def source_of(section: type[msgspec.Struct]) -> tuple[dict[str, str], dict[str, str]]:
     """Of each field the string literal that follows it, and its default as JSON or, where it is computed, as code."""
     texts: dict[str, str] = {}
     code: dict[str, str] = {}
@@ -240,13 +241,14 @@ def _source_of(section: type[Section]) -> tuple[dict[str, str], dict[str, str]]:
     return texts, defaults
 
 
-def _statements(section: type[Section]) -> Iterator[ast.stmt]:
+def _statements(section: type[msgspec.Struct]) -> Iterator[ast.stmt]:
     """What stands in the bodies of a section and of those it extends, the most general first."""
     for each in reversed(section.__mro__):
-        if issubclass(each, Section):
+        if issubclass(each, msgspec.Struct) and each is not msgspec.Struct:
             definition = ast.parse(textwrap.dedent(source.getsource(each))).body[0]
             assert isinstance(definition, ast.ClassDef)
-            yield from definition.body
+            # The docstring is about the section; what stands behind a field is about the field.
+            yield from definition.body[1 if ast.get_docstring(definition) is not None else 0 :]
 
 
 def _is_computed(node: ast.expr) -> bool:
@@ -258,7 +260,7 @@ def _is_computed(node: ast.expr) -> bool:
 def _default(field: msgspec.structs.FieldInfo) -> Any:
     if field.default_factory is not msgspec.NODEFAULT:
         return field.default_factory()
-    return None if field.default is msgspec.NODEFAULT else field.default
+    return None if field.default in (msgspec.NODEFAULT, msgspec.UNSET) else field.default
 
 
 def _json(value: Any) -> str:

@@ -87,8 +87,7 @@ KEYS: dict[str, str] = {
     "tools.loopDetection": "detectors unknownToolThreshold postCompactionGuard",
     "tools.subagents": "model",
     "mcp": "sessionIdleTtlMs apps",
-    "mcp.servers.*": "type workingDirectory connectionTimeoutMs auth oauth sslVerify clientCert clientKey "
-    "toolFilter supportsParallelToolCalls codex",
+    "mcp.servers.*": "type auth oauth sslVerify clientCert clientKey toolFilter supportsParallelToolCalls codex",
     "skills": "allowBundled install limits workshop",
     "skills.load": "watch watchDebounceMs allowSymlinkTargets",
     "skills.entries.*": "apiKey env config",
@@ -137,6 +136,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "agents.defaults.sandbox.mode": (("off",), _NO_SANDBOX),
     "agents.list[].sandbox.mode": (("off",), _NO_SANDBOX),
     "tools.exec.host": (("auto", "gateway"), 'commands run on this machine only; set it to "gateway"'),
+    "mcp.servers.*.toolFilter": (({},), "name the tools to be used in allow instead, and remove it"),
     "agents.list[].tools.exec.host": (("auto", "gateway"), "commands run on this machine only; remove it"),
 }
 """Path -> values that may be ignored, and what to do instead of any other."""
@@ -175,6 +175,7 @@ def prune(data: dict[str, Any], issues: Issues) -> list[str]:
         for parent, key, place in _find(data, path):
             if parent[key] is not None and parent[key] not in harmless:
                 issues.append((render(place), advice))
+    served = _mcp_servers(data)
     ignored = [key for key in data if key in SECTIONS]
     for key in ignored:
         del data[key]
@@ -185,7 +186,7 @@ def prune(data: dict[str, Any], issues: Issues) -> list[str]:
                 del parent[key]
             if found:
                 ignored.append(f"{path}.{name}")
-    return ignored + _unserved(data) + _session_store(data)
+    return ignored + served + _unserved(data) + _session_store(data)
 
 
 def _find(data: dict[str, Any], pattern: str) -> Iterator[tuple[dict[str, Any], str, Path]]:
@@ -231,6 +232,26 @@ def _unserved(data: dict[str, Any]) -> list[str]:
             if len(kept) < len(models):
                 ignored.append(f"{path}.models[] (of another api)")
                 provider["models"] = kept
+    return ignored
+
+
+def _mcp_servers(data: dict[str, Any]) -> list[str]:
+    """Leave out MCP servers of the old transport with two addresses; other names of two settings become ours."""
+    section = data.get("mcp")
+    servers = section.get("servers") if isinstance(section, dict) else None
+    ignored: list[str] = []
+    if not isinstance(servers, dict):
+        return ignored
+    for name, server in list(servers.items()):
+        if not isinstance(server, dict):
+            continue
+        if "sse" in (server.get("transport"), server.get("type")):
+            ignored.append(f"{render(('mcp', 'servers', name))} (transport sse)")
+            del servers[name]
+            continue
+        for other, ours in (("workingDirectory", "cwd"), ("connectionTimeoutMs", "connectTimeoutMs")):
+            if other in server:
+                server.setdefault(ours, server.pop(other))
     return ignored
 
 

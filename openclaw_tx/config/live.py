@@ -52,6 +52,11 @@ class LiveConfig:
         """There is, or may be, a file to write; otherwise the program that embeds the gateway gives the settings."""
         return self._settings.loaded.again is not None
 
+    @property
+    def applied_hash(self) -> str:
+        """Hash of the file that the gateway goes by, as far as that needs no restart."""
+        return self._settings.loaded.hash
+
     async def original(self) -> Original:
         """The file as it stands.
 
@@ -105,9 +110,7 @@ class LiveConfig:
     def _editor(self) -> Editor:
         loaded = self._settings.loaded
         if loaded.again is None:
-            raise GatewayError(
-                "gateway_restarting", "this gateway's configuration is given by the program that embeds it"
-            )
+            raise GatewayError("invalid_request", "this gateway's configuration is given by the program that embeds it")
         return Editor(Path(loaded.path), loaded.again)
 
 

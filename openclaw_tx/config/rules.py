@@ -17,16 +17,24 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from openclaw_tx.config.decode import allowed
 from openclaw_tx.config.paths import Issues, Path, render
 from openclaw_tx.config.schema import Config
-from openclaw_tx.config.schema_agents import AgentsSection
+from openclaw_tx.config.schema_agents import AgentsSection, Heartbeat
+from openclaw_tx.config.schema_automation import PLACE, PLACEHOLDER, HooksSection
 from openclaw_tx.config.schema_gateway import GatewaySection
 from openclaw_tx.config.schema_models import ModelDefinition, ModelsSection, ProviderDefinition
-from openclaw_tx.config.schema_tools import ToolPolicy, WebSearch
+from openclaw_tx.config.schema_tools import McpSection, ToolPolicy, WebSearch
 from openclaw_tx.config.vendors import VENDORS
 
 Found = Iterator[tuple[Path, str]]
 
 DATABASES = ("sqlite", "postgresql")
 """URL schemes of C{session.store}, before any C{+driver}."""
+
+_SERVER_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+"""Of an MCP server: it begins the names of its tools."""
+_SERVED = frozenset(
+    {"v1", "tools", "health", "healthz", "ready", "readyz", "startup", "startupz", "metrics", "openapi.json"}
+)
+"""First parts of paths that are taken."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 
@@ -41,6 +49,9 @@ def check(config: Config) -> Issues:
         *_web_search(config.tools.web.search),
         *_policy(config.tools.subagents.tools, ("tools", "subagents", "tools")),
         *_store(config.session.store),
+        *_mcp(config.mcp),
+        *_heartbeat(config.agents.defaults.heartbeat, ("agents", "defaults", "heartbeat")),
+        *_hooks(config.hooks),
     ]
     return [(render(path), message) for path, message in found]
 
@@ -59,6 +70,8 @@ def _agents(agents: AgentsSection) -> Found:
         if agent.id in seen:
             yield (*place, "id"), f"another agent is called {agent.id}"
         seen.add(agent.id)
+        if agent.heartbeat is not None:
+            yield from _heartbeat(agent.heartbeat, (*place, "heartbeat"))
         if agent.default and default:
             yield (*place, "default"), f"{default} is the default agent already"
         default = default or (agent.id if agent.default else "")
@@ -126,6 +139,63 @@ def _store(url: str) -> Found:
     scheme, separator, _ = url.partition("://")
     if url and (not separator or scheme.split("+")[0] not in DATABASES):
         yield ("session", "store"), "must be a database URL, sqlite:///... or postgresql://..."
+
+
+def _mcp(mcp: McpSection) -> Found:
+    for name, server in mcp.servers.items():
+        place: Path = ("mcp", "servers", name)
+        if not _SERVER_NAME.fullmatch(name):
+            yield place, "a server's name is 1 to 32 letters, digits, - and _"
+        if server.transport == "stdio" or (not server.transport and server.command):
+            if not server.command.strip():
+                yield (*place, "command"), "is needed for the transport stdio"
+            for text, key in ((server.command, "command"), (server.cwd, "cwd")):
+                if "\0" in text:
+                    yield (*place, key), "holds a NUL character"
+            for index, text in enumerate(server.args):
+                if "\0" in text:
+                    yield (*place, "args", index), "holds a NUL character"
+            for variable, text in server.env.items():
+                if not variable or "=" in variable or "\0" in variable + text:
+                    yield (*place, "env", variable), "is no environment variable"
+        elif not _is_http_url(server.url):
+            yield (*place, "url"), "must be an http:// or https:// URL (or give a command)"
+        elif any(urlsplit(server.url)[1].rpartition("@")[:2]):
+            yield (*place, "url"), "must not hold a user or password; put them into headers"
+        if server.command and server.url:
+            yield place, "has a command and a url; it can only be one of them"
+        yield from _headers(server.headers, (*place, "headers"))
+
+
+def _heartbeat(rules: Heartbeat, place: Path) -> Found:
+    hours = rules.active_hours
+    zone = hours.timezone if hours is not None else ""
+    if zone and zone not in ("user", "local") and not _is_zone(zone):
+        yield (*place, "activeHours", "timezone"), "must be user, local or an IANA name such as Europe/Berlin"
+
+
+def _hooks(hooks: HooksSection) -> Found:
+    first, *rest = hooks.path.strip("/").split("/")
+    if not all((first, *rest)):
+        yield ("hooks", "path"), "must be a path such as /hooks"
+    elif first in _SERVED:
+        yield ("hooks", "path"), f"/{first} is served by the gateway itself"
+    for index, mapping in enumerate(hooks.mappings):
+        place: Path = ("hooks", "mappings", index)
+        needed = "textTemplate" if mapping.action == "wake" else "messageTemplate"
+        templates = {
+            "messageTemplate": mapping.message_template,
+            "textTemplate": mapping.text_template,
+            "sessionKey": mapping.session_key,
+        }
+        if not templates[needed].strip():
+            yield (*place, needed), f"is needed for action {mapping.action}"
+        for name, template in templates.items():
+            wrong = next((part for part in PLACEHOLDER.findall(template) if not PLACE.fullmatch(part)), None)
+            if wrong is not None:
+                yield (*place, name), f"{{{{{wrong}}}}} is no place in a request, such as {{{{issue.labels[0].name}}}}"
+        if PLACEHOLDER.search(mapping.session_key) and not hooks.allow_request_session_key:
+            yield (*place, "sessionKey"), "is taken from requests only with hooks.allowRequestSessionKey"
 
 
 def _is_zone(name: str) -> bool:

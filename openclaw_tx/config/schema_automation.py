@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
+from openclaw_tx.config.schema_agents import Thinking
 from openclaw_tx.config.section import PositiveInt, Section
 
 
@@ -18,6 +20,13 @@ class CronSection(Section, frozen=True):
     """File of the jobs; empty = cron/jobs.json in the state directory."""
     max_concurrent_runs: PositiveInt = 1
     """Jobs at work at the same time; more wait in line."""
+
+
+PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+"""What a template takes from a request."""
+
+PLACE = re.compile(r"\s*([A-Za-z0-9_$@-]{1,64}(?:\.[A-Za-z0-9_$@-]{1,64}|\[\d{1,4}\])*)\s*")
+"""Where it takes it from: C{field}, C{field[0].inner}."""
 
 
 class HookMatch(Section, frozen=True):
@@ -44,19 +53,21 @@ class HookMapping(Section, frozen=True):
     agent_id: str = ""
     """Who answers; empty = the default agent."""
     session_key: str = ""
-    """Session; {{...}} as in the templates; empty = hooks.defaultSessionKey, or one for each request."""
+    """Session; {{...}} as in the templates, where hooks.allowRequestSessionKey lets requests name theirs; empty =
+    hooks.defaultSessionKey, or one for each request."""
     message_template: str = ""
-    """Message of action agent; {{field}} and {{field[0].inner}} are taken from the body."""
+    """Message of action agent; {{field}} and {{field[0].inner}} are taken from the body, {{headers.name}} from a
+    header."""
     text_template: str = ""
     """Text of action wake, likewise."""
     model: str = ""
     """Model ref for the run."""
-    thinking: str = ""
+    thinking: Thinking = ""
     """Thinking level of the run."""
     timeout_seconds: PositiveInt | None = None
     """Longest run."""
     allow_unsafe_external_content: bool = False
-    """Give the message to the agent as it is, without saying that it comes from outside."""
+    """Put what comes from the request into the message as it is, without saying that it comes from outside."""
 
 
 class HooksSection(Section, frozen=True):
@@ -78,6 +89,8 @@ class HooksSection(Section, frozen=True):
     """What such names must begin with; empty = anything."""
     allowed_agent_ids: list[str] | None = None
     """Agents that requests may name, "*" = all; unset = all."""
+    allow_unsafe_external_content: bool = False
+    """Give texts of `wake` and `agent` requests to the agent as they are, as orders of whoever has the token."""
     mappings: list[HookMapping] = []
     """Requests of services in their own form."""
 

@@ -33,7 +33,7 @@ class ApplyPatch(Section, frozen=True):
     enabled: bool = True
     """Offer it wherever `exec` is allowed, or it is itself."""
     workspace_only: bool = True
-    """Keep it within the workspace, whatever `tools.fs.workspaceOnly` says."""
+    """Keep it within the workspace even where `tools.fs.workspaceOnly` is false."""
     allow_models: list[str] = []
     """Models that are offered it, by ref or bare id; empty = all."""
 
@@ -201,14 +201,14 @@ class McpServer(Section, frozen=True):
     request_timeout_ms: PositiveInt = 60_000
     """Longest wait for an answer, re-armed by progress."""
     allow: list[str] = []
-    """Of its tools, only these; `*` wildcards; empty = all."""
+    """Of its tools only these, by its own names; `*` wildcards; empty = all."""
 
 
 class McpSection(Section, frozen=True):
-    """C{mcp}: servers of tools. Their tools are called `<server>__<tool>`."""
+    """C{mcp}: servers of tools (docs/mcp.md). Their tools are called `<server>__<tool>`."""
 
     servers: dict[str, McpServer] = {}
-    """Servers by name: letters, digits, - and _."""
+    """Servers by name: up to 32 letters, digits, - and _."""
 
 
 class ToolsSection(ToolPolicy, frozen=True):
@@ -222,7 +222,8 @@ class ToolsSection(ToolPolicy, frozen=True):
     sessions: SessionTools = field(default_factory=SessionTools)
     subagents: SubagentTools = field(default_factory=SubagentTools)
     plugins: bool = True
-    """Offer tools of installed packages that provide openclaw_tx.interfaces.IToolPlugin."""
+    """Offer tools of installed packages that provide openclaw_tx.interfaces.IToolPlugin (docs/tools.md). Takes effect
+    at the start of the program, and not where a gateway is embedded."""
 
 
 class AgentExec(Section, frozen=True):

@@ -1,4 +1,4 @@
-"""The seams between rooms: C{typing.Protocol} only, no code.
+"""The seams between rooms: C{typing.Protocol} only (and one zope interface, for L{twisted.plugin}), no code.
 
 A room above the ground floor talks to another one only through these. Implementations: L{openclaw_tx.runs},
 L{openclaw_tx.models}, L{openclaw_tx.tools}, L{openclaw_tx.sessions}, L{openclaw_tx.agents}, L{openclaw_tx.auth};
@@ -6,10 +6,13 @@ embedders may hand in their own models and tools.
 """
 
 from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
+from openclaw_tx.interfaces.automation import Jobs, Waker
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
+from openclaw_tx.interfaces.plugins import IToolPlugin
 from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
-from openclaw_tx.interfaces.sessions import Sessions, TurnStart, UsageStore
+from openclaw_tx.interfaces.sessions import SessionNews, Sessions, TurnStart, UsageStore
 from openclaw_tx.interfaces.tools import (
+    AliasedTool,
     Approvals,
     ApprovalsFile,
     ConcurrentTool,
@@ -18,10 +21,12 @@ from openclaw_tx.interfaces.tools import (
     Tool,
     ToolContext,
     Tools,
+    ToolSource,
 )
 
 __all__ = [
     "Agents",
+    "AliasedTool",
     "Approvals",
     "ApprovalsFile",
     "Authenticator",
@@ -32,6 +37,8 @@ __all__ = [
     "Embedder",
     "EmbeddingProvider",
     "Fetcher",
+    "IToolPlugin",
+    "Jobs",
     "Meter",
     "ModelProvider",
     "Models",
@@ -41,11 +48,14 @@ __all__ = [
     "Run",
     "RunEngine",
     "RunTimes",
+    "SessionNews",
     "Sessions",
     "SystemEvents",
     "Tool",
     "ToolContext",
+    "ToolSource",
     "Tools",
     "TurnStart",
     "UsageStore",
+    "Waker",
 ]

@@ -11,6 +11,7 @@ from openclaw_tx.values import (
     KeptEvents,
     Message,
     Removed,
+    SessionChange,
     SessionEntry,
     SessionFilter,
     SessionPage,
@@ -139,6 +140,13 @@ class Sessions(Protocol):
 
     async def close(self) -> None:
         """Finish what was asked, then release the database."""
+
+
+class SessionNews(Protocol):
+    """Tells what becomes of sessions."""
+
+    def subscribe(self, listener: Callable[[SessionChange], None]) -> None:
+        """Call C{listener} with every change that this process made, once it is durable, for the store's life."""
 
 
 class UsageStore(Protocol):

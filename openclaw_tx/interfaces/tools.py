@@ -108,6 +108,26 @@ class ConditionalTool(Protocol):
         model after a change of the configuration."""
 
 
+@runtime_checkable
+class AliasedTool(Protocol):
+    """A L{Tool} whose parameters have other names too, which models know from elsewhere."""
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Other name -> name in the schema. Callers put the names of the schema in before they validate."""
+
+
+class ToolSource(Protocol):
+    """Tools that come and go while the gateway runs."""
+
+    @property
+    def version(self) -> int:
+        """Another number after each change of L{tools}."""
+
+    def tools(self) -> Sequence[Tool]:
+        """Those of the moment, in a stable order."""
+
+
 class Tools(Protocol):
     """The tools an agent may use under the policy of the moment."""
 

@@ -105,19 +105,22 @@ class HttpDoor:
         """A URL below the base; its query, if any, is kept."""
         return self.base_url.child(*path)
 
-    async def send(self, method: str, url: DecodedURL, headers: Headers, body: bytes = b"") -> Answer:
+    async def send(
+        self, method: str, url: DecodedURL, headers: Headers, body: bytes = b"", *, repeat: bool = True
+    ) -> Answer:
         """Send a request and wait for the head of the answer, which the caller must then L{Answer.deliver} or
         L{Answer.collect} without waiting for anything else before.
 
         A server may close an idle connection just when we use it again. That says nothing about the server, so the
         request is sent once more over a new connection.
 
+        @param repeat: False = never twice: what it asks for may have been done although no answer came.
         @raise HttpFailure: no connection, no answer, or silence. Cancelling closes the connection.
         """
         try:
             return await self._send(method, url, headers, body)
         except HttpFailure as failure:
-            if not failure.was_stale:
+            if not (repeat and failure.was_stale):
                 raise
         self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
         return await self._send(method, url, headers, body)

@@ -98,8 +98,11 @@ def mean(vectors: Sequence[Vector], weights: Sequence[int]) -> Vector:
         math.fsum(weight * number for weight, number in zip(weights, numbers, strict=True))
         for numbers in zip(*vectors, strict=True)
     ]
-    length = math.hypot(*total) or 1.0
-    return tuple(number / length for number in total)
+    # The smallest floats have few digits: they are brought up to size before they are squared.
+    largest = max(map(abs, total)) or 1.0
+    scaled = [number / largest for number in total]
+    length = math.hypot(*scaled) or 1.0
+    return tuple(number / length for number in scaled)
 
 
 __all__ = ["LocalEmbeddings", "mean"]

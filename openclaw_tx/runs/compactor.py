@@ -106,8 +106,13 @@ class ConversationCompactor:
             used.append(usage)
             subject.spend(usage)
 
-        summary = await self._summary(messages[:place], subject, spend, instructions)
-        kept = messages[place:]
+        gone, kept = messages[:place], messages[place:]
+        summary = await self._summary(gone, subject, spend, instructions)
+        if compaction.text_tokens(summary) >= sum(map(compaction.message_tokens, gone)):
+            # Small models are given to that.
+            return Compacted(
+                compacted=False, reason="the summary was no shorter", tokens_before=before, usage=_sum(used)
+            )
         if not await self._put(dialogue, subject, kept, summary, before):
             return Compacted(compacted=False, reason="the session has begun anew", tokens_before=before)
         return Compacted(

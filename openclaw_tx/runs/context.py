@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_context -*-
+# -*- test-case-name: tests.runs.test_parts -*-
 """What the model gets to read: the session's history and this turn, without what would confuse it. Pure."""
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from openclaw_tx.values import (
 SUMMARY_HEADING = "[The conversation so far, in short]"
 """Begins the message that stands for a part of the conversation that was summarised."""
 
+CUT_OFF = "[This turn was cut off when the gateway went down. What was begun in it may have been done in part.]"
+"""Stands for what an agent said in a turn that a crash ended; which tools it had called is not known."""
+
 
 def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Spoken, ...]:
     """The messages of the next model call.
@@ -29,7 +32,8 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     Calls without results and results without calls are put right over history and turn together, since a client's tool
     results come a turn after the calls. Images of earlier turns are left out (spec: only the active turn's are sent),
     as are turns that failed before the model said anything: the record keeps them, but a client's retry would
-    otherwise make the question stand twice.
+    otherwise make the question stand twice. Of a turn that a crash ended nobody knows what had been done by then, so
+    it stays.
 
     @param history: the session before this turn, oldest first.
     @param turn: this turn so far: the client's messages, then answers and tool results; perhaps with a mark.
@@ -42,7 +46,9 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
                 kept.append(summary_message(message))
             continue
         if isinstance(message, AssistantMessage) and not message.text and not message.tool_calls:
-            if message.stop_reason in ("error", "aborted", "interrupted"):
+            if message.stop_reason == "interrupted":
+                kept.append(replace(message, text=CUT_OFF))
+            elif message.stop_reason in ("error", "aborted"):
                 while kept and isinstance(kept[-1], UserMessage):
                     kept.pop()
             continue

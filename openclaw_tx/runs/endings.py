@@ -45,7 +45,7 @@ async def committed(
     try:
         await premises.rooms.sessions.commit(
             run.stored(result),
-            dialogue.added,
+            () if is_idle_heartbeat(run, dialogue, result) else dialogue.added,
             model_provider=result.provider,
             model=result.model,
             context_tokens=context_tokens,
@@ -61,6 +61,13 @@ async def committed(
         failed = GatewayError("storage_unavailable", "The turn was not stored.")
         return run.conclude("error", error=for_client(failed.info, run))
     return result
+
+
+def is_idle_heartbeat(run: AgentRun, dialogue: Dialogue, result: RunResult) -> bool:
+    """Whether a turn was a heartbeat at which there was nothing to do and nothing to report. It leaves nothing in the
+    transcript, or hundreds of them would fill a conversation. One that brought news, or used a tool, stays."""
+    silent = run.request.trigger == "heartbeat" and result.status == "ok" and not result.text
+    return silent and len(dialogue.added) == 2
 
 
 def _unfinished(run: AgentRun, result: RunResult) -> AssistantMessage:

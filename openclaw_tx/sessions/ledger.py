@@ -22,6 +22,7 @@ from openclaw_tx.values import (
     KeptEvents,
     Message,
     RunResult,
+    SessionChange,
     SessionEntry,
     Spoken,
     StoredRun,
@@ -111,8 +112,10 @@ class Ledger:
         if turn.made and unused and not entries.is_busy(connection, state[1]):
             entries.remove(connection, state[1])
 
-    def commit(self, connection: Connection, end: TurnEnd) -> None:
+    def commit(self, connection: Connection, end: TurnEnd) -> SessionChange | None:
         """See L{openclaw_tx.interfaces.Sessions.commit}.
+
+        @return: what has become of the session; None = nothing.
 
         A run that has ended stays as it is. The turn of a session that was deleted in the meantime is not stored, the
         run's end is. A run that was never begun (the database was replaced in between) is stored whole.
@@ -120,19 +123,20 @@ class Ledger:
         run, statements = end.run, connection.statements
         state = connection.run(statements.run_state, the_run=run.run_id).fetchone()
         if state is not None and state[0] not in _LIVE:
-            return
+            return None
         session_id = state[1] if state is not None else None
         if session_id is None:
             made = self._session(connection, run)
-            self._append(connection, end, made)
+            change = self._append(connection, end, made)
             columns = run_columns(run, session_id=made.entry.session_id, owner=self._owners.me, pending=())
             connection.run(statements.delete_run, the_run=run.run_id)
             connection.run(statements.add_run, **{**columns, "partial": ""})
-            return
+            return change
         found = entries.find(connection, run.session_key)
-        if found is not None and found.entry.session_id == session_id:
-            self._append(connection, end, found)
+        held = found is not None and found.entry.session_id == session_id
+        stored = self._append(connection, end, found) if found is not None and held else None
         _end(connection, run)
+        return stored
 
     def checkpoint(self, connection: Connection, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}."""
@@ -216,7 +220,7 @@ class Ledger:
         assert made is not None
         return made
 
-    def _append(self, connection: Connection, end: TurnEnd, found: Found) -> None:
+    def _append(self, connection: Connection, end: TurnEnd, found: Found) -> SessionChange:
         usage = end.run.result.usage if end.run.result is not None else None
         old = found.entry
         entry = msgspec.structs.replace(
@@ -230,7 +234,16 @@ class Ledger:
             total_tokens=_known(end.context_tokens, old.total_tokens),
             interacted_at_ms=_spoken(old, end.run, end.run.ended_at_ms),
         )
-        entries.append(connection, entry, found.position, end.added)
+        return SessionChange(
+            key=entry.key,
+            agent_id=entry.agent_id,
+            reason="run",
+            entry=entries.append(connection, entry, found.position, end.added),
+            messages=end.added,
+            position=found.position,
+            run_id=end.run.run_id,
+            ok=end.run.status in ("ok", "aborted"),
+        )
 
 
 def _known(value: int | None, otherwise: int) -> int:

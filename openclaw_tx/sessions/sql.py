@@ -9,12 +9,15 @@ from msgspec.structs import replace
 
 from twisted.internet.defer import CancelledError
 
-from openclaw_tx.sessions import entries, reading, run_events, transfer, usage
+from openclaw_tx.sessions import entries, reading, run_events, transfer
 from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.beginnings import Beginnings
+from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
+from openclaw_tx.sessions.news import News
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.rules import Rules
+from openclaw_tx.sessions.usage import SqlUsage
 from openclaw_tx.sessions.worker import Connection, GroupCommit
 from openclaw_tx.values import (
     CompactionMessage,
@@ -22,21 +25,16 @@ from openclaw_tx.values import (
     KeptEvents,
     Message,
     Removed,
+    SessionChange,
     SessionEntry,
     SessionFilter,
     SessionPage,
     Spoken,
     StoredRun,
-    UsageRow,
 )
 
 KEEP_RUNS_MS = 24 * 3600 * 1000
 """How long the ledger remembers runs that ended."""
-
-HOUR_MS = 3600 * 1000
-
-KEEP_USAGE_HOURS = 400 * 24
-"""How long it is known what runs took."""
 
 KEEP_LEFTOVERS_MS = 24 * 3600 * 1000
 """How long a session that was made for one request is kept after its last use (decision D34)."""
@@ -51,6 +49,9 @@ class SqlSessions:
 
     Of a session's transcript the newest 4,000 messages or 32 MiB of JSON are ever loaded, whichever is less
     (L{reading.HISTORY_MESSAGES}, L{reading.HISTORY_BYTES}); a listing gives 10,000 sessions at most.
+
+    @ivar news: L{openclaw_tx.interfaces.SessionNews}.
+    @ivar usage: L{openclaw_tx.interfaces.UsageStore}.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class SqlSessions:
         @param archives: takes transcripts of sessions that end; None = they are not kept.
         """
         self._seconds = seconds
+        self.news = News()
+        self.usage = SqlUsage(jobs)
         self._jobs = jobs
         self._owners = owners
         self._rules = rules
@@ -134,7 +137,7 @@ class SqlSessions:
             model=model,
             context_tokens=context_tokens,
         )
-        await self._jobs.submit(lambda connection: self._ledger.commit(connection, end))
+        self.news.tell(await self._jobs.submit(lambda connection: self._ledger.commit(connection, end)))
 
     async def checkpoint(self, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}; of a stateless run only its partial text is kept."""
@@ -155,8 +158,7 @@ class SqlSessions:
         while await self._jobs.submit(lambda connection: self._ledger.prune(connection, before)):
             pass
         await self._jobs.submit(run_events.trim)
-        first_hour = now_ms // HOUR_MS - KEEP_USAGE_HOURS
-        await self._jobs.submit(lambda connection: usage.prune(connection, first_hour))
+        await self.usage.prune(now_ms)
         key: str | None = ""
         while key is not None:
             key = await self._jobs.submit(_pruning(now_ms - KEEP_LEFTOVERS_MS, key))
@@ -188,17 +190,6 @@ class SqlSessions:
     async def repeated(self, idempotency: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.repeated}."""
         return await self._jobs.submit(lambda connection: self._ledger.of_key(connection, idempotency), writes=False)
-
-    async def add_usage(self, rows: Sequence[UsageRow]) -> None:
-        """See L{openclaw_tx.interfaces.UsageStore.add_usage}."""
-        rows = tuple(rows)
-        await self._jobs.submit(lambda connection: usage.add(connection, rows))
-
-    async def usage(self, first_hour: int, end_hour: int, agent_id: str = "") -> Sequence[UsageRow]:
-        """See L{openclaw_tx.interfaces.UsageStore.usage}."""
-        return await self._jobs.submit(
-            lambda connection: usage.read(connection, first_hour, end_hour, agent_id), writes=False
-        )
 
     async def get(self, key: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.get}."""
@@ -233,9 +224,12 @@ class SqlSessions:
     async def delete(self, key: str, *, delete_transcript: bool = True) -> Removed | None:
         """See L{openclaw_tx.interfaces.Sessions.delete}."""
         now_ms = self._now_ms()
-        return await self._jobs.submit(
+        removed = await self._jobs.submit(
             lambda connection: self._beginnings.delete(connection, key, delete_transcript, now_ms)
         )
+        if removed is not None:
+            self.news.tell(SessionChange(key=key, agent_id=agent_of(key), reason="delete"))
+        return removed
 
     async def patch(
         self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
@@ -247,29 +241,44 @@ class SqlSessions:
             self._beginnings.made(connection, key, agent_id, now)
             return entries.patch(connection, key, change, now)
 
-        return await self._jobs.submit(patch)
+        return self.news.changed("patch", await self._jobs.submit(patch))
 
     async def reset(self, key: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.reset}."""
-        return await self._jobs.submit(lambda connection: self._beginnings.reset(connection, key, self._now_ms()))
+        entry = await self._jobs.submit(lambda connection: self._beginnings.reset(connection, key, self._now_ms()))
+        return self.news.changed("reset", entry)
 
     async def append(self, key: str, messages: Sequence[Message], *, agent_id: str = "") -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.append}."""
         messages = tuple(messages)
 
-        def append(connection: Connection) -> SessionEntry | None:
+        def append(connection: Connection) -> SessionChange | None:
             now = self._now_ms()
             made = self._beginnings.made(connection, key, agent_id, now)
             if made is None:
                 return None
             entry = replace(made.entry, updated_at_ms=max(made.entry.updated_at_ms, now))
-            return entries.append(connection, entry, made.position, messages)
+            return SessionChange(
+                key=entry.key,
+                agent_id=entry.agent_id,
+                reason="inject",
+                entry=entries.append(connection, entry, made.position, messages),
+                messages=messages,
+                position=made.position,
+            )
 
-        return await self._jobs.submit(append)
+        change = await self._jobs.submit(append)
+        if change is None:
+            return None
+        self.news.tell(change)
+        return change.entry
 
     async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
         """See L{openclaw_tx.interfaces.Sessions.compact}."""
-        return await self._jobs.submit(lambda connection: entries.compact(connection, key, session_id, mark))
+        done = await self._jobs.submit(lambda connection: entries.compact(connection, key, session_id, mark))
+        if done and self.news:
+            self.news.changed("compact", await self.get(key))
+        return done
 
     async def by_session_id(self, session_id: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.by_session_id}."""

@@ -94,7 +94,7 @@ usage = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
 )
-"""What runs took, also those that left nothing else behind: L{openclaw_tx.values.UsageRow}. C{hour} is since 1970."""
+"""What runs took, also those that left nothing else behind: L{openclaw_tx.values.UsageRow}."""
 
 run_events = Table(
     "run_events",

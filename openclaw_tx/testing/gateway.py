@@ -8,7 +8,7 @@ import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from openclaw_tx.config.files import merge
 from openclaw_tx.config.load import Loaded, load
 from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.gateway import Gateway
-from openclaw_tx.interfaces import Fetcher, Tool
+from openclaw_tx.interfaces import Fetcher, Tool, ToolSource
 from openclaw_tx.sessions.lifecycle import inline_parts
 from openclaw_tx.testing.http import MemoryResponse, send
 from openclaw_tx.testing.model import ScriptedModel
@@ -49,20 +49,25 @@ class MemoryGateway:
         config: Mapping[str, Any] | None = None,
         *,
         tools: Iterable[Tool] = (),
+        tool_sources: Sequence[ToolSource] = (),
         model: ScriptedModel | None = None,
         environment: Mapping[str, str] | None = None,
         fetcher: Fetcher | None = None,
         in_thread: InThread = in_reactor_thread,
         as_file: bool = False,
+        clock: Any = None,
     ) -> None:
         """
         @param config: laid over a configuration with the chat endpoint on and agents main and beta.
         @param tools: tools beside the built-in ones.
+        @param tool_sources: tools that come and go.
         @param fetcher: gets what requests name by URL.
         @param in_thread: where large bodies are read; unless given, they are read at once.
         @param as_file: the configuration stands in a file (L{config_file}), as that of a gateway under twistd does.
+        @param clock: a C{MemoryReactorClock} that can do more, such as L{spawnProcess
+            <twisted.internet.interfaces.IReactorProcess.spawnProcess>} for C{exec}. No processes are spawned otherwise.
         """
-        self.clock: Any = MemoryReactorClock()
+        self.clock: Any = clock or MemoryReactorClock()
         self.clock.advance(START)
         self.model = model or ScriptedModel()
         self._directory = tempfile.mkdtemp(prefix="openclaw-test-")
@@ -96,6 +101,7 @@ class MemoryGateway:
             environment=environment,
             models={self.model.provider: self.model},
             tools=tools,
+            tool_sources=tool_sources,
             fetcher=fetcher,
             store=inline_parts(self.clock.seconds, lambda: next(ids)),
             in_thread=in_thread,
@@ -144,9 +150,9 @@ class MemoryGateway:
     # -- time
 
     def flush(self) -> None:
-        """Carry all bytes that are on their way."""
-        for endpoint in self._endpoints:
-            endpoint.flush()
+        """Carry all bytes that are on their way, and those that they cause on other connections."""
+        while any(endpoint.flush() for endpoint in self._endpoints):
+            pass
 
     def advance(self, seconds: float, steps: int = 1) -> None:
         """Let time pass, in so many steps, and carry what moves."""

@@ -40,12 +40,16 @@ class MemoryEndpoint:
         """Every address leads to the one server."""
         return self
 
-    def flush(self) -> None:
-        """Carry bytes until nothing moves."""
-        moved = True
+    def flush(self) -> bool:
+        """Carry bytes until nothing moves.
+
+        @return: whether anything did.
+        """
+        carried = moved = sum(bool(pump.pump()) for pump in self._pumps) > 0
         while moved:
             moved = sum(bool(pump.pump()) for pump in self._pumps) > 0
         self._pumps = [pump for pump in self._pumps if not (pump.clientIO.disconnected and pump.serverIO.disconnected)]
+        return carried
 
     def disconnect(self) -> None:
         """Cut every connection, as a network that fails does."""

@@ -3,8 +3,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+
+_LINKS = {
+    errno.ELOOP: "it is a symbolic link, and links are not followed",
+    errno.ENOTDIR: "a part of its path is no directory, or a symbolic link",
+}
+"""What the system says of links that were not followed would only confuse."""
+
+
+def reason(error: OSError) -> str:
+    """Why a file could not be opened or read, in words for whoever asked."""
+    if not error.errno:
+        return str(error)
+    return _LINKS.get(error.errno) or os.strerror(error.errno)
 
 
 def read_below(root: str, relative: str, limit: int) -> bytes:
@@ -64,4 +78,4 @@ def directory_below(root: str, relative: str) -> int:
     return handle
 
 
-__all__ = ["directory_below", "open_below", "read_below"]
+__all__ = ["directory_below", "open_below", "read_below", "reason"]

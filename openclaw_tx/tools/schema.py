@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from openclaw_tx.interfaces import Tool
+from openclaw_tx.interfaces import AliasedTool, Tool
 from openclaw_tx.wire.json_schema import complaints, named
 
 MAX_CHARS = 1_000_000
@@ -40,6 +40,7 @@ def decode_arguments(tool: Tool, text: str) -> Mapping[str, Any]:
         arguments = msgspec.json.decode(text) if text.strip() else {}
         if not isinstance(arguments, dict):
             raise ValueError(f"they must be a JSON object, not {named(arguments)}.")
+        arguments = named_as_declared(tool, arguments)
         wrong = complaints(arguments, tool.spec.parameters)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise ValueError(f"they are not valid JSON ({error}).") from None
@@ -50,4 +51,12 @@ def decode_arguments(tool: Tool, text: str) -> Mapping[str, Any]:
     return arguments
 
 
-__all__ = ["decode_arguments", "parameters_of"]
+def named_as_declared(tool: Tool, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """C{arguments} with the parameters' own names for those that the tool takes as well (L{AliasedTool}). A name that
+    would be there twice stays, for the check to complain of."""
+    aliases = tool.aliases if isinstance(tool, AliasedTool) else {}
+    other = {alias: name for alias, name in aliases.items() if alias in arguments and name not in arguments}
+    return {other.get(name, name): value for name, value in arguments.items()} if other else arguments
+
+
+__all__ = ["decode_arguments", "named_as_declared", "parameters_of"]

@@ -17,6 +17,10 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
     """Base of the parameters of built-in tools: strict, JSON names in camelCase."""
 
 
+class NotDone(Exception):
+    """A tool can not do what was asked of it; the text tells the model why, and what would help."""
+
+
 P = TypeVar("P", bound=Parameters)
 
 
@@ -26,11 +30,13 @@ class TypedTool(Generic[P]):
     @cvar name: as the model and the policy see it.
     @cvar description: for the model; its first sentence is the summary in the system prompt.
     @cvar parameters: the Struct of the arguments.
+    @cvar aliases: see L{openclaw_tx.interfaces.AliasedTool}.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
     parameters: type[P]
+    aliases: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self) -> None:
         self._spec = ToolSpec(name=self.name, description=self.description, parameters=parameters_of(self.parameters))
@@ -41,15 +47,22 @@ class TypedTool(Generic[P]):
         return self._spec
 
     async def call(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
-        """Do it.
+        """Do it; L{NotDone} becomes an error result.
 
         @raise msgspec.ValidationError: the arguments were not checked before.
         """
         # Not strict, because JSON Schema counts 3.0 among the integers, and so do some models.
-        return await self.run(msgspec.convert(arguments, self.parameters, strict=False), context)
+        parameters = msgspec.convert(arguments, self.parameters, strict=False)
+        try:
+            return await self.run(parameters, context)
+        except NotDone as error:
+            return ToolResult(text=str(error), is_error=True)
 
     async def run(self, parameters: P, context: ToolContext) -> ToolResult:
-        """What the tool does."""
+        """What the tool does.
+
+        @raise NotDone: it can not.
+        """
         raise NotImplementedError
 
 
@@ -59,4 +72,4 @@ def json_result(details: Any, *, is_error: bool = False) -> ToolResult:
     return ToolResult(text=text, details=details, is_error=is_error)
 
 
-__all__ = ["Parameters", "TypedTool", "json_result"]
+__all__ = ["NotDone", "Parameters", "TypedTool", "json_result"]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from openclaw_tx.values.conversation import Usage
+from openclaw_tx.values.conversation import Message, Usage
 from openclaw_tx.values.value import Value
 
 
@@ -124,6 +124,24 @@ class SessionPage(Value, frozen=True):
     """How many there are in all."""
 
 
+class SessionChange(Value, frozen=True):
+    """What has become of a session, told when it is durable."""
+
+    key: str
+    agent_id: str
+    reason: Literal["run", "patch", "reset", "delete", "inject", "compact"]
+    """C{run}: a turn was stored; C{inject}: messages were put in outside of any run."""
+    entry: SessionEntry | None = None
+    """What it is now; None = it is no more."""
+    messages: tuple[Message, ...] = ()
+    """What was added to its transcript."""
+    position: int = 0
+    """Of the first of them, from 0."""
+    run_id: str = ""
+    ok: bool = True
+    """The run ended well."""
+
+
 class UsageRow(Value, frozen=True):
     """What the runs of an hour took, of one agent with one model. Counts that providers did not give are left out."""
 
@@ -148,4 +166,13 @@ class Removed(Value, frozen=True):
     """Paths of the files that its transcript was kept in."""
 
 
-__all__ = ["Compacted", "Removed", "SessionEntry", "SessionFilter", "SessionPage", "SessionSettings", "UsageRow"]
+__all__ = [
+    "Compacted",
+    "Removed",
+    "SessionChange",
+    "SessionEntry",
+    "SessionFilter",
+    "SessionPage",
+    "SessionSettings",
+    "UsageRow",
+]

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
+from openclaw_tx.automation.hooks import HookDesk
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.errors import GatewayError
@@ -39,6 +40,7 @@ from openclaw_tx.web.embeddings import EmbeddingsEndpoint
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Guard
 from openclaw_tx.web.health import Lifecycle, Live, Ready, Startup
+from openclaw_tx.web.hooks import Hooks
 from openclaw_tx.web.metrics import Metrics, Sources
 from openclaw_tx.web.models import ModelDetail, ModelList
 from openclaw_tx.web.openapi import OpenApi
@@ -80,6 +82,8 @@ class WebRooms(NamedTuple):
     """Gets what a request names by URL; None = nothing is ever fetched."""
     in_thread: InThread = in_reactor_thread
     """For large bodies."""
+    hooks: HookDesk | None = None
+    """Takes what other services bring; None = they are not served."""
     approvals: Approvals | None = None
     """Questions that runs wait with; None = nobody is ever asked."""
 
@@ -100,6 +104,7 @@ class Root(Resource):
         archive, attendance = Archive(rooms.engine, rooms.sessions), Attendance(rooms.clock)
         starter = Starter(rooms.engine, rooms.agents, archive, attendance, settings, rooms.clock)
         reader = BodyReader(rooms.in_thread)
+        self._hooks = Hooks(rooms.hooks, settings, rooms.clock, new_id, reader) if rooms.hooks is not None else None
         live, startup = Live(new_id, rooms.lifecycle), Startup(new_id, rooms.lifecycle)
         ready = Ready(new_id, rooms.lifecycle, guard)
         self.table: Mapping[Path, IResource] = {
@@ -175,6 +180,12 @@ class Root(Resource):
         """Twisted's hook: takes all that is left of the path."""
         assert request.prepath is not None and request.postpath is not None
         whole = (path, *request.postpath)
+        hook = self._hooks.at(whole) if self._hooks is not None else None
+        if hook is not None and self._hooks is not None:
+            note(request, self._tally, self._hooks.route, self._clock)
+            request.prepath.extend(request.postpath)
+            request.postpath.clear()
+            return hook
         note(request, self._tally, self._route(whole), self._clock)
         resource = self._upgrade(request, whole) or self._cors.around(request, path, self.find(whole))
         if resource is self._model_detail:

@@ -20,6 +20,7 @@ from openclaw_tx.interfaces import Agents, Models, Tool, ToolContext, Tools
 from openclaw_tx.runs.tool_calls import CallContext
 from openclaw_tx.sessions.keys import canonical_key, checked_key, is_reserved, parse_key
 from openclaw_tx.tools.over_http import callable_over_http
+from openclaw_tx.tools.schema import named_as_declared
 from openclaw_tx.values import Agent, Principal, Target, Usage
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Endpoint, Guard
@@ -213,6 +214,7 @@ def arguments_for(tool: Tool, request: ToolsInvokeRequest) -> Mapping[str, Any]:
     properties = schema.get("properties")
     if request.action and isinstance(properties, Mapping) and "action" in properties:
         arguments.setdefault("action", request.action)
+    arguments = dict(named_as_declared(tool, arguments))
     try:
         wrong = complaints(arguments, schema)
     except Unchecked as error:

@@ -19,10 +19,11 @@ from openclaw_tx.chat.values import Notice
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Run, RunEngine
-from openclaw_tx.values import Entry, RunEnded, Target
+from openclaw_tx.values import Entry, Principal, RunEnded, Target
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.render import Rendered, RunRenderer, render_notice
+from openclaw_tx.ws.subscriptions import Subscriptions
 from openclaw_tx.ws.timers import Alarm, Timers
 
 EVENTS = (
@@ -32,9 +33,13 @@ EVENTS = (
     "tick",
     "health",
     "shutdown",
+    "sessions.changed",
+    "session.message",
     "config.changed",
     "exec.approval.requested",
     "exec.approval.resolved",
+    "heartbeat",
+    "cron",
 )
 """Every event this surface sends, for C{features.events}."""
 HEALTH_SECONDS = 60.0
@@ -49,7 +54,10 @@ HealthFor = Callable[[Connection], Awaitable[tuple[Any, tuple[int, int]]]]
 
 
 class Hub:
-    """Fan-out to WebSocket clients."""
+    """Fan-out to WebSocket clients.
+
+    @ivar subscriptions: who wants to hear of sessions.
+    """
 
     def __init__(
         self,
@@ -70,6 +78,7 @@ class Hub:
         self._health = health
         self._now_ms = now_ms
         self._log = Logger()
+        self.subscriptions = Subscriptions()
         self._connections: dict[int, Connection] = {}
         self._runs: dict[str, _Stream] = {}
         self._unsubscribe: Callable[[], None] | None = None
@@ -101,6 +110,7 @@ class Hub:
             return
         for stream in self._runs.values():
             stream.readers.pop(connection.number, None)
+        self.subscriptions.forget(connection.number)
         if not self._connections:
             self._rest()
 
@@ -108,6 +118,14 @@ class Hub:
         """The configuration changed: close connections whose credential is no longer good."""
         for connection in list(self._connections.values()):
             connection.revalidate()
+
+    def broadcast(self, name: str, payload: Any, may: Callable[[Principal], bool]) -> None:
+        """Tell an event to everybody who may hear of it."""
+        listeners = [each for each in self._connections.values() if may(each.principal)]
+        if listeners:
+            body = event_body(name, encode(payload))
+            for connection in listeners:
+                connection.event(body)
 
     def tell(self, event: str, payload: Any, action: str, target: Target, *, droppable: bool = True) -> None:
         """Send an event to every connection that may do C{action} to C{target}."""
@@ -119,6 +137,25 @@ class Hub:
                 continue
             body = body or event_body(event, encode(payload))
             connection.event(body, droppable)
+
+    def tell_if(
+        self,
+        event: str,
+        payload: Any,
+        wants: Callable[[Connection], bool],
+        state_version: tuple[int, int] | None = None,
+        *,
+        droppable: bool = True,
+    ) -> None:
+        """Send an event to every connection that C{wants} it.
+
+        @param droppable: a slow client may miss it.
+        """
+        body = b""
+        for connection in list(self._connections.values()):
+            if wants(connection):
+                body = body or event_body(event, encode(payload), state_version)
+                connection.event(body, droppable)
 
     def shutdown(self, reason: str) -> None:
         """Tell everybody that the gateway stops, and close with 1012."""

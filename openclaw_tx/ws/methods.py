@@ -32,6 +32,10 @@ class Caller(Protocol):
     @property
     def role(self) -> str: ...
 
+    @property
+    def number(self) -> int:
+        """Tells connections apart within the process."""
+
     def send(self, frame: bytes) -> None:
         """Send a response; silently nothing once the connection is closed."""
 
@@ -104,6 +108,10 @@ class Methods:
     def names(self) -> Sequence[str]:
         """For C{features.methods}."""
         return list(self._methods)
+
+    def all(self) -> Sequence[Method]:
+        """As the families declared them."""
+        return list(self._methods.values())
 
     def action_of(self, name: str) -> str:
         """What a method does, for the authoriser.

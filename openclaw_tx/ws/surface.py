@@ -11,6 +11,8 @@ from uuid import uuid4
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from openclaw_tx.automation.building import Automation
+from openclaw_tx.automation.rules import NO_HEARTBEATS, Heartbeats
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.load import Loaded
@@ -25,11 +27,12 @@ from openclaw_tx.interfaces import (
     Models,
     Peer,
     RunEngine,
+    SessionNews,
     Sessions,
     UsageStore,
 )
 from openclaw_tx.tally import Tally
-from openclaw_tx.values import Target
+from openclaw_tx.values import ModelInfo, Target
 from openclaw_tx.ws.channel import ChannelFactory
 from openclaw_tx.ws.connection import Connection, Desk, Granted
 from openclaw_tx.ws.hello import Hello, Place
@@ -37,16 +40,24 @@ from openclaw_tx.ws.hub import EVENTS, Hub
 from openclaw_tx.ws.methods import Methods
 from openclaw_tx.ws.resource import UpgradeResource
 from openclaw_tx.ws.rpc.agent import AgentMethods
+from openclaw_tx.ws.rpc.agents import AgentFileMethods
 from openclaw_tx.ws.rpc.approvals import ApprovalMethods, ApprovalNews
 from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
+from openclaw_tx.ws.rpc.channels import ChannelMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.config import ConfigMethods
+from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
+from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
+from openclaw_tx.ws.rpc.inventory import InventoryMethods, ToolRooms
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
+from openclaw_tx.ws.rpc.startup import StartupMethods
 from openclaw_tx.ws.rpc.usage import UsageMethods
+from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
+from openclaw_tx.ws.session_events import SessionEvents
 from openclaw_tx.ws.timers import Timers
 
 
@@ -65,9 +76,17 @@ class Rooms(NamedTuple):
     in_thread: InThread
     log_file: Callable[[], Path | None]
     """The log file of the moment; None = there is none."""
+    automation: Automation | None = None
+    """What starts runs by itself; None = nothing does."""
     approvals: Approvals | None = None
     """None = nobody is asked for their word here."""
     approvals_file: ApprovalsFile | None = None
+    tools: ToolRooms | None = None
+    """None = what tools there are is not told."""
+    every_model: Callable[[], Sequence[ModelInfo]] | None = None
+    """The models, those that may not be used as well; None = C{models} has them all."""
+    news: SessionNews | None = None
+    """None = nobody tells what becomes of sessions."""
     usage: UsageStore | None = None
     """None = nobody counts what runs take."""
     live_config: LiveConfig | None = None
@@ -101,7 +120,9 @@ class WebSocketSurface:
         started = clock.seconds()
         self._clock = clock
         self._revalidation: IDelayedCall | None = None
-        self._health = Health(rooms.agents, rooms.sessions, clock)
+        automation = rooms.automation
+        heartbeats = Heartbeats(settings, automation.events) if automation is not None else NO_HEARTBEATS
+        self._health = Health(rooms.agents, rooms.sessions, clock, heartbeats)
         self._timers = Timers(clock)
 
         def now_ms() -> int:
@@ -121,15 +142,21 @@ class WebSocketSurface:
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
+        chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings)
+        lists = SessionMethods(agents, models, sessions, clock)
+        following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
         families = [
-            HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock).methods(),
-            CatalogMethods(agents, models, scope).methods(),
-            SessionMethods(agents, models, sessions, clock).methods(),
+            HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),
+            CatalogMethods(agents, models, settings, rooms.every_model).methods(),
+            lists.methods(),
+            following.methods(),
+            chat.methods(),
+            StartupMethods(chat, following, agents, models, settings).methods(),
+            ChannelMethods(clock).methods(),
             SessionChanges(
                 engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
             ).methods(),
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings).methods(),
-            ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
         ]
         rooms.desk.flow.subscribe(self.hub.notice)
@@ -138,11 +165,25 @@ class WebSocketSurface:
             rooms.approvals.subscribe(ApprovalNews(self.hub).tell)
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
+        if rooms.tools is not None:
+            families.append(InventoryMethods(rooms.tools, agents, sessions, settings, rooms.in_thread).methods())
         if rooms.usage is not None:
             families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
+        families.append(AgentFileMethods(agents, models, rooms.live_config, rooms.in_thread, clock).methods())
         if rooms.live_config is not None:
             families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())
+        if automation is not None:
+            families.append(CronMethods(automation.cron, agents).methods())
+            families.append(WakeMethods(automation.heartbeat, automation.events, agents).methods())
+            automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
+            automation.heartbeat.subscribe(
+                lambda news: self.hub.broadcast("heartbeat", heartbeat_event(news), hears_heartbeats)
+            )
         methods = Methods(families, authorise)
+        if rooms.news is not None:
+            told = SessionEvents(self.hub, engine, models, now_ms)
+            rooms.news.subscribe(told.changed)
+            engine.subscribe(told.on_batch)
         desk = Desk(
             authenticator=rooms.authenticator,
             granted=rooms.granted,

@@ -11,19 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.agents.workspace import STANDARD, templates
 from openclaw_tx.testing import MemoryGateway
-from openclaw_tx.values import Principal, RunRequest, TextPart, ToolResult, ToolSpec, UserMessage
+from openclaw_tx.values import Principal, RunRequest, TextPart, UserMessage
 
 OWNER = Principal(id="shared-secret", method="token", scopes=frozenset({"operator.admin"}))
-
-
-class Read:
-    """The tool C{read}, which nobody calls."""
-
-    spec = ToolSpec(name="read", description="Read a file.", parameters={"type": "object", "properties": {"path": {}}})
-
-    async def call(self, arguments: Any, context: Any) -> ToolResult:
-        """Nobody does."""
-        raise NotImplementedError
 
 
 class PromptScenarios(SynchronousTestCase):
@@ -33,7 +23,7 @@ class PromptScenarios(SynchronousTestCase):
         """A gateway whose agent main works in a directory that is not there."""
         self.workspace = Path(self.mktemp()).absolute() / "work"
         agents = {"list": [{"id": "main", "workspace": str(self.workspace)}], "defaults": sections.pop("defaults", {})}
-        self.house = MemoryGateway({"agents": agents, **sections}, tools=[Read()])
+        self.house = MemoryGateway({"agents": agents, **sections})
         self.addCleanup(self.house.close)
 
     def ask(self, *system: str, **fields: Any) -> str:

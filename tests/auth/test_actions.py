@@ -70,20 +70,23 @@ class AuthoriseTests(SynchronousTestCase):
         }
         self.assertEqual(by_scope[None], {"connect", "health"})
         running = {"chat.completions", "responses.create", "embeddings", "tools.invoke", "runs.create", "agent"}
-        self.assertEqual(by_scope[WRITE], running | {"agent.wait", "runs.cancel", "sessions.patch"})
+        self.assertEqual(by_scope[WRITE], running | {"agent.wait", "send", "runs.cancel", "sessions.patch", "wake"})
         self.assertEqual({name for name, rule in ACTIONS.items() if rule.metered}, running)
         asked = {name for name, rule in ACTIONS.items() if rule.scope == APPROVALS}
         self.assertEqual(asked, {"approvals.request", "approvals.list", "approvals.resolve"})
-        changes = {
+        changes = {"sessions.configure", "sessions.reset", "sessions.delete", "sessions.compact", "chat.inject"}
+        owner = {
             "config.set",
-            "sessions.configure",
-            "sessions.reset",
-            "sessions.delete",
-            "sessions.compact",
-            "chat.inject",
+            "agents.configure",
+            "cron.add",
+            "cron.update",
+            "cron.remove",
+            "cron.run",
+            "system-event",
+            "set-heartbeats",
         }
         rest = set(ACTIONS) - by_scope[None] - by_scope[WRITE] - by_scope[READ] - asked
-        self.assertEqual(rest, changes | {"models.override", "exec.approvals.get", "exec.approvals.set"})
+        self.assertEqual(rest, changes | owner | {"models.override", "exec.approvals.get", "exec.approvals.set"})
 
     def test_error(self) -> None:
         """The refusal names the scope in the words that clients match on, and says nothing else."""

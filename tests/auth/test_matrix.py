@@ -8,8 +8,10 @@ fails here (GHSA-68f8-9mhj-h2mp, GHSA-5jvj-hxmh-6h6j, CVE-2026-32919).
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,6 +27,8 @@ from openclaw_tx.values import Principal
 from openclaw_tx.web.guard import Endpoint
 from openclaw_tx.web.resource import GatewayResource
 from openclaw_tx.web.root import Root
+from openclaw_tx.ws import rpc
+from openclaw_tx.ws.methods import Method, Methods
 
 PUBLIC = {"/", "/health", "/healthz", "/ready", "/readyz", "/startup", "/startupz", "/openapi.json"}
 """Paths that answer without authentication; whoever adds one must be able to say why."""
@@ -125,6 +129,27 @@ class MatrixTests(SynchronousTestCase):
         registry = self.memory.gateway._house.websockets.registry
         return {name: registry.action_of(name) for name in registry.names}
 
+    def test_every_declared_method_is_served(self) -> None:
+        """The gateway of this test has all methods that there are, so that none escapes the matrix."""
+        declared: set[str] = set()
+        for module in pkgutil.iter_modules(rpc.__path__):
+            source = Path(rpc.__path__[0], f"{module.name}.py").read_text("utf-8")
+            declared |= set(re.findall(r"\bMethod\(\s*\"([^\"]+)\"", source))
+        self.assertGreater(len(declared), 60)
+        self.assertEqual(declared ^ set(self.methods()), set())
+
+    def test_a_method_without_an_action(self) -> None:
+        """The tests above can fail: a method whose action nobody entered is noticed, and so is an action that is no
+        longer asked for."""
+        family = [Method("new.method", "new.action", msgspec.Struct, self.serve_nothing)]
+        registry = Methods([family], authorise)
+        self.assertNotIn(registry.action_of("new.method"), ACTIONS)
+        used = {registry.action_of(name) for name in registry.names}
+        self.assertNotEqual(set(ACTIONS) - used - set(ASKED_WITHIN), set())
+
+    async def serve_nothing(self, call: Any) -> Any:
+        """A handler."""
+
     def test_nobody_without_a_credential(self) -> None:
         """Guarded routes are 401 without a secret and with a wrong one; public ones answer."""
         for route in self.routes():
@@ -198,6 +223,5 @@ ASKED_WITHIN = {
     "runs.read": "the look-up of a run, by agent.wait and the routes below /v1/runs",
     "runs.events": "the fan-out to WebSocket clients, for each run and connection",
     "sessions.configure": "sessions.patch, for fields that take more than operator.write",
-    "sessions.read": "no method of that name is served; if one comes, it finds its scope here",
 }
 """Actions that are no route and no method of their own -> where they are asked for."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth import check_startup, startup_warnings
+from openclaw_tx.auth.keys import hash_of
+from openclaw_tx.config.schema_automation import HooksSection
 from tests.auth.doubles import config_of
 
 
@@ -110,3 +114,29 @@ class OpenTests(SynchronousTestCase):
         self.assertEqual(startup_warnings(config_of(auth={"token": "t"}), {}), [])
         rules = {"allowedOrigins": ["*"], "dangerouslyAllowHostHeaderOriginFallback": True}
         self.assertEqual(len(startup_warnings(config_of(auth={"token": "t"}, controlUi=rules), {})), 2)
+
+
+class HooksTests(SynchronousTestCase):
+    """Hooks have a token of their own."""
+
+    def found(self, hooks: str, environment: dict[str, str] | None = None, **auth: Any) -> list[str]:
+        """What is wrong with hooks that have this token."""
+        config = replace(config_of(auth=auth), hooks=HooksSection(enabled=True, token=hooks))
+        return [f"{path}: {message}" for path, message in check_startup(config, environment or {})]
+
+    def test_own(self) -> None:
+        """Neither none, nor one of the gateway's, wherever that is from."""
+        own = ["hooks.token: must not be a secret of the gateway itself"]
+        self.assertEqual(self.found("h", token="t"), [])
+        self.assertEqual(self.found(" t ", token="t"), own)
+        self.assertEqual(self.found("t", {"OPENCLAW_GATEWAY_TOKEN": "t"}), own)
+        self.assertEqual(self.found("p", mode="password", password="p"), own)
+        key = {"label": "k", "hash": hash_of("k-secret"), "scopes": ["operator.read"]}
+        self.assertEqual(self.found("k-secret", token="t", keys=[key]), own)
+        for token in ("", " ", "change-me"):
+            (issue,) = self.found(token, token="t")
+            self.assertIn("hooks need a token of their own", issue)
+
+    def test_off(self) -> None:
+        """Hooks that are not served need none."""
+        self.assertEqual(issues(auth={"token": "t"}), [])

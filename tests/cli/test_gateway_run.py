@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.cli import ports
@@ -91,9 +93,11 @@ class RunTests(SynchronousTestCase):
 
         self.patch(ports, "end_listeners", end)
         self.busy, self.stubborn = True, True
-        self.assertIn("already listening", self.refused(force=True))
-        self.stubborn = False
-        self.assertTrue(self.serve(force=True))
+        with CliRunner().isolation() as (_, errors, *_):
+            self.assertIn("already listening", self.refused(force=True))
+            self.stubborn = False
+            self.assertTrue(self.serve(force=True))
+            self.assertIn(b"ended process 12 (python)", errors.getvalue())
 
     def test_wrong_options(self) -> None:
         """What twistd does not understand is one line."""

@@ -96,6 +96,20 @@ class RealFileTests(Home):
             self.assertEqual(warning.count(path), 1, path)
         self.assertNotIn("sk-or", warning)
 
+    def test_mcp_servers(self) -> None:
+        """Two settings have other names too; servers of the old transport are left out, and named."""
+        loaded = self.load(
+            "{mcp: {servers: {a: {command: 'x', workingDirectory: '/w', connectionTimeoutMs: 5, type: 'stdio'},"
+            " b: {url: 'https://h/sse', transport: 'sse'}, c: {url: 'https://h/sse', type: 'sse', auth: 'oauth'},"
+            " d: {url: 'https://h/mcp', sslVerify: true}}}}"
+        )
+        servers = loaded.config.mcp.servers
+        self.assertEqual(list(servers), ["a", "d"])
+        self.assertEqual((servers["a"].cwd, servers["a"].connect_timeout_ms), ("/w", 5))
+        [warning] = loaded.warnings
+        for path in ("mcp.servers.b (transport sse)", "mcp.servers.c (transport sse)", "mcp.servers.*.sslVerify"):
+            self.assertEqual(warning.count(path), 1, path)
+
     def test_unknown_key_beside_foreign_ones(self) -> None:
         """What neither OpenClaw nor we know is still an error."""
         self.assertEqual(
@@ -114,7 +128,7 @@ class RefusedTests(Home):
                 data = _nested(path, value)
                 issues: Issues = []
                 prune(data, issues)
-                expected = [(path.replace("[]", "[0]"), advice)] if refused else []
+                expected = [(path.replace("[]", "[0]").replace("*", "any"), advice)] if refused else []
                 self.assertEqual(issues, expected, (path, value))
                 self.assertNotIn("agents.defaults.sandbox", str(data))
 

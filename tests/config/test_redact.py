@@ -63,6 +63,12 @@ class RedactTests(SynchronousTestCase):
         self.assertEqual(hidden["credentials"], {"any": REDACTED})
         self.assertNotIn("'s'", repr(hidden))
 
+    def test_mcp_servers(self) -> None:
+        """What an MCP server is given, variables and headers, is hidden; how it is reached is not."""
+        server = {"command": "npx", "args": ["-y"], "env": {"ANY": "s"}, "url": "https://h", "headers": {"X": "s"}}
+        hidden = redact({"mcp": {"servers": {"a": server}}})["mcp"]["servers"]["a"]
+        self.assertEqual(hidden, {**server, "env": {"ANY": REDACTED}, "headers": {"X": REDACTED}})
+
     def test_what_is_no_secret(self) -> None:
         """A name of a secret is none; neither is an empty one, nor a count of tokens."""
         for data in (

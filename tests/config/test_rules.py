@@ -89,3 +89,54 @@ class RulesTests(Home):
             self.assertIssue(f"{{session: {{store: '{store}'}}}}", "session.store", "database URL")
         for store in ("", "sqlite:////var/x.db", "postgresql://u:p@h/d", "postgresql+psycopg://h/d"):
             self.assertEqual(self.load(f"{{session: {{store: '{store}'}}}}").config.session.store, store)
+
+    def test_mcp_servers(self) -> None:
+        """A program or an address, one of them, and nothing that a process or a request could not be given."""
+        for part, path, words in (
+            ("'a b': {command: 'x'}", '["a b"]', "letters"),
+            (f"{'n' * 33}: {{command: 'x'}}", "n" * 33, "1 to 32"),
+            ("x: {}", "x.url", "http://"),
+            ("x: {url: 'ftp://h'}", "x.url", "http://"),
+            ("x: {url: 'http://u:p@h/mcp'}", "x.url", "headers"),
+            ("x: {transport: 'stdio', url: 'http://h'}", "x.command", "needed"),
+            ("x: {transport: 'http', command: 'y'}", "x.url", "http://"),
+            ("x: {command: 'y', url: 'http://h'}", "x", "one of them"),
+            ("x: {command: 'y', args: ['a', 'b\\0']}", "x.args[1]", "NUL"),
+            ("x: {command: 'y', env: {'A=B': 'c'}}", 'x.env["A=B"]', "variable"),
+            ("x: {url: 'http://h', headers: {a: 'b\\n'}}", "x.headers.a", "line break"),
+        ):
+            path = f"mcp.servers{path}" if path.startswith("[") else f"mcp.servers.{path}"
+            self.assertIssue(f"{{mcp: {{servers: {{{part}}}}}}}", path, words)
+        self.load("{mcp: {servers: {a: {command: 'x', args: ['-y']}, 'b-c_1': {url: 'https://h/mcp/?k=v'}}}}")
+
+    def test_heartbeat(self) -> None:
+        """Hours are those of a zone that there is."""
+        rules = "{activeHours: {timezone: 'Nowhere/Land'}}"
+        path = "heartbeat.activeHours.timezone"
+        self.assertIssue(f"{{agents: {{defaults: {{heartbeat: {rules}}}}}}}", f"agents.defaults.{path}", "IANA")
+        self.assertIssue(f"{{agents: {{list: [{{id: 'a', heartbeat: {rules}}}]}}}}", f"agents.list[0].{path}", "IANA")
+        for zone in ("user", "local", "Europe/Berlin", ""):
+            self.load(f"{{agents: {{defaults: {{heartbeat: {{activeHours: {{timezone: '{zone}'}}}}}}}}}}")
+
+    def test_hook_paths(self) -> None:
+        """Hooks are in nobody's way."""
+        for path in ("/v1", "/v1/hooks", "/tools/x", "/healthz", "/a//b"):
+            words = "such as" if "//" in path else "itself"
+            self.assertIssue(f"{{hooks: {{path: '{path}'}}}}", "hooks.path", words)
+        for path in ("/hooks", "/hooks/", "/v1x", "/in/v1"):
+            self.load(f"{{hooks: {{path: '{path}'}}}}")
+
+    def test_hook_mappings(self) -> None:
+        """A template is there for its action, and can be filled."""
+        for mapping, path, words in (
+            ("{}", "messageTemplate", "needed"),
+            ("{messageTemplate: ' '}", "messageTemplate", "needed"),
+            ("{action: 'wake', messageTemplate: 'x'}", "textTemplate", "needed"),
+            ("{messageTemplate: 'a {{b c}}'}", "messageTemplate", "{{b c}}"),
+            ("{messageTemplate: '{{a..b}}'}", "messageTemplate", "{{a..b}}"),
+            ("{messageTemplate: '{{}}'}", "messageTemplate", "{{}}"),
+            ("{messageTemplate: 'x', sessionKey: 'a:{{b}}'}", "sessionKey", "allowRequestSessionKey"),
+        ):
+            self.assertIssue(f"{{hooks: {{mappings: [{mapping}]}}}}", f"hooks.mappings[0].{path}", words)
+        good = "{messageTemplate: '{{a.b[0].c}} {{ headers.x-y }} {', sessionKey: 'a:{{b}}'}"
+        self.load(f"{{hooks: {{allowRequestSessionKey: true, mappings: [{good}]}}}}")

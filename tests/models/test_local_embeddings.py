@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -147,6 +147,7 @@ class MeanTests(SynchronousTestCase):
         """Pieces that cancel out give zeros, not a division by zero."""
         self.assertEqual(mean([(1.0,), (-1.0,)], [1, 1]), (0.0,))
 
+    @example([(5e-324, 1e-323), (0.0, 0.0)])
     @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=2, max_size=9))
     def test_length(self, vectors: list[Any]) -> None:
         """Length 1, or 0."""

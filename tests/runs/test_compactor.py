@@ -127,6 +127,24 @@ class ThresholdTests(Case):
         self.assertIn("question 3", second.text)
         self.assertEqual(self.bench.sessions.entries[KEY].settings.compaction_count, 1)
 
+    def test_no_shorter(self) -> None:
+        """A summary that is as long as what it sums up is not used; the next turn tries again."""
+        self.chat(3)
+        self.model.say(LONGER + LONGER, usage=Usage(prompt_tokens=900, completion_tokens=900))
+        self.model.say("answer", usage=Usage())
+        run = self.bench.session(f"last {LONG}")
+        result = self.ended(run)
+        self.assertEqual(result.payloads, ("answer",))
+        self.assertEqual(
+            self.compactings(run), [("start", "threshold", True, False), ("end", "threshold", False, False)]
+        )
+        self.assertEqual((self.marks(), result.usage.prompt_tokens), ([], 900))
+        self.assertIn("question 1", self.model.requests[-1].messages[0].text)
+        for summary in ("They began.", "They talked."):  # by now it takes two pieces
+            self.model.say(summary, usage=Usage())
+        self.chat(1)
+        self.assertEqual([mark.summary for mark in self.marks()], ["They talked."])
+
     def test_again_and_again(self) -> None:
         """Each summary carries on the one before; a mark may stand among what the next one keeps."""
         for number in range(12):

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.runs.context import model_messages
+from openclaw_tx.runs.context import CUT_OFF, model_messages
 from openclaw_tx.runs.journal import ENTRY_BYTES, Journal
 from openclaw_tx.runs.machine import IllegalTransition, RunMachine
 from openclaw_tx.runs.reply import ReplyFilter
@@ -127,6 +127,14 @@ class ContextTests(SynchronousTestCase):
         history = [user("a"), failed, user("b"), partial, user("c"), call, result, failed]
         shown = model_messages(history, [user("d")])
         self.assertEqual(shown, (user("b"), partial, user("c"), call, result, user("d")))
+
+    def test_turns_that_a_crash_ended(self) -> None:
+        """They are shown: what was asked may have been done in part."""
+        cut = AssistantMessage(stop_reason="interrupted")
+        question, note, again = model_messages([user("a"), cut], [user("a")])
+        self.assertEqual((question, again), (user("a"), user("a")))
+        assert isinstance(note, AssistantMessage)
+        self.assertEqual(note.text, CUT_OFF)
 
     def test_result_without_a_call(self) -> None:
         """A tool result that answers no known call is told as text, since it may be what is to be answered."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.sessions.sql import HOUR_MS, KEEP_USAGE_HOURS
+from openclaw_tx.sessions.usage import HOUR_MS, KEEP_HOURS
 from openclaw_tx.values import UsageRow
 from tests.sessions.helpers import Stores
 
@@ -30,7 +30,7 @@ class UsageTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """An empty store."""
-        self.store = Stores().store()
+        self.store = Stores().store().usage
 
     def add(self, *rows: UsageRow) -> None:
         """Add to the counts."""
@@ -58,5 +58,5 @@ class UsageTests(SynchronousTestCase):
     def test_forgotten(self) -> None:
         """After 400 days."""
         self.add(row(4), row(5))
-        self.result_of(self.store.prune((KEEP_USAGE_HOURS + 5) * HOUR_MS))
+        self.result_of(self.store.prune((KEEP_HOURS + 5) * HOUR_MS))
         self.assertEqual(self.read(), [row(5)])

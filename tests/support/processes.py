@@ -111,8 +111,9 @@ class Processes:
     @ivar spawned: all of them, oldest first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first_pid: int = 1000) -> None:
         self.spawned: list[Process] = []
+        self._first_pid = first_pid
         self.error: OSError | None = None
         self.groups: dict[int, int] = {}
         """Group -> how many processes are in it, beside those of L{spawned}."""
@@ -146,7 +147,12 @@ class Processes:
         if self.error is not None:
             raise self.error
         process = Process(
-            processProtocol, list(args), dict(env), 1000 + len(self.spawned), pty=bool(usePTY), cwd=path or ""
+            processProtocol,
+            list(args),
+            dict(env),
+            self._first_pid + len(self.spawned),
+            pty=bool(usePTY),
+            cwd=path or "",
         )
         self.spawned.append(process)
         processProtocol.makeConnection(process)

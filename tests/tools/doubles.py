@@ -25,7 +25,7 @@ class Context:
         @param config: the agents; the default one without.
         """
         found = config or Config()
-        self.agent = AGENT
+        self.agent: Agent = AGENT
         self.agents: Agents = ConfiguredAgents(lambda: found, "/s", {}, lambda: "")
         self.unseen: set[str] = set()
         self.session_key = "agent:main:main"

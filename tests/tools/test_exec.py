@@ -173,8 +173,8 @@ class ExecTests(Workbench):
             self.successResultOf(calling)
         outside = ("..", "link", str(self.root / "out"), "/", f"{self.workspace}-other", "sub/../../out")
         for workdir in outside:
-            self.assertIn("within the workspace", self.refused(workdir=workdir))
-        self.assertIn("There is no directory", self.refused(workdir="missing"))
+            self.assertIn("outside of the workspace", self.refused(workdir=workdir))
+        self.assertIn("missing", self.refused(workdir="missing"))
         self.assertIn("NUL", self.refused(workdir="a\0b"))
         self.tools_config["fs"] = {"workspaceOnly": False}
         calling = self.run_exec(workdir="link")

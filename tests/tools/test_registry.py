@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema import Config
@@ -31,6 +33,25 @@ class ForModel(PlainTool):
     def offered(self, agent: Agent, model_ref: str) -> bool:
         """See L{openclaw_tx.interfaces.ConditionalTool.offered}."""
         return agent == AGENT and model_ref == self.model_ref
+
+
+class Shelf:
+    """Tools that a test puts there and takes away; implements L{openclaw_tx.interfaces.ToolSource}."""
+
+    def __init__(self, *names: str) -> None:
+        self.version = 0
+        self.looked = 0
+        self._tools = [PlainTool(name) for name in names]
+
+    def put(self, *names: str) -> None:
+        """Others."""
+        self._tools = [PlainTool(name) for name in names]
+        self.version += 1
+
+    def tools(self) -> list[PlainTool]:
+        """Those of the moment."""
+        self.looked += 1
+        return self._tools
 
 
 class ToolBoxTests(SynchronousTestCase):
@@ -94,3 +115,59 @@ class ToolBoxTests(SynchronousTestCase):
     def test_same_name_twice(self) -> None:
         """Two tools of one name are a mistake of the embedder's, told at once."""
         self.assertRaises(ValueError, ToolBox, Config, [PlainTool("x"), PlainTool("X")])
+
+
+class SourcesTests(SynchronousTestCase):
+    """Tools that come and go."""
+
+    def setUp(self) -> None:
+        """An own tool, and two sources."""
+        self.current = Config()
+        self.first, self.second = Shelf("a__x"), Shelf("b__y")
+        self.box: Tools = ToolBox(lambda: self.current, [PlainTool("read")], [self.first, self.second])
+        self.observer = EventLoggingObserver()
+        globalLogPublisher.addObserver(self.observer)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observer)
+
+    def names(self) -> list[str]:
+        """What agent main may use now."""
+        return [tool.spec.name for tool in self.box.allowed(AGENT, "p/m")]
+
+    def warnings(self) -> list[str]:
+        """What was logged of tools left out."""
+        return [formatEvent(event) for event in self.observer if "not offered" in str(event.get("log_format"))]
+
+    def test_come_and_go(self) -> None:
+        """A change is seen by the next look, and nothing is worked out again without one."""
+        self.assertEqual(self.names(), ["read", "a__x", "b__y"])
+        self.assertIs(self.box.allowed(AGENT, "p/m"), self.box.allowed(AGENT, "p/m"))
+        self.assertEqual(self.first.looked, 1)
+        self.first.put("a__x", "a__z")
+        self.assertEqual(self.names(), ["read", "a__x", "a__z", "b__y"])
+        self.second.put()
+        self.assertEqual(self.names(), ["read", "a__x", "a__z"])
+
+    def test_policy(self) -> None:
+        """They are plugin tools to policies."""
+        self.current = config(tools={"deny": ["group:plugins"]})
+        self.assertEqual(self.names(), ["read"])
+        self.current = config(tools={"allow": ["a__*"]})
+        self.assertEqual(self.names(), ["a__x"])
+
+    def test_clash(self) -> None:
+        """The gateway's own tool wins, then the first source; the log tells once."""
+        self.first.put("READ", "b__y")
+        for _ in range(2):
+            self.first.version += 1
+            found = self.box.allowed(AGENT, "p/m")
+            self.assertEqual([tool.spec.name for tool in found], ["read", "b__y"])
+        self.assertEqual(
+            self.warnings(),
+            [f"the tool {name} is not offered: another tool has that name" for name in ("READ", "b__y")],
+        )
+
+    def test_names(self) -> None:
+        """A name that no model could call is left out."""
+        self.first.put("a b", "", "x" * 65, "ok")
+        self.assertEqual(self.names(), ["read", "ok", "b__y"])
+        self.assertEqual(len(self.warnings()), 3)

@@ -135,6 +135,26 @@ class EncodeTests(SynchronousTestCase):
         self.assertEqual(encoded(user("look", picture))["messages"][0]["content"], f"look\n{IMAGE_OMITTED}")
         self.assertEqual(encoded(user("a", "b"), dialect=Dialect(images=True))["messages"][0]["content"], "a\nb")
 
+    def test_images_of_tools(self) -> None:
+        """A tool's message can not hold images: they follow as a user's, when all results of the turn are told."""
+        picture = ImagePart(data="QUJD", mime_type="image/png")
+        calls = tuple(ToolCall(id=name, name="read", arguments="{}") for name in ("1", "2"))
+        messages = encoded(
+            user("look"),
+            AssistantMessage(tool_calls=calls),
+            ToolResultMessage(tool_call_id="1", tool_name="read", text="one", images=(picture,)),
+            ToolResultMessage(tool_call_id="2", tool_name="read", text="two"),
+            dialect=Dialect(images=True),
+        )["messages"]
+        self.assertEqual([message["role"] for message in messages], ["user", "assistant", "tool", "tool", "user"])
+        self.assertEqual(
+            messages[-1]["content"],
+            [
+                {"type": "text", "text": "Images from the tool read:"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}},
+            ],
+        )
+
     def test_tool_round(self) -> None:
         """Calls and results keep their ids; thinking is never sent back; empty arguments become an object."""
         messages = encoded(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,10 @@ from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise, granted
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as DeskRooms
+from openclaw_tx.config.live import LiveConfig
+from openclaw_tx.config.load import load
 from openclaw_tx.config.schema import Config
+from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import in_reactor_thread
 from openclaw_tx.ws.hello import Place
 from openclaw_tx.ws.surface import Rooms, WebSocketSurface
@@ -158,6 +163,10 @@ class House:
         self.sessions = Sessions()
         self.authenticator = Authenticator(self.clock)
         self.config = Config()
+        place = Path(tempfile.mkdtemp(prefix="openclaw-test-"))
+        self._directory = place
+        (place / "openclaw.json").write_text('{gateway: {auth: {token: "a-token-of-a-file"}}}')
+        loaded = load({"HOME": str(place)}, cwd=place, state_dir=str(place))
         self.log_file: Path | None = None
         numbers = count(1)
         self.ids: list[str] = []
@@ -183,6 +192,7 @@ class House:
                 authorise=authorise,
                 granted=granted,
                 is_local_direct=self.authenticator.is_local_direct,
+                live_config=LiveConfig(Settings(loaded), in_reactor_thread),
                 desk=self.desk,
                 in_thread=in_reactor_thread,
                 log_file=lambda: self.log_file,
@@ -236,3 +246,4 @@ class House:
             line.pump.serverIO.stalled = False
             line.client.transport.loseConnection()
         self.flush()
+        shutil.rmtree(self._directory, ignore_errors=True)

@@ -8,15 +8,30 @@ from typing import Any, NamedTuple
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Approvals, Embedder, Fetcher, Models, RunEngine, Sessions, SystemEvents, Tool
+from openclaw_tx.interfaces import (
+    Approvals,
+    Embedder,
+    Fetcher,
+    Jobs,
+    Models,
+    RunEngine,
+    Sessions,
+    SystemEvents,
+    Tool,
+    Waker,
+)
 from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.builtin.agents_list import AgentsList
+from openclaw_tx.tools.builtin.apply_patch import ApplyPatch
+from openclaw_tx.tools.builtin.cron import Cron
+from openclaw_tx.tools.builtin.edit import Edit
 from openclaw_tx.tools.builtin.exec import Exec
 from openclaw_tx.tools.builtin.image import ImageTool
 from openclaw_tx.tools.builtin.memory_get import MemoryGet
 from openclaw_tx.tools.builtin.memory_search import MemorySearchTool
 from openclaw_tx.tools.builtin.process import Process
+from openclaw_tx.tools.builtin.read import Read
 from openclaw_tx.tools.builtin.session_status import SessionStatus
 from openclaw_tx.tools.builtin.sessions_history import SessionsHistory
 from openclaw_tx.tools.builtin.sessions_list import SessionsList
@@ -24,6 +39,7 @@ from openclaw_tx.tools.builtin.sessions_send import SessionsSend
 from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
 from openclaw_tx.tools.builtin.web_fetch import WebFetch
 from openclaw_tx.tools.builtin.web_search import WebSearch
+from openclaw_tx.tools.builtin.write import Write
 from openclaw_tx.tools.command_sessions import CommandSessions
 from openclaw_tx.tools.exec_gate import ExecGate
 from openclaw_tx.tools.memory import Memory
@@ -49,6 +65,8 @@ class ToolParts(NamedTuple):
     state_dir: Path
     environment: Callable[[], Mapping[str, str]]
     new_id: Callable[[], str]
+    jobs: Jobs
+    waker: Waker
     approvals: Approvals
     approvals_file: ApprovalsFile
     commands: CommandSessions
@@ -67,13 +85,19 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
     )
     sight = SessionSight(parts.settings, parts.sessions)
     background = Background(parts.engine, parts.new_id, parts.reactor.seconds)
+    files = (parts.settings, parts.in_thread, parts.environment)
     return [
+        Read(*files),
+        Write(*files),
+        Edit(*files),
+        ApplyPatch(*files),
         SessionsList(sight, parts.sessions, parts.models),
         SessionsHistory(sight, parts.sessions),
         SessionsSend(sight, background, parts.settings),
         SessionsSpawn(parts.settings, parts.sessions, parts.models, parts.events, background, parts.new_id),
         SessionStatus(parts.settings, parts.sessions, parts.models),
         AgentsList(parts.settings),
+        Cron(parts.jobs, parts.waker),
         Exec(parts.settings, gate, parts.commands, parts.in_thread, parts.environment),
         Process(parts.commands),
         *_knowledge(parts),

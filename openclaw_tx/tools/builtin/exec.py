@@ -20,11 +20,12 @@ from openclaw_tx.tools import policy
 from openclaw_tx.tools.child_environment import BadVariable, child_environment
 from openclaw_tx.tools.command_sessions import CommandSession, CommandSessions, Scope
 from openclaw_tx.tools.commands import ABORT_GRACE, Command, Order
+from openclaw_tx.tools.confined import Files, files_of
 from openclaw_tx.tools.exec_gate import ExecGate, Refused, Wish
 from openclaw_tx.tools.exec_policy import tools_of
 from openclaw_tx.tools.output import readable
 from openclaw_tx.tools.shell import MAX_COMMAND
-from openclaw_tx.tools.typed import Parameters, TypedTool
+from openclaw_tx.tools.typed import NotDone, Parameters, TypedTool
 from openclaw_tx.values import ToolProgress, ToolResult
 
 RESULT_CHARS = 195_000
@@ -93,7 +94,7 @@ class Exec(TypedTool[ExecParameters]):
         config = self._settings()
         try:
             session = await self._start(parameters, context, config)
-        except (BadVariable, Refused, ValueError) as error:
+        except (BadVariable, NotDone, Refused, ValueError) as error:
             return ToolResult(text=str(error), is_error=True, details={"status": "failed"})
         command = session.command
         progress = Progress(command, context)
@@ -116,15 +117,14 @@ class Exec(TypedTool[ExecParameters]):
     async def _start(self, parameters: ExecParameters, context: ToolContext, config: Config) -> CommandSession:
         """
         @raise Refused: it may not run.
+        @raise NotDone: there is no such directory for it.
         @raise ValueError: it can not, in a sentence.
         """
         _check(parameters.command)
         settings = config.tools.exec
-        own = tools_of(config.agents.entries, context.agent.id)
-        confined = own.fs.workspace_only
-        confined = config.tools.fs.workspace_only if confined is None else confined
-        cwd = await self._in_thread(working_directory, context.agent.workspace, parameters.workdir, confined)
         inherited = self._environment()
+        files = files_of(config, context.agent, inherited.get("HOME", ""))
+        cwd = await self._in_thread(working_directory, files, parameters.workdir)
         environment = child_environment(inherited, parameters.env, settings.path_prepend, inherited.get("HOME", ""))
         wish = Wish(
             parameters.command,
@@ -202,22 +202,13 @@ class Progress:
             self._context.report(ToolProgress(call_id=self._context.call_id, name=Exec.name, text=text))
 
 
-def working_directory(workspace: str, workdir: str, confined: bool) -> str:
+def working_directory(files: Files, workdir: str) -> str:
     """Where a command runs, without symbolic links; the workspace is made if it is not there.
 
-    @param confined: only within the workspace.
-    @raise ValueError: not there, or outside; a sentence.
+    @raise FileRefused: not there, or outside of the workspace when files are confined to it.
     """
-    os.makedirs(workspace, mode=0o700, exist_ok=True)
-    home = os.path.realpath(workspace)
-    if "\0" in workdir:
-        raise ValueError("workdir must not hold NUL.")
-    found = os.path.realpath(os.path.join(home, workdir)) if workdir else home
-    if confined and found != home and not found.startswith(home.rstrip("/") + "/"):
-        raise ValueError("workdir must be within the workspace (tools.fs.workspaceOnly).")
-    if not os.path.isdir(found):
-        raise ValueError(f"There is no directory {workdir}.")
-    return found
+    os.makedirs(files.root, mode=0o700, exist_ok=True)
+    return files.directory(workdir) if workdir else os.path.realpath(files.root)
 
 
 def details(session: CommandSession) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.errors import FetchFailed, GatewayError
 from openclaw_tx.interfaces import Fetcher, Models, ToolContext
-from openclaw_tx.tools.below import read_below
+from openclaw_tx.tools.below import read_below, reason
 from openclaw_tx.tools.typed import Parameters, TypedTool
 from openclaw_tx.tools.untrusted import wrapped
 from openclaw_tx.values import Agent, FetchLimits, ImagePart, ModelRequest, TextPart, ToolResult, UserMessage
@@ -82,7 +82,7 @@ class ImageTool(TypedTool[ImageParameters]):
             if mime_type not in MIME_TYPES:
                 raise ValueError("it is no image of a kind that is known")
         except (FetchFailed, OSError, ValueError) as error:
-            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            why = reason(error) if isinstance(error, OSError) else str(error)
             return ToolResult(text=f"The image can not be used: {why}.", is_error=True)
         part = ImagePart(data=base64.b64encode(data).decode("ascii"), mime_type=mime_type)
         message = UserMessage(content=(TextPart(text=parameters.prompt.strip() or PROMPT), part))

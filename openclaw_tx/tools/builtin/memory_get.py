@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType, field
 
 from openclaw_tx.interfaces import ToolContext
+from openclaw_tx.tools.below import reason
 from openclaw_tx.tools.memory import MemoryTool
 from openclaw_tx.tools.typed import Parameters
 from openclaw_tx.values import ToolResult
@@ -41,8 +41,7 @@ class MemoryGet(MemoryTool[MemoryGetParameters]):
         except ValueError as error:
             return ToolResult(text=f"Not read: {error}.", is_error=True)
         except OSError as error:
-            why = os.strerror(error.errno) if error.errno else str(error)
-            return ToolResult(text=f"{parameters.path} can not be read: {why}.", is_error=True)
+            return ToolResult(text=f"{parameters.path} can not be read: {reason(error)}.", is_error=True)
         every = text.splitlines()
         first = parameters.from_line
         wanted = every[first - 1 :] if parameters.lines is UNSET else every[first - 1 : first - 1 + parameters.lines]

@@ -1,15 +1,17 @@
 # -*- test-case-name: tests.ws.rpc.test_catalog -*-
-"""C{agents.list} and C{models.list} (spec 2.10)."""
+"""C{agents.list}, C{agent.identity.get} and C{models.list} (spec 2.10)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from openclaw_tx.auth.sight import agents_for
+from openclaw_tx.config.schema import Config
+from openclaw_tx.config.schema_agents import Identity
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models
-from openclaw_tx.sessions.keys import MAIN
+from openclaw_tx.sessions.keys import MAIN, agent_of
 from openclaw_tx.values import Agent, ModelInfo
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
@@ -26,10 +28,21 @@ class ModelsListParams(Params, frozen=True):
     agent_id: NonEmpty | None = None
     """Only the models that this agent may use, its primary first."""
     view: Literal["default", "configured", "provider-config", "all"] = "default"
-    """All views show the configured models: there is no other catalogue."""
+    """C{default}: those that may be used; C{configured}: those that the configuration of agents names, in its order;
+    C{provider-config}: those that stand in C{models.providers}; C{all}: these, and those that may not be used."""
     include_provider_capabilities: bool = False
+    """No effect: rows say all that is known."""
     prepared_only: bool = False
+    """No effect, nor has C{refresh}: nothing is fetched for the list."""
     refresh: bool = False
+
+
+class IdentityParams(Params, frozen=True):
+    """Params of C{agent.identity.get}; without any the default agent is meant."""
+
+    agent_id: NonEmpty | None = None
+    session_key: str = ""
+    """Of an agent's session, instead."""
 
 
 class CatalogMethods:
@@ -39,50 +52,98 @@ class CatalogMethods:
         self,
         agents: Agents,
         models: Models,
-        scope: Callable[[], str],
+        settings: Callable[[], Config],
+        every_model: Callable[[], Sequence[ModelInfo]] | None = None,
     ) -> None:
         """
-        @param scope: C{session.scope} of the moment.
+        @param every_model: the models, those that may not be used as well; None = C{models} has them all.
         """
         self._agents = agents
         self._models = models
-        self._scope = scope
+        self._settings = settings
+        self._every_model = every_model or models.catalog
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
         return [
             Method("agents.list", "agents.list", AgentsListParams, self.agents_list),
+            Method("agent.identity.get", "agents.list", IdentityParams, self.identity),
             Method("models.list", "models.list", ModelsListParams, self.models_list),
         ]
 
     async def agents_list(self, call: Call[AgentsListParams]) -> Any:
-        """Who answers."""
+        """Who answers: C{{defaultId, mainKey, scope, agents[{id, name?, identity?, kind (4), model (4)}]}}."""
         agents = agents_for(self._agents, call.principal)
+        identities = self._identities()
         return {
             "defaultId": agents.default_id,
             "mainKey": MAIN,
-            "scope": self._scope(),
-            "agents": [_agent_row(agent, call.modern) for agent in agents.all()],
+            "scope": self._settings().session.scope,
+            "agents": [_agent_row(agent, identities.get(agent.id), call.modern) for agent in agents.all()],
         }
 
-    async def models_list(self, call: Call[ModelsListParams]) -> Any:
-        """The configured models."""
-        catalog = list(self._models.catalog())
-        if call.params.agent_id is not None:
-            agent = agents_for(self._agents, call.principal).get(call.params.agent_id)
-            if agent is None:
-                raise unknown_agent("models.list", call.params.agent_id)
-            catalog = self._of_agent(agent)
-        return {"models": [_model_row(info) for info in catalog]}
+    async def identity(self, call: Call[IdentityParams]) -> Any:
+        """How an agent presents itself: C{{agentId, name, nameSource, emoji?, avatarStatus}}."""
+        agents = agents_for(self._agents, call.principal)
+        key = call.params.session_key
+        named = agent_of(key) if key.lower().startswith("agent:") else ""
+        chosen = (call.params.agent_id or named or agents.default_id).strip().lower()
+        if call.params.agent_id and named and named != chosen:
+            raise GatewayError("invalid_request", f'agent "{chosen}" does not match session key agent "{named}"')
+        agent = agents.get(chosen)
+        if agent is None:
+            raise unknown_agent("agent.identity.get", chosen)
+        identity = self._identities().get(agent.id, Identity())
+        answer = {
+            "agentId": agent.id,
+            "name": identity.name or agent.name,
+            "nameSource": "config" if identity.name or agent.name != agent.id else "default",
+            "avatarStatus": "none",
+        }
+        return {**answer, "emoji": identity.emoji} if identity.emoji else answer
 
-    def _of_agent(self, agent: Agent) -> list[ModelInfo]:
+    async def models_list(self, call: Call[ModelsListParams]) -> Any:
+        """C{{models[{id, name, provider, contextWindow, reasoning, input[], alias?, tags?, available,
+        unavailableReason?, unavailableUntil?}]}}; C{unavailableReason} is C{missing-auth}, C{auth-failed} or
+        C{cooldown}, for what is known not to answer."""
+        params = call.params
+        agents = agents_for(self._agents, call.principal)
+        if params.agent_id is not None:
+            agent = agents.get(params.agent_id)
+            if agent is None:
+                raise unknown_agent("models.list", params.agent_id)
+            return {"models": [model_row(info, agent) for info in self._known(agent.models)]}
+        default = agents.get(agents.default_id)
+        return {"models": [model_row(info, default) for info in self._view(params.view)]}
+
+    def _view(self, view: str) -> Sequence[ModelInfo]:
+        if view == "default":
+            return self._models.catalog()
+        every = self._every_model()
+        if view == "all":
+            return every
+        config = self._settings()
+        if view == "configured":
+            named = [ref for agent in self._agents.all() for ref in agent.models]
+            return self._known(dict.fromkeys([*named, *config.agents.defaults.models]))
+        written = {
+            (name.strip().lower(), model.id)
+            for name, provider in config.models.providers.items()
+            for model in provider.models
+        }
+        return [info for info in every if (info.provider.lower(), info.id) in written]
+
+    def _known(self, refs: Iterable[str]) -> list[ModelInfo]:
         found = []
-        for ref in agent.models:
+        for ref in refs:
             try:
                 found.append(self._models.info(ref))
             except GatewayError:
                 continue  # configured, but no provider has it
-        return found
+        return list({info.ref: info for info in found}.values())
+
+    def _identities(self) -> dict[str, Identity]:
+        return {entry.id: entry.identity for entry in self._settings().agents.entries}
 
 
 def unknown_agent(method: str, agent_id: str) -> GatewayError:
@@ -90,10 +151,13 @@ def unknown_agent(method: str, agent_id: str) -> GatewayError:
     return GatewayError("invalid_request", f'invalid {method} params: unknown agent id "{agent_id[:64]}"')
 
 
-def _agent_row(agent: Agent, modern: bool) -> dict[str, Any]:
+def _agent_row(agent: Agent, identity: Identity | None, modern: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"id": agent.id}
     if agent.name != agent.id:
         row["name"] = agent.name
+    if identity is not None and identity != Identity():
+        fields = {"name": identity.name, "theme": identity.theme, "emoji": identity.emoji}
+        row["identity"] = {name: value for name, value in fields.items() if value}
     if modern:
         row["kind"] = "agent"
         if agent.models:
@@ -103,7 +167,11 @@ def _agent_row(agent: Agent, modern: bool) -> dict[str, Any]:
     return row
 
 
-def _model_row(info: ModelInfo) -> dict[str, Any]:
+def model_row(info: ModelInfo, agent: Agent | None = None) -> dict[str, Any]:
+    """A model as C{models.list} shows it.
+
+    @param agent: whose choices are marked: C{default}, C{fallback#1} and so on.
+    """
     row: dict[str, Any] = {
         "id": info.id,
         "name": info.name,
@@ -114,8 +182,11 @@ def _model_row(info: ModelInfo) -> dict[str, Any]:
     }
     if info.alias:
         row["alias"] = info.alias
+    if agent is not None and info.ref in agent.models:
+        place = agent.models.index(info.ref)
+        row["tags"] = [f"fallback#{place}" if place else "default"]
+    row["available"] = not info.unavailable
     if info.unavailable:
-        row["available"] = False
         row["unavailableReason"] = info.unavailable
         if info.unavailable_until_ms:
             row["unavailableUntil"] = info.unavailable_until_ms

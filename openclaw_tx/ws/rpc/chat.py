@@ -226,7 +226,7 @@ class ChatMethods:
         if entry is not None:
             answer["sessionId"] = entry.session_id
         answer["messages"] = _fitting(messages)
-        answer["thinkingLevel"] = "off"
+        answer["thinkingLevel"] = (entry.settings.thinking_level if entry is not None else "") or "off"
         return answer
 
     def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:

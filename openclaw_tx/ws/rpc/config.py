@@ -112,14 +112,16 @@ class ConfigMethods:
 
     async def get(self, call: Call[ConfigGetParams]) -> Any:
         """C{{path, exists, raw, parsed, valid, config, runtimeConfig, hash, issues[], warnings[], legacyIssues[],
-        sourceConfig, resolved, includedPaths[]}}. Secrets are replaced by a marker which, written back, means "as it
-        was". C{config} is the file with its includes, C{runtimeConfig} what the gateway goes by, defaults filled in.
-        Paths and comments are for administrators."""
+        sourceConfig, resolved, includedPaths[], appliedConfigHash}}. Secrets are replaced by a marker which, written
+        back, means "as it was". C{config} is the file with its includes, C{runtimeConfig} what the gateway goes by,
+        defaults filled in. C{appliedConfigHash} is the C{hash} of the file that it goes by. Paths and comments are for
+        administrators."""
         _see_all(call.principal)
         settings = msgspec.to_builtins(self._settings())
         if not self._live.has_file:
             return _shown(None, settings, call.principal)
-        return _shown(await self._live.original(), settings, call.principal)
+        shown = _shown(await self._live.original(), settings, call.principal)
+        return {**shown, "configRevisionHash": shown["hash"], "appliedConfigHash": self._live.applied_hash}
 
     async def schema(self, call: Call[ConfigGetParams]) -> Any:
         """C{{schema, uiHints, version, generatedAt}}: JSON Schema, and by path label, help and what is a secret."""
@@ -154,7 +156,7 @@ class ConfigMethods:
         """Merge a patch into the file, its comments kept; the answer as of C{config.set}, with C{noop} when nothing
         differs. Lists whose items have ids are merged by id; one that would lose items is refused unless
         C{replacePaths} names it. Protocol 3 clients replace lists as they are."""
-        _may_write(call.principal)
+        may_write(call.principal)
         params = call.params
         try:
             patch = files.parse(params.raw.encode("utf-8", "replace"))
@@ -182,7 +184,7 @@ class ConfigMethods:
         return _answer(written)
 
     async def _replace(self, principal: Principal, params: ConfigSetParams) -> Any:
-        _may_write(principal)
+        may_write(principal)
 
         def change(editor: Editor, original: Original) -> Candidate:
             current(original, params.base_hash)
@@ -237,7 +239,7 @@ def _see_all(principal: Principal) -> None:
         raise missing_scope(ADMIN)
 
 
-def _may_write(principal: Principal) -> None:
+def may_write(principal: Principal) -> None:
     """A key never makes keys, itself more, or itself longer: whatever its scopes, the file is not for it to change."""
     _see_all(principal)
     if principal.method == "key":
@@ -302,4 +304,4 @@ def _answer(written: Written) -> dict[str, Any]:
     }
 
 
-__all__ = ["ConfigMethods", "patched"]
+__all__ = ["ConfigMethods", "may_write", "patched"]

@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.ws.rpc.test_health -*-
-"""C{health} and C{status}: what the gateway knows of itself (spec 2.10). There are no channels and no heartbeats."""
+"""C{health} and C{status}: what the gateway knows of itself (spec 2.10). There are no channels."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from openclaw_tx._version import __version__
 from openclaw_tx.auth.actions import may
 from openclaw_tx.auth.sight import agents_for, is_bounded, sees_run, sees_session
+from openclaw_tx.automation.rules import NO_HEARTBEATS, Heartbeats
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, RunEngine, Sessions
@@ -60,10 +61,13 @@ class Report(msgspec.Struct, frozen=True):
 class Health:
     """The health report, made at most once a minute unless asked for anew. Those who ask together share the work."""
 
-    def __init__(self, agents: Agents, sessions: Sessions, clock: IReactorTime) -> None:
+    def __init__(
+        self, agents: Agents, sessions: Sessions, clock: IReactorTime, heartbeats: Heartbeats = NO_HEARTBEATS
+    ) -> None:
         self._agents = agents
         self._sessions = sessions
         self._clock = clock
+        self._heartbeats = heartbeats
         self._report: Report | None = None
         self._made_at = float("-inf")
         self._making: Gate | None = None
@@ -122,7 +126,7 @@ class Health:
             "channels": {},
             "channelOrder": [],
             "channelLabels": {},
-            "heartbeatSeconds": 0,
+            "heartbeatSeconds": self._heartbeats.seconds(self._agents.default_id),
             "defaultAgentId": self._agents.default_id,
         }
         newest = sorted((entry for entries in recent.values() for entry in entries), key=_age_key)[:RECENT]
@@ -134,7 +138,7 @@ class Health:
                     "agentId": agent.id,
                     "name": agent.name,
                     "isDefault": agent.is_default,
-                    "heartbeat": NO_HEARTBEAT,
+                    "heartbeat": self._heartbeats.of(agent.id),
                     "sessions": {
                         "path": STORE,
                         "count": counts[agent.id],
@@ -175,9 +179,6 @@ def narrowed(report: dict[str, Any], principal: Principal) -> dict[str, Any]:
     }
 
 
-NO_HEARTBEAT = {"enabled": False, "every": "disabled", "everyMs": None}
-
-
 def _brief(entry: SessionEntry, now_ms: int) -> dict[str, Any]:
     return {"key": entry.key, "updatedAt": entry.updated_at_ms, "age": max(0, now_ms - entry.updated_at_ms)}
 
@@ -202,7 +203,9 @@ class HealthMethods:
         sessions: Sessions,
         uptime_ms: Callable[[], int],
         clock: IReactorTime,
+        heartbeats: Heartbeats = NO_HEARTBEATS,
     ) -> None:
+        self._heartbeats = heartbeats
         self._health = health
         self._engine = engine
         self._agents = agents
@@ -243,10 +246,12 @@ class HealthMethods:
             "uptimeMs": self._uptime_ms(),
             "heartbeat": {
                 "defaultAgentId": agents.default_id,
-                "agents": [{"agentId": agent.id, **NO_HEARTBEAT} for agent in agents.all()],
+                "agents": [{"agentId": agent.id, **self._heartbeats.of(agent.id)} for agent in agents.all()],
             },
             "channelSummary": [],
-            "queuedSystemEvents": [],
+            "queuedSystemEvents": (
+                [] if is_bounded(principal) or not may(principal, "chat.history") else self._heartbeats.news(agents)
+            ),
             "agents": [
                 {"agentId": agent.id, "name": agent.name, "isDefault": agent.is_default, "models": list(agent.models)}
                 for agent in agents.all()

@@ -90,6 +90,11 @@ def kind_of(entry: SessionEntry) -> str:
     return "group" if is_group else "direct"
 
 
+def model_ref(entry: SessionEntry) -> str:
+    """The ref of the model that was chosen for a session, else of the one it used last; "" = neither."""
+    return entry.settings.model_ref or (f"{entry.model_provider}/{entry.model}" if entry.model else "")
+
+
 def model_of(entry: SessionEntry, models: Models) -> ModelInfo | None:
     """The model that was chosen for a session, else the one it used last, if it is still configured."""
     refs = [entry.settings.model_ref, f"{entry.model_provider}/{entry.model}" if entry.model else ""]

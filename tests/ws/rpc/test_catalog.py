@@ -39,6 +39,8 @@ class CatalogTests(SynchronousTestCase):
             "contextWindow": 128000,
             "reasoning": False,
             "input": ["text"],
+            "tags": ["default"],
+            "available": True,
         }
         self.assertEqual(self.call("models.list"), {"models": [row]})
         self.assertEqual(self.call("models.list", agentId="beta", view="all"), {"models": [row]})

@@ -88,6 +88,7 @@ class GetTests(ConfigCase):
         self.assertNotIn("secret-of-telegram", json.dumps(found))
         self.assertIn("channels", found["warnings"][0]["message"])
         self.assertEqual((found["issues"], found["legacyIssues"]), ([], []))
+        self.assertNotEqual(found["hash"], found["appliedConfigHash"])  # nobody has noticed the edit yet
 
     def test_reader(self) -> None:
         """Who may only read gets neither paths nor comments."""
@@ -159,7 +160,8 @@ class ChangeTests(ConfigCase):
         self.assertFalse(answer["requiresRestart"])
         self.assertEqual(self.memory.gateway.settings().agents.defaults.timeout_seconds, 7)
         self.assertIn("// two", self.file())
-        self.assertEqual(answer["hash"], self.ok("config.get")["hash"])
+        found = self.ok("config.get")
+        self.assertEqual((answer["hash"], answer["hash"]), (found["hash"], found["appliedConfigHash"]))
         self.assertEqual(self.memory.config_file.stat().st_mode & 0o777, 0o600)
         backup = self.memory.config_file.with_name("openclaw.json.bak")
         self.assertEqual(backup.read_text("utf-8"), COMMENTED)

@@ -1,0 +1,94 @@
+# -*- test-case-name: tests.ws.rpc.test_agents -*-
+"""Files of a workspace, read and written for people; and a workspace put aside. All of it may block.
+
+Only the files that a workspace is expected to have are touched, and only within its directory: a link that leads out is
+neither read nor written through.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import NamedTuple
+
+from openclaw_tx.agents.seeding import make_directory
+from openclaw_tx.agents.workspace import MAX_BYTES, MEMORY, STANDARD, read_inside, text_of
+
+NAMES = (*STANDARD, *MEMORY)
+"""What may be read and written; of the two names of a memory the first one is offered."""
+
+
+class Found(NamedTuple):
+    """A file of a workspace."""
+
+    name: str
+    path: str
+    missing: bool
+    size: int = 0
+    updated_at_ms: int = 0
+    problem: str = ""
+    """Why it is not shown; "" = it is."""
+    text: str = ""
+
+
+def listing(workspace: str) -> list[Found]:
+    """Every file of L{NAMES}, there or not, without its text. A memory under its second name only if it is there."""
+    found = [look(workspace, name) for name in NAMES]
+    return [file for file in found if file.name != MEMORY[1] or not file.missing]
+
+
+def look(workspace: str, name: str) -> Found:
+    """A file without its text."""
+    path = os.path.join(workspace, name)
+    try:
+        known = os.stat(path)
+    except OSError:
+        return Found(name, path, missing=True)
+    return Found(name, path, False, known.st_size, int(known.st_mtime * 1000))
+
+
+def get(workspace: str, name: str) -> Found:
+    """A file with its text, at most L{MAX_BYTES} of it."""
+    found = look(workspace, name)
+    if found.missing:
+        return found
+    data, problem = read_inside(workspace, found.path, MAX_BYTES)
+    if not problem and len(data) > MAX_BYTES:
+        problem = f"refused: it is larger than {MAX_BYTES} bytes"
+    return found._replace(problem=problem, text="" if problem else text_of(data))
+
+
+def put(workspace: str, name: str, text: str) -> Found:
+    """Write a file, at once and for its owner only; the workspace is made if need be. A link of that name is replaced,
+    so that nothing outside is ever written.
+
+    @raise OSError: it can not be written.
+    """
+    make_directory(workspace)
+    handle, temporary = tempfile.mkstemp(prefix=f".{name}-", dir=workspace)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, os.path.join(workspace, name))
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return get(workspace, name)
+
+
+def put_aside(workspace: str, now_ms: int) -> str:
+    """Rename a workspace, so that no agent uses it any more.
+
+    @return: its new path; "" = there is none.
+    @raise OSError: it can not be renamed.
+    """
+    if not os.path.isdir(workspace):
+        return ""
+    aside = f"{workspace}.deleted.{now_ms}"
+    os.rename(workspace, aside)
+    return aside
+
+
+__all__ = ["NAMES", "Found", "get", "listing", "look", "put", "put_aside"]

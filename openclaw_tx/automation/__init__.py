@@ -1,0 +1,1 @@
+"""What starts runs without a client: jobs by the clock, heartbeats, hooks."""

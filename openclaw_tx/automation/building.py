@@ -1,0 +1,93 @@
+"""The room put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from openclaw_tx.agents.prompt import host_timezone
+from openclaw_tx.automation.cron import CronService
+from openclaw_tx.automation.heartbeat import HeartbeatService
+from openclaw_tx.automation.hooks import HookDesk
+from openclaw_tx.automation.job_runs import JobRuns
+from openclaw_tx.automation.job_store import JobStore
+from openclaw_tx.config.settings import Settings
+from openclaw_tx.deferreds import InThread
+from openclaw_tx.interfaces import Agents, Models, RunEngine, Sessions, SystemEvents
+from openclaw_tx.tools.background import Background
+
+
+class Parts(NamedTuple):
+    """What it is made of, by seam."""
+
+    settings: Settings
+    agents: Agents
+    models: Models
+    sessions: Sessions
+    events: SystemEvents
+    engine: Callable[[], RunEngine]
+    """The engine, once there is one."""
+    reactor: Any
+    """IReactorTime."""
+    in_thread: InThread
+    new_id: Callable[[], str]
+    """Makes UUIDs."""
+
+
+class Automation(NamedTuple):
+    """What starts runs by itself."""
+
+    cron: CronService
+    heartbeat: HeartbeatService
+    hooks: HookDesk
+    events: SystemEvents
+    settings: Settings
+
+    def rest(self) -> None:
+        """Start nothing any more."""
+        self.cron.rest()
+        self.heartbeat.rest()
+
+    def config_changed(self) -> None:
+        """Go by the configuration of now."""
+        self.cron.config_changed()
+        self.heartbeat.config_changed()
+
+
+def build_automation(parts: Parts) -> Automation:
+    """Nothing is started."""
+    settings, agents, models, new_id = parts.settings, parts.agents, parts.models, parts.new_id
+    local_zone = host_timezone(settings.environment)
+
+    def timezone() -> str:
+        return settings().agents.defaults.user_timezone or local_zone
+
+    background = Background(parts.engine, new_id, parts.reactor.seconds)
+    heartbeat = HeartbeatService(
+        settings,
+        agents,
+        models,
+        parts.events,
+        background,
+        parts.reactor,
+        parts.in_thread,
+        timezone,
+        local_zone,
+    )
+    path = Path(settings.state_dir) / (settings().cron.store or "cron/jobs.json")
+    cron = CronService(
+        settings,
+        JobStore(path, parts.in_thread),
+        JobRuns(agents, models, parts.sessions, background, heartbeat),
+        agents,
+        parts.reactor,
+        new_id,
+        timezone,
+    )
+    return Automation(
+        cron, heartbeat, HookDesk(settings, agents, models, background, heartbeat, new_id), parts.events, settings
+    )
+
+
+__all__ = ["Automation", "Parts", "build_automation"]

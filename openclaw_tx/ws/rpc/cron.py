@@ -1,0 +1,209 @@
+# -*- test-case-name: tests.ws.rpc.test_cron -*-
+"""C{cron.*}: jobs by the clock (spec 2.9; the shapes are those of the published protocol schemas)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from openclaw_tx.auth.actions import ADMIN, may, missing_scope
+from openclaw_tx.auth.sight import is_bounded
+from openclaw_tx.automation.schedule import iso
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Agents, Jobs
+from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, Principal
+from openclaw_tx.ws.connect import Params
+from openclaw_tx.ws.methods import Call, Method
+
+JobId = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class ListParams(Params, frozen=True):
+    """Params of C{cron.list}."""
+
+    include_disabled: bool = False
+    enabled: Literal["all", "enabled", "disabled"] | None = None
+    """Instead of the former."""
+    agent_id: Annotated[str, Meta(min_length=1, max_length=64)] = ""
+    query: Annotated[str, Meta(max_length=200)] = ""
+    """Looked for in names, descriptions and ids."""
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    offset: Annotated[int, Meta(ge=0)] = 0
+
+
+class NoParams(Params, frozen=True):
+    """There are none."""
+
+
+class NamedJob(Params, frozen=True):
+    """A job by its id, which may be called either way."""
+
+    id: JobId | None = None
+    job_id: JobId | None = None
+
+
+class UpdateParams(NamedJob, frozen=True, kw_only=True):
+    """Params of C{cron.update}."""
+
+    patch: JobPatch
+
+
+class RunParams(NamedJob, frozen=True):
+    """Params of C{cron.run}."""
+
+    mode: Literal["due", "force", "if-enabled"] = "force"
+
+
+class RunsParams(NamedJob, frozen=True):
+    """Params of C{cron.runs}."""
+
+    limit: Annotated[int, Meta(ge=1, le=5000)] = 200
+
+
+class CronMethods:
+    """The family of jobs. A job works for an agent in its main session, so keys with bounds get none of it."""
+
+    def __init__(self, jobs: Jobs, agents: Agents) -> None:
+        self._jobs = jobs
+        self._agents = agents
+
+    def methods(self) -> Sequence[Method]:
+        """The family's entries."""
+        return [
+            Method("cron.list", "cron.list", ListParams, self.list),
+            Method("cron.status", "cron.status", NoParams, self.status),
+            Method("cron.add", "cron.add", JobDraft, self.add),
+            Method("cron.update", "cron.update", UpdateParams, self.update),
+            Method("cron.remove", "cron.remove", NamedJob, self.remove),
+            Method("cron.run", "cron.run", RunParams, self.run),
+            Method("cron.runs", "cron.runs", RunsParams, self.runs),
+        ]
+
+    async def list(self, call: Call[ListParams]) -> Any:
+        """Jobs, the one that is due next first; disabled ones only when they are asked for."""
+        unbounded(call.principal)
+        params = call.params
+        wanted = params.enabled or ("all" if params.include_disabled else "enabled")
+        query = params.query.strip().lower()
+        found = [
+            job
+            for job in self._jobs.all()
+            if (wanted == "all" or job.enabled == (wanted == "enabled"))
+            and (not params.agent_id or (job.agent_id or self._agents.default_id) == params.agent_id)
+            and (not query or query in f"{job.name}\n{job.description}\n{job.id}".lower())
+        ]
+        page = found[params.offset : params.offset + params.limit]
+        rows = [self._row(job, call) for job in page]
+        if not call.modern:
+            return {"jobs": rows}
+        end = params.offset + len(page)
+        more = end < len(found)
+        return {
+            "jobs": rows,
+            "total": len(found),
+            "offset": params.offset,
+            "limit": params.limit,
+            "hasMore": more,
+            "nextOffset": end if more else None,
+        }
+
+    async def status(self, call: Call[NoParams]) -> Any:
+        """C{{"enabled", "storePath", "jobs", "nextWakeAtMs"}}; the path is for admins."""
+        unbounded(call.principal)
+        found = dict(self._jobs.status())
+        if ADMIN not in call.principal.scopes:
+            del found["storePath"]
+        return found
+
+    async def add(self, call: Call[JobDraft]) -> Any:
+        """The new job."""
+        unbounded(call.principal)
+        return self._row(await self._jobs.add(call.params), call)
+
+    async def update(self, call: Call[UpdateParams]) -> Any:
+        """The changed job."""
+        unbounded(call.principal)
+        job = await self._jobs.update(_id(call.params, "cron.update"), call.params.patch)
+        return self._row(job, call)
+
+    async def remove(self, call: Call[NamedJob]) -> Any:
+        """C{{"ok": true, "removed"}}."""
+        unbounded(call.principal)
+        return {"ok": True, "removed": await self._jobs.remove(_id(call.params, "cron.remove"))}
+
+    async def run(self, call: Call[RunParams]) -> Any:
+        """C{{"ok": true, "ran", "reason"?}}, as soon as it has begun."""
+        unbounded(call.principal)
+        job_id = _id(call.params, "cron.run")
+        mode = call.params.mode
+        if mode == "if-enabled":
+            if not self._jobs.get(job_id).enabled:
+                return {"ok": True, "ran": False, "reason": "disabled"}
+            mode = "force"
+        return dict(await self._jobs.run(job_id, mode))
+
+    async def runs(self, call: Call[RunsParams]) -> Any:
+        """C{{"entries"}}, the newest first."""
+        unbounded(call.principal)
+        records = await self._jobs.records(_id(call.params, "cron.runs"), call.params.limit)
+        return {"entries": [msgspec.to_builtins(record) for record in records]}
+
+    def _row(self, job: CronJob, call: Call[Any]) -> Any:
+        return row(job, self._agents.default_id, modern=call.modern)
+
+
+def unbounded(principal: Principal) -> None:
+    """
+    @raise GatewayError: C{insufficient_scope}: it may not know of all agents and sessions.
+    """
+    if is_bounded(principal):
+        raise missing_scope(ADMIN)
+
+
+def hears_jobs(principal: Principal) -> bool:
+    """Whether it is told what happens to jobs."""
+    return may(principal, "cron.list") and not is_bounded(principal)
+
+
+def row(job: CronJob, default_id: str, *, modern: bool) -> Any:
+    """A job as clients of either protocol version know it.
+
+    @param default_id: the default agent, whose the jobs are that name none.
+    """
+    schedule = job.schedule
+    if modern and isinstance(schedule, At) and schedule.at_ms is not None:
+        job = replace(job, schedule=At(at=iso(schedule.at_ms)))
+    found = msgspec.to_builtins(job)
+    if modern:
+        found["effectiveAgentId"] = job.agent_id or default_id
+        found["status"] = "idle" if job.state.running_at_ms is None else "running"
+        if job.state.next_run_at_ms is not None:
+            found["nextRunAtMs"] = job.state.next_run_at_ms
+    return found
+
+
+def cron_event(news: CronNews) -> dict[str, Any]:
+    """Payload of the event C{cron}."""
+    payload: dict[str, Any] = {"jobId": news.job_id, "action": news.action}
+    if news.run_at_ms is not None:
+        payload["runAtMs"] = news.run_at_ms
+    if news.next_run_at_ms is not None:
+        payload["nextRunAtMs"] = news.next_run_at_ms
+    if news.record is not None:
+        told = msgspec.to_builtins(news.record)
+        names = ("status", "error", "summary", "durationMs", "sessionKey", "runId")
+        payload.update({name: told[name] for name in names if name in told})
+    return payload
+
+
+def _id(params: NamedJob, method: str) -> str:
+    if (params.id is None) == (params.job_id is None):
+        raise GatewayError("invalid_request", f"invalid {method} params: expected id or jobId", param="id")
+    return params.id or params.job_id or ""
+
+
+__all__ = ["CronMethods", "cron_event", "hears_jobs", "row", "unbounded"]

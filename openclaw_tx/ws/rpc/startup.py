@@ -1,0 +1,91 @@
+# -*- test-case-name: tests.ws.rpc.test_startup -*-
+"""C{chat.startup} and C{chat.metadata}: all that a chat client needs to show a conversation, in one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from openclaw_tx.auth.sight import agents_for
+from openclaw_tx.config.schema import Config
+from openclaw_tx.interfaces import Agents, Models
+from openclaw_tx.values import Principal
+from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.ws.connect import Params
+from openclaw_tx.ws.methods import Call, Method
+from openclaw_tx.ws.rpc.catalog import model_row, unknown_agent
+from openclaw_tx.ws.rpc.chat import ChatMethods, HistoryParams
+from openclaw_tx.ws.rpc.following import DescribeParams, FollowingMethods
+from openclaw_tx.ws.rpc.inventory import command_rows
+from openclaw_tx.ws.rpc.rows import model_defaults
+
+
+class ChatStartupParams(HistoryParams, frozen=True):
+    """Params of C{chat.startup}: those of C{chat.history}."""
+
+
+class ChatMetadataParams(Params, frozen=True):
+    """Params of C{chat.metadata}."""
+
+    agent_id: NonEmpty | None = None
+    session_key: NonEmpty | None = None
+    """Names the agent, when it names one."""
+
+
+class StartupMethods:
+    """The family of how chat clients begin."""
+
+    def __init__(
+        self,
+        chat: ChatMethods,
+        following: FollowingMethods,
+        agents: Agents,
+        models: Models,
+        settings: Callable[[], Config],
+    ) -> None:
+        self._chat = chat
+        self._following = following
+        self._agents = agents
+        self._models = models
+        self._settings = settings
+
+    def methods(self) -> Sequence[Method]:
+        """The family's entries."""
+        return [
+            Method("chat.startup", "chat.history", ChatStartupParams, self.startup),
+            Method("chat.metadata", "models.list", ChatMetadataParams, self.metadata),
+        ]
+
+    async def startup(self, call: Call[ChatStartupParams]) -> Any:
+        """What C{chat.history} answers, and C{sessionInfo} (the row of C{sessions.describe}, absent for a session that
+        is not there yet), C{defaults} as in C{sessions.list}, and C{metadata} as of C{chat.metadata}."""
+        params = call.params
+        answer: dict[str, Any] = await self._chat.history(Call[HistoryParams](call.caller, call.id, params))
+        key = answer["sessionKey"]
+        about = DescribeParams(key=key, include_derived_titles=True)
+        described = await self._following.describe(Call[DescribeParams](call.caller, call.id, about))
+        if described["session"] is not None:
+            answer["sessionInfo"] = described["session"]
+        answer["defaults"] = model_defaults(agents_for(self._agents, call.principal), self._models)
+        answer["metadata"] = self._metadata("chat.startup", call.principal, params.agent_id or None, key)
+        return answer
+
+    async def metadata(self, call: Call[ChatMetadataParams]) -> Any:
+        """C{{agentId, models[], commands[]}}: rows of C{models.list} and C{commands.list}."""
+        return self._metadata("chat.metadata", call.principal, call.params.agent_id, call.params.session_key or "")
+
+    def _metadata(self, method: str, principal: Principal, agent_id: str | None, key: str) -> dict[str, Any]:
+        agents = agents_for(self._agents, principal)
+        named = key.split(":", 2)[1] if key.lower().startswith("agent:") else ""
+        chosen = (agent_id or named or agents.default_id).strip().lower()
+        if agents.get(chosen) is None:
+            raise unknown_agent(method, chosen)
+        texts = self._settings().commands.text
+        return {
+            "agentId": chosen,
+            "models": [model_row(info) for info in self._models.catalog()],
+            "commands": command_rows(include_args=True) if texts else [],
+        }
+
+
+__all__ = ["StartupMethods"]

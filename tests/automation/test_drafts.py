@@ -1,0 +1,56 @@
+# -*- test-case-name: tests.automation.test_drafts -*-
+"""L{openclaw_tx.automation.drafts}."""
+
+from __future__ import annotations
+
+import msgspec
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.agents.registry import ConfiguredAgents
+from openclaw_tx.automation.drafts import new_job, patched
+from openclaw_tx.config.schema import Config
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import AgentTurnPayload, At, JobDraft, JobPatch, SystemEventPayload
+from tests.automation.jobs import draft, job
+
+AGENTS = ConfiguredAgents(lambda: Config(), "/s", {}, lambda: "p/m")
+
+
+class DraftTests(SynchronousTestCase):
+    """Jobs from what clients say."""
+
+    def refused(self, given: JobDraft) -> str | None:
+        """The field that is refused."""
+        return self.assertRaises(GatewayError, new_job, given, "id", 7, "UTC", AGENTS).info.param
+
+    def test_new(self) -> None:
+        """With times of its making, and no state."""
+        made = new_job(draft(At(at="2026-11-29T18:00Z"), agent_id="Main", name=" tea "), "id", 7, "UTC", AGENTS)
+        self.assertEqual((made.id, made.name, made.agent_id, made.created_at_ms), ("id", "tea", "main", 7))
+        self.assertEqual(made.schedule, At(at_ms=1_795_975_200_000))
+
+    def test_refused(self) -> None:
+        """What does not go together."""
+        self.assertEqual(self.refused(draft(agent_id="nobody")), "agentId")
+        self.assertEqual(self.refused(draft(session_target="main")), "payload.kind")
+        self.assertEqual(self.refused(draft(isolated=False, session_target="isolated")), "payload.kind")
+        self.assertEqual(self.refused(draft(payload=AgentTurnPayload(message="x", deliver=True))), "payload.deliver")
+        self.assertEqual(self.refused(draft(At())), "schedule.at")
+
+    def test_patch(self) -> None:
+        """Only what is named changes; null gives the job to the default agent."""
+        before = job(agent_id="main", description="old")
+        after = patched(
+            before, msgspec.json.decode(b'{"agentId": null, "name": "new"}', type=JobPatch), 9, "UTC", AGENTS
+        )
+        self.assertEqual((after.agent_id, after.name, after.description, after.updated_at_ms), ("", "new", "old", 9))
+        self.assertEqual((after.payload, after.schedule, after.created_at_ms), (before.payload, before.schedule, 0))
+
+    def test_patch_as_a_whole(self) -> None:
+        """The changed job must hold together."""
+        text = JobPatch(payload=SystemEventPayload(text="x"))
+        error = self.assertRaises(GatewayError, patched, job(), text, 9, "UTC", AGENTS)
+        self.assertEqual(error.info.param, "payload.kind")
+        both = JobPatch(payload=SystemEventPayload(text="x"), session_target="main")
+        self.assertEqual(patched(job(), both, 9, "UTC", AGENTS).session_target, "main")
