@@ -83,7 +83,10 @@ def probe(
         connected = int((time.monotonic() - started) * 1000)
         answers: dict[str, Any] = {}
         errors: dict[str, str] = {}
+        offered = (client.hello.get("features") or {}).get("methods")
         for method in methods:
+            if offered is not None and method not in offered:
+                continue  # this gateway has no such thing to tell
             try:
                 answers[method] = await client.call(method, (params or {}).get(method, {}), timeout_ms / 1000)
             except CommandError as error:

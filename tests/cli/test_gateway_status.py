@@ -126,6 +126,14 @@ class ProbeTests(StatusTestCase):
         self.assertTrue(report["targets"][0]["connect"]["scopeLimited"])
         self.assertIn("limited: missing scope", self.invoke("probe").stdout)
 
+    def test_not_offered(self) -> None:
+        """What a gateway does not have is not asked for, and is no fault."""
+        self.gateway.answers["connect"] = {**HELLO, "features": {"methods": ["health", "status"]}}
+        report = self.report("probe")
+        self.assertFalse(report["degraded"])
+        self.assertIsNone(report["targets"][0]["presence"])
+        self.assertEqual(self.gateway.methods(), ["connect", "health", "status"])
+
     def test_no_gateway(self) -> None:
         """Exit code 1, and JSON all the same."""
         self.gateway.refusal = ConnectionRefusedError()
