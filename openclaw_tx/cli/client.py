@@ -115,6 +115,8 @@ class GatewayClient:
         self._problem: Exception | None = None
         self._greeted = False
         self._challenge = Call(None)
+        self.connect_ms = 0
+        """How long connect and handshake took."""
         self.hello: Mapping[str, Any] = {}
         """The gateway's answer to C{connect}."""
 
@@ -283,6 +285,7 @@ async def connect(
     @raise CommandError: nothing listens there, it is no gateway, or it refuses; in words for the user.
     """
     client = GatewayClient(target, clock, on_event, scopes)
+    started = clock.seconds()
     opening = Deferred.fromCoroutine(client.open(endpoint))
     opening.addTimeout(timeout, clock)
     try:
@@ -299,6 +302,7 @@ async def connect(
     except BaseException:
         client.cut()
         raise
+    client.connect_ms = int((clock.seconds() - started) * 1000)
     return client
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -77,10 +76,8 @@ def probe(
     @param methods: what to ask it.
     @param params: method -> what to ask it with.
     """
-    started = time.monotonic()
 
     async def work(client: GatewayClient) -> Probe:
-        connected = int((time.monotonic() - started) * 1000)
         answers: dict[str, Any] = {}
         errors: dict[str, str] = {}
         offered = (client.hello.get("features") or {}).get("methods")
@@ -91,7 +88,7 @@ def probe(
                 answers[method] = await client.call(method, (params or {}).get(method, {}), timeout_ms / 1000)
             except CommandError as error:
                 errors[method] = error.message
-        return Probe(client.hello, connected, answers, errors)
+        return Probe(client.hello, client.connect_ms, answers, errors)
 
     try:
         return place.talk(remote, work, ADMIN_SCOPES, timeout_ms / 1000)
