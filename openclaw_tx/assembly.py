@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,11 +11,17 @@ from typing import Any, NamedTuple
 
 from twisted.logger import Logger
 
+from openclaw_tx._version import __version__
 from openclaw_tx.agents.registry import ConfiguredAgents
 from openclaw_tx.agents.repositories import Repositories
 from openclaw_tx.agents.seeding import Seeding
 from openclaw_tx.auth.actions import authorise, granted
+from openclaw_tx.auth.device_auth import DeviceAuthenticator
+from openclaw_tx.auth.device_book import DeviceBook
+from openclaw_tx.auth.device_tokens import DeviceTokens
 from openclaw_tx.auth.methods import GatewayAuthenticator
+from openclaw_tx.auth.pairing import Pairing
+from openclaw_tx.auth.pairing_records import PairingFiles
 from openclaw_tx.auth.quotas import Quotas
 from openclaw_tx.automation.building import Automation, build_automation
 from openclaw_tx.automation.building import Parts as AutomationParts
@@ -50,6 +57,7 @@ from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.tools.untrusted import wrapped
 from openclaw_tx.ws import surface as ws
+from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.hello import Place
 from openclaw_tx.ws.rpc.inventory import ToolRooms
 
@@ -102,6 +110,7 @@ class House(NamedTuple):
     websockets: ws.WebSocketSurface
     approvals: PendingApprovals
     commands: CommandSessions
+    book: DeviceBook
     usage: UsageLog
 
 
@@ -171,7 +180,9 @@ def build(given: Materials, log: Logger) -> House:
     usage = UsageLog(sessions.usage)
     engine.subscribe(usage.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
-    authenticator = CountedAuthenticator(guard, tally)
+    book = DeviceBook(PairingFiles(settings.state_dir / "devices"), reactor, given.in_thread)
+    devices = DeviceRooms(book, Pairing(book, new_id), DeviceTokens(book, secrets.token_bytes))
+    authenticator = CountedAuthenticator(DeviceAuthenticator(guard, devices.tokens, settings), tally)
     quotas = Quotas(reactor, guard.keys.limits)
     admission = Admission(engine, authorise, quotas)
     flow = ChatFlow(admission, settings, reactor)
@@ -188,9 +199,11 @@ def build(given: Materials, log: Logger) -> House:
             authorise=authorise,
             granted=granted,
             is_local_direct=guard.is_local_direct,
+            devices=devices,
             desk=desk,
             in_thread=given.in_thread,
             log_file=given.log_file,
+            own_row=own_row(),
             approvals=approvals,
             approvals_file=approvals_file,
             tools=ToolRooms(tools, tools.everything),
@@ -227,8 +240,21 @@ def build(given: Materials, log: Logger) -> House:
         websockets=websockets,
         approvals=approvals,
         commands=commands,
+        book=book,
         usage=usage,
     )
+
+
+def own_row() -> Mapping[str, str]:
+    """What the gateway says of itself to those who ask who is there."""
+    system = platform.uname()
+    return {
+        "host": system.node,
+        "version": __version__,
+        "platform": f"{system.system.lower()} {system.release}",
+        "deviceFamily": system.system,
+        "modelIdentifier": system.machine,
+    }
 
 
 def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:

@@ -78,6 +78,9 @@ CODES: Mapping[str, Kind] = {
     "structured_output_failed": Kind(502, _API, False, "UNAVAILABLE"),
     "tool_choice_unmet": Kind(502, _API, False, "UNAVAILABLE"),
     "storage_unavailable": Kind(503, _API, True, "UNAVAILABLE"),
+    # nodes
+    "node_unavailable": Kind(503, _API, True, "UNAVAILABLE"),
+    "node_failed": Kind(502, _API, False, "UNAVAILABLE"),
     # streams only
     "slow_consumer": Kind(503, _API, False, "UNAVAILABLE"),
     "gateway_restarting": Kind(503, _API, False, "UNAVAILABLE"),

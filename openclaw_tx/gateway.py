@@ -303,6 +303,7 @@ class Gateway(MultiService):
         await self._house.websockets.stop()
         await self._last_answers()
         await super().stopService()  # type: ignore[no-untyped-call]
+        await self._house.book.close()
         await self._house.models.close()
         await self._house.usage.flush()
         await self._house.sessions.close()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import os
+import platform
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -42,12 +43,7 @@ class Options(usage.Options):
         "Gateway WebSocket protocol. Run `openclaw-tx setup` once to write a configuration with a token of your own."
     )
     optParameters = [
-        [
-            "config",
-            "c",
-            None,
-            "Configuration file [default: $OPENCLAW_CONFIG_PATH or openclaw.json in state-dir]",
-        ],
+        ["config", "c", None, "Configuration file [default: $OPENCLAW_CONFIG_PATH or openclaw.json in state-dir]"],
         ["state-dir", None, None, "Directory for sessions and models [default: $OPENCLAW_STATE_DIR or ~/.openclaw]"],
         ["port", "p", None, "TCP port [default: $OPENCLAW_GATEWAY_PORT, gateway.port, or 18789]"],
         [
@@ -116,7 +112,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     from openclaw_tx.config.watching import ConfigWatcher
     from openclaw_tx.gateway import Gateway
     from openclaw_tx.plugins import installed_tools
-    from openclaw_tx.web.listener import Listener
+    from openclaw_tx.web.listener import Listener, behind_tls
 
     def loader() -> Loaded:
         return load(
@@ -147,11 +143,12 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     reactor.callWhenRunning(end_cleanly, reactor, log)
     reactor.callWhenRunning(freeze)
     wanted = [(text, True) for text in options["endpoints"]] or addresses(loaded.config, number)
+    factory = site if options["endpoints"] else behind_tls(site, loaded, reactor, platform.node())
     check_endpoints(options["endpoints"], loaded.config)
     # Stopped in this order: the ports first, so that nobody new gets in, then the gateway.
     for description, required in wanted:
         try:
-            Listener(reactor, description, site, required=required).setServiceParent(top)
+            Listener(reactor, description, factory, required=required).setServiceParent(top)
         except ValueError as error:
             raise ConfigError([(f"--endpoint {description}", str(error))]) from None
     ConfigWatcher(gateway.settings, loader, reactor).setServiceParent(top)

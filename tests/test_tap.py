@@ -14,8 +14,9 @@ from typing import Any
 from twisted.application.service import IServiceMaker
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
-from twisted.logger import globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.plugin import getPlugins
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -140,6 +141,25 @@ class TapTests(SynchronousTestCase):
         """Endpoint strings replace bind and port."""
         self.make("--endpoint", "tcp:1:interface=127.0.0.1", "--endpoint", "tcp:2").privilegedStartService()
         self.assertEqual(self.listening(), [(1, "127.0.0.1"), (2, "")])
+
+    def test_tls(self) -> None:
+        """C{gateway.tls} puts TLS in front of the configured ports, and tells the fingerprint; endpoints are left
+        alone; a certificate that can not be used is one line."""
+        gateway: dict[str, Any] = {"auth": {"token": SECRET}, "tls": {"enabled": True}}
+        self.write({"gateway": gateway, "models": {"mode": "replace"}})
+        self.make().privilegedStartService()
+        self.assertEqual({type(factory) for _, factory, _, _ in self.reactor.tcpServers}, {TLSMemoryBIOFactory})
+        self.assertIn("fingerprint sha256:", "".join(formatEvent(event) for event in self.observer))
+        self.reactor = Reactor()
+        self.make("--endpoint", "tcp:1:interface=127.0.0.1").privilegedStartService()
+        self.assertNotEqual({type(factory) for _, factory, _, _ in self.reactor.tcpServers}, {TLSMemoryBIOFactory})
+        for tls, key in [
+            ({"certPath": "/nowhere", "keyPath": "/nowhere"}, "certPath"),
+            ({"certPath": "/x"}, "keyPath"),
+        ]:
+            gateway["tls"] = {"enabled": True, **tls}
+            self.write({"gateway": gateway})
+            self.assertIn(f"gateway.tls.{key}", self.refused())
 
     def test_busy_port(self) -> None:
         """A busy port is one line and an exit, whichever start finds it."""

@@ -8,11 +8,11 @@ neither read nor written through.
 from __future__ import annotations
 
 import os
-import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
-from openclaw_tx.agents.seeding import make_directory
 from openclaw_tx.agents.workspace import MAX_BYTES, MEMORY, STANDARD, read_inside, text_of
+from openclaw_tx.config.replacing import replace_file
 
 NAMES = (*STANDARD, *MEMORY)
 """What may be read and written; of the two names of a memory the first one is offered."""
@@ -63,18 +63,9 @@ def put(workspace: str, name: str, text: str) -> Found:
     so that nothing outside is ever written.
 
     @raise OSError: it can not be written.
+    @raise UnicodeEncodeError: the text holds half a surrogate pair.
     """
-    make_directory(workspace)
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}-", dir=workspace)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, os.path.join(workspace, name))
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    replace_file(Path(workspace, name), text.encode("utf-8"))
     return get(workspace, name)
 
 

@@ -19,7 +19,8 @@ ADMIN = "operator.admin"
 READ = "operator.read"
 WRITE = "operator.write"
 APPROVALS = "operator.approvals"
-OPERATOR_SCOPES = frozenset({ADMIN, APPROVALS, "operator.pairing", READ, "operator.talk.secrets", WRITE})
+PAIRING = "operator.pairing"
+OPERATOR_SCOPES = frozenset({ADMIN, APPROVALS, PAIRING, READ, "operator.talk.secrets", WRITE})
 """All that an operator can hold, and what a shared secret stands for."""
 NO_TARGET = Target()
 
@@ -69,6 +70,7 @@ ACTIONS: Mapping[str, Action] = {
     "channels.status": Action(READ, "Ask for channels, of which there are none."),
     "send": Action(WRITE, "Send a message to a channel, of which there are none."),
     "capabilities": Action(READ, "Read what this gateway serves and understands."),
+    "control-ui.config": Action(READ, "Read what the web page is told of this gateway."),
     "chat.completions": Action(WRITE, "Run an agent through the OpenAI Chat Completions API.", metered=True),
     "responses.create": Action(WRITE, "Run an agent through the OpenAI Responses API.", metered=True),
     "embeddings": Action(WRITE, "Turn texts into vectors.", metered=True),
@@ -88,7 +90,6 @@ ACTIONS: Mapping[str, Action] = {
     "cron.remove": Action(ADMIN, "Remove a job."),
     "cron.run": Action(ADMIN, "Start a job now."),
     "wake": Action(WRITE, "Draw an agent's attention to something; not for keys with bounds."),
-    "system-event": Action(ADMIN, "Note an event in a main session."),
     "last-heartbeat": Action(READ, "See what came of the last heartbeat; not for keys with bounds."),
     "set-heartbeats": Action(ADMIN, "Switch heartbeats on or off."),
     "sessions.list": Action(READ, "List sessions."),
@@ -108,6 +109,27 @@ ACTIONS: Mapping[str, Action] = {
     "approvals.resolve": Action(APPROVALS, "Give one's word on a command."),
     "exec.approvals.get": Action(ADMIN, "Read the file that says what runs without a question."),
     "exec.approvals.set": Action(ADMIN, "Replace that file."),
+    "system-presence": Action(READ, "See who is connected; not for keys with bounds."),
+    "system-event": Action(ADMIN, "Note an event in a main session, and tell of a machine that is there."),
+    "device.pair.list": Action(PAIRING, "See devices that are paired, and those that wait to be."),
+    "device.pair.approve": Action(PAIRING, "Let a device in; no more than one holds oneself."),
+    "device.pair.reject": Action(PAIRING, "Refuse a device that waits."),
+    "device.pair.remove": Action(PAIRING, "Forget a device."),
+    "device.pair.rename": Action(PAIRING, "Give a device another name."),
+    "device.token.rotate": Action(PAIRING, "Give a device another token."),
+    "device.token.revoke": Action(PAIRING, "Withdraw the token of a device."),
+    "node.pair.list": Action(PAIRING, "See what nodes offer, approved or not."),
+    "node.pair.request": Action(PAIRING, "Ask for the approval of what a node offers."),
+    "node.pair.approve": Action(PAIRING, "Approve what a node offers; commands take operator.admin."),
+    "node.pair.reject": Action(PAIRING, "Refuse what a node offers."),
+    "node.pair.remove": Action(PAIRING, "Take back the approval of a node."),
+    "node.pair.verify": Action(PAIRING, "Check the token of a node."),
+    "node.rename": Action(PAIRING, "Give a node another name."),
+    "node.list": Action(READ, "List nodes."),
+    "node.describe": Action(READ, "See what a node offers."),
+    "node.invoke": Action(WRITE, "Have a node do one of its commands."),
+    "node.invoke.result": Action(None, "Say how a command came out; for nodes."),
+    "node.event": Action(None, "Tell of something that happened at a node; for nodes."),
 }
 """Action name -> who may. WebSocket methods have their own name; HTTP routes share the twin's."""
 
@@ -221,6 +243,7 @@ __all__ = [
     "ADMIN",
     "APPROVALS",
     "OPERATOR_SCOPES",
+    "PAIRING",
     "READ",
     "WRITE",
     "Action",

@@ -19,6 +19,8 @@ Detail = Literal[
     "AUTH_PASSWORD_MISSING",
     "AUTH_PASSWORD_MISMATCH",
     "AUTH_PASSWORD_NOT_CONFIGURED",
+    "AUTH_DEVICE_TOKEN_MISMATCH",
+    "AUTH_SCOPE_MISMATCH",
     "AUTH_UNAUTHORIZED",
     "AUTH_RATE_LIMITED",
 ]
@@ -60,6 +62,16 @@ REFUSALS: Mapping[str, Refusal] = {
         "password_missing_config",
         "update_auth_configuration",
         "unauthorized: this gateway has no usable password (set gateway.auth.password)",
+    ),
+    "AUTH_DEVICE_TOKEN_MISMATCH": Refusal(
+        "device_token_mismatch",
+        "update_auth_credentials",
+        "unauthorized: device token mismatch (rotate/reissue device token)",
+    ),
+    "AUTH_SCOPE_MISMATCH": Refusal(
+        "scope_mismatch",
+        "review_auth_configuration",
+        "unauthorized: device token scope mismatch (re-pair or approve scope upgrade)",
     ),
     "AUTH_UNAUTHORIZED": Refusal("unauthorized", "review_auth_configuration", "unauthorized"),
     "AUTH_RATE_LIMITED": Refusal(

@@ -176,6 +176,17 @@ class GatewayAuthenticator:
         else:
             origins.check_origin(peer, client, config.gateway.control_ui)
 
+    def auth_mode(self) -> Mode:
+        """The mode of the moment."""
+        return resolve_secret(self._settings(), self._environment()).mode
+
+    def client_of(self, peer: Peer) -> Client:
+        """Whom a request is from, after proxy attribution.
+
+        @raise GatewayError: C{proxy_attribution_required}.
+        """
+        return attribute(peer, self._trusted(self._settings()))
+
     def lockouts(self) -> int:
         """How often somebody was locked out so far."""
         return self.limiter.lockouts

@@ -15,7 +15,10 @@ from openclaw_tx.auth.failures import host_not_allowed, origin_not_allowed
 from openclaw_tx.auth.peers import Client, host_name, is_loopback_name, parse_address
 from openclaw_tx.config.schema_gateway import ControlUi
 from openclaw_tx.interfaces import Peer
+from openclaw_tx.values import Principal
 
+CONTROL_UI = "openclaw-control-ui"
+"""C{client.id} of OpenClaw's web page."""
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/:@?#\[\],]+)(?::(\d{1,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _AUTHORITY_PORT = re.compile(r".*[^:]:(\d{1,5})")
@@ -99,6 +102,14 @@ def check_origin(peer: Peer, client: Client, rules: ControlUi) -> None:
     origin = peer.header("origin")
     if origin is not None and not is_allowed(origin, peer.header("host") or "", client, rules):
         raise origin_not_allowed()
+
+
+def trusts_page(principal: Principal, client_id: str, rules: ControlUi, *, local_direct: bool) -> bool:
+    """Whether the gateway's own secret is all that the Control UI needs to get the scopes it asks for (spec 2.2): the
+    operator said so with C{allowInsecureAuth} or C{dangerouslyDisableDeviceAuth}. Its origin was checked before."""
+    if client_id != CONTROL_UI or principal.method not in ("token", "password"):
+        return False
+    return rules.dangerously_disable_device_auth or (rules.allow_insecure_auth and local_direct)
 
 
 def check_unasked(peer: Peer, rules: ControlUi) -> None:

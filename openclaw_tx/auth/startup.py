@@ -13,6 +13,7 @@ from openclaw_tx.auth.keys import hash_of, key_issues
 from openclaw_tx.auth.methods import Secret, resolve_secret, unfit
 from openclaw_tx.auth.origins import parse_origin
 from openclaw_tx.auth.peers import UNIX, is_loopback_name, parse_network
+from openclaw_tx.config.certificates import digits
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_gateway import GatewaySection
 
@@ -28,7 +29,7 @@ def check_startup(config: Config, environment: Mapping[str, str]) -> Issues:
     gateway = config.gateway
     issues = _lists(gateway)
     secret = resolve_secret(config, environment)
-    issues += key_issues(gateway.auth, secret.mode) + _cors(gateway)
+    issues += key_issues(gateway.auth, secret.mode) + _cors(gateway) + _tls(gateway)
     if gateway.auth.mode is None and secret.token is not None and secret.password is not None:
         issues.append(
             ("gateway.auth.mode", "a token and a password are both configured: say which with token or password")
@@ -65,7 +66,23 @@ def startup_warnings(config: Config, environment: Mapping[str, str]) -> Issues:
     if rules.dangerously_allow_host_header_origin_fallback:
         path = "gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback"
         warnings.append((path, "a page under any name that resolves here may open the WebSocket"))
+    if rules.dangerously_disable_device_auth:
+        path = "gateway.controlUi.dangerouslyDisableDeviceAuth"
+        warnings.append((path, "whoever knows the secret is a full operator from every browser"))
     return warnings
+
+
+def _tls(gateway: GatewaySection) -> Issues:
+    tls, issues = gateway.tls, []
+    if bool(tls.cert_path) != bool(tls.key_path):
+        missing = "keyPath" if tls.cert_path else "certPath"
+        issues.append((f"gateway.tls.{missing}", "is needed beside the other one of certPath and keyPath"))
+    if gateway.remote.tls_fingerprint:
+        try:
+            digits(gateway.remote.tls_fingerprint)
+        except ValueError as error:
+            issues.append(("gateway.remote.tlsFingerprint", str(error)))
+    return issues
 
 
 def _lists(gateway: GatewaySection) -> Issues:

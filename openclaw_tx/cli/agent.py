@@ -11,7 +11,7 @@ import click
 
 from openclaw_tx.cli.errors import CommandError
 from openclaw_tx.cli.place import Place, here
-from openclaw_tx.cli.remote import remote_options
+from openclaw_tx.cli.remote import remote_options, target_of
 
 if TYPE_CHECKING:
     from openclaw_tx.cli.answer import Answer
@@ -78,9 +78,8 @@ def agent(
         reactor.run(lambda running: run_here(running, loaded, turn))
         return
     from openclaw_tx.cli.client import connect, endpoint_of
-    from openclaw_tx.cli.target import resolve
 
-    target = resolve(loaded.config, loaded.environment, url, token, password)
+    target = target_of(loaded, url, token, password)
 
     async def talk(running: Any) -> None:
         client = await connect(target, endpoint_of(target, running), running, turn.on_event)

@@ -9,21 +9,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from openclaw_tx.cli.asking import SECONDS, ask, asking
 from openclaw_tx.cli.errors import CommandError
 from openclaw_tx.cli.output import json_text, plain
-from openclaw_tx.cli.place import Place, here
-from openclaw_tx.cli.remote import remote_options
+from openclaw_tx.cli.place import Place
 
 if TYPE_CHECKING:
     from openclaw_tx.cli.client import GatewayClient
-    from openclaw_tx.cli.remote import Work
 
 SCOPES = ("operator.admin", "operator.approvals")
 EVERYBODY = "*"
 FRESH = {"security": "allowlist", "ask": "on-miss", "askFallback": "deny"}
 """What a file that is made here says, besides its allowlist: without them it would deny everything."""
-SECONDS = 10.0
-"""Longest wait for an answer of the gateway."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,12 +28,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 @click.group()
 def approvals() -> None:
     """See what agents may run without a question, and answer questions."""
-
-
-def asking(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What all verbs take: C{--json} and the gateway to talk to."""
-    with_json = click.option("--json", "as_json", is_flag=True, help="Print the gateway's whole answer as JSON.")
-    return with_json(remote_options(here(command)))
 
 
 @approvals.command()
@@ -47,7 +38,7 @@ def get(place: Place, as_json: bool, **remote: Any) -> None:
     async def work(client: GatewayClient) -> str:
         return shown_file(await client.call("exec.approvals.get", {}, SECONDS), as_json)
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 @approvals.command(name="set")
@@ -66,7 +57,7 @@ def set_file(place: Place, file: Any, as_json: bool, **remote: Any) -> None:
         before = await client.call("exec.approvals.get", {}, SECONDS)
         return shown_file(await _set(client, before, content), as_json)
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 @approvals.group()
@@ -113,7 +104,7 @@ def list_entries(place: Place, as_json: bool, **remote: Any) -> None:
         lines = [f"{row['agent']}  {row['pattern']}" + _last_use(row) for row in rows]
         return "\n".join(lines) or "The allowlists are empty."
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 @approvals.command()
@@ -127,7 +118,7 @@ def pending(place: Place, as_json: bool, **remote: Any) -> None:
             return json_text({"pending": rows})
         return "\n\n".join(shown_question(row) for row in rows) or "Nothing waits."
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 @approvals.command()
@@ -141,14 +132,10 @@ def resolve(place: Place, approval_id: str, decision: str, as_json: bool, **remo
         answer = await client.call("exec.approval.resolve", {"id": approval_id, "decision": decision}, SECONDS)
         return json.dumps(answer) if as_json else f"{approval_id}: {decision}"
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 # -- talking to the gateway
-
-
-def _ask(place: Place, remote: dict[str, Any], work: Work[str]) -> None:
-    click.echo(place.talk(remote, work, SCOPES))
 
 
 def _edit(place: Place, remote: dict[str, Any], as_json: bool, edit: Callable[[dict[str, Any]], str]) -> None:
@@ -165,7 +152,7 @@ def _edit(place: Place, remote: dict[str, Any], as_json: bool, edit: Callable[[d
         after = await _set(client, before, file) if told else before
         return json_text(after) if as_json else told or "Nothing to change."
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 async def _set(client: GatewayClient, before: dict[str, Any], file: dict[str, Any]) -> Any:

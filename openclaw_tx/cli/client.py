@@ -314,7 +314,11 @@ def endpoint_of(target: Target, reactor: Any) -> IStreamClientEndpoint:
     from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
     from twisted.internet.ssl import optionsForClientTLS
 
+    from openclaw_tx.cli.pinning import PinnedTLS
+
     endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, target.host, target.port, timeout=CONNECT_SECONDS)
+    if target.fingerprint:
+        return wrapClientTLS(PinnedTLS(target.fingerprint), endpoint)
     if target.secure:
         endpoint = wrapClientTLS(optionsForClientTLS(target.host), endpoint)
     return endpoint

@@ -7,6 +7,7 @@ import fcntl
 import http.client
 import json
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -185,16 +186,22 @@ def port(place: Place, loaded: Loaded) -> Iterator[Ill]:
     if not busy:
         return
     who = ", ".join(f"{each.command}, process {each.pid}" for each in listeners(number))
-    if is_gateway(host, number):
+    if is_gateway(host, number, gateway.tls.enabled):
         yield Ill("gateway.port", "info", f"a gateway runs on port {number}{f' ({who})' if who else ''}")
     else:
         message = f"port {number} is taken{f' by {who}' if who else ''}, and that is no gateway"
         yield Ill("gateway.port", "error", message, "gateway.port", "stop it, or set another gateway.port")
 
 
-def is_gateway(host: str, number: int) -> bool:
-    """Whether what listens there answers like a gateway."""
-    connection = http.client.HTTPConnection(host, number, timeout=REACH_SECONDS)
+def is_gateway(host: str, number: int, tls: bool) -> bool:
+    """Whether what listens there answers like a gateway. It is told nothing, so its certificate is not looked at."""
+    connection: http.client.HTTPConnection
+    if tls:
+        anybody = ssl.create_default_context()
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(host, number, timeout=REACH_SECONDS, context=anybody)
+    else:
+        connection = http.client.HTTPConnection(host, number, timeout=REACH_SECONDS)
     try:
         connection.request("GET", "/healthz")
         answer = json.loads(connection.getresponse().read(4096))

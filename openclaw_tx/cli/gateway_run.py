@@ -99,7 +99,7 @@ def free_port(loaded: Loaded, port: int, bind: str | None, force: bool) -> None:
 
     gateway = loaded.config.gateway
     host = gateway.custom_bind_host if (bind or gateway.bind) == "custom" else "127.0.0.1"
-    url = f"ws://{f'[{host}]' if ':' in host else host}:{port}"
+    url = f"{'wss' if gateway.tls.enabled else 'ws'}://{f'[{host}]' if ':' in host else host}:{port}"
     try:
         if not is_busy(host, port):
             return

@@ -102,6 +102,7 @@ def network_report(loaded: Loaded, url: str | None) -> dict[str, Any]:
     number = port(loaded.config, loaded.environment)
     host = gateway.custom_bind_host if gateway.bind == "custom" else "127.0.0.1"
     place = f"{f'[{host}]' if ':' in host else host}:{number}"
+    scheme = "wss" if gateway.tls.enabled else "ws"
     try:
         busy = is_busy(host, number)
     except OSError:
@@ -114,8 +115,8 @@ def network_report(loaded: Loaded, url: str | None) -> dict[str, Any]:
             "bindHost": host if gateway.bind in ("loopback", "auto", "custom") else "0.0.0.0",
             "port": number,
             "portSource": PORT_VARIABLE if named else "config" if number == gateway.port else "default",
-            "probeUrl": url or (gateway.mode == "remote" and gateway.remote.url) or f"ws://{place}",
-            "controlUiLinks": {"httpUrl": f"http://{place}/", "wsUrl": f"ws://{place}"},
+            "probeUrl": url or (gateway.mode == "remote" and gateway.remote.url) or f"{scheme}://{place}",
+            "controlUiLinks": {"httpUrl": f"{scheme.replace('ws', 'http')}://{place}/", "wsUrl": f"{scheme}://{place}"},
             "probeNote": NOTES.get(gateway.bind, LAN_NOTE if gateway.bind in ("lan", "tailnet") else NOTES["loopback"]),
         },
         "port": {

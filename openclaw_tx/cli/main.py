@@ -17,6 +17,7 @@ from openclaw_tx.cli.catalog import skills, tools
 from openclaw_tx.cli.completion import completion
 from openclaw_tx.cli.config import config
 from openclaw_tx.cli.cron import cron
+from openclaw_tx.cli.devices import devices, nodes
 from openclaw_tx.cli.doctor import doctor
 from openclaw_tx.cli.gateway import gateway
 from openclaw_tx.cli.health import health
@@ -105,7 +106,7 @@ def main(
 VERBS = (
     *(setup, gateway, status, health, logs, doctor, security, backup),
     *(agent, agents, cron, sessions, models, tools, skills, memory, system),
-    *(config, keys, token, approvals, completion),
+    *(config, keys, token, approvals, devices, nodes, completion),
 )
 for verb in VERBS:
     main.add_command(verb)

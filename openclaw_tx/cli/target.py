@@ -1,9 +1,8 @@
 # -*- test-case-name: tests.cli.test_target -*-
 """Which gateway a command talks to, and with which secret (spec 8). Pure.
 
-C{--url} needs C{--token} or C{--password} beside it, and C{gateway.remote.url} has secrets of its own, so that the
-secret of this machine's gateway is never sent to another one; C{ws://} without TLS is for loopback, private addresses,
-C{.local} and C{.ts.net} only.
+C{--url} needs C{--token} or C{--password} beside it, so that the secret of this machine's gateway is never sent to
+another one; C{ws://} without TLS is for loopback, private addresses, C{.local} and C{.ts.net} only.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from openclaw_tx.auth.methods import resolve_secret
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.config.certificates import digits
 from openclaw_tx.config.environment import Environment
 from openclaw_tx.config.load import port
 from openclaw_tx.config.schema import Config
@@ -39,6 +39,22 @@ class Target(NamedTuple):
     password: str | None
     hint: str = ""
     """What to do when nothing listens there."""
+    fingerprint: str = ""
+    """SHA-256 of the certificate that it must have, in hex; "" = one that this machine trusts."""
+    own: bool = False
+    """It is this machine's gateway."""
+
+    def pinned(self, fingerprint: str) -> Target:
+        """The same, known by its certificate.
+
+        @raise CommandError: that is no fingerprint, or there is no TLS to check it by.
+        """
+        if not self.secure:
+            raise CommandError("--tls-fingerprint is for wss:// gateways")
+        try:
+            return self._replace(fingerprint=digits(fingerprint))
+        except ValueError as error:
+            raise CommandError(f"--tls-fingerprint: {error}") from None
 
     def __repr__(self) -> str:
         return f"Target({self.url!r}, ...)"
@@ -69,13 +85,14 @@ def resolve(
         host = "127.0.0.1" if address.version == 4 else "::1"
     number = port(config, environment)
     found = Target(
-        url=f"ws://{f'[{host}]' if ':' in host else host}:{number}/",
+        url=f"{'wss' if gateway.tls.enabled else 'ws'}://{f'[{host}]' if ':' in host else host}:{number}/",
         host=host,
         port=number,
-        secure=False,
+        secure=gateway.tls.enabled,
         token=token or None,
         password=password or None,
         hint="start the gateway with `twistd -n openclaw`",
+        own=True,
     )
     if token or password:
         return found
@@ -89,33 +106,32 @@ def resolve(
 
 
 def _remote(remote: Remote, token: str | None, password: str | None) -> Target:
+    """The gateway of C{gateway.remote}."""
     if not remote.url:
-        raise CommandError("gateway.mode is remote: say which gateway in gateway.remote.url, or with --url and --token")
-    if not (token or password):
-        token, password = remote.token, remote.password
-    if not (token or password):
-        raise CommandError("gateway.mode is remote: set gateway.remote.token, or say --token")
-    return _parsed(remote.url, "gateway.remote.url")._replace(token=token or None, password=password or None)
+        raise CommandError("gateway.mode is remote: set gateway.remote.url, or say which with --url and --token")
+    target = _parsed(remote.url, "gateway.remote.url")
+    own = (token, password) if token or password else (remote.token, remote.password)
+    if not any(own):
+        raise CommandError("gateway.mode is remote: set gateway.remote.token or gateway.remote.password")
+    target = target._replace(token=own[0] or None, password=own[1] or None)
+    return target.pinned(remote.tls_fingerprint) if remote.tls_fingerprint else target
 
 
-def _parsed(url: str, name: str = "--url") -> Target:
-    """
-    @param name: where the URL is from.
-    """
+def _parsed(url: str, where: str = "--url") -> Target:
     try:
         parts = urlsplit(url)
         number = parts.port
     except ValueError:
-        raise CommandError(f"{name}: not a URL: {url}") from None
+        raise CommandError(f"{where}: not a URL: {url}") from None
     scheme = SCHEMES.get(parts.scheme)
     host = parts.hostname
     if scheme is None or not host:
-        raise CommandError(f"{name}: expected ws://HOST:PORT or wss://HOST:PORT")
+        raise CommandError(f"{where}: expected ws://HOST:PORT or wss://HOST:PORT")
     if parts.username is not None or parts.password is not None:
-        raise CommandError(f"{name}: no user name or password in it; a secret has a place of its own")
+        raise CommandError(f"{where}: no user name or password in it; use --token or --password")
     secure = scheme == "wss"
     if not secure and not is_nearby(host):
-        raise CommandError(f"{name}: {host} is not on this machine or a private network; use wss://")
+        raise CommandError(f"{where}: {host} is not on this machine or a private network; use wss://")
     number = (443 if secure else 80) if number is None else number
     place = f"[{host}]" if ":" in host else host
     path = parts.path or "/"

@@ -81,6 +81,10 @@ or the configuration.
 The file, its includes and the `.env` files are watched. An edit applies once they have been quiet for
 `gateway.reload.debounceMs`. One that can not be used changes nothing: the last good configuration stays and the log
 says what is wrong. What needs a restart keeps its old value until then, and the log names it.
+
+Programs edit it with `openclaw-tx config set` ([command line](cli.md)) or, over the wire, with `config.set`,
+`config.patch` and `config.apply` ([protocol](protocol.md)): the whole is checked before anything is written, comments
+stay, the old file is kept as `openclaw.json.bak`. With `OPENCLAW_CONFIG_READONLY=1` nobody writes it that way.
 """
 
 IGNORED = """

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from openclaw_tx.config import files, json5
 from openclaw_tx.config.load import Loaded
 from openclaw_tx.config.paths import Issues
 from openclaw_tx.config.redact import redact, restore, secrets_in
+from openclaw_tx.config.replacing import replace_file
 from openclaw_tx.config.rewriting import plain, rewrite
 from openclaw_tx.errors import ConfigError
 from openclaw_tx.values.value import Value
@@ -166,15 +166,14 @@ class Editor:
             raise ConfigError([("", f"{READ_ONLY} is set: the configuration is not written")])
         path = Path(os.path.realpath(self._path))
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             before = path.read_bytes() if candidate.original.exists else None
             if before is not None and before != candidate.original.raw:
                 raise Stale("config changed since last load; re-run config.get and retry")
             if before is None and path.exists():
                 raise Stale("config base hash required; re-run config.get and retry")
             if before is not None:
-                _replace(path.with_name(f"{path.name}.bak"), before)
-            _replace(path, candidate.raw)
+                replace_file(path.with_name(f"{path.name}.bak"), before)
+            replace_file(path, candidate.raw)
         except OSError as error:
             raise ConfigError([("", f"can not write {path}: {error.strerror or error}")]) from None
 
@@ -209,19 +208,6 @@ def current(original: Original, base_hash: str | None) -> None:
         raise Stale("config base hash required; re-run config.get and retry")
     if original.exists and base_hash != original.hash:
         raise Stale("config changed since last load; re-run config.get and retry")
-
-
-def _replace(path: Path, raw: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # for its owner only
-    try:
-        with os.fdopen(descriptor, "wb") as target:
-            target.write(raw)
-            target.flush()
-            os.fsync(target.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 __all__ = ["READ_ONLY", "Candidate", "Editor", "Original", "Stale", "current"]

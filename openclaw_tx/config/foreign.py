@@ -39,13 +39,12 @@ _EXEC = "node pathPrependMode strictInlineEval notifyOnExitEmptySuccess safeBinT
 
 KEYS: dict[str, str] = {
     "env": "shellEnv",
-    "gateway": "tls tailscale nodes push webchat terminal cliAgents publicOrigin roles "
+    "gateway": "tailscale nodes push webchat terminal cliAgents publicOrigin roles "
     "channelHealthCheckMinutes channelStaleEventThresholdMinutes channelMaxRestartsPerHour handshakeTimeoutMs",
-    "gateway.remote": "enabled transport sshTarget sshIdentity sshHostKeyPolicy tlsFingerprint",
+    "gateway.remote": "transport sshTarget sshIdentity sshHostKeyPolicy enabled",
     "gateway.auth": "allowTailscale identityScopes",
-    "gateway.controlUi": "enabled basePath root embedSandbox allowExternalEmbedUrls allowInsecureAuth "
-    "dangerouslyDisableDeviceAuth environment communityInvite github experimental automaticallyFetchFavicons "
-    "toolTitles",
+    "gateway.controlUi": "embedSandbox allowExternalEmbedUrls environment communityInvite github experimental "
+    "automaticallyFetchFavicons toolTitles",
     "gateway.reload": "deferralTimeoutMs",
     "gateway.http": "securityHeaders",
     "gateway.http.endpoints": "embeddings",
@@ -122,10 +121,6 @@ KEYS: dict[str, str] = {
 _NO_SANDBOX = 'this gateway has no sandbox; set it to "off" and narrow the agent\'s tools with tools.allow and deny'
 
 REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
-    "gateway.tls.enabled": (
-        (False,),
-        "TLS is set up when starting, with --endpoint ssl:port=...:privateKey=...:certKey=...",
-    ),
     "gateway.tailscale.mode": (("off",), 'run "tailscale serve" beside the gateway yourself, and set this to "off"'),
     "gateway.auth.allowTailscale": (
         (False,),

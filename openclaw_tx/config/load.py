@@ -181,15 +181,8 @@ def port(config: Config, environment: Environment, option: int | None = None) ->
 
 def _read(path: Path, raw: bytes | None) -> files.Document | None:
     """The file's document; None when there is no such file."""
-    if raw is not None:
-        return files.read(path, raw)
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError:
-        pass  # let the reader say what is wrong with it
-    return files.read(path)
+    raw = files.raw_of(path) if raw is None else raw
+    return files.read(path, raw) if raw is not None else None
 
 
 def _build(
@@ -265,10 +258,12 @@ def _expand(config: Config, environment: Environment, cwd: Path, profile: str) -
         return str(env.absolute(text, environment, cwd)) if text else ""
 
     agents, models, logging, skills = config.agents, config.models, config.logging, config.skills
+    control_ui = config.gateway.control_ui
     extra_dirs = [path(text) for text in skills.load.extra_dirs if text]
     workspace = agents.defaults.workspace + (f"-{profile}" if profile else "")
     return structs.replace(
         config,
+        gateway=structs.replace(config.gateway, control_ui=structs.replace(control_ui, root=path(control_ui.root))),
         agents=structs.replace(
             agents,
             defaults=structs.replace(agents.defaults, workspace=path(workspace)),

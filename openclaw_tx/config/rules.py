@@ -31,11 +31,12 @@ DATABASES = ("sqlite", "postgresql")
 
 _SERVER_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 """Of an MCP server: it begins the names of its tools."""
-_SERVED = frozenset(
-    {"v1", "tools", "health", "healthz", "ready", "readyz", "startup", "startupz", "metrics", "openapi.json"}
-)
+_PROBES = ("health", "healthz", "ready", "readyz", "startup", "startupz")
+_SERVED = frozenset(("v1", "tools", "metrics", "openapi.json", *_PROBES))
 """First parts of paths that are taken."""
-
+RESERVED = _SERVED | {"api", "plugins", "hooks", "channels"}
+"""First parts of paths that belong to programs: no page is ever served below them (spec 1.0)."""
+_BASE_PATH = re.compile(r"/?[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 
 
@@ -60,6 +61,11 @@ def _gateway(gateway: GatewaySection) -> Found:
     host = gateway.custom_bind_host
     if gateway.bind == "custom" and not (isIPAddress(host) or isIPv6Address(host)):
         yield ("gateway", "customBindHost"), "must be an IP address when gateway.bind is custom"
+    base = gateway.control_ui.base_path
+    if base.strip("/") and _BASE_PATH.fullmatch(base) is None:
+        yield ("gateway", "controlUi", "basePath"), "must be a path such as /openclaw"
+    elif base.strip("/").split("/")[0] in RESERVED:
+        yield ("gateway", "controlUi", "basePath"), f"can not lie under /{base.strip('/').split('/')[0]}: that is taken"
 
 
 def _agents(agents: AgentsSection) -> Found:

@@ -89,8 +89,18 @@ class Auth(Section, frozen=True):
 
 
 class ControlUi(Section, frozen=True):
-    """C{gateway.controlUi}: rules for browser clients of the WebSocket."""
+    """C{gateway.controlUi}: the web page for people, and rules for browser clients of the WebSocket."""
 
+    enabled: bool = True
+    """Serve a page to browsers."""
+    base_path: str = ""
+    """Path that the page lies under, such as /openclaw; empty = it is at the root."""
+    root: str = ""
+    """Directory of OpenClaw's Control UI, such as dist/control-ui of its package; empty = a small page of our own."""
+    allow_insecure_auth: bool = False
+    """In a browser on this machine the gateway's secret gets the Control UI the scopes it asks for, without pairing."""
+    dangerously_disable_device_auth: bool = False
+    """The same in browsers anywhere."""
     allowed_origins: list[str] = []
     """Exact origins (scheme://host:port) let in besides the gateway's own; "*" = every origin."""
     dangerously_allow_host_header_origin_fallback: bool = False
@@ -203,15 +213,32 @@ class Reload(Section, frozen=True):
     """Quiet time after the last change before the file is read."""
 
 
+class Tls(Section, frozen=True):
+    """C{gateway.tls}: TLS on the gateway's own port; endpoints given with --endpoint say themselves what they are."""
+
+    enabled: bool = False
+    """Serve https:// and wss:// instead of http:// and ws://."""
+    auto_generate: bool = True
+    """Make a self-signed certificate in the state directory when none is configured."""
+    cert_path: str = ""
+    """PEM file with the certificate, and its chain after it."""
+    key_path: str = ""
+    """PEM file with its private key."""
+    ca_path: str = ""
+    """PEM file with certificates to send after those of certPath."""
+
+
 class Remote(Section, frozen=True):
-    """C{gateway.remote}: the gateway that the command line talks to with gateway.mode remote."""
+    """C{gateway.remote}: the gateway that the command line talks to in mode remote."""
 
     url: str = ""
-    """Its address, ws:// or wss://; without TLS only on this machine, in private networks, .local and .ts.net."""
+    """Its address, wss://HOST:PORT; ws:// only to loopback and private networks."""
     token: str | None = None
-    """Its token."""
+    """Its shared secret."""
     password: str | None = None
-    """Its password."""
+    """The same for auth mode password."""
+    tls_fingerprint: str = ""
+    """SHA-256 of the certificate that it must have: sha256: and 64 hex digits."""
 
     def __repr__(self) -> str:
         return f"Remote(url={self.url!r}, ...)"
@@ -244,4 +271,5 @@ class GatewaySection(Section, frozen=True):
     """Pause between `tick` events to WebSocket clients."""
     shutdown_grace_seconds: Annotated[float, Meta(ge=0)] = 5.0
     """How long SIGTERM lets runs finish before it aborts them."""
+    tls: Tls = field(default_factory=Tls)
     remote: Remote = field(default_factory=Remote)

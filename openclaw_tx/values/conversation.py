@@ -64,11 +64,13 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 StopReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "aborted", "interrupted", "injected"]
 
 
-class UserMessage(Value, frozen=True, tag="user"):
+class UserMessage(Value, frozen=True, tag="user", omit_defaults=True):
     """What a person or client said."""
 
     content: tuple[Part, ...]
     timestamp_ms: int = 0
+    run_id: str = ""
+    """The run it was sent with, for a chat window that looks for its own message; "" = nobody will."""
 
     @property
     def text(self) -> str:

@@ -15,8 +15,9 @@ class Principal(Value, frozen=True):
     """Who is asking and what the credential allows. Scopes come from the credential, never from the request."""
 
     id: str
-    """Stable name for limits and logs: C{shared-secret}, C{local}, C{none}, C{proxy:<user>}, C{key:<label>}."""
-    method: Literal["token", "password", "none", "trusted-proxy", "local", "key"]
+    """Stable name for limits and logs: C{shared-secret}, C{local}, C{none}, C{proxy:<user>}, C{key:<label>},
+    C{device:<id>}."""
+    method: Literal["token", "password", "none", "trusted-proxy", "local", "key", "device-token"]
     scopes: frozenset[str]
     """Operator scopes, e.g. C{operator.write}; C{operator.admin} implies all."""
     ip: str = ""
@@ -27,6 +28,10 @@ class Principal(Value, frozen=True):
     """Agents it may use and see, the first its default; empty = all."""
     session_prefix: str = ""
     """What the names of its sessions begin with, in lower case; "" = any."""
+    device_id: str = ""
+    """The paired device it uses; "" = none."""
+    device_role: str = ""
+    """The role of that device's token, when that is what it came with."""
 
 
 class Credentials(Value, frozen=True):
@@ -34,6 +39,14 @@ class Credentials(Value, frozen=True):
 
     token: str | None = None
     password: str | None = None
+    device_token: str | None = None
+    """A token offered as a device's; C{token} may be one as well."""
+    device_id: str = ""
+    """A device whose key the client has proved; "" = none."""
+    role: str = "operator"
+    """The role asked for."""
+    scopes: tuple[str, ...] = ()
+    """The scopes asked for; a device's token may be bound to fewer."""
 
     def __repr__(self) -> str:
         return "Credentials(...)"

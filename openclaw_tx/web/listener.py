@@ -9,9 +9,11 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from openclaw_tx.config.load import Loaded
 
 
 class Listener(Service):
@@ -76,8 +78,25 @@ class Listener(Service):
         self._log.info("listening on {where}", where=self.description)
 
 
+def behind_tls(factory: Any, loaded: Loaded, clock: IReactorTime, host: str) -> Any:
+    """C{factory}, behind TLS if C{gateway.tls} is on.
+
+    @param host: name of this machine, for a certificate of our own.
+    @raise ConfigError: the certificate can not be used.
+    """
+    settings = loaded.config.gateway.tls
+    if not settings.enabled:
+        return factory
+    from openclaw_tx.web.tls import secured  # slow to import
+
+    tls = secured(settings, loaded.state_dir, clock.seconds(), host)
+    made = "made a certificate of its own; " if tls.generated else ""
+    Logger().info("TLS: {made}fingerprint {fingerprint}", made=made, fingerprint=tls.fingerprint)
+    return tls.around(factory, clock)
+
+
 class CannotListen(Exception):
     """An address can not be listened on; says which and why."""
 
 
-__all__ = ["CannotListen", "Listener"]
+__all__ = ["CannotListen", "Listener", "behind_tls"]

@@ -102,6 +102,7 @@ _READY = _probe("Readiness", "Requests may be sent; authenticated and local call
 _STARTUP = _probe("Health", "The gateway has come up, and is not going down.", 200, 503)
 
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
+    "/control-ui-config.json": {"GET": Operation({200: {JSON: "ControlUiConfig"}})},
     "/": {"GET": Operation({200: {HTML: ""}}, summary="A page without data; WebSocket clients upgrade here.")},
     PATH: {"GET": Operation({200: {JSON: "Document"}}, summary="This document.")},
     "/health": {"GET": _LIVE},
@@ -240,7 +241,7 @@ def _operation(path: str, method: str, operation: Operation, resource: GatewayRe
         codes = (*GUARDED, *(("endpoint_disabled",) if resource.config_key else ()), *codes)
     elif path.startswith("/ready"):
         security = [{}, {"bearer": []}]
-    words = "".join(part.title() for part in path.replace("{", "").replace("}", "").replace(".", "/").split("/"))
+    words = "".join(part.title() for part in re.split(r"[/.-]", path.replace("{", "").replace("}", "")))
     described: Schema = {
         "operationId": f"{method.lower()}{words or 'Root'}",
         "summary": summary,
@@ -266,7 +267,7 @@ def _responses(operation: Operation, codes: Iterable[str], *, metered: bool, bod
     for status in sorted({*operation.answers, *grouped}):
         contents = operation.answers.get(status, {})
         failures = grouped.get(status, [])
-        told = f"Codes: {', '.join(failures)}." if failures else _phrase(status)
+        told = f"Codes: {', '.join(failures)}." if failures else HTTPStatus(status).phrase
         headers = ["X-Request-Id", *(_LIMITS if metered else ())]
         if failures:
             headers += ["Retry-After", "X-Should-Retry"]
@@ -291,10 +292,6 @@ def _media(kind: str, schema: str) -> Schema:
         told = "Server-sent events; the schema of each data line but [DONE] is x-openclaw-event-schema."
         return {"schema": {"type": "string", "description": told}, "x-openclaw-event-schema": ref(schema)}
     return {"schema": ref(schema) if schema else {"type": "string"}}
-
-
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase
 
 
 def _parameter(name: str, told: str, schema: Schema, place: str = "header") -> Schema:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.resources import files
 from typing import NamedTuple, cast
 
 from twisted.internet.interfaces import IReactorTime
@@ -35,9 +34,9 @@ from openclaw_tx.tally import Tally
 from openclaw_tx.web.approvals import RunApproval
 from openclaw_tx.web.capabilities import Capabilities
 from openclaw_tx.web.chat import ChatCompletions
+from openclaw_tx.web.control_ui import BOOTSTRAP, ROUTE, ControlUi
 from openclaw_tx.web.cors import Cors
 from openclaw_tx.web.embeddings import EmbeddingsEndpoint
-from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Guard
 from openclaw_tx.web.health import Lifecycle, Live, Ready, Startup
 from openclaw_tx.web.hooks import Hooks
@@ -107,8 +106,11 @@ class Root(Resource):
         self._hooks = Hooks(rooms.hooks, settings, rooms.clock, new_id, reader) if rooms.hooks is not None else None
         live, startup = Live(new_id, rooms.lifecycle), Startup(new_id, rooms.lifecycle)
         ready = Ready(new_id, rooms.lifecycle, guard)
+        self._control_ui = ControlUi(
+            guard, new_id, lambda: settings().gateway.control_ui, rooms.agents, rooms.in_thread
+        )
         self.table: Mapping[Path, IResource] = {
-            (b"",): Page(new_id),
+            (b"",): self._control_ui.front,
             (b"openapi.json",): OpenApi(new_id, self.routes),
             (b"health",): live,
             (b"healthz",): live,
@@ -117,6 +119,7 @@ class Root(Resource):
             (b"startup",): startup,
             (b"startupz",): startup,
             (b"metrics",): Metrics(guard, new_id, settings, sources),
+            (BOOTSTRAP,): self._control_ui.bootstrap(),
             (b"v1", b"chat", b"completions"): ChatCompletions(
                 guard, new_id, settings, starter, rooms.agents, rooms.clock, rooms.fetcher, reader
             ),
@@ -186,8 +189,9 @@ class Root(Resource):
             request.prepath.extend(request.postpath)
             request.postpath.clear()
             return hook
-        note(request, self._tally, self._route(whole), self._clock)
-        resource = self._upgrade(request, whole) or self._cors.around(request, path, self.find(whole))
+        page = self._page(request, whole, tuple(request.prepath[:-1]))
+        note(request, self._tally, ROUTE if page is not None else self._route(whole), self._clock)
+        resource = self._upgrade(request, whole) or page or self._cors.around(request, path, self.find(whole))
         if resource is self._model_detail:
             request.prepath.append(request.postpath.pop(0))
         else:
@@ -197,9 +201,16 @@ class Root(Resource):
 
     def render(self, request: Request) -> object:
         """The mount point itself, without a slash."""
+        assert request.prepath is not None
         note(request, self._tally, self._route((b"",)), self._clock)
-        resource = self._upgrade(request, (b"",)) or self.find((b"",))
-        return resource.render(request)
+        resource = self._upgrade(request, (b"",)) or self._page(request, (b"",), tuple(request.prepath))
+        return (resource or self.find((b"",))).render(request)
+
+    def _page(self, request: Request, path: Path, mount: Path) -> IResource | None:
+        """What the page for people has at a path that is nobody else's."""
+        if path[0] and path in self.table and path != (BOOTSTRAP,):
+            return None
+        return self._control_ui.find(request, path, mount)
 
     def _route(self, path: Path) -> str:
         """What counts call a path."""
@@ -237,20 +248,6 @@ class NoUpgrade(GatewayResource):
     def refusal(self) -> GatewayError:
         """400, whatever the method."""
         return GatewayError("invalid_request", "WebSocket upgrades are not served below /v1.")
-
-
-class Page(GatewayResource):
-    """A page for people who open the port in a browser; it holds no data."""
-
-    def __init__(self, new_id: NewId) -> None:
-        super().__init__(new_id)
-        self._html = files("openclaw_tx").joinpath("console/index.html").read_bytes()
-
-    async def respond(self, exchange: Exchange) -> None:
-        """Send the page."""
-        exchange.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-        exchange.set_header("X-Frame-Options", "DENY")
-        exchange.send(self._html, b"text/html; charset=utf-8")
 
 
 __all__ = ["Root", "WebRooms"]

@@ -162,6 +162,7 @@ def answer_schemas() -> dict[str, Schema]:
         ),
         "Health": record(ok=FLAG, status=TEXT),
         "Readiness": record(("failing", "uptimeMs"), ready=FLAG, failing=_list(TEXT), uptimeMs=COUNT),
+        "ControlUiConfig": {"type": "object", "required": ["basePath", "assistantName", "serverVersion"]},
         "Document": {"type": "object", "required": ["openapi", "info", "paths"]},
     }
 

@@ -7,6 +7,7 @@ methods and attributes are named by it, hence the camelCase.
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -169,7 +170,8 @@ class Channel(WebSocketServerProtocol):
     def _write(self, message: bytes) -> None:
         if self.state == self.STATE_OPEN:
             self.factory.tally.socket_bytes += len(message)
-            self.sendMessage(message, False)  # type: ignore[no-untyped-call]
+            # Not by sendMessage, which words log lines that nobody reads: that is three quarters of its time.
+            self.transport.writeSequence((text_frame_head(len(message)), message))
 
     def _overflow(self) -> None:
         """The client does not read: what it missed is lost to it, so it must know (spec 2.7)."""
@@ -324,6 +326,13 @@ class _Once:
     def buildProtocol(self, address: IAddress | None) -> Channel:
         """The channel of this upgrade."""
         return self._factory.channel(self._peer)
+
+
+def text_frame_head(size: int) -> bytes:
+    """What comes before a whole text message of C{size} bytes from a server (RFC 6455, 5.2)."""
+    if size < 126:
+        return bytes((0x81, size))
+    return b"\x81" + (struct.pack("!BH", 126, size) if size < 65_536 else struct.pack("!BQ", 127, size))
 
 
 def cut(text: str, limit: int) -> bytes:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from openclaw_tx.auth.failures import ws_message
+from openclaw_tx.auth.pairing import PairingRequired
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Credentials
 from openclaw_tx.wire.frames import NEWEST, OLDEST, Failure, NonEmpty, failure_of
@@ -51,7 +52,7 @@ class Device(Params, frozen=True):
 
 
 class ConnectAuth(Params, frozen=True):
-    """C{auth}. The tokens besides C{token} and C{password} belong to features that this gateway does not have."""
+    """C{auth}. The last three tokens belong to features that this gateway does not have."""
 
     token: str = ""
     password: str = ""
@@ -89,9 +90,17 @@ class ConnectParams(Params, frozen=True):
         return self.max_protocol != OLDEST
 
     def credentials(self) -> Credentials:
-        """The secret it offers, in whichever field; an empty one counts as none."""
+        """What it offers, the secret in whichever field; an empty one counts as none. The proof of the device must
+        have been checked."""
         auth = self.auth or ConnectAuth()
-        return Credentials(token=auth.token or auth.password or None, password=auth.password or auth.token or None)
+        return Credentials(
+            token=auth.token or auth.password or None,
+            password=auth.password or auth.token or None,
+            device_token=auth.device_token or None,
+            device_id=self.device.id if self.device is not None else "",
+            role=self.role,
+            scopes=tuple(self.scopes or ()),
+        )
 
 
 class Refused(Exception):
@@ -148,33 +157,70 @@ _JANUARY: Mapping[str, str] = {
     for kind in ("TOKEN", "PASSWORD")
     for what in ("MISSING", "MISMATCH")
 }
-_NEXT_STEP = "update_auth_credentials"
+_REQUIREMENTS: Mapping[str, tuple[str, str]] = {
+    "not-paired": (
+        "device is not approved yet",
+        "Approve this device, e.g. with: openclaw-tx devices approve",
+    ),
+    "role-upgrade": (
+        "device is asking for a higher role than currently approved",
+        "Look at the role that is asked for, then approve the request.",
+    ),
+    "scope-upgrade": (
+        "device is asking for more scopes than currently approved",
+        "Look at the scopes that are asked for, then approve the request.",
+    ),
+}
 
 
 def not_authenticated(error: GatewayError, params: ConnectParams) -> Refused:
     """What a client is told whose credentials were refused.
 
-    A client with neither secret nor device is told to bring a device, as OpenClaw does.
+    A client with neither secret nor device is told to bring a device; one with a device and the wrong token, to try
+    the token of its device, as OpenClaw does.
     """
-    code = (error.info.details or {}).get("code", "")
-    auth = params.auth
-    if code in _MISSING and auth is not None and auth.device_token and params.modern:
-        details = {
-            "code": "AUTH_DEVICE_TOKEN_MISMATCH",
-            "authReason": "device_token_mismatch",
-            "canRetryWithDeviceToken": False,
-            "recommendedNextStep": _NEXT_STEP,
-        }
-        return refused("INVALID_REQUEST", "unauthorized: device token mismatch (use the gateway's secret)", details)
+    details = error.info.details or {}
+    code = details.get("code", "")
     if code in _MISSING and params.device is None:
-        return for_client(
-            refused("NOT_PAIRED", "device identity required", {"code": "DEVICE_IDENTITY_REQUIRED"}), params
-        )
+        return no_device(params)
     message = ws_message(error)
     if not params.modern:
         message = _JANUARY.get(code, message)
     failure = msgspec.structs.replace(failure_of(error.info), message=message)
+    auth = params.auth or ConnectAuth()
+    if code == "AUTH_TOKEN_MISMATCH" and params.device is not None and not auth.device_token:
+        retry = {"canRetryWithDeviceToken": True, "recommendedNextStep": "retry_with_device_token"}
+        failure = msgspec.structs.replace(failure, details={**details, **retry})
     return for_client(Refused(failure), params)
+
+
+def no_device(params: ConnectParams) -> Refused:
+    """Only a device may ask for that."""
+    return for_client(refused("NOT_PAIRED", "device identity required", {"code": "DEVICE_IDENTITY_REQUIRED"}), params)
+
+
+def not_paired(error: PairingRequired, params: ConnectParams) -> Refused:
+    """The device has to be approved first. Protocol 3 is told nothing but the id of the request; what is approved so
+    far is told only to the device itself, which has proved its key."""
+    request_id = error.request.request_id if error.request is not None else None
+    if not params.modern:
+        return refused("NOT_PAIRED", "pairing required", {"requestId": request_id} if request_id else None)
+    requirement, hint = _REQUIREMENTS[error.reason]
+    details: dict[str, Any] = {"code": "PAIRING_REQUIRED", "reason": error.reason, "remediationHint": hint}
+    if request_id is not None:
+        details["requestId"] = request_id
+    if params.device is not None:
+        details["deviceId"] = params.device.id
+    details["requestedRole"] = params.role
+    details["requestedScopes"] = list(params.scopes or ())
+    if error.known is not None:
+        details["approvedRoles"] = list(error.known.roles)
+        details["approvedScopes"] = list(error.known.scopes)
+    message = f"pairing required: {requirement}"
+    refusal = refused("NOT_PAIRED", message, details)
+    if request_id is not None:
+        refusal.reason = f"{message} (requestId: {request_id})"
+    return refusal
 
 
 def for_client(refusal: Refused, params: ConnectParams) -> Refused:

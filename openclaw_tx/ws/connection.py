@@ -12,14 +12,10 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from openclaw_tx.auth.actions import ADMIN
 from openclaw_tx.deferreds import spawn
-from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authenticator, Peer
 from openclaw_tx.values import Principal
 from openclaw_tx.wire.frames import (
@@ -27,18 +23,16 @@ from openclaw_tx.wire.frames import (
     Failure,
     NotJSON,
     Request,
-    decode_params,
     decode_request,
     encode,
     event_body,
-    failure_of,
     numbered,
     refusal,
     response,
     unnumbered,
 )
-from openclaw_tx.ws import devices
-from openclaw_tx.ws.connect import ConnectParams, Refused, check_role, for_client, negotiate, not_authenticated, refused
+from openclaw_tx.ws.connect import ConnectParams, Refused, refused
+from openclaw_tx.ws.handshake import Admitted, Handshake
 from openclaw_tx.ws.methods import Methods
 
 NOBODY = Principal(id="", method="none", scopes=frozenset())
@@ -77,22 +71,13 @@ class Watch(Protocol):
     def left(self, connection: Connection) -> None: ...
 
 
-class Granted(Protocol):
-    """L{openclaw_tx.auth.actions.granted}."""
-
-    def __call__(
-        self, principal: Principal, requested: list[str] | None, *, local_direct: bool, has_origin: bool
-    ) -> frozenset[str]: ...
-
-
 class Desk(NamedTuple):
     """What all connections share."""
 
     authenticator: Authenticator
-    granted: Granted
-    is_local_direct: Callable[[Peer], bool]
+    handshake: Handshake
     methods: Methods
-    hello: Callable[[Connection, ConnectParams], Any]
+    hello: Callable[[Connection, Admitted], Any]
     """Payload of hello-ok."""
     watch: Watch
     now_ms: Callable[[], int]
@@ -115,6 +100,8 @@ class Connection:
     @ivar number: tells connections apart within the process.
     @ivar id: C{server.connId}.
     @ivar principal: who it is, with the scopes granted to this connection; set once ready.
+    @ivar params: what it said of itself, without secrets.
+    @ivar local: it is a program on this machine.
     """
 
     _log = Logger()
@@ -130,7 +117,9 @@ class Connection:
         "_seq",
         "caps",
         "id",
+        "local",
         "number",
+        "params",
         "principal",
         "protocol",
         "role",
@@ -156,6 +145,8 @@ class Connection:
         self.role = ""
         self.scopes: Sequence[str] = ()
         self.principal = NOBODY
+        self.params: ConnectParams | None = None
+        self.local = False
 
     # -- what the transport tells
 
@@ -267,58 +258,29 @@ class Connection:
             self.received(data)
 
     async def _admit(self, request: Request) -> None:
-        """Check in the order of the wire; the connection is ready when this returns.
+        """The connection is ready when this returns.
 
         @raise Refused: it is not let in.
         """
         peer = self._peer
         assert peer is not None
-        try:
-            params = decode_params(ConnectParams, request.params, "connect")
-        except GatewayError as error:
-            raise Refused(failure_of(error.info)) from None
-        protocol = negotiate(params)
-        check_role(params)
-        local = self._desk.is_local_direct(peer)
-        if params.device is not None:
-            try:
-                devices.verify(
-                    params,
-                    params.device,
-                    self._nonce,
-                    self._desk.now_ms(),
-                    nonce_optional=local and not params.modern,
-                )
-            except Refused as no:
-                raise for_client(no, params) from None
-        try:
-            principal = await self._desk.authenticator.authenticate(params.credentials(), peer)
-        except GatewayError as error:
-            raise not_authenticated(error, params) from None
+        admitted = await self._desk.handshake.admit(request, peer, self._nonce)
         if self.state is not State.AUTHENTICATING:
             return
-        scopes = self._grant(params, principal, peer, local)
-        self.scopes = [scope for scope in params.scopes or () if scope in scopes] or sorted(scopes)
-        self.principal = msgspec.structs.replace(principal, scopes=scopes)
-        self.protocol = protocol
+        self.scopes = admitted.scopes
+        self.principal = admitted.principal
+        self.protocol = admitted.protocol
+        self.params = params = admitted.params
+        self.local = admitted.local
         self.role = params.role
         self.caps = frozenset(params.caps)
         self.id = self._desk.new_id()
         self._peer = None
-        hello = response(request.id, self._desk.hello(self, params))
+        hello = response(request.id, self._desk.hello(self, admitted))
         self.state = State.READY
         self._link.accepted()
         self._link.send(hello)
         self._desk.watch.joined(self)
-
-    def _grant(self, params: ConnectParams, principal: Principal, peer: Peer, local: bool) -> frozenset[str]:
-        if params.role == "node":
-            return frozenset()
-        requested = params.scopes
-        if not params.modern and not requested:
-            requested = [ADMIN]  # what the January release takes no scopes for
-        has_origin = peer.header("origin") is not None
-        return self._desk.granted(principal, requested, local_direct=local, has_origin=has_origin)
 
     def _refuse(self, request: Request, no: Refused) -> None:
         """Answer, then close with the same words."""

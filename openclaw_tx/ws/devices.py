@@ -1,8 +1,8 @@
 # -*- test-case-name: tests.ws.test_devices -*-
 """Proof of a device identity: an Ed25519 signature over what the client asks for (spec 2.2 item 6).
 
-This gateway keeps no list of paired devices yet and issues no device tokens; a device block that is sent is verified
-all the same, and a wrong one ends the handshake.
+A device block that is sent is verified whatever else is sent, and a wrong one ends the handshake. Which devices are let
+in is L{openclaw_tx.auth.pairing}'s business.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ def verify(params: ConnectParams, device: Device, nonce: str, now_ms: int, *, no
     if abs(now_ms - device.signed_at) > SKEW_MS:
         raise _wrong("device signature expired", "DEVICE_AUTH_SIGNATURE_EXPIRED", "device-signature-stale")
     if not device.nonce and not nonce_optional:
+        if not params.modern:
+            raise _wrong("device nonce required", "DEVICE_AUTH_NONCE_REQUIRED", "device-nonce-missing")
         raise refused("INVALID_REQUEST", "invalid connect params: at /device: must have required property 'nonce'")
     if device.nonce and device.nonce != nonce:
         raise _wrong("device nonce mismatch", "DEVICE_AUTH_NONCE_MISMATCH", "device-nonce-mismatch")
@@ -67,6 +69,11 @@ def verify(params: ConnectParams, device: Device, nonce: str, now_ms: int, *, no
     signature = _unbase64(device.signature)
     if signature is None or not any(_signed(key, signature, text) for text in payloads(params, device)):
         raise _wrong("device signature invalid", "DEVICE_AUTH_SIGNATURE_INVALID", "device-signature")
+
+
+def canonical(public_key: str) -> str:
+    """A key as base64url without padding, in whichever form it came. It must have been verified."""
+    return base64.urlsafe_b64encode(_key_bytes(public_key) or b"").rstrip(b"=").decode("ascii")
 
 
 def _wrong(message: str, code: str, reason: str) -> Refused:

@@ -11,8 +11,8 @@ from openclaw_tx.auth.actions import ADMIN
 from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.interfaces import Agents
 from openclaw_tx.sessions.keys import MAIN, in_scope, main_key
-from openclaw_tx.ws.connect import ConnectParams
 from openclaw_tx.ws.connection import Connection
+from openclaw_tx.ws.handshake import Admitted
 
 MAX_PAYLOAD = 26_214_400
 """Largest message after hello, in bytes."""
@@ -22,6 +22,8 @@ MAX_BUFFERED = 52_428_800
 """Bytes held for a client that does not read."""
 MAX_ATTACHMENTS = 19_464_192
 """Bytes of all attachments of one message: what fits into a frame as base64."""
+CAPABILITIES = ("published-model-catalog",)
+"""What clients of protocol 4 may count on: C{models.list} tells the gateway's own catalogue, by provider if asked."""
 MAX_IMAGE = 6 * 1024 * 1024
 """Bytes of one image."""
 
@@ -44,10 +46,12 @@ class Hello:
         health: Callable[[Connection], tuple[Any, tuple[int, int]]],
         tick_seconds: Callable[[], float],
         uptime_ms: Callable[[], int],
+        presence: Callable[[Connection], Sequence[Any]],
         place: Place | None = None,
         scope: Callable[[], str] = lambda: "per-sender",
     ) -> None:
         """
+        @param presence: who is there, as far as the connection may know.
         @param health: the last known health that the connection may see (C{{}} before the first), and its version.
         @param scope: C{session.scope} of the moment.
         """
@@ -58,16 +62,17 @@ class Hello:
         self._health = health
         self._tick_seconds = tick_seconds
         self._uptime_ms = uptime_ms
+        self._presence = presence
         self._place = place
 
-    def __call__(self, connection: Connection, params: ConnectParams) -> dict[str, Any]:
-        """The payload. There are no device tokens, so protocol 3 gets no C{auth} at all, as without a device."""
+    def __call__(self, connection: Connection, admitted: Admitted) -> dict[str, Any]:
+        """The payload. Protocol 3 gets C{auth} only with a device."""
         modern = connection.protocol >= 4
         principal = connection.principal
         default_id = agents_for(self._agents, principal).default_id
         health, version = self._health(connection)
         snapshot: dict[str, Any] = {
-            "presence": [],
+            "presence": list(self._presence(connection)),
             "health": health,
             "stateVersion": {"presence": version[0], "health": version[1]},
             "uptimeMs": self._uptime_ms(),
@@ -96,12 +101,14 @@ class Hello:
             "policy": policy,
         }
         if modern:
-            features["capabilities"] = []
+            features["capabilities"] = list(CAPABILITIES)
             policy["attachments"] = {"maxBytes": MAX_ATTACHMENTS, "maxImageBytes": MAX_IMAGE}
-            hello["auth"] = {
-                # A key comes as a token: clients know no other word.
-                "method": "token" if principal.method == "key" else principal.method,
-                "role": connection.role,
-                "scopes": list(connection.scopes),
-            }
+        auth: dict[str, Any] = {"role": connection.role, "scopes": list(connection.scopes)}
+        if principal.device_id and admitted.device_token is not None:
+            auth |= {"deviceToken": admitted.device_token, "issuedAtMs": admitted.issued_at_ms}
+        if modern:
+            # A key comes as a token: clients know no other word.
+            hello["auth"] = {"method": "token" if principal.method == "key" else principal.method, **auth}
+        elif "deviceToken" in auth:
+            hello["auth"] = auth
         return hello

@@ -21,7 +21,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Run, RunEngine
 from openclaw_tx.values import Entry, Principal, RunEnded, Target
 from openclaw_tx.wire.frames import encode, event_body
-from openclaw_tx.ws.connection import Connection
+from openclaw_tx.ws.connection import CREDENTIALS_CHANGED, Connection
 from openclaw_tx.ws.render import Rendered, RunRenderer, render_notice
 from openclaw_tx.ws.subscriptions import Subscriptions
 from openclaw_tx.ws.timers import Alarm, Timers
@@ -38,6 +38,12 @@ EVENTS = (
     "config.changed",
     "exec.approval.requested",
     "exec.approval.resolved",
+    "presence",
+    "device.pair.requested",
+    "device.pair.resolved",
+    "node.pair.requested",
+    "node.pair.resolved",
+    "node.invoke.request",
     "heartbeat",
     "cron",
 )
@@ -156,6 +162,16 @@ class Hub:
             if wants(connection):
                 body = body or event_body(event, encode(payload), state_version)
                 connection.event(body, droppable)
+
+    def devices(self) -> frozenset[str]:
+        """Ids of the paired devices that are connected."""
+        return frozenset(one.principal.device_id for one in self._connections.values()) - {""}
+
+    def hang_up(self, device_id: str) -> None:
+        """Close the connections of a device that is no longer paired."""
+        for connection in list(self._connections.values()):
+            if connection.principal.device_id == device_id:
+                connection.close(*CREDENTIALS_CHANGED)
 
     def shutdown(self, reason: str) -> None:
         """Tell everybody that the gateway stops, and close with 1012."""

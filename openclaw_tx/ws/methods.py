@@ -86,6 +86,8 @@ class Method(NamedTuple):
     params: type[Any]
     handler: Callable[[Call[Any]], Awaitable[Any]]
     """Returns the payload of the (final) answer, or L{Declined}."""
+    role: str = "operator"
+    """Connections of this role may call it, and no others."""
 
 
 class Methods:
@@ -141,9 +143,9 @@ class Methods:
         name = request.method
         if name == "connect":
             raise GatewayError("invalid_request", "connect is only valid as the first request")
-        if caller.role != "operator":
-            raise GatewayError("invalid_request", f"unauthorized role: {caller.role}")
         method = self._methods.get(name)
+        if (method.role if method is not None else "operator") != caller.role:
+            raise GatewayError("invalid_request", f"unauthorized role: {caller.role}")
         if method is None:
             raise GatewayError("invalid_request", f"unknown method: {name[:100]}")
         self._authorise(caller.principal, method.action, NO_TARGET)

@@ -20,6 +20,7 @@ from openclaw_tx.ws.methods import Method
 
 BEGIN = "<!-- methods -->"
 END = "<!-- end of methods -->"
+_CODE = re.compile(r"\b[CL]\{")
 _MARKED = re.compile(rf"{BEGIN}.*?{END}", re.DOTALL)
 
 INTRODUCTION = """\
@@ -70,10 +71,20 @@ def _told(handler: object) -> str:
 
 def markdown(text: str) -> str:
     """Text of a docstring: C{{a, b}} is C{`{a, b}`}, links are code."""
-    text = re.sub(r"[CL]\{\{(.*?)\}\}", r"`{\1}`", " ".join(text.split()))
-    text = re.sub(r"L\{([^{}]*)\}", lambda found: f"`{found[1].rpartition('.')[2]}`", text)
-    text = re.sub(r"C\{([^{}]*)\}", r"`\1`", text)
-    return text.strip()
+    text = " ".join(text.split())
+    parts: list[str] = []
+    at = 0
+    for found in _CODE.finditer(text):
+        if found.start() < at:
+            continue  # within the one before
+        end, depth = found.end(), 1
+        while end < len(text) and depth:
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        inner = text[found.end() : end - 1]
+        parts += [text[at : found.start()], f"`{inner.rpartition('.')[2] if found[0] == 'L{' else inner}`"]
+        at = end
+    return ("".join(parts) + text[at:]).strip()
 
 
 def _params(params: type[msgspec.Struct]) -> Iterator[str]:
@@ -84,8 +95,13 @@ def _params(params: type[msgspec.Struct]) -> Iterator[str]:
         default = "" if field.required else defaults.get(field.name, "")
         told = markdown(texts.get(field.name, ""))
         notes = ["**Required.**" if field.required else "", told, f"Default `{default}`." if _says(default) else ""]
-        cells = (f"`{field.encode_name}`", type_in_words(field.type), " ".join(filter(None, notes)))
+        cells = (f"`{field.encode_name}`", _type(field.type), " ".join(filter(None, notes)))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _type(kind: msgspec.inspect.Type) -> str:
+    """A type as JSON knows it."""
+    return type_in_words(kind).replace("``, ", "").replace("`True`", "true")
 
 
 def _says(default: str) -> bool:

@@ -37,14 +37,13 @@ class SessionEvents:
         snapshot = self._snapshot(change.entry, change.run_id) if change.entry is not None else {}
         for number, message in enumerate(change.messages):
             seq = change.position + number + 1
-            session_id = change.entry.session_id if change.entry is not None else ""
             row = message_row(message)
-            row["__openclaw"] = {**row.get("__openclaw", {}), "id": f"{session_id}:{seq}", "seq": seq}
+            row["__openclaw"]["seq"] = seq
             payload = {
                 **snapshot,
                 **head,
                 "message": row,
-                "messageId": f"{session_id}:{seq}",
+                "messageId": row["__openclaw"]["id"],
                 "messageSeq": seq,
             }
             self._hub.tell_if("session.message", payload, self._hears_messages(change), droppable=False)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -11,6 +11,7 @@ from uuid import uuid4
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from openclaw_tx.auth.origins import trusts_page
 from openclaw_tx.automation.building import Automation
 from openclaw_tx.automation.rules import NO_HEARTBEATS, Heartbeats
 from openclaw_tx.chat.desk import ChatDesk
@@ -32,12 +33,15 @@ from openclaw_tx.interfaces import (
     UsageStore,
 )
 from openclaw_tx.tally import Tally
-from openclaw_tx.values import ModelInfo, Target
+from openclaw_tx.values import ModelInfo, Principal, Target
 from openclaw_tx.ws.channel import ChannelFactory
-from openclaw_tx.ws.connection import Connection, Desk, Granted
+from openclaw_tx.ws.connection import Connection, Desk, Watch
+from openclaw_tx.ws.handshake import DeviceRooms, Granted, Handshake
 from openclaw_tx.ws.hello import Hello, Place
 from openclaw_tx.ws.hub import EVENTS, Hub
 from openclaw_tx.ws.methods import Methods
+from openclaw_tx.ws.nodes import Nodes
+from openclaw_tx.ws.presence import Presence
 from openclaw_tx.ws.resource import UpgradeResource
 from openclaw_tx.ws.rpc.agent import AgentMethods
 from openclaw_tx.ws.rpc.agents import AgentFileMethods
@@ -48,10 +52,13 @@ from openclaw_tx.ws.rpc.channels import ChannelMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.config import ConfigMethods
 from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
+from openclaw_tx.ws.rpc.devices import DeviceMethods, DeviceNews
 from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.inventory import InventoryMethods, ToolRooms
 from openclaw_tx.ws.rpc.logs import LogMethods
+from openclaw_tx.ws.rpc.nodes import NodeMethods, NodeNews
+from openclaw_tx.ws.rpc.presence import PresenceMethods, PresenceWatch, sees_presence
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.rpc.startup import StartupMethods
@@ -72,10 +79,13 @@ class Rooms(NamedTuple):
     authorise: Authoriser
     granted: Granted
     is_local_direct: Callable[[Peer], bool]
+    devices: DeviceRooms
     desk: ChatDesk
     in_thread: InThread
     log_file: Callable[[], Path | None]
     """The log file of the moment; None = there is none."""
+    own_row: Mapping[str, str] = {}
+    """What the gateway says of itself in lists of who is there."""
     automation: Automation | None = None
     """What starts runs by itself; None = nothing does."""
     approvals: Approvals | None = None
@@ -91,6 +101,23 @@ class Rooms(NamedTuple):
     """None = nobody counts what runs take."""
     live_config: LiveConfig | None = None
     """None = the configuration is nobody's to see here."""
+
+
+class Watches:
+    """Several that watch connections."""
+
+    def __init__(self, *watches: Watch) -> None:
+        self._watches = watches
+
+    def joined(self, connection: Connection) -> None:
+        """See L{openclaw_tx.ws.connection.Watch}."""
+        for watch in self._watches:
+            watch.joined(connection)
+
+    def left(self, connection: Connection) -> None:
+        """See L{openclaw_tx.ws.connection.Watch}."""
+        for watch in self._watches:
+            watch.left(connection)
 
 
 class WebSocketSurface:
@@ -136,6 +163,9 @@ class WebSocketSurface:
         def tick_seconds() -> float:
             return settings().gateway.tick_interval_ms / 1000
 
+        def trusts(principal: Principal, client_id: str, *, local_direct: bool) -> bool:
+            return trusts_page(principal, client_id, settings().gateway.control_ui, local_direct=local_direct)
+
         def scope() -> str:
             return settings().session.scope
 
@@ -151,7 +181,7 @@ class WebSocketSurface:
             lists.methods(),
             following.methods(),
             chat.methods(),
-            StartupMethods(chat, following, agents, models, settings).methods(),
+            StartupMethods(chat, following, agents, models, settings, engine).methods(),
             ChannelMethods(clock).methods(),
             SessionChanges(
                 engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
@@ -172,9 +202,19 @@ class WebSocketSurface:
         families.append(AgentFileMethods(agents, models, rooms.live_config, rooms.in_thread, clock).methods())
         if rooms.live_config is not None:
             families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())
+        devices = rooms.devices
+        self.presence = Presence(rooms.own_row, now_ms)
+        watch = PresenceWatch(self.presence, self.hub, lambda: self._health.version)
+        nodes = Nodes(devices.book, devices.pairing, clock, new_id, NodeNews(self.hub).tell)
+        devices.book.subscribe(DeviceNews(self.hub, now_ms).tell)
+        families += [
+            PresenceMethods(self.presence).methods(),
+            DeviceMethods(devices, self.hub, clock).methods(),
+            NodeMethods(nodes, devices).methods(),
+        ]
         if automation is not None:
             families.append(CronMethods(automation.cron, agents).methods())
-            families.append(WakeMethods(automation.heartbeat, automation.events, agents).methods())
+            families.append(WakeMethods(automation.heartbeat, automation.events, agents, watch.report).methods())
             automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
             automation.heartbeat.subscribe(
                 lambda news: self.hub.broadcast("heartbeat", heartbeat_event(news), hears_heartbeats)
@@ -186,13 +226,22 @@ class WebSocketSurface:
             engine.subscribe(told.on_batch)
         desk = Desk(
             authenticator=rooms.authenticator,
-            granted=rooms.granted,
-            is_local_direct=rooms.is_local_direct,
+            handshake=Handshake(
+                rooms.authenticator, rooms.granted, rooms.is_local_direct, rooms.devices, now_ms, trusts
+            ),
             methods=methods,
             hello=Hello(
-                agents, lambda: methods.names, EVENTS, self._known_health, tick_seconds, uptime_ms, place, scope
+                agents,
+                lambda: methods.names,
+                EVENTS,
+                self._known_health,
+                tick_seconds,
+                uptime_ms,
+                self._seen,
+                place,
+                scope,
             ),
-            watch=self.hub,
+            watch=Watches(self.hub, nodes, watch),
             now_ms=now_ms,
             new_id=new_id,
         )
@@ -232,8 +281,14 @@ class WebSocketSurface:
         return self.factory.stop(1012, "service restart")
 
     async def _health_of(self, connection: Connection) -> tuple[Any, StateVersion]:
-        report = await self._health.report(connection.principal)
-        return report, self._health.state_version
+        return await self._health.report(connection.principal), self._state_version()
 
     def _known_health(self, connection: Connection) -> tuple[Any, StateVersion]:
-        return self._health.known(connection.principal), self._health.state_version
+        return self._health.known(connection.principal), self._state_version()
+
+    def _state_version(self) -> StateVersion:
+        return self.presence.version, self._health.version
+
+    def _seen(self, connection: Connection) -> Sequence[Any]:
+        """Who is there, as far as a connection may know."""
+        return self.presence.rows() if sees_presence(connection.principal) else ()

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth import GatewayAuthenticator
+from openclaw_tx.auth.pairing_records import Snapshot
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Credentials, Principal
@@ -89,3 +90,36 @@ class AuthTestCase(SynchronousTestCase):
 def detail(error: GatewayError) -> str:
     """The detail code of an error."""
     return str((error.info.details or {}).get("code"))
+
+
+class MemoryFiles:
+    """The files of devices, kept in memory.
+
+    @ivar written: every state that was written.
+    @ivar broken: what a write fails with.
+    """
+
+    def __init__(self, snapshot: Snapshot | None = None) -> None:
+        self.snapshot = snapshot or Snapshot({}, {})
+        self.written: list[Snapshot] = []
+        self.broken: OSError | None = None
+
+    def read(self) -> Snapshot:
+        return self.snapshot
+
+    def write(self, snapshot: Snapshot) -> None:
+        if self.broken is not None:
+            raise self.broken
+        self.snapshot = snapshot
+        self.written.append(snapshot)
+
+
+class Entropy:
+    """Random bytes that are not."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def __call__(self, size: int) -> bytes:
+        self._next += 1
+        return bytes([self._next]) * size

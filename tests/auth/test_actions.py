@@ -16,6 +16,7 @@ from openclaw_tx.auth.actions import (
     ADMIN,
     APPROVALS,
     OPERATOR_SCOPES,
+    PAIRING,
     READ,
     WRITE,
     authorise,
@@ -68,12 +69,20 @@ class AuthoriseTests(SynchronousTestCase):
         by_scope = {
             scope: {name for name, rule in ACTIONS.items() if rule.scope == scope} for scope in (None, READ, WRITE)
         }
-        self.assertEqual(by_scope[None], {"connect", "health"})
+        self.assertEqual(by_scope[None], {"connect", "health", "node.invoke.result", "node.event"})
         running = {"chat.completions", "responses.create", "embeddings", "tools.invoke", "runs.create", "agent"}
-        self.assertEqual(by_scope[WRITE], running | {"agent.wait", "send", "runs.cancel", "sessions.patch", "wake"})
+        self.assertEqual(
+            by_scope[WRITE],
+            running | {"agent.wait", "send", "runs.cancel", "sessions.patch", "node.invoke", "wake"},
+        )
         self.assertEqual({name for name, rule in ACTIONS.items() if rule.metered}, running)
         asked = {name for name, rule in ACTIONS.items() if rule.scope == APPROVALS}
         self.assertEqual(asked, {"approvals.request", "approvals.list", "approvals.resolve"})
+        pairing = {name for name, rule in ACTIONS.items() if rule.scope == PAIRING}
+        self.assertEqual(
+            {name.rpartition(".")[0] for name in pairing}, {"device.pair", "device.token", "node.pair", "node"}
+        )
+        rest = set(ACTIONS) - by_scope[None] - by_scope[WRITE] - by_scope[READ] - asked - pairing
         changes = {"sessions.configure", "sessions.reset", "sessions.delete", "sessions.compact", "chat.inject"}
         owner = {
             "config.set",
@@ -85,7 +94,6 @@ class AuthoriseTests(SynchronousTestCase):
             "system-event",
             "set-heartbeats",
         }
-        rest = set(ACTIONS) - by_scope[None] - by_scope[WRITE] - by_scope[READ] - asked
         self.assertEqual(rest, changes | owner | {"models.override", "exec.approvals.get", "exec.approvals.set"})
 
     def test_error(self) -> None:

@@ -137,7 +137,7 @@ class MachineTests(DoctorTestCase):
         """A gateway there is well; anything else is not."""
         self.busy = True
         for answer, severity in ((True, "info"), (False, "error")):
-            self.patch(doctor_checks, "is_gateway", lambda host, port, answer=answer: answer)
+            self.patch(doctor_checks, "is_gateway", lambda host, port, tls, answer=answer: answer)
             self.assertEqual(self.found(), [("gateway.port", severity)])
 
     def test_no_address(self) -> None:

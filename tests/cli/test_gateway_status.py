@@ -76,6 +76,13 @@ class StatusTests(StatusTestCase):
         self.assertEqual(report["rpc"]["capability"], "admin_capable")
         self.assertEqual(report["gateway"]["version"], "9.9")
 
+    def test_tls(self) -> None:
+        """A gateway with TLS is there by other addresses."""
+        (self.state / "openclaw.json").write_text('{"gateway": {"port": 4000, "tls": {"enabled": true}}}')
+        gateway = self.report("status", "--no-probe")["gateway"]
+        links = {"httpUrl": "https://127.0.0.1:4000/", "wsUrl": "wss://127.0.0.1:4000"}
+        self.assertEqual((gateway["probeUrl"], gateway["controlUiLinks"]), ("wss://127.0.0.1:4000", links))
+
     def test_text(self) -> None:
         """The same for people."""
         text = self.invoke("status", "--deep").stdout

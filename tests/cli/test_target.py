@@ -70,18 +70,28 @@ class ResolveTests(SynchronousTestCase):
         self.assertIn("openclaw-tx setup", self.refusal(Config()))
 
     def test_remote_mode(self) -> None:
-        """In remote mode there is no gateway here: the other one has an address and a secret of its own."""
-        self.assertIn("gateway.remote.url", self.refusal(config(mode="remote", **TOKEN)))
-        there = {"url": "wss://there.example", "token": "their-secret"}
-        target = self.target(config(mode="remote", remote=there, **TOKEN))
-        self.assertEqual((target.url, target.token), ("wss://there.example:443/", "their-secret"))
-        target = self.target(config(mode="remote", remote=there, **TOKEN), password="asked")
-        self.assertEqual((target.token, target.password), (None, "asked"))
-        no_secret = config(mode="remote", remote={"url": "wss://there.example"}, **TOKEN)
-        self.assertIn("gateway.remote.token", self.refusal(no_secret, OPENCLAW_GATEWAY_TOKEN="ours"))
-        plain = config(mode="remote", remote={"url": "ws://there.example", "token": "x"})
-        self.assertIn("gateway.remote.url: there.example is not on this machine", self.refusal(plain))
-        self.assertEqual(self.target(config(remote=there, **TOKEN)).token, "own-secret")
+        """In remote mode there is no gateway here: C{gateway.remote} says which, its own secret goes there, and it is
+        known by its certificate if that is set."""
+        self.assertIn("--url", self.refusal(config(mode="remote", **TOKEN)))
+        remote = {"url": "wss://gw.example", "token": "theirs", "tlsFingerprint": "sha256:" + "ab" * 32}
+        target = self.target(config(mode="remote", remote=remote, **TOKEN))
+        self.assertEqual((target.url, target.token, target.fingerprint), ("wss://gw.example:443/", "theirs", "ab" * 32))
+        self.assertFalse(target.own)
+        self.assertEqual(self.target(config(mode="remote", remote=remote), token="given").token, "given")
+        for broken, told in [
+            ({"url": "wss://gw.example"}, "gateway.remote.token"),
+            ({**remote, "url": "ws://gw.example"}, "gateway.remote.url"),
+            ({**remote, "url": "ws://[::1]"}, "--tls-fingerprint"),
+        ]:
+            self.assertIn(told, self.refusal(config(mode="remote", remote=broken)))
+
+    def test_tls(self) -> None:
+        """This machine's gateway with TLS; a fingerprint is for TLS only, and must be one."""
+        target = self.target(config(tls={"enabled": True}, **TOKEN))
+        self.assertEqual((target.url, target.secure, target.own), ("wss://127.0.0.1:18789/", True, True))
+        self.assertEqual(target.pinned("SHA256:" + "AB" * 32).fingerprint, "ab" * 32)
+        self.assertRaises(CommandError, target.pinned, "ab")
+        self.assertRaises(CommandError, self.target(config(**TOKEN)).pinned, "ab" * 32)
 
     def test_custom_bind(self) -> None:
         """A gateway bound to one address is found there; all addresses means loopback."""

@@ -135,7 +135,7 @@ class RefusedTests(Home):
     def test_through_a_file(self) -> None:
         """TLS, Tailscale and a sandbox are named with their paths, all at once."""
         issues = self.issues(
-            "{gateway: {tls: {enabled: true}, tailscale: {mode: 'serve'}, auth: {allowTailscale: true}},"
+            "{gateway: {tailscale: {mode: 'serve'}, auth: {allowTailscale: true}},"
             " agents: {entries: {x: {sandbox: {mode: 'all'}}}}}"
         )
         self.assertEqual(
@@ -144,10 +144,8 @@ class RefusedTests(Home):
                 "agents.entries.x.sandbox.mode",
                 "gateway.auth.allowTailscale",
                 "gateway.tailscale.mode",
-                "gateway.tls.enabled",
             ],
         )
-        self.assertIn("--endpoint ssl:", issues["gateway.tls.enabled"])
 
     def test_moved(self) -> None:
         """Settings of old are told where they went."""

@@ -154,11 +154,11 @@ class LoadTests(Home):
     def test_all_stages_report(self) -> None:
         """What is foreign, missing, mistyped: one error has it all."""
         issues = self.issues(
-            "{routing: {}, gateway: {tls: {enabled: true}, port: 'x', auth: {password: '${NOPE}'}}, env: {'A B': 'x'}}"
+            "{routing: {}, gateway: {roles: {x: {}}, port: 'x', auth: {password: '${NOPE}'}}, env: {'A B': 'x'}}"
         )
         self.assertEqual(
             sorted(issues),
-            sorted(["routing", "gateway.tls.enabled", "gateway.port", "gateway.auth.password", 'env.vars["A B"]']),
+            sorted(["routing", "gateway.roles", "gateway.port", "gateway.auth.password", 'env.vars["A B"]']),
         )
 
     def test_exposed_without_secret(self) -> None:

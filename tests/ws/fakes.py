@@ -11,6 +11,9 @@ from twisted.internet.task import Clock
 
 from openclaw_tx.auth.actions import OPERATOR_SCOPES
 from openclaw_tx.auth.failures import origin_not_allowed, proxy_attribution_required, rate_limited, unauthorized
+from openclaw_tx.auth.limiter import FailureLimiter
+from openclaw_tx.auth.peers import Client
+from openclaw_tx.config.schema_gateway import RateLimit
 from openclaw_tx.deferreds import Gate, sleep
 from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.interfaces import Peer, Push
@@ -265,6 +268,7 @@ class Authenticator:
         self.delay = 0.0
         self.locked: float | None = None
         self.broken = False
+        self.limiter = FailureLimiter(clock, RateLimit)
 
     async def authenticate(self, credentials: Credentials, peer: Peer) -> Principal:
         if self.broken:
@@ -299,6 +303,13 @@ class Authenticator:
 
     def is_local_direct(self, peer: Peer) -> bool:
         return peer.address == "127.0.0.1"
+
+    def client_of(self, peer: Peer) -> Client:
+        local = self.is_local_direct(peer)
+        return Client(peer.address, forwarded=False, loopback=local, local=local)
+
+    def auth_mode(self) -> Any:
+        return self.mode
 
 
 class FakePeer:

@@ -17,6 +17,7 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.web.server import Site
 
 from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise, granted
+from openclaw_tx.auth.device_auth import DeviceAuthenticator
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as DeskRooms
@@ -27,7 +28,9 @@ from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import in_reactor_thread
 from openclaw_tx.ws.hello import Place
 from openclaw_tx.ws.surface import Rooms, WebSocketSurface
+from tests.auth.doubles import MemoryFiles
 from tests.ws.fakes import TOKEN, Agents, Authenticator, Engine, Models, Sessions
+from tests.ws.identity import Identity, device_rooms
 
 ALL_SCOPES = sorted(OPERATOR_SCOPES)
 START = 1_795_390_000.0
@@ -129,12 +132,17 @@ class Line:
         self.pump.flush()
         return [frame for frame in self.frames if frame["type"] == "event" and name in (None, frame["event"])]
 
-    def connect(self, **changes: Any) -> Any:
+    def connect(self, identity: Identity | None = None, **changes: Any) -> Any:
         """Do the handshake.
 
+        @param identity: the device to come with.
         @return: the response.
         """
-        (answer,) = self.answers(self.ask("connect", connect_params(**changes), id="hello"))
+        params = connect_params(**changes)
+        if identity is not None:
+            challenge = self.events("connect.challenge")[0]["payload"]
+            params = identity.sign(params, challenge["nonce"], challenge["ts"])
+        (answer,) = self.answers(self.ask("connect", params, id="hello"))
         return answer
 
 
@@ -182,17 +190,23 @@ class House:
             lambda: self.config,  # type: ignore[arg-type]
         )
         self.desk = ChatDesk(desk_rooms, ChatFlow(engine, lambda: self.config, self.clock), self.clock)
+        self.files = MemoryFiles()
+        files: Any = self.files
+        self.devices = devices = device_rooms(self.clock, files)
+        self.book = devices.book
+        guard: Any = self.authenticator
         self.surface = WebSocketSurface(
             Rooms(
                 engine=self.engine,
                 agents=Agents(),  # type: ignore[arg-type]
                 models=Models(),  # type: ignore[arg-type]
                 sessions=self.sessions,  # type: ignore[arg-type]
-                authenticator=self.authenticator,
+                authenticator=DeviceAuthenticator(guard, devices.tokens, lambda: self.config),
                 authorise=authorise,
                 granted=granted,
                 is_local_direct=self.authenticator.is_local_direct,
                 live_config=LiveConfig(Settings(loaded), in_reactor_thread),
+                devices=devices,
                 desk=self.desk,
                 in_thread=in_reactor_thread,
                 log_file=lambda: self.log_file,
@@ -224,10 +238,10 @@ class House:
         self.lines.append(line)
         return line
 
-    def ready(self, **changes: Any) -> Line:
+    def ready(self, identity: Identity | None = None, **changes: Any) -> Line:
         """A client that has been let in."""
         line = self.open()
-        answer = line.connect(**changes)
+        answer = line.connect(identity, **changes)
         assert answer["ok"], answer
         return line
 

@@ -15,11 +15,15 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth.actions import ADMIN, READ, WRITE, authorise, granted
+from openclaw_tx.auth.device_auth import DeviceAuthenticator
+from openclaw_tx.config.schema import Config
 from openclaw_tx.ws.connect import ConnectParams, Params
 from openclaw_tx.ws.connection import MAX_EARLY_BYTES, MAX_IN_FLIGHT, Connection, Desk, State
+from openclaw_tx.ws.handshake import Handshake
 from openclaw_tx.ws.methods import Call, Method, Methods
 from tests.ws.fakes import TOKEN, Authenticator, FakePeer
 from tests.ws.harness import connect_params
+from tests.ws.identity import Identity, device_rooms
 
 
 class Nothing(Params, frozen=True):
@@ -85,14 +89,20 @@ class Kit:
             authorise,
         )
         self.hello: Any = lambda connection, params: {"type": "hello-ok", "protocol": connection.protocol}
+        self.devices = device_rooms(self.clock)
+        guard: Any = self.authenticator
+        authenticator = DeviceAuthenticator(guard, self.devices.tokens, Config)
+
+        def now_ms() -> int:
+            return int(self.clock.seconds() * 1000)
+
         desk = Desk(
-            authenticator=self.authenticator,
-            granted=granted,
-            is_local_direct=self.authenticator.is_local_direct,
+            authenticator=authenticator,
+            handshake=Handshake(authenticator, granted, self.authenticator.is_local_direct, self.devices, now_ms),
             methods=methods,
             hello=lambda connection, params: self.hello(connection, params),
             watch=self.listing,
-            now_ms=lambda: int(self.clock.seconds() * 1000),
+            now_ms=now_ms,
             new_id=lambda: "nonce",
         )
         self.connection = Connection(desk, self.link, FakePeer(address, **headers), 1)
@@ -115,8 +125,11 @@ class Kit:
     def ask(self, method: str, params: Any = None, id: str = "1") -> None:
         self.say({"type": "req", "id": id, "method": method, **({} if params is None else {"params": params})})
 
-    def connect(self, **changes: Any) -> Any:
-        self.ask("connect", connect_params(**changes), "hello")
+    def connect(self, identity: Identity | None = None, **changes: Any) -> Any:
+        params = connect_params(**changes)
+        if identity is not None:
+            params = identity.sign(params, "nonce", int(self.clock.seconds() * 1000))
+        self.ask("connect", params, "hello")
         return self.link.frames[-1]
 
 
@@ -160,7 +173,7 @@ class HandshakeTests(SynchronousTestCase):
             (Kit("192.0.2.9"), {"scopes": [ADMIN]}, {READ}),
             (Kit("192.0.2.9"), {"scopes": None, "minProtocol": 3, "maxProtocol": 3}, {READ}),
             (Kit(origin="http://localhost"), {"scopes": [ADMIN]}, {READ}),
-            (Kit(), {"role": "node", "scopes": [ADMIN]}, set()),
+            (Kit(), {"role": "node", "scopes": [ADMIN], "identity": Identity()}, set()),
         ]
         for kit, changes, wanted in cases:
             self.assertTrue(kit.connect(**changes)["ok"])
@@ -178,9 +191,10 @@ class HandshakeTests(SynchronousTestCase):
             (
                 {"auth": {"deviceToken": "x"}},
                 "INVALID_REQUEST",
-                "unauthorized: device token mismatch (use the gateway's secret)",
+                "unauthorized: device token mismatch (rotate/reissue device token)",
                 "AUTH_DEVICE_TOKEN_MISMATCH",
             ),
+            ({"role": "node"}, "NOT_PAIRED", "device identity required", "DEVICE_IDENTITY_REQUIRED"),
             (
                 {"auth": {"token": "wrong"}},
                 "INVALID_REQUEST",
@@ -190,7 +204,9 @@ class HandshakeTests(SynchronousTestCase):
         ]
         for changes, code, message, detail in cases:
             kit = Kit()
-            error = kit.connect(**changes)["error"]
+            kit.connect(**changes)
+            kit.clock.advance(1)  # a wrong device token is answered late
+            error = kit.link.frames[-1]["error"]
             self.assertEqual((error["code"], error["message"]), (code, message))
             self.assertEqual((error.get("details") or {}).get("code"), detail)
             self.assertEqual(kit.link.closed, (1008, message))
@@ -366,7 +382,7 @@ class ReadyTests(SynchronousTestCase):
     def test_node(self) -> None:
         """A node can call nothing."""
         kit = Kit()
-        kit.connect(role="node")
+        kit.connect(Identity(), role="node")
         kit.ask("echo")
         self.assertEqual(kit.link.frames[-1]["error"]["message"], "unauthorized role: node")
 

@@ -142,6 +142,10 @@ class RulesTests(SynchronousTestCase):
         mismatch = "device nonce mismatch DEVICE_AUTH_NONCE_MISMATCH"
         self.assertEqual(check(self.params, self.device, nonce="another"), mismatch)
         self.assertEqual(check(self.params, self.device, nonce="another", lax=True), mismatch)
+        without = msgspec.structs.replace(self.device, nonce="")
+        self.assertIn("must have required property 'nonce'", check(self.params, without))
+        january = msgspec.structs.replace(self.params, max_protocol=3)
+        self.assertEqual(check(january, without), "device nonce required DEVICE_AUTH_NONCE_REQUIRED")
 
     def test_pem(self) -> None:
         """A key in PEM is the same key."""

@@ -14,6 +14,7 @@ import msgspec
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw_tx.auth.pairing_records import DeviceToken, PairedDevice, digest
 from tests.ws.harness import House, Line
 
 HERE = Path(__file__).parent
@@ -28,7 +29,6 @@ BASE = {
 SECRETS = {"hs": "lab-token", "pw": "lab-pass"}
 
 ANY_CLIENT = "any client id and mode is accepted"
-NO_TOKENS = "there are no device tokens"
 LATER = "a method of later issues"
 BOTH = "both protocols are spoken"
 ONE_ERROR = "only the first fault is named"
@@ -36,14 +36,13 @@ FIELD = "either field may carry the secret"
 DEVICELESS = "no device is needed on loopback"
 AT_UPGRADE = "refused at the upgrade with 403"
 MORE = "told more"
-NODE = "nodes call nothing yet"
+NODE = "nodes call node.invoke.result and node.event only"
+
+WITH_TOKEN = ("hs-device-token-as-token", "hs-device-token-field")
+"""Recordings that come with the token of a device that was paired in another one."""
 
 JAN, NOW = "2026.1.30", "2026.9.6"
 DIFFERENCES: dict[tuple[str, str], str] = {
-    (NOW, "hs-bad-token-device"): NO_TOKENS,
-    (NOW, "hs-device-token-as-token"): NO_TOKENS,
-    (NOW, "hs-device-token-field"): NO_TOKENS,
-    (NOW, "hs-device-token-wrong-device"): NO_TOKENS,
     (NOW, "hs-docs-example-mode-operator"): ANY_CLIENT,
     (NOW, "hs-unknown-client-id"): ANY_CLIENT,
     (NOW, "hs-token-nodevice-test"): ANY_CLIENT,
@@ -58,8 +57,7 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     (JAN, "first-binary"): ONE_ERROR,
     (JAN, "first-emptyparams"): ONE_ERROR,
     (JAN, "hs-control-ui-client"): ANY_CLIENT,
-    (JAN, "hs-device-token-as-token"): NO_TOKENS,
-    (JAN, "hs-device-token-field"): NO_TOKENS,
+    (JAN, "hs-device-token-field"): "the field is known in both protocols",
     (JAN, "hs-device-v3"): "v3 is understood in both protocols",
     (JAN, "hs-device-v3-new-read"): "v3 is understood in both protocols",
     (JAN, "hs-docs-example-mode-operator"): ANY_CLIENT,
@@ -106,6 +104,8 @@ class Play:
         if "nonce" in recording:
             house.clock.advance(recording["ts"] / 1000 - house.clock.seconds())
             house.ids.insert(0, recording["nonce"])
+        if name in WITH_TOKEN:
+            self._pair()
         self.line: Line = house.open(headers=recording.get("headers"), path=recording.get("path", "/"))
         self.wanted: list[Any] = []
         self.got: list[Any] = []
@@ -113,6 +113,21 @@ class Play:
             getattr(self, f"_{kind}")(what)
         if self.line.closed is not None:
             self.got.append(["close", list(self.line.closed)])
+
+    def _pair(self) -> None:
+        """The device was paired in an earlier recording, and its token is what this one comes with."""
+        (params,) = [what["set"] for kind, what in self.recording["frames"] if kind == "connect"]
+        auth = params["auth"]
+        token = DeviceToken(hash=digest(auth.get("deviceToken") or auth["token"]))
+        self.house.book.put(
+            PairedDevice(
+                device_id=params["device"]["id"],
+                public_key=params["device"]["publicKey"],
+                roles=("operator",),
+                scopes=tuple(BASE["scopes"]),  # type: ignore[arg-type]
+                tokens={"operator": token},
+            )
+        )
 
     def _connect(self, what: Any) -> None:
         version = 4 if self.recording["release"] == NOW else 3
@@ -223,7 +238,8 @@ class RecordingsTests(SynchronousTestCase):
             play.end()
         self.assertEqual({method: sorted(keys) for method, keys in seen.items() if keys}, {})
         self.assertEqual(
-            sorted(seen), ["agent", "chat.history", "config.get", "health", "models.list", "sessions.list"]
+            sorted(seen),
+            ["agent", "chat.history", "config.get", "health", "models.list", "node.event", "sessions.list"],
         )
 
     def test_all_differences_are_recordings(self) -> None:

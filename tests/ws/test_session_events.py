@@ -174,7 +174,7 @@ class MessageTests(EventCase):
         history = self.ok(follower, "chat.history", sessionKey="mine")["messages"]
         shown = [{key: value for key, value in one["message"].items() if key != "__openclaw"} for one in told]
         self.assertEqual(shown, [{key: value for key, value in row.items() if key != "__openclaw"} for row in history])
-        self.assertEqual(told[0]["messageId"], f"{told[0]['sessionId']}:1")
+        self.assertEqual([one["messageId"] for one in told], [row["__openclaw"]["id"] for row in history])
         self.assertEqual(follower.events("sessions.changed"), [])
         self.assertEqual(
             self.ok(follower, "sessions.messages.unsubscribe", key="mine"),
@@ -183,10 +183,10 @@ class MessageTests(EventCase):
         self.say("mine")
         self.assertEqual(len(follower.events("session.message")), 4)
 
-    def test_not_supported(self) -> None:
-        """Approvals have events of their own."""
+    def test_with_approvals(self) -> None:
+        """Approvals have events of their own, which take a scope of their own."""
         answer = self.connect().request("sessions.messages.subscribe", {"key": "x", "includeApprovals": True})
-        self.assertIn("exec.approval.list", answer["error"]["message"])
+        self.assertEqual(answer["error"]["message"], "missing scope: operator.approvals")
 
 
 class DescribeTests(EventCase):

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx._version import __version__
 from openclaw_tx.auth.actions import ACTIONS, READ
 from tests.ws.harness import House
+from tests.ws.identity import Identity
 
 
 class HelloTests(SynchronousTestCase):
@@ -27,7 +28,7 @@ class HelloTests(SynchronousTestCase):
         self.assertEqual((hello["type"], hello["protocol"]), ("hello-ok", 4))
         self.assertEqual(hello["server"], {"version": __version__, "connId": "uuid-2"})
         self.assertEqual(hello["features"]["methods"], list(self.house.surface.methods))
-        self.assertEqual(hello["features"]["capabilities"], [])
+        self.assertEqual(hello["features"]["capabilities"], ["published-model-catalog"])
         self.assertEqual(hello["auth"], {"method": "token", "role": "operator", "scopes": [READ]})
         self.assertEqual(
             hello["policy"],
@@ -43,7 +44,7 @@ class HelloTests(SynchronousTestCase):
             snapshot["sessionDefaults"],
             {"defaultAgentId": "main", "mainKey": "main", "mainSessionKey": "agent:main:main", "scope": "per-sender"},
         )
-        self.assertEqual((snapshot["uptimeMs"], snapshot["presence"], snapshot["health"]), (3000, [], {}))
+        self.assertEqual((snapshot["uptimeMs"], len(snapshot["presence"]), snapshot["health"]), (3000, 1, {}))
 
     def test_protocol_3(self) -> None:
         """The January form has neither auth (there is no device token) nor the newer properties."""
@@ -86,11 +87,15 @@ class ListTests(SynchronousTestCase):
         house.close()
 
     def test_no_method_without_scope(self) -> None:
-        """A client without any scope can call health, and nothing else."""
+        """A client without any scope can call health, and nothing else; a node what is for nodes, and nothing else."""
         house = House()
         line = house.ready(scopes=[])
-        allowed = [name for name in house.surface.methods if "missing scope" not in json.dumps(line.call(name))]
+        refused = ("missing scope", "unauthorized role")
+        allowed = [n for n in house.surface.methods if not any(text in json.dumps(line.call(n)) for text in refused)]
         self.assertEqual(allowed, ["health"])
+        node = house.ready(Identity(), role="node")
+        allowed = [n for n in house.surface.methods if not any(text in json.dumps(node.call(n)) for text in refused)]
+        self.assertEqual(allowed, ["node.invoke.result", "node.event"])
         self.assertEqual(ACTIONS["health"].scope, None)
         house.close()
 

@@ -30,11 +30,17 @@ class ModelsListParams(Params, frozen=True):
     view: Literal["default", "configured", "provider-config", "all"] = "default"
     """C{default}: those that may be used; C{configured}: those that the configuration of agents names, in its order;
     C{provider-config}: those that stand in C{models.providers}; C{all}: these, and those that may not be used."""
+    provider: NonEmpty | None = None
+    """Only the models of this provider."""
+    include_details: bool = False
+    """Rows always have all that is known of a model."""
     include_provider_capabilities: bool = False
     """No effect: rows say all that is known."""
     prepared_only: bool = False
     """No effect, nor has C{refresh}: nothing is fetched for the list."""
     refresh: bool = False
+    session_key: NonEmpty | None = None
+    """Names the agent, when nothing else does."""
 
 
 class IdentityParams(Params, frozen=True):
@@ -108,13 +114,18 @@ class CatalogMethods:
         C{cooldown}, for what is known not to answer."""
         params = call.params
         agents = agents_for(self._agents, call.principal)
-        if params.agent_id is not None:
-            agent = agents.get(params.agent_id)
+        key = params.session_key or ""
+        chosen = params.agent_id or (agent_of(key) if key.lower().startswith("agent:") else None)
+        if chosen is not None:
+            agent = agents.get(chosen)
             if agent is None:
-                raise unknown_agent("models.list", params.agent_id)
-            return {"models": [model_row(info, agent) for info in self._known(agent.models)]}
-        default = agents.get(agents.default_id)
-        return {"models": [model_row(info, default) for info in self._view(params.view)]}
+                raise unknown_agent("models.list", chosen)
+            found: Sequence[ModelInfo] = self._known(agent.models)
+        else:
+            agent = agents.get(agents.default_id)
+            found = self._view(params.view)
+        wanted = (params.provider or "").strip().lower()
+        return {"models": [model_row(info, agent) for info in found if wanted in ("", info.provider.lower())]}
 
     def _view(self, view: str) -> Sequence[ModelInfo]:
         if view == "default":

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
@@ -42,9 +43,12 @@ STOP_WORDS = frozenset({"/stop", "stop", "esc", "abort", "wait", "exit", "interr
 """A message that is only this aborts the session's runs."""
 ABORT_SECONDS = 1.0
 """How long C{chat.abort} waits for the runs to have ended, so that their events come before its answer."""
+ID_DIGITS = 32
+"""Hexadecimal digits of the id of a message: of its digest, for transcripts number them only within."""
 MAX_HISTORY_BYTES = 6 * 1024 * 1024
 """JSON of the messages in one C{chat.history}; older ones are left out."""
 SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
+RunId = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class SendParams(Params, frozen=True):
@@ -58,6 +62,8 @@ class SendParams(Params, frozen=True):
     attachments: list[Attachment] = []
     timeout_ms: Annotated[int, Meta(ge=0)] = 0
     deliver: bool = False
+    session_id: str = ""
+    """The conversation that the message goes on in; refused when the session has begun another one since."""
     queue_mode: Literal["collect", "followup", "interrupt", "steer"] | None = None
     """What happens to it while the agent is at work; unset = as the session or the configuration say."""
 
@@ -76,6 +82,10 @@ class HistoryParams(Params, frozen=True):
     session_key: SessionKey
     agent_id: str = ""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 200
+    max_bytes: Annotated[int, Meta(ge=1)] = MAX_HISTORY_BYTES
+    """Bytes of the messages; older ones are left out."""
+    input_run_ids: Annotated[list[RunId], Meta(min_length=1, max_length=50)] | None = None
+    """Runs of which C{inputReceipts} are to tell whether their message has been taken in."""
 
 
 class ChatMethods:
@@ -130,6 +140,7 @@ class ChatMethods:
                 UserMessage(
                     content=(TextPart(text=text), *parts) if text.strip() else parts,
                     timestamp_ms=int(self._clock.seconds() * 1000),
+                    run_id=params.idempotency_key,
                 ),
             ),
             thinking=thinking_level("chat.send", params.thinking),
@@ -145,8 +156,10 @@ class ChatMethods:
         if before:
             return {"runId": params.idempotency_key, "status": before}
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
+        entry = await self._sessions.get(place.session_key)
+        if params.session_id and entry is not None and entry.session_id != params.session_id:
+            raise GatewayError("invalid_request", "session changed; reload the conversation", param="sessionId")
         if self._desk.command_in(message) is None:
-            entry = await self._sessions.get(place.session_key)
             check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
         await self._desk.take(message)
         return {"runId": params.idempotency_key, "status": "started"}
@@ -225,9 +238,25 @@ class ChatMethods:
         answer: dict[str, Any] = {"sessionKey": place.session_key}
         if entry is not None:
             answer["sessionId"] = entry.session_id
-        answer["messages"] = _fitting(messages)
+        answer["messages"] = _fitting(messages, min(params.max_bytes, MAX_HISTORY_BYTES))
+        if params.input_run_ids is not None:
+            answer["inputReceipts"] = await self._receipts(call.principal, place.session_key, params.input_run_ids)
         answer["thinkingLevel"] = (entry.settings.thinking_level if entry is not None else "") or "off"
         return answer
+
+    async def _receipts(self, principal: Principal, session_key: str, run_ids: Sequence[str]) -> list[dict[str, str]]:
+        """What became of messages: C{consumed} ones stand in the transcript; of others nothing is said."""
+        receipts = []
+        for run_id in dict.fromkeys(run_ids):
+            run = self._engine.get(run_id)
+            if run is not None and run.outcome is None and run.request.session_key == session_key:
+                if sees_run(principal, run):
+                    receipts.append({"runId": run_id, "state": "pending"})
+                continue
+            stored = await self._sessions.get_run(run_id)
+            if stored is not None and stored.session_key == session_key and not stored.pending:
+                receipts.append({"runId": run_id, "state": "consumed", "consumedByEventId": event_id(run_id)})
+        return receipts
 
     def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
         scope = self._settings().session.scope
@@ -245,10 +274,9 @@ def _clean(text: str) -> str:
     return "".join(char for char in text if char in "\n\r\t" or unicodedata.category(char) != "Cc")
 
 
-def _fitting(messages: Sequence[Message]) -> list[Any]:
-    """As many of the newest messages as fit."""
+def _fitting(messages: Sequence[Message], room: int) -> list[Any]:
+    """As many of the newest messages as fit into so many bytes."""
     kept: list[Any] = []
-    room = MAX_HISTORY_BYTES
     for message in reversed(messages):
         row = message_row(message)
         room -= len(encode(row))
@@ -258,8 +286,24 @@ def _fitting(messages: Sequence[Message]) -> list[Any]:
     return kept[::-1]
 
 
+def event_id(run_id: str) -> str:
+    """What clients know the message by that began a run."""
+    return f"{run_id}:user"
+
+
 def message_row(message: Message) -> dict[str, Any]:
-    """A message of a transcript as chat clients know it."""
+    """A message of a transcript as chat clients know it. C{__openclaw.id} is the same wherever it is told: clients see
+    by it what they have already."""
+    row = _row(message)
+    told = row.setdefault("__openclaw", {})
+    if isinstance(message, UserMessage) and message.run_id:
+        row["idempotencyKey"] = told["idempotencyKey"] = told["id"] = event_id(message.run_id)
+    else:
+        told["id"] = hashlib.sha256(encode(row)).hexdigest()[:ID_DIGITS]
+    return row
+
+
+def _row(message: Message) -> dict[str, Any]:
     if isinstance(message, UserMessage):
         return {"role": "user", "content": [_part(part) for part in message.content], "timestamp": message.timestamp_ms}
     if isinstance(message, ToolResultMessage):

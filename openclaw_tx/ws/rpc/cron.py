@@ -33,6 +33,12 @@ class ListParams(Params, frozen=True):
     """Looked for in names, descriptions and ids."""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
     offset: Annotated[int, Meta(ge=0)] = 0
+    sort_by: Literal["nextRunAtMs", "updatedAtMs", "name"] = "nextRunAtMs"
+    sort_dir: Literal["asc", "desc"] = "asc"
+    compact: bool = False
+    """Leave out what a job does: its C{payload}."""
+    include_delivery_previews: bool = False
+    """There are none to include: no job delivers to a channel."""
 
 
 class NoParams(Params, frozen=True):
@@ -84,7 +90,7 @@ class CronMethods:
         ]
 
     async def list(self, call: Call[ListParams]) -> Any:
-        """Jobs, the one that is due next first; disabled ones only when they are asked for."""
+        """Jobs, unless asked otherwise the one that is due next first; disabled ones only when they are asked for."""
         unbounded(call.principal)
         params = call.params
         wanted = params.enabled or ("all" if params.include_disabled else "enabled")
@@ -96,8 +102,17 @@ class CronMethods:
             and (not params.agent_id or (job.agent_id or self._agents.default_id) == params.agent_id)
             and (not query or query in f"{job.name}\n{job.description}\n{job.id}".lower())
         ]
+        if params.sort_by == "name":
+            found.sort(key=lambda job: job.name.lower())
+        elif params.sort_by == "updatedAtMs":
+            found.sort(key=lambda job: job.updated_at_ms)
+        if params.sort_dir == "desc":
+            found.reverse()
         page = found[params.offset : params.offset + params.limit]
         rows = [self._row(job, call) for job in page]
+        if params.compact:
+            for each in rows:
+                del each["payload"]
         if not call.modern:
             return {"jobs": rows}
         end = params.offset + len(page)

@@ -39,7 +39,8 @@ class MessagesParams(Params, frozen=True):
     key: Key
     agent_id: str = ""
     include_approvals: Literal[True] | None = None
-    """Not supported: approvals have events of their own."""
+    """The client wants to hear of questions, too. That takes C{operator.approvals}, and who has it hears of them
+    anyway: they have events of their own, and C{exec.approval.list} tells those that wait."""
 
 
 class DescribeParams(Params, frozen=True):
@@ -104,7 +105,7 @@ class FollowingMethods:
         """Tell this connection of the messages of one session (C{session.message}): C{{subscribed: true, key}}. It need
         not be there yet."""
         if call.params.include_approvals:
-            raise bad("sessions.messages.subscribe", "includeApprovals is not supported; use exec.approval.list")
+            authorise(call.principal, "approvals.list")
         key = self._key("sessions.messages.subscribe", call, call.params.agent_id, call.params.key)
         self._subscriptions.follow(call.caller.number, key)
         return {"subscribed": True, "key": key}

@@ -74,11 +74,6 @@ class Health:
         self.version = 0
         """Counts reports."""
 
-    @property
-    def state_version(self) -> StateVersion:
-        """Version of the report that is known."""
-        return 0, self.version
-
     def known(self, principal: Principal) -> dict[str, Any]:
         """The last report, as far as C{principal} may see it; empty before the first."""
         if self._report is None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from openclaw_tx.auth.sight import agents_for
+from openclaw_tx.auth.sight import agents_for, sees_run
 from openclaw_tx.config.schema import Config
-from openclaw_tx.interfaces import Agents, Models
+from openclaw_tx.interfaces import Agents, Models, RunEngine
 from openclaw_tx.values import Principal
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
@@ -42,8 +42,10 @@ class StartupMethods:
         agents: Agents,
         models: Models,
         settings: Callable[[], Config],
+        engine: RunEngine,
     ) -> None:
         self._chat = chat
+        self._engine = engine
         self._following = following
         self._agents = agents
         self._models = models
@@ -58,7 +60,8 @@ class StartupMethods:
 
     async def startup(self, call: Call[ChatStartupParams]) -> Any:
         """What C{chat.history} answers, and C{sessionInfo} (the row of C{sessions.describe}, absent for a session that
-        is not there yet), C{defaults} as in C{sessions.list}, and C{metadata} as of C{chat.metadata}."""
+        is not there yet), C{defaults} as in C{sessions.list}, C{metadata} as of C{chat.metadata}, and C{inFlightRun}:
+        the run at work with what it has said so far."""
         params = call.params
         answer: dict[str, Any] = await self._chat.history(Call[HistoryParams](call.caller, call.id, params))
         key = answer["sessionKey"]
@@ -66,6 +69,11 @@ class StartupMethods:
         described = await self._following.describe(Call[DescribeParams](call.caller, call.id, about))
         if described["session"] is not None:
             answer["sessionInfo"] = described["session"]
+        at_work = [run for run in self._engine.live() if run.request.session_key == key]
+        if at_work and sees_run(call.principal, at_work[-1]):
+            run = at_work[-1]
+            said = "\n\n".join(run.state.payloads)
+            answer["inFlightRun"] = {"runId": run.request.run_id, "text": said, "startedAt": run.started_at_ms}
         answer["defaults"] = model_defaults(agents_for(self._agents, call.principal), self._models)
         answer["metadata"] = self._metadata("chat.startup", call.principal, params.agent_id or None, key)
         return answer

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -16,11 +16,16 @@ from openclaw_tx.interfaces import Agents, SystemEvents
 from openclaw_tx.sessions.keys import canonical_key, parse_key
 from openclaw_tx.values import HeartbeatNews, Principal
 from openclaw_tx.ws.connect import Params
-from openclaw_tx.ws.methods import Call, Method
+from openclaw_tx.ws.methods import Call, Caller, Method
 from openclaw_tx.ws.rpc.cron import NoParams, unbounded
+from openclaw_tx.ws.rpc.presence import AboutParams
 
 EventText = Annotated[str, Meta(min_length=1, max_length=100_000, pattern=r"\S")]
 SessionName = Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+PRESENCE_ONLY = "Node:"
+"""How texts begin that are no news for an agent."""
 
 
 class WakeParams(Params, frozen=True):
@@ -34,8 +39,8 @@ class WakeParams(Params, frozen=True):
     """Who; unset = whoever the session belongs to, else the default agent."""
 
 
-class EventParams(Params, frozen=True):
-    """Params of C{system-event}. What a client says of its own presence is kept elsewhere."""
+class EventParams(AboutParams, frozen=True, kw_only=True):
+    """Params of C{system-event}: news, and what a machine says of itself."""
 
     text: EventText
     session_key: SessionName = ""
@@ -51,7 +56,17 @@ class SwitchParams(Params, frozen=True):
 class WakeMethods:
     """The family. It reaches the sessions of all agents, so keys with bounds get none of it."""
 
-    def __init__(self, heartbeat: HeartbeatService, events: SystemEvents, agents: Agents) -> None:
+    def __init__(
+        self,
+        heartbeat: HeartbeatService,
+        events: SystemEvents,
+        agents: Agents,
+        report: Callable[[Caller, AboutParams, str], None],
+    ) -> None:
+        """
+        @param report: takes what a machine says of itself.
+        """
+        self._report = report
         self._heartbeat = heartbeat
         self._events = events
         self._agents = agents
@@ -74,10 +89,14 @@ class WakeMethods:
         return {"ok": True}
 
     async def event(self, call: Call[EventParams]) -> Any:
-        """Note an event for the next turn of a session."""
+        """Note an event for the next turn of a session, and who is there; a text that begins with C{Node:} is about
+        that alone."""
         unbounded(call.principal)
         _, key = self._place(call.params.agent_id, call.params.session_key)
-        self._events.add(key, call.params.text)
+        text = call.params.text.strip()
+        self._report(call.caller, call.params, text)
+        if not text.startswith(PRESENCE_ONLY):
+            self._events.add(key, text)
         return {"ok": True}
 
     async def last(self, call: Call[NoParams]) -> Any:

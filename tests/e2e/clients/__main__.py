@@ -1,6 +1,7 @@
-"""Runs the client matrix, prints it, and writes it into docs/clients.md.
+"""Runs the client matrix and OpenClaw's own command line, prints both, and writes them into docs/clients.md.
 
-C{make clients}; C{make clients ARGS="openai litellm"} runs some rows, and leaves the page as it is. The exit status is
+C{make clients}; C{make clients ARGS="openai litellm"} runs some rows, and leaves the page as it is; the command line is
+called C{openclaw}. The exit status is
 1 when a client did not see what it had to. Rows that need Node are left out where there is none, unless
 C{CLIENTS_STRICT=1}.
 """
@@ -23,6 +24,7 @@ from twisted.internet.task import deferLater, react
 
 from tests.e2e.clients.install import SCRIPTS, CanNotRun, ended, node_of, python_of
 from tests.e2e.clients.matrix import ATTEMPTS, CAPABILITIES, CLIENTS, NODE_PACKAGES, Client
+from tests.e2e.clients.openclaw_cli import CommandLines, cli_table
 from tests.e2e.processes import REPOSITORY, TOKEN, GatewayProcess, configuration, spawn, start_upstream
 
 CLIENT_SECONDS = 180.0
@@ -31,6 +33,9 @@ CLIENT_SECONDS = 180.0
 AT_ONCE = 2
 PAGE = REPOSITORY / "docs" / "clients.md"
 BEGIN, END = "<!-- matrix: written by `make clients` -->", "<!-- end of matrix -->"
+CLI_BEGIN, CLI_END = "<!-- command line: written by `make clients` -->", "<!-- end of command line -->"
+CLI = "openclaw"
+"""What the rows of OpenClaw's command line are called together."""
 
 
 class Row(NamedTuple):
@@ -134,16 +139,16 @@ def versions(client: Client) -> list[str]:
     return [f"`{name}` {version}" for name, _, version in (package.partition("==") for package in client.packages)]
 
 
-def write_page(rows: list[Row]) -> None:
-    """Put the matrix into the documentation."""
+def write_page(begin: str, end: str, matrix: str) -> None:
+    """Put a matrix into the documentation, between its marks."""
     text = PAGE.read_text("utf-8")
-    inside = f"{BEGIN}\nRun on {datetime.now(UTC):%Y-%m-%d}.\n\n{table(rows)}\n{END}"
-    PAGE.write_text(re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: inside, text, flags=re.DOTALL), "utf-8")
+    inside = f"{begin}\nRun on {datetime.now(UTC):%Y-%m-%d}.\n\n{matrix}\n{end}"
+    PAGE.write_text(re.sub(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: inside, text, flags=re.DOTALL), "utf-8")
 
 
 async def main(reactor: Any, *names: str) -> None:
     """Run the clients with these names, or all."""
-    unknown = set(names) - {client.name for client in CLIENTS}
+    unknown = set(names) - {client.name for client in CLIENTS} - {CLI}
     if unknown:
         raise SystemExit(f"no such client: {', '.join(sorted(unknown))}")
     directory = Path(tempfile.mkdtemp())
@@ -158,6 +163,8 @@ async def main(reactor: Any, *names: str) -> None:
             for client in CLIENTS
             if not names or client.name in names
         )
+        commands = CommandLines(reactor, gateway.url, directory)
+        told = await commands.run() if not names or CLI in names else []
     finally:
         if gateway.child is not None and gateway.child.code is None:
             await gateway.stop()
@@ -166,13 +173,20 @@ async def main(reactor: Any, *names: str) -> None:
     for row in rows:
         for fault in row.faults:
             say(f"{row.client.name}: {fault}")
-    say(table(rows))
+    for fault in commands.faults:
+        say(fault)
+    if rows:
+        say(table(rows))
+    if told:
+        say(cli_table(told, commands.left_out))
     strict = os.environ.get("CLIENTS_STRICT") == "1"
     failed = [row for row in rows if row.faults or (row.left_out and (strict or not row.client.node))]
-    if failed:
+    if failed or commands.faults or (strict and commands.left_out):
         raise SystemExit(1)
+    if told and not commands.left_out:
+        write_page(CLI_BEGIN, CLI_END, cli_table(told, commands.left_out))
     if not names and not any(row.left_out for row in rows):
-        write_page(rows)
+        write_page(BEGIN, END, table(rows))
 
 
 def say(text: str) -> None:

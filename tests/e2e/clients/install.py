@@ -61,17 +61,26 @@ async def node_of(reactor: IReactorTime) -> tuple[str, Path]:
     if node is None or npm is None:
         raise CanNotRun("no Node on the PATH")
     home = HOME / "node"
-    home.mkdir(parents=True, exist_ok=True)
-    wanted = json.dumps({"private": True, "type": "module", "dependencies": NODE_PACKAGES})
-    stamp = home / "installed"
-    if not (stamp.exists() and stamp.read_text() == wanted):
-        (home / "package.json").write_text(wanted)
-        await _do(spawn(["install", "--prefix", str(home), "--no-audit", "--no-fund"], program=npm), reactor)
-        stamp.write_text(wanted)
+    manifest = {"private": True, "type": "module", "dependencies": NODE_PACKAGES}
+    await install_node(home, json.dumps(manifest), npm, reactor)
     # Modules look for packages beside themselves.
     for script in SCRIPTS.glob("*.mjs"):
         shutil.copy(script, home)
     return node, home
+
+
+async def install_node(home: Path, manifest: str, npm: str, reactor: IReactorTime, *options: str) -> None:
+    """Install what a C{package.json} names into its folder.
+
+    @raise CanNotRun: it can not be done.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    stamp = home / "installed"
+    if stamp.exists() and stamp.read_text() == manifest:
+        return
+    (home / "package.json").write_text(manifest)
+    await _do(spawn(["install", "--prefix", str(home), "--no-audit", "--no-fund", *options], program=npm), reactor)
+    stamp.write_text(manifest)
 
 
 async def _do(child: Child, reactor: IReactorTime) -> None:

@@ -44,5 +44,7 @@ class CatalogTests(SynchronousTestCase):
         }
         self.assertEqual(self.call("models.list"), {"models": [row]})
         self.assertEqual(self.call("models.list", agentId="beta", view="all"), {"models": [row]})
+        self.assertEqual(self.call("models.list", provider="Stub", includeDetails=True), {"models": [row]})
+        self.assertEqual(self.call("models.list", provider="other"), {"models": []})
         error = self.line.call("models.list", {"agentId": "zz"})["error"]
         self.assertEqual(error["message"], 'invalid models.list params: unknown agent id "zz"')

@@ -198,6 +198,8 @@ class HistoryTests(Case):
             (answer["sessionKey"], answer["sessionId"], answer["thinkingLevel"]), ("agent:main:x", "s-1", "off")
         )
         user, assistant, tool, failed = answer["messages"]
+        self.assertEqual(len({row["__openclaw"]["id"] for row in answer["messages"]}), 4)
+        del user["__openclaw"]
         self.assertEqual(
             user,
             {

@@ -32,7 +32,25 @@ COMMENTED = """\
 """
 
 
-class ConfigCase(SynchronousTestCase):
+class AskingCase(SynchronousTestCase):
+    """A client that asks."""
+
+    client: MemoryWebSocket
+
+    def ok(self, method: str, **params: Any) -> Any:
+        """The payload of a request that is granted."""
+        answer = self.client.request(method, params)
+        self.assertTrue(answer["ok"], answer)
+        return answer["payload"]
+
+    def no(self, method: str, **params: Any) -> Any:
+        """The error of one that is refused."""
+        answer = self.client.request(method, params)
+        self.assertFalse(answer["ok"], answer)
+        return answer["error"]
+
+
+class ConfigCase(AskingCase):
     """A gateway with a file."""
 
     config: Any = None
@@ -48,18 +66,6 @@ class ConfigCase(SynchronousTestCase):
         client = self.memory.websocket()
         client.connect(scopes=scopes, protocol=protocol, token=token)
         return client
-
-    def ok(self, method: str, **params: Any) -> Any:
-        """The payload of a request that is granted."""
-        answer = self.client.request(method, params)
-        self.assertTrue(answer["ok"], answer)
-        return answer["payload"]
-
-    def no(self, method: str, **params: Any) -> Any:
-        """The error of one that is refused."""
-        answer = self.client.request(method, params)
-        self.assertFalse(answer["ok"], answer)
-        return answer["error"]
 
     def write(self, text: str) -> None:
         """Somebody edits the file, and the gateway notices nothing of it."""

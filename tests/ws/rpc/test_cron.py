@@ -78,6 +78,10 @@ class MethodTests(Case):
         self.assertEqual(names(enabled="disabled"), ["job 1"])
         self.assertEqual((names(agentId="beta"), names(agentId="main")), (["job 2"], ["job 0"]))
         self.assertEqual(names(query="brief"), ["job 2"])
+        self.assertEqual(names(enabled="all", sortBy="name", sortDir="desc"), ["job 2", "job 1", "job 0"])
+        self.assertEqual(names(sortBy="updatedAtMs"), ["job 0", "job 2"])
+        (short, *_) = self.call("cron.list", {"compact": True, "includeDeliveryPreviews": False})["jobs"]
+        self.assertNotIn("payload", short)
         page = self.call("cron.list", {"limit": 1, "offset": 1, "enabled": "all"})
         self.assertEqual([job["name"] for job in page["jobs"]], ["job 2"])
         self.assertEqual((page["total"], page["hasMore"], page["nextOffset"]), (3, True, 2))

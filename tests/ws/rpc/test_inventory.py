@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from openclaw_tx.chat.commands import COMMANDS
 from openclaw_tx.interfaces import ToolContext
 from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.testing.websocket import MemoryWebSocket
 from openclaw_tx.values import ToolResult, ToolSpec
+from tests.ws.rpc.test_config import AskingCase
 
 SKILL = "---\nname: {name}\ndescription: {name} things\n---\nDo it.\n"
 
@@ -30,7 +29,7 @@ class Weather:
         return ToolResult(text="rain")
 
 
-class InventoryCase(SynchronousTestCase):
+class InventoryCase(AskingCase):
     """A gateway and a client that may read."""
 
     config: Any = None
@@ -46,18 +45,6 @@ class InventoryCase(SynchronousTestCase):
         client = self.memory.websocket()
         client.connect(scopes=scopes or ("operator.read",))
         return client
-
-    def ok(self, method: str, **params: Any) -> Any:
-        """The payload of an answer."""
-        answer = self.client.request(method, params)
-        self.assertTrue(answer["ok"], answer)
-        return answer["payload"]
-
-    def no(self, method: str, **params: Any) -> Any:
-        """The error of a refusal."""
-        answer = self.client.request(method, params)
-        self.assertFalse(answer["ok"], answer)
-        return answer["error"]
 
 
 class ToolTests(InventoryCase):

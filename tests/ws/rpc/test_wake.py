@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from openclaw_tx.testing.gateway import START
 from tests.automation.test_scenario import Case
 
@@ -51,6 +53,22 @@ class WakeTests(Case):
         self.memory.advance(60)
         self.assertEqual(self.memory.model.calls, [])
         self.assertEqual(self.call("status")["queuedSystemEvents"], ["one", "five"])
+
+    def test_presence(self) -> None:
+        """A machine says of itself; everybody is told, and the agent only of what is news for it."""
+        told = {"instanceId": "mac", "host": "desk", "lastInputSeconds": 5, "tags": ["a"]}
+        self.call("system-event", {"text": " Node: desk", **told})
+        row = self.seen("mac")
+        self.assertEqual({**row, "ts": 0}, {**told, "text": "Node: desk", "ts": 0})
+        self.assertIn(row, self.call("system-presence"))
+        self.call("system-event", {"text": "Battery low", "instanceId": "mac"})
+        self.assertEqual(self.call("status")["queuedSystemEvents"], ["Battery low"])
+        self.assertEqual(self.seen("mac")["host"], "desk")
+
+    def seen(self, instance: str) -> Any:
+        """A row of the newest event C{presence}."""
+        rows = self.socket.events("presence")[-1]["payload"]["presence"]
+        return next(row for row in rows if row.get("instanceId") == instance)
 
     def test_refused(self) -> None:
         """Texts that are none, agents that are none, sessions of others."""

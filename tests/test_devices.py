@@ -1,0 +1,65 @@
+# -*- test-case-name: tests.test_devices -*-
+"""Devices and the whole gateway, in memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.testing import MemoryGateway
+from openclaw_tx.testing.websocket import MemoryWebSocket
+from tests.ws.identity import Identity
+
+CLIENT = {"id": "test", "version": "1", "platform": "test", "mode": "test"}
+
+
+class DeviceTests(SynchronousTestCase):
+    """From pairing to a run."""
+
+    def setUp(self) -> None:
+        self.memory = MemoryGateway()
+        self.addCleanup(self.memory.close)
+        self.identity = Identity()
+
+    def come(self, auth: dict[str, str], scopes: list[str]) -> tuple[MemoryWebSocket, dict[str, Any]]:
+        client = self.memory.websocket()
+        (challenge,) = [event["payload"] for event in client.events("connect.challenge")]
+        params = {"minProtocol": 4, "maxProtocol": 4, "client": CLIENT, "scopes": scopes, "auth": auth}
+        signed = self.identity.sign(params, challenge["nonce"], challenge["ts"])
+        return client, client.request("connect", signed)
+
+    def test_from_pairing_to_a_run(self) -> None:
+        """A device is paired with the secret, comes back with its token, and runs an agent; the token is nowhere on
+        disk, and no key to the HTTP API."""
+        _, hello = self.come({"token": self.memory.config["gateway"]["auth"]["token"]}, ["operator.write"])
+        token = hello["payload"]["auth"]["deviceToken"]
+        client, hello = self.come({"deviceToken": token}, ["operator.write"])
+        self.assertEqual(hello["payload"]["auth"]["method"], "device-token")
+        self.memory.model.say("pong")
+        client.request("agent", {"message": "ping", "agentId": "main", "idempotencyKey": "k1"})
+        self.memory.advance(1, steps=5)
+        (final,) = [event["payload"] for event in client.events("chat") if event["payload"]["state"] == "final"]
+        self.assertEqual(final["message"]["content"][0]["text"], "pong")
+        answer = self.memory.get("/v1/models", token=token)
+        self.memory.advance(1)
+        self.assertEqual(answer.code, 401)
+        files = list((Path(self.memory.gateway.settings.state_dir) / "devices").iterdir())
+        self.assertEqual(sorted(file.name for file in files), ["paired.json", "pending.json"])
+        self.assertTrue(all(file.stat().st_mode & 0o777 == 0o600 for file in files))
+        self.assertNotIn(token, "".join(file.read_text() for file in files))
+        self.assertEqual(list(json.loads(files[0].read_text()) | json.loads(files[1].read_text())), [self.identity.id])
+
+    def test_secret_rotated(self) -> None:
+        """The gateway's secret may change: the device still comes in, who came with the old secret does not stay."""
+        owner, hello = self.come({"token": self.memory.config["gateway"]["auth"]["token"]}, ["operator.read"])
+        token = hello["payload"]["auth"]["deviceToken"]
+        device, _ = self.come({"deviceToken": token}, ["operator.read"])
+        gateway = {**self.memory.config["gateway"], "auth": {"mode": "token", "token": "another-secret"}}
+        self.memory.gateway.reload({**self.memory.config, "gateway": gateway})
+        self.memory.flush()
+        self.assertEqual(owner.closed, (4001, "gateway credentials changed"))
+        self.assertIsNone(device.closed)
+        self.assertTrue(self.come({"deviceToken": token}, ["operator.read"])[1]["ok"])
