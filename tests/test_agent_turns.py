@@ -164,6 +164,30 @@ class TurnTests(Case):
         )
         self.assertEqual(memory.model.requests[-1].messages[-1].text, "and now?")
 
+    def test_outage_after_a_tool(self) -> None:
+        """A provider that fails when a tool has run: the client is told not to repeat that blindly, whether it streams
+        or not; the transcript keeps call and result, and the next turn reads them."""
+        for stream in (False, True):
+            memory = self.gateway()
+            memory.model.call_tool("clockwork", {}, text="Let me look.")
+            memory.model.fail("provider_timeout", "nothing came")
+            body = {"messages": [{"role": "user", "content": "How is it?"}], "stream": stream}
+            answer = memory.post(CHAT, body, headers=SESSION)
+            self.tool.waiting[-1].callback("tick")
+            memory.flush()
+            if stream:
+                self.assertEqual((answer.code, answer.events()[-1]), (200, "[DONE]"))
+                error = answer.events()[-2]["error"]
+            else:
+                self.assertEqual((answer.code, answer.headers["x-should-retry"]), (504, "false"))
+                self.assertNotIn("retry-after", answer.headers)
+                error = answer.json()["error"]
+            self.assertEqual(error["code"], "provider_timeout")
+            memory.model.say("better now")
+            memory.post(CHAT, {"messages": [{"role": "user", "content": "and now?"}]}, headers=SESSION)
+            kinds = [type(message) for message in memory.model.requests[-1].messages]
+            self.assertEqual(kinds, [UserMessage, AssistantMessage, ToolResultMessage, UserMessage])
+
     def test_news_do_not_double_a_conversation(self) -> None:
         """A client that resends its history in a session that was told news adds nothing twice."""
         memory = self.gateway()

@@ -59,7 +59,7 @@ class DeviceTests(SynchronousTestCase):
         device, _ = self.come({"deviceToken": token}, ["operator.read"])
         gateway = {**self.memory.config["gateway"], "auth": {"mode": "token", "token": "another-secret"}}
         self.memory.gateway.reload({**self.memory.config, "gateway": gateway})
-        self.memory.flush()
+        self.memory.advance(0)
         self.assertEqual(owner.closed, (4001, "gateway credentials changed"))
         self.assertIsNone(device.closed)
         self.assertTrue(self.come({"deviceToken": token}, ["operator.read"])[1]["ok"])

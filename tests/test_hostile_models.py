@@ -119,9 +119,9 @@ def _commands() -> Sequence[Hostile]:
     refused = "The command was not run"
     rows = [Hostile("exec", {"command": trick}, refused) for trick in TRICKS]
     rows += [
-        Hostile("exec", {"command": "wc", "workdir": ".."}, "workdir must be within the workspace"),
-        Hostile("exec", {"command": "wc", "workdir": "/"}, "workdir must be within the workspace"),
-        Hostile("exec", {"command": "wc", "workdir": "hole"}, "workdir must be within the workspace"),
+        Hostile("exec", {"command": "wc", "workdir": ".."}, OUT),
+        Hostile("exec", {"command": "wc", "workdir": "/"}, OUT),
+        Hostile("exec", {"command": "wc", "workdir": "hole"}, OUT),
         Hostile("exec", {"command": "wc", "env": {"PATH": "/tmp"}}, "PATH"),
         Hostile("exec", {"command": "wc", "env": {"LD_PRELOAD": "/tmp/x.so"}}, "LD_PRELOAD"),
         Hostile("exec", {"command": "wc", "env": {"BASH_ENV": "/tmp/x"}}, "BASH_ENV"),

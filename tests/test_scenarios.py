@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from twisted.web.server import Site
@@ -78,6 +79,57 @@ class EachToolOverHttp(Scenario):
         names = {tool.name for tool in self.model.requests[0].tools}
         self.assertEqual({name for name in names if not hasattr(self, f"test_{name}")}, set())
         self.assertIn("exec", names)
+
+    # -- files
+
+    def test_read(self) -> None:
+        """Lines of a file."""
+        self.write("notes.md", "one\ntwo\nthree\n")
+        told = self.use("read", {"path": "notes.md", "offset": 2, "limit": 1})
+        self.assertEqual(told, "two\n\n[These are lines 2 to 2 of 3. Go on with offset=3.]")
+
+    def test_write(self) -> None:
+        """A file in a directory that was not there."""
+        self.use("write", {"path": "plans/today.md", "content": "Sail.\n"})
+        self.assertEqual((self.workspace / "plans" / "today.md").read_text(), "Sail.\n")
+
+    def test_edit(self) -> None:
+        """A passage is exchanged, by the names that models have learnt elsewhere, too."""
+        self.write("plan.md", "Sail at noon.\n")
+        self.use("edit", {"path": "plan.md", "oldText": "noon", "newText": "dawn"})
+        self.model.call_tool("edit", {"file_path": "plan.md", "old_string": "dawn", "new_string": "dusk"})
+        self.model.say("Changed.")
+        self.assertEqual(self.way(self, "Again.").text, "Changed.")
+        self.assertEqual((self.workspace / "plan.md").read_text(), "Sail at dusk.\n")
+
+    def test_apply_patch(self) -> None:
+        """Two files at once."""
+        self.write("plan.md", "Sail at noon.\nEat.\n")
+        patch = (
+            "*** Begin Patch\n*** Update File: plan.md\n@@\n-Sail at noon.\n+Sail at dawn.\n Eat.\n"
+            "*** Add File: crew.md\n+Ann\n*** End Patch"
+        )
+        told = self.use("apply_patch", {"input": patch})
+        self.assertEqual(told, "Done:\nA crew.md\nM plan.md")
+        self.assertEqual((self.workspace / "plan.md").read_text(), "Sail at dawn.\nEat.\n")
+        self.assertEqual((self.workspace / "crew.md").read_text(), "Ann\n")
+
+    # -- automation
+
+    def test_cron(self) -> None:
+        """A job of its own, which is done when it is due."""
+        at = datetime.fromtimestamp(self.machine.seconds() + 60, UTC).isoformat()
+        job = {
+            "name": "tide",
+            "schedule": {"kind": "at", "at": at},
+            "sessionTarget": "isolated",
+            "payload": {"kind": "agentTurn", "message": "Look at the tide."},
+        }
+        made = self.use("cron", {"action": "add", "job": job})
+        self.assertEqual((made["name"], made["enabled"]), ("tide", True))
+        self.model.say("High.")
+        self.memory.advance(62, steps=62)
+        self.assertIn("Look at the tide.", getattr(self.model.requests[-1].messages[-1], "text", ""))
 
     # -- commands
 

@@ -59,6 +59,12 @@ What an agent can do besides answering. This page is made from the code (`python
 |---|---|---|---|---|
 """
 
+PAGES = """
+More on: commands and who may allow them in [approvals](approvals.md), the web in [web tools](web-tools.md), what is
+remembered in [memory](memory.md), `sessions_send` and `sessions_spawn` in [sub-agents](subagents.md), `cron` in
+[automation](automation.md), tools of other servers in [MCP servers](mcp.md).
+"""
+
 FILES = """
 ## Files
 
@@ -109,6 +115,8 @@ GROUPS = """
 PLUGINS = f"| `{policy.PLUGINS}` | every tool that is not one of OpenClaw's own names, such as an embedder's |\n"
 
 OWN = """
+Names in this table that no built-in tool has are reserved, so that an OpenClaw configuration means the same here.
+
 ## Tools of your own
 
 A tool is any object with a `spec` and a coroutine `call` (`openclaw_tx.interfaces.Tool`). An application that embeds a
@@ -167,8 +175,6 @@ change while the gateway runs (`openclaw_tx.interfaces.ToolSource`), as that of 
 """
 
 MISTAKES = """
-Names in this table that no built-in tool has yet are reserved, so that an OpenClaw configuration means the same here.
-
 ## When a call goes wrong
 
 Arguments that do not fit a tool's schema, an unknown or forbidden tool, and an exception within a tool all become an
@@ -186,7 +192,7 @@ def render() -> str:
     groups = "".join(
         f"| `{name}` | {', '.join(f'`{entry}`' for entry in names)} |\n" for name, names in policy.GROUPS.items()
     )
-    return INTRODUCTION + rows + FILES + POLICY + profiles + GROUPS + groups + PLUGINS + OWN + MISTAKES
+    return INTRODUCTION + rows + PAGES + FILES + POLICY + profiles + GROUPS + groups + PLUGINS + OWN + MISTAKES
 
 
 def _row(tool: type[TypedTool[Any]]) -> str:

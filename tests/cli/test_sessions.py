@@ -100,6 +100,19 @@ class ListTests(SessionsCase):
         self.assertEqual(self.json("--active", "61")["count"], 1)
         self.assertIn("No sessions used in the last 5 minutes", self.invoke("sessions", "--active", "5").stdout)
 
+    def test_narrow_table(self) -> None:
+        """On a narrow terminal a long key is told in several lines, in a pipe in one; no column is lost."""
+        key = f"agent:main:openresponses:{'0123456789' * 4}"
+        self.add(key, "Write a very long story about a sailor and his cat, and do not stop before dawn.", "No.")
+        head, line = self.invoke("sessions", "list").stdout.splitlines()
+        self.assertEqual(head.split(), ["KEY", "AGE", "MODEL", "CONTEXT", "TITLE"])
+        self.assertEqual(line.split()[0], key)
+        self.assertIn("Write a very long story", line)
+        terminal = {"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": "80", "TERM": "dumb"}
+        head, *lines = filter(str.strip, self.invoke("sessions", "list", **terminal).stdout.splitlines())
+        self.assertEqual(head.split(), ["key", "age", "model", "context", "title"])
+        self.assertEqual("".join(line.split("  ")[0].strip(" ─") for line in lines), key)
+
     def test_table(self) -> None:
         """For people; a title can neither colour nor steer the terminal."""
         self.add("agent:main:main", "[red]hello\x1b[2J", "hi")

@@ -10,10 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest_twisted
+
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
+
+from openclaw_tx.cli.client import GatewayClient, nobody
+from openclaw_tx.cli.client import connect as connect_client
+from openclaw_tx.cli.target import Target
 
 REPOSITORY = Path(__file__).parent.parent.parent
 TOKEN = "a-token-for-the-end-to-end-tests"
@@ -171,6 +178,30 @@ class GatewayProcess:
         """Stop it and tell how it ended."""
         assert self.child is not None
         return await self.child.stop(name)
+
+
+async def websocket(gateway: GatewayProcess, on_event: Any = nobody) -> GatewayClient:
+    """A WebSocket client that is let in.
+
+    @param on_event: is called with the name and the payload of each event.
+    """
+    from twisted.internet import reactor
+
+    target = Target(
+        url=f"ws://127.0.0.1:{gateway.port}/",
+        host="127.0.0.1",
+        port=gateway.port,
+        secure=False,
+        token=TOKEN,
+        password=None,
+    )
+    endpoint = HostnameEndpoint(reactor, "127.0.0.1", gateway.port)
+    return await connect_client(target, endpoint, reactor, on_event)  # type: ignore[arg-type]
+
+
+def block(coroutine: Any) -> Any:
+    """Run a coroutine from a fixture that is not one."""
+    return pytest_twisted.blockon(Deferred.fromCoroutine(coroutine))
 
 
 KILLED = -signal.SIGKILL

@@ -16,24 +16,25 @@ import pytest_twisted
 import treq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from openclaw_tx.cli.client import GatewayClient
-from openclaw_tx.cli.client import connect as connect_client
-from openclaw_tx.cli.target import Target
-from tests.e2e.processes import KILLED, REPOSITORY, TOKEN, GatewayProcess, configuration, start_upstream
+from tests.e2e.processes import (
+    KILLED,
+    REPOSITORY,
+    TOKEN,
+    GatewayProcess,
+    block,
+    configuration,
+    start_upstream,
+    websocket,
+)
 
 pytestmark = pytest.mark.e2e
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 KEY = "agent:main:work"
-
-
-def block(coroutine: Any) -> Any:
-    """Run a coroutine from a fixture that is not one."""
-    return pytest_twisted.blockon(Deferred.fromCoroutine(coroutine))
 
 
 @pytest.fixture(scope="module")
@@ -152,16 +153,7 @@ class Chat:
 
     async def connect(self, gateway: GatewayProcess) -> None:
         """Come in."""
-        target = Target(
-            url=f"ws://127.0.0.1:{gateway.port}/",
-            host="127.0.0.1",
-            port=gateway.port,
-            secure=False,
-            token=TOKEN,
-            password=None,
-        )
-        endpoint = HostnameEndpoint(reactor, "127.0.0.1", gateway.port)
-        self.client = await connect_client(target, endpoint, reactor, self._on_event)
+        self.client = await websocket(gateway, self._on_event)
 
     def _on_event(self, name: str, payload: Any) -> None:
         if name == "chat":

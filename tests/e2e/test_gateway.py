@@ -17,23 +17,25 @@ import pytest_twisted
 import treq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from openclaw_tx.cli.client import GatewayClient, nobody
-from openclaw_tx.cli.client import connect as connect_client
-from openclaw_tx.cli.target import Target
-from tests.e2e.processes import KILLED, TOKEN, Child, GatewayProcess, configuration, spawn, start_upstream
+from openclaw_tx.cli.client import nobody
+from tests.e2e.processes import (
+    KILLED,
+    TOKEN,
+    Child,
+    GatewayProcess,
+    block,
+    configuration,
+    spawn,
+    start_upstream,
+    websocket,
+)
 
 pytestmark = pytest.mark.e2e
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-
-
-def block(coroutine: Any) -> Any:
-    """Run a coroutine from a fixture that is not one."""
-    return pytest_twisted.blockon(Deferred.fromCoroutine(coroutine))
 
 
 @pytest.fixture(scope="module")
@@ -73,20 +75,6 @@ async def outcomes(upstream: str) -> list[tuple[str, str]]:
     """(last message, outcome) of every request the provider got."""
     told = await treq.json_content(await treq.get(upstream.replace("/v1", "/requests")))
     return [(request["body"]["messages"][-1]["content"], request["outcome"]) for request in told]
-
-
-async def websocket(gateway: GatewayProcess, on_event: Any = lambda *_: None) -> GatewayClient:
-    """A WebSocket client that is let in."""
-    target = Target(
-        url=f"ws://127.0.0.1:{gateway.port}/",
-        host="127.0.0.1",
-        port=gateway.port,
-        secure=False,
-        token=TOKEN,
-        password=None,
-    )
-    endpoint = HostnameEndpoint(reactor, "127.0.0.1", gateway.port)
-    return await connect_client(target, endpoint, reactor, on_event)
 
 
 @pytest_twisted.ensureDeferred

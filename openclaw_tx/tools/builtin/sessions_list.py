@@ -23,8 +23,9 @@ class SessionsListParameters(Parameters, frozen=True):
 
     kinds: Annotated[list[Kind], Meta(description="Only sessions of these kinds; leave out for all.")] = []
     limit: Annotated[int, Meta(ge=1, le=200, description="Sessions at most; 50 unless given.")] = 50
-    active_minutes: Annotated[int, Meta(ge=1)] | None = None
-    """Only sessions used within so many minutes."""
+    active_minutes: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Only sessions used within so many minutes.")
+    ] = None
     message_limit: Annotated[
         int, Meta(ge=0, le=20, description="Show so many of the last messages of each session; 0 = none.")
     ] = 0

@@ -41,7 +41,10 @@ class SessionsSpawnParameters(Parameters, frozen=True):
     label: Annotated[str, Meta(max_length=64, description="A short name for the task.")] = ""
     agent_id: Annotated[str, Meta(max_length=64, description="Another agent to do it; see agents_list.")] = ""
     model: Annotated[str, Meta(max_length=256, description="A model to do it with, provider/model.")] = ""
-    thinking: Literal["", "off", "minimal", "low", "medium", "high", "xhigh"] = ""
+    thinking: Annotated[
+        Literal["", "off", "minimal", "low", "medium", "high", "xhigh"],
+        Meta(description="How hard the model is to think; leave out for as usual."),
+    ] = ""
     run_timeout_seconds: Annotated[int, Meta(ge=0, le=604_800, description="Longest time for it; 0 = as usual.")] = 0
     cleanup: Annotated[
         Literal["keep", "delete"], Meta(description="Whether to delete its session when it is done.")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from openclaw_tx.automation.schedule import iso
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Jobs
 from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, Principal
+from openclaw_tx.wire.frames import encode
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 
@@ -124,6 +126,7 @@ class CronMethods:
             "limit": params.limit,
             "hasMore": more,
             "nextOffset": end if more else None,
+            "snapshotRevision": revision(found),
         }
 
     async def status(self, call: Call[NoParams]) -> Any:
@@ -182,6 +185,12 @@ def unbounded(principal: Principal) -> None:
 def hears_jobs(principal: Principal) -> bool:
     """Whether it is told what happens to jobs."""
     return may(principal, "cron.list") and not is_bounded(principal)
+
+
+def revision(jobs: Sequence[CronJob]) -> str:
+    """Tells lists apart: clients that read one by pages begin again when it is another one than on the page before."""
+    named = [(job.id, job.updated_at_ms, job.state.next_run_at_ms) for job in jobs]
+    return hashlib.sha256(encode(named)).hexdigest()[:32]
 
 
 def row(job: CronJob, default_id: str, *, modern: bool) -> Any:

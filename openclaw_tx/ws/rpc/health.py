@@ -232,7 +232,12 @@ class HealthMethods:
         agents = agents_for(self._agents, principal)
         recent = [status_row(entry, now, self._models) for entry in (await self._seen(principal))[: 2 * RECENT]]
         by_agent = [
-            {"agentId": agent.id, "path": STORE, "count": await self._count(principal, agent.id)}
+            {
+                "agentId": agent.id,
+                "path": STORE,
+                "count": await self._count(principal, agent.id),
+                "recent": [row for row in recent if row["agentId"] == agent.id],
+            }
             for agent in agents.all()
         ]
         live = [run for run in self._engine.live() if sees_run(principal, run)]

@@ -68,7 +68,7 @@ COMMANDS = (
     Command("devices list --json", r'"paired": \[', r'"paired": \['),
     Command("system presence --json", r'"mode": "gateway"', r'"mode": "gateway"'),
     Command(
-        "cron add --name tea --every 1h --agent main --session isolated --message hi --json",
+        "cron add --name tea --every 1h --session main --system-event hi --json",
         r'"name": "tea"',
         r'"name": "tea"',
         keep=r'"id": "([^"]+)"',
@@ -117,7 +117,8 @@ class CommandLines:
             self.left_out[release.name] = str(error)
             return
         home = self._directory / release.name
-        home.mkdir()
+        (home / "state").mkdir(parents=True, mode=0o700)
+        (home / "state" / "openclaw.json").write_text('{"gateway": {"mode": "local"}}')
         kept = ""
         for row in rows:
             wanted = row.command.today if release is TODAY else row.command.january

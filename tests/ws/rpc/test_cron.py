@@ -80,6 +80,9 @@ class MethodTests(Case):
         self.assertEqual(names(query="brief"), ["job 2"])
         self.assertEqual(names(enabled="all", sortBy="name", sortDir="desc"), ["job 2", "job 1", "job 0"])
         self.assertEqual(names(sortBy="updatedAtMs"), ["job 0", "job 2"])
+        before = self.call("cron.list")["snapshotRevision"]
+        self.assertEqual(self.call("cron.list", {"limit": 1})["snapshotRevision"], before)
+        self.assertNotEqual(self.call("cron.list", {"includeDisabled": True})["snapshotRevision"], before)
         (short, *_) = self.call("cron.list", {"compact": True, "includeDeliveryPreviews": False})["jobs"]
         self.assertNotIn("payload", short)
         page = self.call("cron.list", {"limit": 1, "offset": 1, "enabled": "all"})

@@ -128,6 +128,7 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(status["runs"], {"running": 1, "queued": 1})
         sessions = status["sessions"]
         self.assertEqual((sessions["count"], sessions["byAgent"][0]["count"]), (1, 1))
+        self.assertEqual(sessions["byAgent"][0]["recent"], sessions["recent"])
         row = sessions["recent"][0]
         self.assertEqual((row["age"], row["remainingTokens"], row["percentUsed"]), (2000, 96_000, 25))
         self.assertEqual(row["flags"], ["aborted", "id:s"])
