@@ -28,7 +28,7 @@ from openclaw_tx.runs.engine import RunListener
 from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
 from openclaw_tx.tally import LagMeter
-from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, PromptReport, RunResult
+from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, PromptReport, RunRequest, RunResult, ToolSpec
 from openclaw_tx.web.metrics import Sources
 from openclaw_tx.web.root import Root, WebRooms
 from openclaw_tx.web.site import GatewaySite
@@ -247,23 +247,25 @@ class Gateway(MultiService):
         @param model: ref of the model that it would be for; "" = the agent's own.
         @raise GatewayError: C{invalid_request}: there is no such agent; C{model_not_found}.
         """
+        agent, info, request = self._asked_for(agent_id, model)
+        tools = [tool.spec for tool in self._house.tools.allowed(agent, info.ref)]
+        return self._house.agents.preview(agent, request, info, tools)
+
+    def tools(self, agent_id: str | None = None, *, model: str = "") -> Sequence[ToolSpec]:
+        """The tools that an agent is offered at this moment; parameters and errors as of L{preview_prompt}."""
+        agent, info, _ = self._asked_for(agent_id, model)
+        return [tool.spec for tool in self._house.tools.allowed(agent, info.ref)]
+
+    def _asked_for(self, agent_id: str | None, model: str) -> tuple[Agent, ModelInfo, RunRequest]:
         house = self._house
+        new_id = self._new_id
         request = local_request(
-            house.agents,
-            "",
-            agent_id=agent_id,
-            session_key=None,
-            user=None,
-            run_id=None,
-            now_ms=0,
-            new_id=self._new_id,
+            house.agents, "", agent_id=agent_id, session_key=None, user=None, run_id=None, now_ms=0, new_id=new_id
         )
         agent = house.agents.get(request.agent_id)
         if agent is None:
             raise GatewayError("invalid_request", f"Unknown agent {agent_id!r}.", param="agent_id")
-        info = house.models.info(model or agent.models[0])
-        tools = [tool.spec for tool in house.tools.allowed(agent, info.ref)]
-        return house.agents.preview(agent, request, info, tools)
+        return agent, house.models.info(model or agent.models[0]), request
 
     # -- web.health.Lifecycle
 

@@ -43,12 +43,7 @@ class Options(usage.Options):
         "Gateway WebSocket protocol. Run `openclaw-tx setup` once to write a configuration with a token of your own."
     )
     optParameters = [
-        [
-            "config",
-            "c",
-            None,
-            "Configuration file [default: $OPENCLAW_CONFIG_PATH or openclaw.json in state-dir]",
-        ],
+        ["config", "c", None, "Configuration file [default: $OPENCLAW_CONFIG_PATH or openclaw.json in state-dir]"],
         ["state-dir", None, None, "Directory for sessions and models [default: $OPENCLAW_STATE_DIR or ~/.openclaw]"],
         ["port", "p", None, "TCP port [default: $OPENCLAW_GATEWAY_PORT, gateway.port, or 18789]"],
         [
@@ -59,6 +54,8 @@ class Options(usage.Options):
             "$OPENCLAW_GATEWAY_TOKEN or gateway.auth.token",
         ],
         ["password", None, None, "The same for auth mode password"],
+        ["auth", None, None, "Auth mode: token, password, none or trusted-proxy [default: gateway.auth.mode]"],
+        ["bind", None, None, "Addresses to listen on: loopback, lan, tailnet, auto or custom [default: gateway.bind]"],
     ]
     optFlags = [["verbose", "v", "Log each HTTP request and each run"]]
 
@@ -88,11 +85,12 @@ class Options(usage.Options):
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """Secrets of the command line, in the form of the configuration file."""
+        """Settings of the command line, in the form of the configuration file."""
         auth = {name: self[name] for name in ("token", "password") if self[name] is not None}
-        if len(auth) == 1:
-            auth["mode"] = next(iter(auth))
-        return {"gateway": {"auth": auth}} if auth else {}
+        if self["auth"] is not None or len(auth) == 1:
+            auth["mode"] = self["auth"] or next(iter(auth))
+        gateway = {name: value for name, value in (("auth", auth), ("bind", self["bind"])) if value}
+        return {"gateway": gateway} if gateway else {}
 
 
 def makeService(options: Options, reactor: Any = None, environ: Mapping[str, str] | None = None) -> MultiService:

@@ -93,6 +93,15 @@ class TapTests(SynchronousTestCase):
             self.assertIn(word, text)
         self.assertIn("openclaw-tx setup", text)
 
+    def test_bind_and_auth(self) -> None:
+        """--bind and --auth come before the file, and are checked like it."""
+        service = self.make("--bind", "lan", "--port", "4000")
+        service.privilegedStartService()
+        self.assertEqual(self.listening(), [(4000, "")])
+        self.assertIn("none is possible only on loopback", self.refused("--bind", "lan", "--auth", "none"))
+        self.assertIn("gateway.bind", self.refused("--bind", "nowhere"))
+        self.assertIn("gateway.auth.password", self.refused("--auth", "password"))
+
     def test_default_addresses(self) -> None:
         """Without options it listens on loopback, both families, port 18789."""
         service = self.make()

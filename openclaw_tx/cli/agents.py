@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.cli.test_agents -*-
-"""C{openclaw-tx agents}: what agents are told."""
+"""C{openclaw-tx agents}: who answers, and what agents are told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from openclaw_tx.cli.agents_edit import add, delete, list_agents, set_identity
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import echo_json
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ STATES = {"whole": "", "cut": "cut", "left_out": "left out", "empty": "empty", "
 
 @click.group()
 def agents() -> None:
-    """See what agents are told."""
+    """List, add and delete agents; see what they are told."""
 
 
 @agents.command()
@@ -36,8 +38,6 @@ def prompt(place: Place, agent: str | None, model: str, as_json: bool, as_text: 
     It is worked out here, from the configuration and the workspace as they are now; nothing is run and nothing is
     written. Without AGENT it is that of the default agent.
     """
-    import json
-
     from twisted.internet import reactor
 
     from openclaw_tx.errors import GatewayError
@@ -52,7 +52,7 @@ def prompt(place: Place, agent: str | None, model: str, as_json: bool, as_text: 
     except GatewayError as error:
         raise CommandError(error.info.message) from None
     if as_json:
-        click.echo(json.dumps(prompt_object(report), ensure_ascii=False, indent=2))
+        echo_json(prompt_object(report))
     elif as_text:
         click.echo(text)
     else:
@@ -97,5 +97,8 @@ def _fate(state: str, raw_chars: int) -> str:
     word = STATES.get(state, state)
     return f"{word}: {raw_chars:,} in the file" if state in ("cut", "left_out") else word
 
+
+for verb in (list_agents, add, delete, set_identity):
+    agents.add_command(verb)
 
 __all__ = ["agents"]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from openclaw_tx.cli.answer import CONTROLS
-from openclaw_tx.cli.asking import SECONDS, Work, ask, asking
+from openclaw_tx.cli.asking import SECONDS, ask, asking
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import json_text, plain
 from openclaw_tx.cli.place import Place
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def get(place: Place, as_json: bool, **remote: Any) -> None:
     async def work(client: GatewayClient) -> str:
         return shown_file(await client.call("exec.approvals.get", {}, SECONDS), as_json)
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 @approvals.command(name="set")
@@ -57,7 +57,7 @@ def set_file(place: Place, file: Any, as_json: bool, **remote: Any) -> None:
         before = await client.call("exec.approvals.get", {}, SECONDS)
         return shown_file(await _set(client, before, content), as_json)
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 @approvals.group()
@@ -100,11 +100,11 @@ def list_entries(place: Place, as_json: bool, **remote: Any) -> None:
         snapshot = await client.call("exec.approvals.get", {}, SECONDS)
         rows = entries(snapshot.get("file", {}))
         if as_json:
-            return json.dumps({"entries": rows}, ensure_ascii=False, indent=2)
+            return json_text({"entries": rows})
         lines = [f"{row['agent']}  {row['pattern']}" + _last_use(row) for row in rows]
         return "\n".join(lines) or "The allowlists are empty."
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 @approvals.command()
@@ -115,10 +115,10 @@ def pending(place: Place, as_json: bool, **remote: Any) -> None:
     async def work(client: GatewayClient) -> str:
         rows = await client.call("exec.approval.list", {}, SECONDS)
         if as_json:
-            return json.dumps({"pending": rows}, ensure_ascii=False, indent=2)
+            return json_text({"pending": rows})
         return "\n\n".join(shown_question(row) for row in rows) or "Nothing waits."
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 @approvals.command()
@@ -132,14 +132,10 @@ def resolve(place: Place, approval_id: str, decision: str, as_json: bool, **remo
         answer = await client.call("exec.approval.resolve", {"id": approval_id, "decision": decision}, SECONDS)
         return json.dumps(answer) if as_json else f"{approval_id}: {decision}"
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 # -- talking to the gateway
-
-
-def _ask(place: Place, remote: dict[str, Any], work: Work) -> None:
-    ask(place, remote, SCOPES, work)
 
 
 def _edit(place: Place, remote: dict[str, Any], as_json: bool, edit: Callable[[dict[str, Any]], str]) -> None:
@@ -154,9 +150,9 @@ def _edit(place: Place, remote: dict[str, Any], as_json: bool, edit: Callable[[d
             file["defaults"] = dict(FRESH)
         told = edit(file)
         after = await _set(client, before, file) if told else before
-        return json.dumps(after, ensure_ascii=False, indent=2) if as_json else told or "Nothing to change."
+        return json_text(after) if as_json else told or "Nothing to change."
 
-    _ask(place, remote, work)
+    ask(place, remote, SCOPES, work)
 
 
 async def _set(client: GatewayClient, before: dict[str, Any], file: dict[str, Any]) -> Any:
@@ -205,10 +201,10 @@ def _last_use(row: dict[str, Any]) -> str:
 def shown_file(snapshot: dict[str, Any], as_json: bool) -> str:
     """The file for the terminal."""
     if as_json:
-        return json.dumps(snapshot, ensure_ascii=False, indent=2)
+        return json_text(snapshot)
     if not snapshot["exists"]:
         return f"{snapshot['path']} does not exist: the configuration alone counts (tools.exec)."
-    return f"{snapshot['path']}\n{json.dumps(snapshot['file'], ensure_ascii=False, indent=2)}"
+    return f"{snapshot['path']}\n{json_text(snapshot['file'])}"
 
 
 def shown_question(row: dict[str, Any]) -> str:
@@ -226,13 +222,4 @@ def shown_question(row: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"  {name}: {plain(str(value))}" for name, value in told.items() if value)])
 
 
-def plain(text: str) -> str:
-    """C{text} with everything that does not show as an escape."""
-    kept = CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else f"\\u{ord(character):04x}"
-        for character in kept
-    )
-
-
-__all__ = ["added", "approvals", "entries", "plain", "removed", "shown_file", "shown_question"]
+__all__ = ["added", "approvals", "entries", "removed", "shown_file", "shown_question"]

@@ -105,7 +105,8 @@ class GatewayClient:
     def __init__(self, target: Target, clock: IReactorTime, on_event: OnEvent, scopes: Sequence[str] = SCOPES) -> None:
         self._target = target
         self._scopes = list(scopes)
-        self._clock = clock
+        self.clock = clock
+        """What its timeouts, and the pauses of verbs, go by."""
         self._on_event = on_event
         self._channel: Any = _Channel(self)  # autobahn is typed in part only
         self._calls: dict[str, Call] = {}
@@ -114,6 +115,8 @@ class GatewayClient:
         self._problem: Exception | None = None
         self._greeted = False
         self._challenge = Call(None)
+        self.connect_ms = 0
+        """How long connect and handshake took."""
         self.hello: Mapping[str, Any] = {}
         """The gateway's answer to C{connect}."""
 
@@ -144,7 +147,7 @@ class GatewayClient:
         frame = {"type": "req", "id": number, "method": method, "params": params}
         self._channel.sendMessage(msgspec.json.encode(frame))
         if timeout is not None:
-            call.answer.addTimeout(timeout, self._clock)
+            call.answer.addTimeout(timeout, self.clock)
         try:
             return await call.answer
         except TimeoutError:
@@ -158,7 +161,7 @@ class GatewayClient:
             return
         self._channel.sendClose(1000)
         gone = self._gone.wait()
-        gone.addTimeout(CLOSE_SECONDS, self._clock)
+        gone.addTimeout(CLOSE_SECONDS, self.clock)
         try:
             await gone
         except TimeoutError:
@@ -174,7 +177,7 @@ class GatewayClient:
     async def open(self, endpoint: IStreamClientEndpoint) -> None:
         """Connect and shake hands; see L{connect}."""
         new_factory: Any = WebSocketClientFactory
-        factory = new_factory(self.url, useragent=f"openclaw-tx/{__version__}", reactor=self._clock)
+        factory = new_factory(self.url, useragent=f"openclaw-tx/{__version__}", reactor=self.clock)
         factory.protocol = lambda: self._channel
         factory.setProtocolOptions(
             openHandshakeTimeout=0,
@@ -282,6 +285,7 @@ async def connect(
     @raise CommandError: nothing listens there, it is no gateway, or it refuses; in words for the user.
     """
     client = GatewayClient(target, clock, on_event, scopes)
+    started = clock.seconds()
     opening = Deferred.fromCoroutine(client.open(endpoint))
     opening.addTimeout(timeout, clock)
     try:
@@ -298,6 +302,7 @@ async def connect(
     except BaseException:
         client.cut()
         raise
+    client.connect_ms = int((clock.seconds() - started) * 1000)
     return client
 
 

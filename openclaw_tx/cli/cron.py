@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from openclaw_tx.cli.cron_fields import cells, fields, when
+from openclaw_tx.cli.output import echo_json, table
 from openclaw_tx.cli.place import Place, here
-from openclaw_tx.cli.remote import remote_options, target_of
+from openclaw_tx.cli.remote import remote_options
+
+if TYPE_CHECKING:
+    from openclaw_tx.cli.client import GatewayClient
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,21 +62,14 @@ def list_jobs(place: Place, /, include_disabled: bool, as_json: bool, **remote: 
     """List jobs, the one that is due next first."""
     found = ask(place, "cron.list", {"includeDisabled": include_disabled}, remote)
     if as_json:
-        show(found)
+        echo_json(found)
         return
     jobs = found["jobs"]
     if not jobs:
         click.echo("No jobs.", err=True)
         return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("id", "name", "schedule", "next", "last", "target", "agent", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.columns[0].no_wrap = True  # it is there to be copied
-    for job in jobs:
-        table.add_row(*(Text(cell) for cell in cells(job)))
-    place.console().print(table)
+    columns = ("id", "name", "schedule", "next", "last", "target", "agent")
+    table(place.console(), columns, [cells(job) for job in jobs])
 
 
 @cron.command()
@@ -83,7 +80,7 @@ def status(place: Place, /, as_json: bool, **remote: str | None) -> None:
     """Show how the scheduler stands."""
     found = ask(place, "cron.status", {}, remote)
     if as_json:
-        show(found)
+        echo_json(found)
         return
     due = found.get("nextWakeAtMs")
     click.echo(f"{'on' if found['enabled'] else 'off'}, {found['jobs']} jobs, next {when(due)}")
@@ -212,7 +209,7 @@ def runs(place: Place, /, job_id: str, limit: int, as_json: bool, **remote: str 
     """Show how a job's runs ended, the newest first."""
     found = ask(place, "cron.runs", {"id": job_id, "limit": limit}, remote)
     if as_json:
-        show(found)
+        echo_json(found)
         return
     for entry in found["entries"]:
         took = f" in {entry['durationMs'] / 1000:.1f} s" if "durationMs" in entry else ""
@@ -223,18 +220,11 @@ def runs(place: Place, /, job_id: str, limit: int, as_json: bool, **remote: str 
 def told(job: Any, as_json: bool) -> None:
     """A job that was added or changed."""
     if as_json:
-        show(job)
+        echo_json(job)
     else:
         click.echo(
             f"{job['id']}: " + (f"next {when(job['state'].get('nextRunAtMs'))}" if job["enabled"] else "disabled")
         )
-
-
-def show(payload: Any) -> None:
-    """As JSON."""
-    import json
-
-    click.echo(json.dumps(payload, ensure_ascii=False, indent=2))
 
 
 def ask(place: Place, method: str, params: dict[str, Any], remote: dict[str, str | None]) -> Any:
@@ -243,21 +233,11 @@ def ask(place: Place, method: str, params: dict[str, Any], remote: dict[str, str
     @param remote: C{url}, C{token} and C{password} of the command line.
     @raise CommandError: it says no, or is not there.
     """
-    from openclaw_tx.cli import reactor
-    from openclaw_tx.cli.client import connect, endpoint_of
 
-    target = target_of(place.load(), **remote)
-    answers: list[Any] = []
+    async def work(client: GatewayClient) -> Any:
+        return await client.call(method, params, TIMEOUT_SECONDS)
 
-    async def call(running: Any) -> None:
-        client = await connect(target, endpoint_of(target, running), running, scopes=SCOPES)
-        try:
-            answers.append(await client.call(method, params, TIMEOUT_SECONDS))
-        finally:
-            await client.close()
-
-    reactor.run(call)
-    return answers[0]
+    return place.talk(remote, work, SCOPES)
 
 
 __all__ = ["cron"]

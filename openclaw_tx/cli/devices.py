@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openclaw_tx.cli.approvals import plain
 from openclaw_tx.cli.asking import SECONDS, ask, asking
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import plain
 from openclaw_tx.cli.place import Place
 
 if TYPE_CHECKING:

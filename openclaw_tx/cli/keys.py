@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import echo_json, table
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def keys() -> None:
 @click.option("--tpm", type=click.IntRange(1), help="Tokens in a minute.")
 @click.option("--concurrency", type=click.IntRange(1), help="Runs at a time.")
 @click.option("--expires", metavar="TIME", help="ISO 8601 time or day from which on it is refused.")
-@click.option("--write", is_flag=True, help="Add it to the configuration file, if that is plain JSON.")
+@click.option("--write", is_flag=True, help="Add it to the configuration file.")
 @here
 def new(
     place: Place,
@@ -70,7 +69,7 @@ def new(
     loaded = place.load()
     _check(loaded, entry)
     if write:
-        _add(loaded.path, entry)
+        _add(place, loaded, entry)
         told = f"Added to {loaded.path}; a running gateway takes it up by itself."
     else:
         told = f"Add this to gateway.auth.keys in {loaded.path}:\n{json.dumps(entry, indent=2)}"
@@ -100,29 +99,18 @@ def list_keys(place: Place, as_json: bool) -> None:
         for key in place.load().config.gateway.auth.keys
     ]
     if as_json:
-        click.echo(json.dumps({"keys": rows}, ensure_ascii=False, indent=2))
+        echo_json({"keys": rows})
         return
     if not rows:
         click.echo("No keys are configured. `openclaw-tx keys new` makes one.", err=True)
         return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("label", "scopes", "agents", "sessions", "limits", "expires", box=box.SIMPLE_HEAD, pad_edge=False)
+    cells = []
     for row in rows:
         limits = ", ".join(f"{name} {value}" for name, value in row["limits"].items()) or "none"
         expires = f"{row['expires']} (expired)" if row["expired"] else row["expires"] or "never"
-        cells = (
-            row["label"],
-            ", ".join(row["scopes"]),
-            ", ".join(row["agents"]) or "all",
-            f"{row['sessionPrefix']}*",
-            limits,
-            expires,
-        )
-        table.add_row(*(Text(cell) for cell in cells))
-    place.console().print(table)
+        scopes, agents = ", ".join(row["scopes"]), ", ".join(row["agents"]) or "all"
+        cells.append((row["label"], scopes, agents, f"{row['sessionPrefix']}*", limits, expires))
+    table(place.console(), ("label", "scopes", "agents", "sessions", "limits", "expires"), cells)
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -156,43 +144,20 @@ def _check(loaded: Loaded, entry: dict[str, Any]) -> None:
         raise CommandError("\n".join(f"{path}: {message}" for path, message in issues))
 
 
-def _add(path: Path, entry: dict[str, Any]) -> None:
-    """Add a key to the file, whose access rights stay.
+def _add(place: Place, loaded: Loaded, entry: dict[str, Any]) -> None:
+    """Add a key to the file.
 
-    @raise CommandError: there is none, or it is more than plain JSON: rewriting would lose comments.
+    @raise CommandError: there is none, or it can not be written.
     """
-    by_hand = "; without --write the key is shown as text to be added by hand"
-    try:
-        text = path.read_text("utf-8")
-        data = json.loads(text)
-    except FileNotFoundError:
-        raise CommandError(f"{path} does not exist; `openclaw-tx setup` writes one") from None
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}") from None
-    except ValueError:
-        raise CommandError(f"{path} is not plain JSON, and rewriting it would lose its comments{by_hand}") from None
-    if '"$include"' in text:
-        raise CommandError(f"{path} includes other files{by_hand}")
-    data.setdefault("gateway", {}).setdefault("auth", {}).setdefault("keys", []).append(entry)
-    _replace(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    from openclaw_tx.cli.edit import edit_config
 
+    if not loaded.exists:
+        raise CommandError(f"{loaded.path} does not exist; `openclaw-tx setup` writes one")
 
-def _replace(path: Path, text: str) -> None:
-    """Put another text into a file in one step.
+    def put(data: dict[str, Any]) -> None:
+        data.setdefault("gateway", {}).setdefault("auth", {}).setdefault("keys", []).append(entry)
 
-    @raise CommandError: it can not be written.
-    """
-    fresh = path.with_name(f"{path.name}.new")
-    try:
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        raise CommandError(f"{error.filename or path}: {error.strerror}") from None
+    edit_config(place, put)
 
 
 __all__ = ["keys"]

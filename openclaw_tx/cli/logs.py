@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from openclaw_tx.cli.place import Place, here
-from openclaw_tx.cli.remote import remote_options, target_of
+from openclaw_tx.cli.remote import remote_options, timeout_option
+
+if TYPE_CHECKING:
+    from openclaw_tx.cli.client import GatewayClient
 
 
 @click.command()
@@ -19,51 +22,39 @@ from openclaw_tx.cli.remote import remote_options, target_of
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
 @click.option("--plain", is_flag=True, help="Print the lines as they are in the file.")
-@click.option(
-    "--timeout", type=click.IntRange(1), default=10_000, show_default=True, metavar="MS", help="Longest wait."
-)
+@timeout_option(10_000)
 @remote_options
 @here
 def logs(
     place: Place,
+    /,
     follow: bool,
     limit: int,
     interval: int,
     as_json: bool,
     plain: bool,
     timeout: int,
-    url: str | None,
-    token: str | None,
-    password: str | None,
+    **remote: str | None,
 ) -> None:
     """Print the end of the gateway's log."""
-    from openclaw_tx.cli import reactor
-    from openclaw_tx.cli.client import connect, endpoint_of
     from openclaw_tx.deferreds import sleep
 
-    loaded = place.load()
-    target = target_of(loaded, url, token, password)
+    async def work(client: GatewayClient) -> None:
+        found = await client.call("logs.tail", {"limit": limit}, timeout / 1000)
+        if as_json:
+            click.echo(_json({"type": "meta", **{key: found[key] for key in ("file", "cursor", "size")}}))
+        while True:
+            if found.get("truncated") and not as_json:
+                click.echo("(earlier lines are left out)", err=True)
+            for line in found["lines"]:
+                click.echo(line if plain else shown(line, as_json))
+            if not follow:
+                return
+            await sleep(client.clock, interval / 1000)
+            more = {"cursor": found["cursor"], "limit": 5000}
+            found = await client.call("logs.tail", more, timeout / 1000)
 
-    async def ask(running: Any) -> None:
-        client = await connect(target, endpoint_of(target, running), running, timeout=timeout / 1000)
-        try:
-            found = await client.call("logs.tail", {"limit": limit}, timeout / 1000)
-            if as_json:
-                click.echo(_json({"type": "meta", **{key: found[key] for key in ("file", "cursor", "size")}}))
-            while True:
-                if found.get("truncated") and not as_json:
-                    click.echo("(earlier lines are left out)", err=True)
-                for line in found["lines"]:
-                    click.echo(line if plain else shown(line, as_json))
-                if not follow:
-                    return
-                await sleep(running, interval / 1000)
-                more = {"cursor": found["cursor"], "limit": 5000}
-                found = await client.call("logs.tail", more, timeout / 1000)
-        finally:
-            await client.close()
-
-    reactor.run(ask)
+    place.talk(remote, work, timeout=timeout / 1000)
 
 
 def shown(line: str, as_json: bool) -> str:

@@ -11,6 +11,7 @@ import click
 
 from openclaw_tx.cli.errors import CommandError
 from openclaw_tx.cli.models_status import agent_of, aliases, fallbacks, keys_and_problems, registry_of, status
+from openclaw_tx.cli.output import echo_json, table
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
     from openclaw_tx.models.overview import KeyState
     from openclaw_tx.models.weights import Progress
 
-STEPS = {"download": "Downloading", "check": "Checking", "unpack": "Unpacking"}
+STEPS = {
+    "download": "Downloading",
+    "check": "Checking",
+    "unpack": "Unpacking",
+    "pack": "Packing",
+    "verify": "Verifying",
+    "restore": "Restoring",
+}
 """What L{openclaw_tx.models.weights.install} does, in words."""
 
 RUNTIME_COMMAND = "pip install 'openclaw-tx[local]'"
@@ -138,15 +146,13 @@ def list_models(place: Place, as_json: bool, plain: bool, everything: bool, prov
 
     `*` marks the default agent's first choice, a number its fallbacks.
     """
-    import json
-
     from openclaw_tx.models.refs import provider_id, split_ref
 
     rows = rows_of(place.load(), everything)
     if provider:
         rows = [row for row in rows if split_ref(row.ref)[0] == provider_id(provider)]
     if as_json:
-        click.echo(json.dumps({"models": [row.as_json() for row in rows]}, ensure_ascii=False, indent=2))
+        echo_json({"models": [row.as_json() for row in rows]})
         return
     if plain:
         for row in rows:
@@ -155,15 +161,8 @@ def list_models(place: Place, as_json: bool, plain: bool, everything: bool, prov
     if not rows:
         click.echo("No models are configured.", err=True)
         return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text  # names and hints may hold brackets, which are no markup
-
-    table = Table("", "model", "name", "context", "alias", "", box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        cells = (row.mark, row.ref, row.name, str(row.context_window), row.alias, row.missing)
-        table.add_row(*(Text(cell) for cell in cells))
-    place.console().print(table)
+    cells = [(row.mark, row.ref, row.name, row.context_window, row.alias, row.missing) for row in rows]
+    table(place.console(), ("", "model", "name", "context", "alias", "missing"), cells, right=("context",))
 
 
 def rows_of(loaded: Loaded, everything: bool = False) -> list[Row]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import echo_json
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def status(place: Place, as_json: bool, plain: bool, check: bool, agent_id: str)
             "allowed": allowed(loaded),
             "auth": {"providers": to_builtins(keys), "problems": problems},
         }
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        echo_json(found)
     else:
         names = alias_map(loaded)
         click.echo(f"model      {agent.models[0]}   (agent {agent.id})")
@@ -74,7 +74,7 @@ def aliases(place: Place, as_json: bool, plain: bool) -> None:
     """List the short names of models."""
     found = alias_map(place.load())
     if as_json:
-        click.echo(json.dumps({"aliases": found}, ensure_ascii=False, indent=2))
+        echo_json({"aliases": found})
     for name, ref in {} if as_json else found.items():
         click.echo(f"{name} {ref}" if plain else f"{name} -> {ref}")
     if not (found or as_json or plain):
@@ -90,7 +90,7 @@ def fallbacks(place: Place, as_json: bool, plain: bool, agent_id: str) -> None:
     """List the models that an agent falls back to, in their order."""
     found = agent_of(place.load(), agent_id).models[1:]
     if as_json:
-        click.echo(json.dumps({"fallbacks": list(found)}, ensure_ascii=False, indent=2))
+        echo_json({"fallbacks": list(found)})
     for number, ref in enumerate(() if as_json else found, 1):
         click.echo(ref if plain else f"{number}. {ref}")
     if not (found or as_json or plain):

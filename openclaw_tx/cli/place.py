@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -16,7 +18,14 @@ from openclaw_tx.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from openclaw_tx.cli.remote import Work
+    from openclaw_tx.config.environment import Location
     from openclaw_tx.config.load import Loaded
+
+T = TypeVar("T")
+
+DEV_PORT = 19001
+"""TCP port with C{--dev}."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,33 @@ class Place:
     state_dir: str | None = None
     profile: str | None = None
     no_color: bool = False
+    dev: bool = False
+    """The profile is C{dev}, and the port another one."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The process environment, with the port of C{--dev}."""
+        if not self.dev or os.environ.get("OPENCLAW_GATEWAY_PORT", "").strip():
+            return os.environ
+        return {**os.environ, "OPENCLAW_GATEWAY_PORT": str(DEV_PORT)}
+
+    def locate(self) -> Location:
+        """Where configuration and state are, whether they exist or not.
+
+        @raise CommandError: that can not be told.
+        """
+        from openclaw_tx.config.environment import locate, modernise
+
+        try:
+            return locate(
+                modernise(self.environ)[0],
+                Path.cwd(),
+                config=self.config,
+                state_dir=self.state_dir,
+                profile=self.profile,
+            )
+        except ConfigError as error:
+            raise CommandError(config_problem(error)) from None
 
     def load(self) -> Loaded:
         """The configuration, read now.
@@ -36,9 +72,21 @@ class Place:
         from openclaw_tx.config.load import load
 
         try:
-            return load(os.environ, config=self.config, state_dir=self.state_dir, profile=self.profile)
+            return load(self.environ, config=self.config, state_dir=self.state_dir, profile=self.profile)
         except ConfigError as error:
             raise CommandError(config_problem(error)) from None
+
+    def talk(
+        self,
+        remote: Mapping[str, str | None],
+        work: Work[T],
+        scopes: Sequence[str] = ("operator.read", "operator.write"),
+        timeout: float = 10.0,
+    ) -> T:
+        """See L{openclaw_tx.cli.remote.talk}; here, so that tests can have another gateway."""
+        from openclaw_tx.cli.remote import talk
+
+        return talk(self, remote, work, scopes, timeout)
 
     def console(self, stderr: bool = False) -> Console:
         """Standard output or error; without colours when asked (also by NO_COLOR) or when it is no terminal."""

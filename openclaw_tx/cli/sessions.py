@@ -7,15 +7,13 @@ It works on the store itself, whether a gateway runs or not: several processes m
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import count, echo_json, table
 from openclaw_tx.cli.place import Place, here
-
-if TYPE_CHECKING:
-    pass
 
 LIMIT = 100
 
@@ -53,7 +51,6 @@ def list_sessions(place: Place, as_json: bool, active: int | None, agent_id: str
 
 def show(place: Place, as_json: bool, active: int | None, agent_id: str | None, limit: int) -> None:
     """Print the list."""
-    import json
     import time
 
     from openclaw_tx.cli.session_store import closing_store, database_of
@@ -80,12 +77,13 @@ def show(place: Place, as_json: bool, active: int | None, agent_id: str | None, 
             "activeMinutes": active,
             "sessions": rows,
         }
-        click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        echo_json(answer)
         return
     if not page.entries:
         click.echo("No sessions." if not active else f"No sessions used in the last {active} minutes.")
         return
-    place.console().print(table(page.entries, now))
+    columns = ("key", "age", "model", "context", "title")
+    table(place.console(), columns, [cells(entry, now) for entry in page.entries], right=("context",))
     if len(page.entries) < page.total:
         click.echo(f"{len(page.entries)} of {page.total}; --limit shows more.")
 
@@ -107,25 +105,11 @@ def row(entry: Any, now_ms: int) -> dict[str, Any]:
     }
 
 
-def table(entries: Any, now_ms: int) -> Any:
-    """The list for a terminal."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from openclaw_tx.cli.answer import CONTROLS
-
-    found = Table(box=None, pad_edge=False)
-    for name in ("key", "age", "model", "context", "title"):
-        # A narrow terminal takes from the columns that may wrap: keys do, titles are cut.
-        found.add_column(name, overflow="fold" if name == "key" else "ellipsis", no_wrap=name not in ("key", "title"))
-    for entry in entries:
-        model = entry.settings.model_ref or (f"{entry.model_provider}/{entry.model}" if entry.model else "-")
-        tokens = str(entry.total_tokens) if entry.total_tokens else "-"
-        cells = (entry.key, age(now_ms - entry.updated_at_ms), model, tokens, entry.label or entry.title)
-        *front, title = (Text(CONTROLS.sub("", cell)) for cell in cells)
-        title.no_wrap = True
-        found.add_row(*front, title)
-    return found
+def cells(entry: Any, now_ms: int) -> tuple[str, ...]:
+    """A session as a row of the table."""
+    model = entry.settings.model_ref or (f"{entry.model_provider}/{entry.model}" if entry.model else "")
+    tokens = str(entry.total_tokens) if entry.total_tokens else ""
+    return entry.key, age(now_ms - entry.updated_at_ms), model, tokens, entry.label or entry.title
 
 
 def age(ms: int) -> str:
@@ -152,8 +136,6 @@ def import_sessions(
     SOURCE is a sessions.json, its directory, or a state directory [default: the gateway's own]. A second import brings
     what was added since. The exit code is 1 when a session could not be read.
     """
-    import json
-
     from openclaw_tx.cli.session_store import closing_store, database_of, imported_from
 
     loaded = place.load()
@@ -162,7 +144,7 @@ def import_sessions(
     with closing_store(loaded, in_memory=fresh and dry_run) as (store, do):
         report = imported_from(store, do, origin, (agent_id or "").lower(), replace=replace, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
+        echo_json(report)
     else:
         click.echo(told(report))
     if report["failed"]:
@@ -215,8 +197,8 @@ def export_sessions(place: Place, agent_id: str | None, out: Path) -> None:
     if not database_of(loaded).exists():
         raise CommandError("there are no sessions yet")
     with closing_store(loaded) as (store, do):
-        count = exported_to(store, do, out, (agent_id or "").lower())
-    click.echo(f"{count} session{'' if count == 1 else 's'} exported to {out}.")
+        exported = exported_to(store, do, out, (agent_id or "").lower())
+    click.echo(f"{count(exported, 'session')} exported to {out}.")
 
 
 __all__ = ["sessions"]

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from openclaw_tx.cli.errors import CommandError
-from openclaw_tx.cli.place import Place, config_problem, here
+from openclaw_tx.cli.place import DEV_PORT, Place, here
 
 TOKEN_BYTES = 32
 """Randomness of a token; 43 characters of text."""
@@ -35,14 +35,9 @@ def setup(place: Place, yes: bool, force: bool, if_missing: bool, port: int | No
     """
     import secrets
 
-    from openclaw_tx.config.environment import locate, modernise
-    from openclaw_tx.errors import ConfigError
-
-    environ, _ = modernise(os.environ)
-    try:
-        found = locate(environ, Path.cwd(), config=place.config, state_dir=place.state_dir, profile=place.profile)
-    except ConfigError as error:
-        raise CommandError(config_problem(error)) from None
+    found = place.locate()
+    if place.dev and port is None:
+        port = DEV_PORT
     path = found.config
     exists = os.path.lexists(path)
     if exists and if_missing:
@@ -122,7 +117,7 @@ def next_steps(path: Path, backup: Path | None, port: int, place: Place) -> str:
     options = "".join(f" {name} {shlex.quote(value)}" for name, value in places.items() if value)
     serve = f"twistd -n openclaw{options}"
     if place.profile:
-        options += f" --profile {place.profile}"
+        options += " --dev" if place.dev else f" --profile {place.profile}"
         serve = f"OPENCLAW_PROFILE={place.profile} {serve}"
     runtime = "" if find_spec("xllamacpp") else "pip install 'openclaw-tx[local]' && "
     install = f"{runtime}openclaw-tx{options} models install"

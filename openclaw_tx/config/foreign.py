@@ -41,7 +41,7 @@ KEYS: dict[str, str] = {
     "env": "shellEnv",
     "gateway": "tailscale nodes push webchat terminal cliAgents publicOrigin roles "
     "channelHealthCheckMinutes channelStaleEventThresholdMinutes channelMaxRestartsPerHour handshakeTimeoutMs",
-    "gateway.remote": "transport sshTarget sshIdentity enabled",
+    "gateway.remote": "transport sshTarget sshIdentity sshHostKeyPolicy enabled",
     "gateway.auth": "allowTailscale identityScopes",
     "gateway.controlUi": "embedSandbox allowExternalEmbedUrls environment communityInvite github experimental "
     "automaticallyFetchFavicons toolTitles",

@@ -26,6 +26,7 @@ EFFECTS: dict[str, Effect] = {
     "gateway.http": "hot",
     "gateway.tools": "hot",
     "gateway.reload": "hot",
+    "gateway.remote": "hot",
     "gateway.tickIntervalMs": "hot",
     "gateway.shutdownGraceSeconds": "hot",
     "agents": "hot",

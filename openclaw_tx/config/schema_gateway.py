@@ -240,6 +240,12 @@ class Remote(Section, frozen=True):
     tls_fingerprint: str = ""
     """SHA-256 of the certificate that it must have: sha256: and 64 hex digits."""
 
+    def __repr__(self) -> str:
+        return f"Remote(url={self.url!r}, ...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("url", self.url)]
+
 
 class GatewaySection(Section, frozen=True):
     """C{gateway}: the listener and who may use it."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport, IOPump, connect
 from zope.interface import implementer
 
+from openclaw_tx.cli.client import connect as connect_client
+from openclaw_tx.cli.place import Place
 from openclaw_tx.cli.target import Target
 
 TARGET = Target("ws://127.0.0.1:18789/", "127.0.0.1", 18789, False, "sesame", None, "start it")
@@ -134,3 +138,39 @@ class ScriptedGateway:
     def methods(self) -> list[str]:
         """The methods called so far."""
         return [request["method"] for request in self.requests]
+
+
+@dataclass(frozen=True)
+class MemoryPlace(Place):
+    """A L{Place} whose gateway is in memory: hand it to click's test runner as C{obj}, and invoke a verb itself."""
+
+    gateway: ScriptedGateway = field(default_factory=ScriptedGateway)
+    scopes: list[Sequence[str]] = field(default_factory=list)
+    """What each conversation asked for."""
+
+    def talk(
+        self,
+        remote: Mapping[str, str | None],
+        work: Any,
+        scopes: Sequence[str] = ("operator.read", "operator.write"),
+        timeout: float = 10.0,
+    ) -> Any:
+        """Do the work at once; what the gateway never answers fails the test."""
+        self.scopes.append(scopes)
+
+        async def conversation() -> Any:
+            client = await connect_client(TARGET, self.gateway, self.gateway.clock, timeout=timeout, scopes=scopes)
+            try:
+                return await work(client)
+            finally:
+                await client.close()
+
+        results: list[Any] = []
+        Deferred.fromCoroutine(conversation()).addBoth(results.append)
+        if self.gateway.pump is not None:
+            self.gateway.flush()
+        if not results:
+            raise AssertionError("the gateway did not answer")
+        if isinstance(results[0], Failure):
+            results[0].raiseException()
+        return results[0]

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.cli.approvals import added, entries, plain, removed, shown_file, shown_question
+from openclaw_tx.cli.approvals import added, entries, removed, shown_file, shown_question
 from openclaw_tx.cli.main import main
+from openclaw_tx.cli.output import plain
 
 
 class EditTests(SynchronousTestCase):

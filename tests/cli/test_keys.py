@@ -52,7 +52,9 @@ class NewTests(ConfigTestCase):
         self.assertEqual([key["label"] for key in self.written()], ["one", "two"])
         self.assertEqual(json.loads(self.path.read_text())["gateway"]["auth"]["token"], "the-owner")
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
-        self.assertEqual([path.name for path in self.path.parent.iterdir()], ["openclaw.json"])
+        self.assertEqual(
+            sorted(path.name for path in self.path.parent.iterdir()), ["openclaw.json", "openclaw.json.bak"]
+        )
         loaded = load({"HOME": str(self.home)}, cwd=self.home)
         self.assertEqual(loaded.config.gateway.auth.keys[1].scopes, ["operator.read"])
 
@@ -76,15 +78,15 @@ class NewTests(ConfigTestCase):
         self.assertEqual(self.path.read_text(), before)
         self.assertEqual(self.invoke("keys", "new", "--label", "x", "--rpm", "0").exit_code, 2)
 
-    def test_files_not_touched(self) -> None:
-        """Comments and includes would be lost: such a file is left alone, and the text offered instead."""
-        for text in ("{gateway: {auth: {token: 'the-owner'}}} // mine", '{"$include": "other.json"}'):
+    def test_files_kept(self) -> None:
+        """Comments and includes stay; where there is no file, none is made."""
+        for text in ("{gateway: {auth: {token: 'the-owner'}}} // mine", '{"$include": "other.json"} // mine'):
             self.path.write_text(text)
             (self.path.parent / "other.json").write_text(json.dumps(FIRST))
             result = self.invoke("keys", "new", "--label", "x", "--write")
-            self.assertEqual((result.exit_code, result.stdout), (1, ""))
-            self.assertIn("by hand", result.stderr)
-            self.assertEqual(self.path.read_text(), text)
+            self.assertEqual(result.exit_code, 0, result.stderr)
+            self.assertIn("// mine", self.path.read_text())
+            self.assertIn('"label": "x"', self.path.read_text())
         self.path.unlink()
         result = self.invoke("keys", "new", "--label", "x", "--write", OPENCLAW_GATEWAY_TOKEN="t")
         self.assertEqual(result.exit_code, 1)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx._version import __version__
+from openclaw_tx.cli import reference
 from openclaw_tx.cli.main import main
-from openclaw_tx.cli.place import Place
+from openclaw_tx.cli.place import DEV_PORT, Place
+from tests.cli.doubles import NO_SECRETS
 
 HEAVY = ("twisted.internet", "twisted.web", "autobahn", "treq", "sqlalchemy", "rich")
 """Packages that C{--help} must not pay for."""
@@ -93,12 +96,30 @@ class MainTests(SynchronousTestCase):
             self.assertNotIn("\x1b[3", result.stdout)
 
     def test_page(self) -> None:
-        """docs/cli.md speaks of every command and every option."""
+        """docs/cli.md has a table of every command and every option, made from the commands themselves."""
         page = PAGE.read_text("utf-8")
+        again = "run python -m openclaw_tx.cli.reference docs/cli.md"
+        self.assertEqual(page.count(reference.MARK), 1)
+        self.assertTrue(page == reference.updated(page), again)
         for words, command in commands(main).items():
-            self.assertIn(f"openclaw-tx {words}", page)
-            for option in command.params:
-                if isinstance(option, click.Option):
-                    self.assertIn(option.opts[-1], page, words)
+            self.assertTrue(command.hidden or f"### openclaw-tx {words}" in page, words)
         for option in main.params:
-            self.assertIn(option.opts[-1], page)
+            self.assertTrue(f"`{option.opts[-1]}" in page, option.name)
+
+    def test_json_before_the_verb(self) -> None:
+        """--json before a verb is --json behind it; a verb without it says so."""
+        environment = {**NO_SECRETS, "HOME": self.mktemp()}
+        for words in (["--json", "sessions"], ["--json", "sessions", "list"], ["sessions", "list", "--json"]):
+            result = CliRunner().invoke(main, words, env=environment)
+            self.assertEqual(json.loads(result.stdout)["sessions"], [], result.stderr)
+        result = CliRunner().invoke(main, ["--json", "token"], env=environment)
+        self.assertEqual((result.exit_code, result.stdout), (2, ""))
+        self.assertIn("`token` has no --json", result.stderr)
+
+    def test_dev(self) -> None:
+        """--dev is the profile dev and another port, unless the environment names one."""
+        place = Place(profile="dev", dev=True)
+        self.assertEqual(place.environ["OPENCLAW_GATEWAY_PORT"], str(DEV_PORT))
+        result = CliRunner().invoke(main, ["--dev", "config", "path"], env={**NO_SECRETS, "HOME": "/nowhere"})
+        self.assertEqual(result.stdout, "/nowhere/.openclaw-dev/openclaw.json\n")
+        self.assertEqual(CliRunner().invoke(main, ["--dev", "--profile", "x", "token"]).exit_code, 2)
