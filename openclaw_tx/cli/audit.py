@@ -2,8 +2,7 @@
 """What of a set-up is dangerous. Check ids are OpenClaw's (spec 8).
 
 Not here, since there is nothing that they could find: checks of Tailscale, of channels, of plugins, of the sandbox, of
-elevated rights, and of switches that this gateway does not have (C{controlUi.allowInsecureAuth},
-C{logging.redactSensitive}).
+elevated rights, and of a switch that this gateway does not have (C{logging.redactSensitive}).
 """
 
 from __future__ import annotations
@@ -155,6 +154,17 @@ def _browsers(loaded: Loaded) -> Iterator[Finding]:
         advice = "set gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback to false and name the origins"
         title = "The Host header decides which pages are let in"
         yield Finding("gateway.control_ui.host_header_origin_fallback", severity, title, detail, advice)
+    if rules.dangerously_disable_device_auth:
+        detail = "the gateway's secret alone makes any browser that shows the Control UI an operator, without approval"
+        advice = "set gateway.controlUi.dangerouslyDisableDeviceAuth to false and approve browsers"
+        yield Finding(
+            "gateway.control_ui.device_auth_disabled", "critical", "Browsers are not approved", detail, advice
+        )
+    elif rules.allow_insecure_auth:
+        detail = "the gateway's secret alone makes a browser on this machine an operator, without approval"
+        advice = "set gateway.controlUi.allowInsecureAuth to false and approve browsers"
+        title = "Browsers on this machine are not approved"
+        yield Finding("gateway.control_ui.insecure_auth", "warn", title, detail, advice)
     if exposed and not rules.allowed_origins and not rules.dangerously_allow_host_header_origin_fallback:
         detail = "gateway.controlUi.allowedOrigins is empty: only pages of private names and addresses are let in"
         advice = "name the origins that people use"

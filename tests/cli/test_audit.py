@@ -88,6 +88,11 @@ PLANTED: list[tuple[dict[str, Any], dict[str, str]]] = [
         gateway(controlUi={"dangerouslyAllowHostHeaderOriginFallback": True}),
         {"gateway.control_ui.host_header_origin_fallback": "warn"},
     ),
+    (gateway(controlUi={"allowInsecureAuth": True}), {"gateway.control_ui.insecure_auth": "warn"}),
+    (
+        gateway(controlUi={"allowInsecureAuth": True, "dangerouslyDisableDeviceAuth": True}),
+        {"gateway.control_ui.device_auth_disabled": "critical"},
+    ),
     (gateway(bind="lan"), {"gateway.control_ui.allowed_origins_required": "warn"}),
     (
         gateway(bind="custom", customBindHost="192.0.2.1"),
