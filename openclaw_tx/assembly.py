@@ -25,13 +25,17 @@ from openclaw_tx.auth.pairing_records import PairingFiles
 from openclaw_tx.auth.quotas import Quotas
 from openclaw_tx.automation.building import Automation, build_automation
 from openclaw_tx.automation.building import Parts as AutomationParts
+from openclaw_tx.channels.desk import ChannelDesk
+from openclaw_tx.channels.desk import Rooms as ChannelRooms
+from openclaw_tx.channels.webhook import WebhookChannel
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as ChatRooms
+from openclaw_tx.chat.talks import Talks
 from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool, ToolSource
+from openclaw_tx.interfaces import Authenticator, Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
 from openclaw_tx.mcp.factory import TransportFactory
 from openclaw_tx.mcp.http import Doors
 from openclaw_tx.mcp.servers import McpServers
@@ -85,6 +89,9 @@ class Materials(NamedTuple):
     randomness: Callable[[], float]
     log_file: Callable[[], Path | None]
     """The log file of the moment; None = there is none."""
+    channels: Sequence[IChannel] = ()
+    """Channels besides the built-in ones."""
+    poster: Poster | None = None
 
 
 class House(NamedTuple):
@@ -111,6 +118,8 @@ class House(NamedTuple):
     approvals: PendingApprovals
     commands: CommandSessions
     book: DeviceBook
+    channels: ChannelDesk
+    webhook: WebhookChannel
     usage: UsageLog
 
 
@@ -189,6 +198,9 @@ def build(given: Materials, log: Logger) -> House:
     desk = ChatDesk(
         ChatRooms(admission, agents, models, sessions, engine.compactor, approvals, settings), flow, reactor
     )
+    webhook = WebhookChannel(settings, given.poster or UrlFetcher(reactor), reactor, new_id)
+    talks = Talks(desk, admission, sessions, settings)
+    channels = ChannelDesk(ChannelRooms(agents, sessions, talks, settings, reactor), [webhook, *given.channels])
     websockets = ws.WebSocketSurface(
         ws.Rooms(
             engine=admission,
@@ -212,6 +224,7 @@ def build(given: Materials, log: Logger) -> House:
             usage=sessions.usage,
             live_config=LiveConfig(settings, given.in_thread, log),
             automation=automation,
+            channels=channels,
         ),
         settings,
         reactor,
@@ -241,6 +254,8 @@ def build(given: Materials, log: Logger) -> House:
         approvals=approvals,
         commands=commands,
         book=book,
+        channels=channels,
+        webhook=webhook,
         usage=usage,
     )
 

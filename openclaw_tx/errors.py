@@ -69,6 +69,8 @@ CODES: Mapping[str, Kind] = {
     "provider_overloaded": Kind(503, _API, True, "UNAVAILABLE"),
     "provider_timeout": Kind(504, _API, True, "UNAVAILABLE"),
     "local_model_not_installed": Kind(503, _API, False, "UNAVAILABLE"),
+    # channels
+    "delivery_failed": Kind(502, _API, False, "UNAVAILABLE"),
     # the run
     "run_failed": Kind(500, _API, False, "UNAVAILABLE"),
     "run_aborted": Kind(499, _API, False, "UNAVAILABLE"),

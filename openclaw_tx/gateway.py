@@ -23,7 +23,7 @@ from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread, sleep, spawn, thread_pool
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Fetcher, ModelProvider, Tool, ToolSource
+from openclaw_tx.interfaces import Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
 from openclaw_tx.runs.engine import RunListener
 from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
@@ -72,6 +72,8 @@ class Gateway(MultiService):
         randomness: Callable[[], float] = random.random,
         log_file: Callable[[], Path | None] = lambda: None,
         automation: bool = True,
+        channels: Sequence[IChannel] = (),
+        poster: Poster | None = None,
     ) -> None:
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
@@ -92,6 +94,9 @@ class Gateway(MultiService):
         @param log_file: where the process's log is read for clients (L{openclaw_tx.log_file}); None = there is none.
         @param automation: whether jobs and heartbeats come by the clock; of the processes that share a state directory
             one should do that.
+        @param channels: channels of your own (docs/channels.md), and those of installed packages
+            (L{openclaw_tx.installed_channels}).
+        @param poster: posts to URLs of the configuration; None = one that reaches the public internet.
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
@@ -120,6 +125,8 @@ class Gateway(MultiService):
                 new_id=new_id,
                 randomness=randomness,
                 log_file=log_file,
+                channels=channels,
+                poster=poster,
             ),
             self._log,
         )
@@ -158,6 +165,7 @@ class Gateway(MultiService):
                     in_thread=self._in_thread,
                     hooks=house.automation.hooks,
                     approvals=house.approvals,
+                    webhook=house.webhook,
                 ),
                 house.websockets.resource,
             )
@@ -281,6 +289,7 @@ class Gateway(MultiService):
     def startService(self) -> None:
         """Begin; the session store opens in its own thread."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._house.channels.start()
         self.phase = "started"
 
     def stopService(self) -> Deferred[None]:
@@ -297,6 +306,7 @@ class Gateway(MultiService):
         self._house.automation.rest()
         self._house.desk.close()
         await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
+        await self._house.channels.close()
         await self._house.commands.close()
         await self._house.websockets.stop()
         await self._last_answers()

@@ -42,6 +42,8 @@ EFFECTS: dict[str, Effect] = {
     "cron": "hot",
     "cron.store": "restart",
     "hooks": "hot",
+    "channels": "hot",
+    "bindings": "hot",
     "logging": "hot",
     "logging.consoleStyle": "restart",
     "logging.file": "restart",

@@ -23,6 +23,16 @@ from openclaw_tx.values.automation import (
     Schedule,
     SystemEventPayload,
 )
+from openclaw_tx.values.channels import (
+    AccountStatus,
+    ChannelPeer,
+    ChannelStatus,
+    DeliveryRoute,
+    InboundMessage,
+    Outcome,
+    PeerKind,
+    Received,
+)
 from openclaw_tx.values.conversation import (
     AssistantMessage,
     CompactionMessage,
@@ -91,6 +101,7 @@ from openclaw_tx.values.sessions import (
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
+    "AccountStatus",
     "Agent",
     "AgentTurnPayload",
     "Approval",
@@ -100,6 +111,8 @@ __all__ = [
     "ApprovalsSnapshot",
     "AssistantMessage",
     "At",
+    "ChannelPeer",
+    "ChannelStatus",
     "Compacted",
     "Compacting",
     "CompactionMessage",
@@ -108,6 +121,7 @@ __all__ = [
     "CronNews",
     "CronTimes",
     "Decision",
+    "DeliveryRoute",
     "Embeddings",
     "Entry",
     "Every",
@@ -117,6 +131,7 @@ __all__ = [
     "FinishReason",
     "HeartbeatNews",
     "ImagePart",
+    "InboundMessage",
     "Isolation",
     "JobDraft",
     "JobPatch",
@@ -131,8 +146,10 @@ __all__ = [
     "ModelInfo",
     "ModelReply",
     "ModelRequest",
+    "Outcome",
     "Part",
     "Payload",
+    "PeerKind",
     "Principal",
     "PromptFile",
     "PromptMode",
@@ -141,6 +158,7 @@ __all__ = [
     "PromptSkill",
     "PromptTool",
     "ReasoningDelta",
+    "Received",
     "Removed",
     "RunEnded",
     "RunEvent",

@@ -25,6 +25,7 @@ from openclaw_tx.interfaces import (
     ApprovalsFile,
     Authenticator,
     Authoriser,
+    Channels,
     Models,
     Peer,
     RunEngine,
@@ -101,6 +102,8 @@ class Rooms(NamedTuple):
     """None = nobody counts what runs take."""
     live_config: LiveConfig | None = None
     """None = the configuration is nobody's to see here."""
+    channels: Channels | None = None
+    """None = there are none."""
 
 
 class Watches:
@@ -182,7 +185,7 @@ class WebSocketSurface:
             following.methods(),
             chat.methods(),
             StartupMethods(chat, following, agents, models, settings, engine).methods(),
-            ChannelMethods(clock).methods(),
+            ChannelMethods(rooms.channels, agents, sessions, clock).methods(),
             SessionChanges(
                 engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
             ).methods(),

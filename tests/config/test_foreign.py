@@ -114,7 +114,7 @@ class RealFileTests(Home):
         """What neither OpenClaw nor we know is still an error."""
         self.assertEqual(
             self.issues("{channels: {}, chanels: {}, gateway: {tailscale: {}, tailscail: {}}}"),
-            {"chanels": "unknown key", "gateway.tailscail": "unknown key"},
+            {"chanels": "unknown key, did you mean channels?", "gateway.tailscail": "unknown key"},
         )
 
 

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.auth.sight import run_target, sees_run
+from openclaw_tx.chat.commands import is_stop
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.values import ChatMessage
 from openclaw_tx.config.schema import Config
@@ -39,8 +40,6 @@ from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, 
 from openclaw_tx.ws.rpc.results import remembered, usage
 from openclaw_tx.ws.rpc.waiting import within
 
-STOP_WORDS = frozenset({"/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"})
-"""A message that is only this aborts the session's runs."""
 ABORT_SECONDS = 1.0
 """How long C{chat.abort} waits for the runs to have ended, so that their events come before its answer."""
 ID_DIGITS = 32
@@ -124,7 +123,7 @@ class ChatMethods:
         params = call.params
         text = _clean(params.message)
         place = self._seat("chat.send", call.principal, params.agent_id, params.session_key)
-        if text.strip().lower() in STOP_WORDS and not params.attachments:
+        if is_stop(text) and not params.attachments:
             return await self._stop(call, place, "stop")
         if not text.strip() and not params.attachments:
             raise GatewayError("invalid_request", "message or attachment required")
