@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from twisted.application.internet import TimerService
+from twisted.application.service import IService
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from openclaw_tx._version import __version__
@@ -34,7 +37,7 @@ from openclaw_tx.chat.orders import Rooms as ChatRooms
 from openclaw_tx.chat.talks import Talks
 from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.settings import Settings
-from openclaw_tx.deferreds import InThread
+from openclaw_tx.deferreds import InThread, spawn
 from openclaw_tx.interfaces import Authenticator, Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
 from openclaw_tx.mcp.factory import TransportFactory
 from openclaw_tx.mcp.http import Doors
@@ -64,6 +67,9 @@ from openclaw_tx.ws import surface as ws
 from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.hello import Place
 from openclaw_tx.ws.rpc.inventory import ToolRooms
+
+CHECKPOINT_SECONDS = 1.0
+"""How often live runs are written down."""
 
 MCP_CONNECT_S = 30.0
 MCP_SILENCE_S = 600.0
@@ -155,7 +161,18 @@ def build(given: Materials, log: Logger) -> House:
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)
     automation = build_automation(
-        AutomationParts(settings, agents, models, sessions, events, lambda: admission, reactor, given.in_thread, new_id)
+        AutomationParts(
+            settings,
+            agents,
+            models,
+            sessions,
+            events,
+            lambda: admission,
+            reactor,
+            given.in_thread,
+            new_id,
+            lambda: channels,
+        )
     )
     approvals = PendingApprovals(reactor)
     approvals_file = ApprovalsFile(settings.state_dir, given.in_thread, lambda: int(reactor.seconds() * 1000), new_id)
@@ -260,6 +277,18 @@ def build(given: Materials, log: Logger) -> House:
     )
 
 
+def checkpoints(house: House, clock: IReactorTime, log: Logger) -> IService:
+    """A service that writes down live runs, and what runs took, every L{CHECKPOINT_SECONDS}."""
+
+    async def write() -> None:
+        await house.engine.checkpoint()
+        await house.usage.flush()
+
+    service = TimerService(CHECKPOINT_SECONDS, lambda: spawn(write(), log, "checkpoint"))  # type: ignore[no-untyped-call]
+    service.clock = clock
+    return service
+
+
 def own_row() -> Mapping[str, str]:
     """What the gateway says of itself to those who ask who is there."""
     system = platform.uname()
@@ -277,4 +306,4 @@ def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:
     return lambda url: HttpDoor(reactor, reactor, url, connect_timeout_s=MCP_CONNECT_S, idle_timeout_s=MCP_SILENCE_S)
 
 
-__all__ = ["House", "Materials", "build"]
+__all__ = ["House", "Materials", "build", "checkpoints"]

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
-from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
-from openclaw_tx.assembly import Materials, build
+from openclaw_tx.assembly import Materials, build, checkpoints
 from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
-from openclaw_tx.deferreds import InThread, sleep, spawn, thread_pool
+from openclaw_tx.deferreds import InThread, sleep, thread_pool
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
 from openclaw_tx.runs.engine import RunListener
@@ -35,9 +34,6 @@ from openclaw_tx.web.site import GatewaySite
 
 LOCAL = Principal(id="local", method="local", scopes=OPERATOR_SCOPES)
 """Who runs agents from within the process."""
-
-CHECKPOINT_SECONDS = 1.0
-"""How often live runs are written down."""
 
 CLOSE_SECONDS = 2.0
 """How long answers on their way may take to reach their clients at shutdown."""
@@ -331,17 +327,9 @@ class Gateway(MultiService):
             self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
-        checkpoints = TimerService(  # type: ignore[no-untyped-call]
-            CHECKPOINT_SECONDS, lambda: spawn(self._checkpoint(), self._log, "checkpoint")
-        )
-        checkpoints.clock = self._reactor
-        checkpoints.setServiceParent(self)  # type: ignore[no-untyped-call]
+        checkpoints(self._house, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
         self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
         tidying(self._house.sessions, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
-
-    async def _checkpoint(self) -> None:
-        await self.engine.checkpoint()
-        await self._house.usage.flush()
 
     # -- inside
 

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from openclaw_tx.auth.actions import READ, WRITE
 from openclaw_tx.channels.delivery import PendingDelivery
 from openclaw_tx.channels.routing import agent_for
-from openclaw_tx.channels.webchat import WebChat
+from openclaw_tx.channels.webchat import WEBCHAT, WebChat
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import sleep
 from openclaw_tx.errors import GatewayError
@@ -182,7 +182,7 @@ class ChannelDesk:
         """See L{openclaw_tx.interfaces.Channels.route}."""
         wanted, to = channel.strip().lower(), to.strip()
         last = entry.settings if entry is not None else None
-        if wanted in ("", LAST):
+        if wanted in ("", LAST, WEBCHAT):  # chat clients hear of answers anyway
             if last is None or not last.last_channel:
                 raise GatewayError("invalid_request", "channel: nobody has spoken here over a channel; name one")
             wanted = last.last_channel

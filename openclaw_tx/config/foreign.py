@@ -62,7 +62,7 @@ KEYS: dict[str, str] = {
     "identifierInstructions customInstructions qualityGuard midTurnPrecheck postIndexSync postCompactionSections "
     "timeoutSeconds truncateAfterCompaction maxActiveTranscriptBytes notifyUser keepRecentMessages",
     "agents.defaults.compaction.memoryFlush": "systemPrompt forceFlushTranscriptBytes model",
-    "agents.defaults.heartbeat": "target to accountId includeReasoning directPolicy suppressToolErrorWarnings "
+    "agents.defaults.heartbeat": "includeReasoning directPolicy suppressToolErrorWarnings "
     "lightContext isolatedSession skipWhenBusy timeoutSeconds includeSystemPromptSection",
     "agents.defaults.models.*": "streaming agentRuntime codeMode",
     "agents.defaults.subagents": "maxSpawnDepth announceTimeoutMs requireAgentId",
@@ -71,7 +71,7 @@ KEYS: dict[str, str] = {
     "agents.list[].memorySearch": _MEMORY_SEARCH,
     "agents.list[].memorySearch.query": "hybrid",
     "agents.list[].imageModel": "timeoutMs",
-    "agents.list[].heartbeat": "target to accountId includeReasoning directPolicy suppressToolErrorWarnings "
+    "agents.list[].heartbeat": "includeReasoning directPolicy suppressToolErrorWarnings "
     "lightContext isolatedSession skipWhenBusy timeoutSeconds includeSystemPromptSection",
     "agents.list[].subagents": "requireAgentId",
     "agents.list[].model": "timeoutMs",

@@ -43,6 +43,7 @@ EFFECTS: dict[str, Effect] = {
     "cron.store": "restart",
     "hooks": "hot",
     "channels": "hot",
+    "channels.plugins": "restart",
     "bindings": "hot",
     "logging": "hot",
     "logging.consoleStyle": "restart",

@@ -175,7 +175,7 @@ class WebSocketSurface:
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
-        chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings)
+        chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings, rooms.channels)
         lists = SessionMethods(agents, models, sessions, clock)
         following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
         families = [
@@ -189,7 +189,7 @@ class WebSocketSurface:
             SessionChanges(
                 engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
             ).methods(),
-            AgentMethods(engine, agents, models, sessions, authorise, clock, settings).methods(),
+            AgentMethods(engine, agents, models, sessions, authorise, clock, settings, rooms.channels).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
         ]
         rooms.desk.flow.subscribe(self.hub.notice)

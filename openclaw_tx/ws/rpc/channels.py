@@ -13,6 +13,7 @@ from msgspec import Meta
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.auth.sight import is_bounded
+from openclaw_tx.channels.webchat import WEBCHAT
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Channels, Sessions
 from openclaw_tx.values import AccountStatus, ChannelStatus, DeliveryRoute
@@ -130,6 +131,8 @@ class ChannelMethods:
             raise bad("send", "message or mediaUrl is needed")
         if len(media) > MAX_MEDIA:
             raise bad("send", f"mediaUrls: at most {MAX_MEDIA}")
+        if params.channel.strip().lower() == WEBCHAT:
+            raise bad("send", "unsupported channel: webchat. Use chat.send for chat clients")
         if is_bounded(call.principal):
             raise GatewayError("insufficient_scope", "keys with bounds send nothing over channels")
         route = await self._route(call)
