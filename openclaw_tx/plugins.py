@@ -1,6 +1,7 @@
 # -*- test-case-name: tests.test_plugins -*-
-"""Tools and channels of installed packages (L{openclaw_tx.interfaces.IToolPlugin}, C{IChannelPlugin}). C{twistd openclaw} looks for them; an
-application that embeds a gateway decides for itself.
+"""Tools and channels of installed packages (L{openclaw_tx.interfaces.IToolPlugin},
+L{openclaw_tx.interfaces.IChannelPlugin}). C{twistd openclaw} looks for them; an application that embeds a gateway
+decides for itself.
 """
 
 from __future__ import annotations

@@ -174,7 +174,8 @@ class ChannelDesk:
 
     def status(self) -> Sequence[ChannelStatus]:
         """See L{openclaw_tx.interfaces.Channels.status}."""
-        return [channel.status() for channel in self._channels.values()]
+        found = (channel.status() for channel in self._channels.values())
+        return [channel for channel in found if channel.accounts]
 
     def route(
         self, entry: SessionEntry | None, *, channel: str = "", to: str = "", account_id: str = ""

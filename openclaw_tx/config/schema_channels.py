@@ -73,8 +73,8 @@ class ChannelsSection(Section, frozen=True):
     webhook: dict[Slug, WebhookAccount] = field(default_factory=dict)
     """Services by name, each at `/channels/webhook/<name>`."""
     plugins: bool = True
-    """Start channels of installed packages that provide openclaw_tx.interfaces.IChannelPlugin. Takes effect at the start
-    of the program, and not where a gateway is embedded."""
+    """Start channels of installed packages that provide openclaw_tx.interfaces.IChannelPlugin (docs/channels.md). Takes
+    effect at the start of the program, and not where a gateway is embedded."""
 
 
 __all__ = ["Binding", "BindingMatch", "BindingPeer", "ChannelsSection", "WebhookAccount"]

@@ -86,7 +86,7 @@ class Channels(Protocol):
     """All channels together."""
 
     def status(self) -> Sequence[ChannelStatus]:
-        """Of each, the built-in one first."""
+        """Of each that has an account, the built-in one first."""
 
     def route(
         self, entry: SessionEntry | None, *, channel: str = "", to: str = "", account_id: str = ""

@@ -14,6 +14,7 @@ from openclaw_tx.channels.signing import SIGNATURE, TIMESTAMP, is_genuine, signe
 from openclaw_tx.errors import FetchFailed
 from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.testing.http import MemoryResponse
+from openclaw_tx.values import SessionEntry
 
 SECRET = "a-secret-for-webhooks"
 OUT_SECRET = "another-secret-for-it"
@@ -108,6 +109,13 @@ class WebhookCase(SynchronousTestCase):
         call.text(text)
         call.finish()
         self.memory.advance(1)
+
+    def entry(self, key: str) -> SessionEntry | None:
+        """A session of the store."""
+        found: SessionEntry | None = self.successResultOf(
+            Deferred.fromCoroutine(self.memory.gateway._house.sessions.get(key))
+        )
+        return found
 
     @property
     def said(self) -> list[str]:

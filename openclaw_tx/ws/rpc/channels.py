@@ -158,7 +158,7 @@ class ChannelMethods:
             place = seat("send", self._agents, call.principal, params.agent_id, params.session_key, "")
             entry = await self._sessions.get(place.session_key)
         elif not channel:
-            others = [one.name for one in self._channels.status()[1:] if one.accounts]
+            others = [one.name for one in self._channels.status() if one.name != WEBCHAT]
             if not others:
                 raise GatewayError("no_channels", "no channel is configured that messages could be sent to")
             if len(others) > 1:
