@@ -43,7 +43,7 @@ class HealthParams(Params, frozen=True):
 
 
 class StatusParams(Params, frozen=True):
-    """Params of C{status}. C{channels.status} tells of channels, so the first says nothing here; nor does the second."""
+    """Params of C{status}. Of channels C{channels.status} tells, so both say nothing here."""
 
     include_channel_summary: bool = False
     include_cli_projection: bool = False
