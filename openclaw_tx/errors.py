@@ -58,6 +58,7 @@ CODES: Mapping[str, Kind] = {
     "budget_exceeded": Kind(429, "insufficient_quota", False, "UNAVAILABLE"),
     "queue_full": Kind(429, "rate_limit_error", True, "UNAVAILABLE"),
     "no_channels": Kind(503, _API, False, "UNAVAILABLE"),
+    "delivery_failed": Kind(502, _API, False, "UNAVAILABLE"),
     "gateway_draining": Kind(503, _API, True, "UNAVAILABLE"),
     # the provider
     "provider_auth": Kind(401, "authentication_error", False, "UNAVAILABLE"),
@@ -69,8 +70,6 @@ CODES: Mapping[str, Kind] = {
     "provider_overloaded": Kind(503, _API, True, "UNAVAILABLE"),
     "provider_timeout": Kind(504, _API, True, "UNAVAILABLE"),
     "local_model_not_installed": Kind(503, _API, False, "UNAVAILABLE"),
-    # channels
-    "delivery_failed": Kind(502, _API, False, "UNAVAILABLE"),
     # the run
     "run_failed": Kind(500, _API, False, "UNAVAILABLE"),
     "run_aborted": Kind(499, _API, False, "UNAVAILABLE"),

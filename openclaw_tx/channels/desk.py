@@ -184,7 +184,7 @@ class ChannelDesk:
         wanted, to = channel.strip().lower(), to.strip()
         last = entry.settings if entry is not None else None
         if wanted in ("", LAST, WEBCHAT):  # chat clients hear of answers anyway
-            if last is None or not last.last_channel:
+            if last is None or last.last_channel in ("", WEBCHAT):
                 raise GatewayError("invalid_request", "channel: nobody has spoken here over a channel; name one")
             wanted = last.last_channel
             to, account_id = to or last.last_to, account_id or last.last_account_id

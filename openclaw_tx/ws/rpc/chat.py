@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.auth.sight import is_bounded, run_target, sees_run
+from openclaw_tx.channels.webchat import WEBCHAT
 from openclaw_tx.chat.commands import is_stop
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.values import ChatMessage
@@ -171,7 +172,8 @@ class ChatMethods:
 
     def _delivery(self, principal: Principal, entry: SessionEntry | None, params: SendParams) -> Delivery | None:
         """The way of an answer to whoever last spoke here over a channel; None = nobody did: it is told here."""
-        if self._channels is None or entry is None or not entry.settings.last_channel or is_bounded(principal):
+        last = entry.settings.last_channel if entry is not None else ""
+        if self._channels is None or last in ("", WEBCHAT) or is_bounded(principal):
             return None
         return self._channels.follow(params.idempotency_key, self._channels.route(entry))
 
