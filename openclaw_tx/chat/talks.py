@@ -20,6 +20,7 @@ from openclaw_tx.values import Entry, Outcome, Principal, RunEnded, RunRequest, 
 NOTHING = Outcome()
 NOT_ALLOWED = Outcome(text="You may not do that here.")
 STOPPED = Outcome(text="Stopped.")
+RESTARTED = Outcome(text="I was restarted before I could answer. Please ask again.")
 IDLE = Outcome(text="Nothing was at work.")
 
 
@@ -93,8 +94,10 @@ class Talks:
             self._settle(run.request.run_id, outcome_of(event.result))
 
     def _on_notice(self, notice: Notice) -> None:
-        text = notice.text if notice.state == "final" else notice.reason if notice.state == "error" else ""
-        self._settle(notice.run_id, Outcome(text=text))
+        if notice.state == "aborted":
+            self._settle(notice.run_id, RESTARTED if notice.reason == "shutdown" else NOTHING)
+        else:
+            self._settle(notice.run_id, Outcome(text=notice.text if notice.state == "final" else notice.reason))
 
     def _settle(self, run_id: str, outcome: Outcome) -> None:
         for waiting in self._waiting.pop(run_id, []):
@@ -123,7 +126,7 @@ def outcome_of(result: RunResult) -> Outcome:
     if result.abort_reason == "timeout" or code == "run_timeout":
         return Outcome(text="That took too long, and was given up.")
     if result.abort_reason == "shutdown":
-        return Outcome(text="I was restarted before I could answer. Please ask again.")
+        return RESTARTED
     if result.status == "aborted":
         return NOTHING
     return Outcome(text=f"That did not work ({code or 'run_failed'}). Please try again later.")

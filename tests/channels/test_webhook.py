@@ -332,6 +332,15 @@ class OutTests(WebhookCase):
         self.say("/whoami")
         self.assertEqual(len(self.poster.posted), 1)  # closing the gateway checks the rest
 
+    def test_restarted(self) -> None:
+        """Who waits for the agent when the gateway stops is told, those whose message waited in line as well."""
+        for text in ("One.", "Two.", "/whoami"):
+            self.say(text)
+        stopping = self.memory.gateway.stopService()
+        self.memory.advance(100, 200)
+        self.assertTrue(stopping.called)
+        self.assertEqual(["restarted" in text for text in self.said], [False, True, True])
+
     def test_nowhere(self) -> None:
         """An account without C{outUrl} only listens."""
         config = {"webhook": {"ops": {"secret": SECRET}}}
