@@ -9,6 +9,7 @@ from openclaw_tx._version import __version__
 from openclaw_tx.cli.agent import agent
 from openclaw_tx.cli.agents import agents
 from openclaw_tx.cli.approvals import approvals
+from openclaw_tx.cli.channels import channels, message
 from openclaw_tx.cli.config import config
 from openclaw_tx.cli.cron import cron
 from openclaw_tx.cli.devices import devices, nodes
@@ -56,6 +57,8 @@ for verb in (
     approvals,
     devices,
     nodes,
+    channels,
+    message,
 ):
     main.add_command(verb)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,14 @@ async def test_both_ways(tmp_path: Path, upstream: str) -> None:
         await gateway.start()
         assert json.loads(await deferToThread(documented, gateway.url)) == again
         answered = service.waiting
+        printed = await deferToThread(
+            command, gateway, "message", "send", "--target", "group:room", "--message", "News."
+        )
+        assert printed.startswith("Sent over webhook: send_")
+        answer = await answered.addTimeout(20, reactor)
+        assert (answer["peer"], answer["text"]) == ({"kind": "group", "id": "room"}, "News.")
+        assert "webhook  support  runs" in await deferToThread(command, gateway, "channels", "status")
+        answered = service.waiting
         await deferToThread(hook, gateway.url)
         answer = await answered.addTimeout(20, reactor)
         assert answer["peer"] == {"kind": "dm", "id": "ann"}
@@ -105,6 +114,21 @@ def documented(url: str) -> str:
     script = found[1].replace("http://127.0.0.1:18789", url)
     environment = {"SUPPORT_SECRET": SECRET, "PATH": "/usr/bin:/bin:/usr/local/bin"}
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=environment, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def command(gateway: GatewayProcess, *arguments: str) -> str:
+    """C{openclaw-tx ...}: what it printed."""
+    place = ["--config", str(gateway.config_path), "--state-dir", str(gateway.directory / "state")]
+    done = subprocess.run(
+        [sys.executable, "-m", "openclaw_tx.cli", *place, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env={"PATH": "", "HOME": str(gateway.directory), "OPENCLAW_GATEWAY_PORT": str(gateway.port)},
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
