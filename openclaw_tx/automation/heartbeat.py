@@ -247,7 +247,12 @@ class HeartbeatService(Service):
             return
         if self._postman is None:
             raise no_postman()
-        where = await self._postman.route(beat.agent_id, own.target, own.to, own.account_id, beat.session_key)
+        try:
+            where = await self._postman.route(beat.agent_id, own.target, own.to, own.account_id, beat.session_key)
+        except GatewayError:
+            if own.target == "last" and not own.to:
+                return  # nobody has spoken here over a channel: the session is told, as without a target
+            raise
         await self._postman.send(where, result)
 
     async def _needless(self, beat: Beat, agent: Agent) -> str:

@@ -119,7 +119,7 @@ class ChannelDesk:
             if await self._rooms.sessions.get_run(run_id) is not None:
                 return Received(run_id=run_id, duplicate=True)
             await self._begin(message, run_id)
-        except (GatewayError, CancelledError):
+        except BaseException:
             self._known.pop(known, None)  # it was not taken: the next try is not a repetition
             raise
         return Received(run_id=run_id)

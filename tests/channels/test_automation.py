@@ -110,8 +110,13 @@ class HeartbeatTests(SocketCase):
         self.assertEqual(self.said[-1], "The oven is on.")
 
     def test_nowhere(self) -> None:
-        """Is told as a failure."""
-        self.ask("wake", text="Look.", mode="now")
-        self.memory.advance(1)
-        self.answer("The oven is on.")
-        self.assertEqual(self.ask("last-heartbeat")["payload"]["status"], "failed")
+        """Where nobody has spoken over a channel it stays here; a channel that is not there is told as a failure."""
+        agents = {**self.memory.config["agents"], "defaults": {"model": self.memory.model.ref}}
+        agents["defaults"]["heartbeat"] = {"every": "1h", "target": "telegram"}
+        for status in ("sent", "failed"):
+            self.ask("wake", text="Look.", mode="now")
+            self.memory.advance(1)
+            self.answer("The oven is on.")
+            self.assertEqual(self.ask("last-heartbeat")["payload"]["status"], status)
+            self.memory.gateway.reload({**self.memory.config, "agents": agents})
+        self.assertEqual(self.poster.posted, [])
