@@ -68,6 +68,7 @@ ACTIONS: Mapping[str, Action] = {
     "commands.list": Action(READ, "List the commands of chat."),
     "skills.status": Action(READ, "List skills of agents."),
     "channels.status": Action(READ, "See the channels, and how they stand."),
+    "channels.receive": Action(WRITE, "Hand in a message over a channel; each peer has a principal of its own."),
     "send": Action(WRITE, "Send a message over a channel; not for keys with bounds."),
     "capabilities": Action(READ, "Read what this gateway serves and understands."),
     "control-ui.config": Action(READ, "Read what the web page is told of this gateway."),

@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from openclaw_tx.auth.actions import READ, WRITE
+from openclaw_tx.auth.actions import READ, WRITE, authorise
 from openclaw_tx.channels.delivery import PendingDelivery
 from openclaw_tx.channels.routing import agent_for
 from openclaw_tx.channels.webchat import WEBCHAT, WebChat
@@ -32,6 +32,7 @@ from openclaw_tx.values import (
     Received,
     RunRequest,
     SessionEntry,
+    Target,
     TextPart,
     UserMessage,
 )
@@ -147,10 +148,12 @@ class ChannelDesk:
             surface="channel",
             fingerprint=run_id,
         )
+        principal = principal_of(message)
+        authorise(principal, "channels.receive", Target(agent_id=agent_id, session_key=key))
         await self._remember(request, message, route)
         answer = self._follow(run_id, route)
         try:
-            await rooms.conversations.take(request, message.text.strip(), principal_of(message))
+            await rooms.conversations.take(request, message.text.strip(), principal)
         except BaseException:
             answer.call_off()
             raise
