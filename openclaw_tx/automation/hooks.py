@@ -106,6 +106,8 @@ class HookDesk:
         """
         if body.deliver and self._postman is None:
             raise _wrong("deliver", "this gateway has no channels to deliver to")
+        if self._postman is not None and not self._postman.knows(body.channel):
+            raise _wrong("channel", "there is no such channel")
         name = " ".join(body.name.split()) or "Hook"
         message = body.message.strip()
         if not self.rules.allow_unsafe_external_content:

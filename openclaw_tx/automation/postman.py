@@ -33,6 +33,11 @@ class Postman:
         entry = await self._sessions.get(session_key or main_key(agent_id))
         return self._channels().route(entry, channel=channel, to=to, account_id=account_id)
 
+    def knows(self, channel: str) -> bool:
+        """Whether there is a channel of that name; "" and C{last} name none, and will do."""
+        name = channel.strip().lower()
+        return name in ("", "last") or any(one.name == name for one in self._channels().status())
+
     async def send(self, route: DeliveryRoute, result: RunResult) -> None:
         """Send an answer, if there is one.
 

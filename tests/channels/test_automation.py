@@ -85,7 +85,7 @@ class HookTests(SocketCase):
 
     def test_delivered(self) -> None:
         """The answer goes where the request says; one that can not is told in the main session alone."""
-        for where, said in (({"channel": "webhook", "to": "ann"}, ["Seen."]), ({"channel": "telegram"}, ["Seen."])):
+        for where, said in (({"channel": "webhook", "to": "ann"}, ["Seen."]), ({"channel": "last"}, ["Seen."])):
             body = {"message": "Look.", "wakeMode": "next-heartbeat", "deliver": True, **where}
             self.assertEqual(self.memory.post("/hooks/agent", body, token=HOOK).code, 202)
             self.answer("Seen.")
