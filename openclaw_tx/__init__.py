@@ -12,9 +12,9 @@ from openclaw_tx._version import __version__
 if TYPE_CHECKING:
     from openclaw_tx.config.load import load as load_config
     from openclaw_tx.gateway import Gateway
-    from openclaw_tx.plugins import installed_tools
+    from openclaw_tx.plugins import installed_channels, installed_tools
 
-__all__ = ["Gateway", "__version__", "installed_tools", "load_config"]
+__all__ = ["Gateway", "__version__", "installed_channels", "installed_tools", "load_config"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +27,10 @@ def __getattr__(name: str) -> Any:
         from openclaw_tx.config.load import load
 
         return load
+    if name == "installed_channels":
+        from openclaw_tx.plugins import installed_channels
+
+        return installed_channels
     if name == "installed_tools":
         from openclaw_tx.plugins import installed_tools
 

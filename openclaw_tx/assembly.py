@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from twisted.application.internet import TimerService
+from twisted.application.service import IService
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from openclaw_tx._version import __version__
@@ -25,13 +28,17 @@ from openclaw_tx.auth.pairing_records import PairingFiles
 from openclaw_tx.auth.quotas import Quotas
 from openclaw_tx.automation.building import Automation, build_automation
 from openclaw_tx.automation.building import Parts as AutomationParts
+from openclaw_tx.channels.desk import ChannelDesk
+from openclaw_tx.channels.desk import Rooms as ChannelRooms
+from openclaw_tx.channels.webhook import WebhookChannel
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.orders import Rooms as ChatRooms
+from openclaw_tx.chat.talks import Talks
 from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.settings import Settings
-from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Authenticator, Fetcher, ModelProvider, Tool, ToolSource
+from openclaw_tx.deferreds import InThread, spawn
+from openclaw_tx.interfaces import Authenticator, Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
 from openclaw_tx.mcp.factory import TransportFactory
 from openclaw_tx.mcp.http import Doors
 from openclaw_tx.mcp.servers import McpServers
@@ -61,6 +68,9 @@ from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.hello import Place
 from openclaw_tx.ws.rpc.inventory import ToolRooms
 
+CHECKPOINT_SECONDS = 1.0
+"""How often live runs are written down."""
+
 MCP_CONNECT_S = 30.0
 MCP_SILENCE_S = 600.0
 """Seconds for a connection to an MCP server, and for the longest silence on one; its configuration may say less."""
@@ -85,6 +95,9 @@ class Materials(NamedTuple):
     randomness: Callable[[], float]
     log_file: Callable[[], Path | None]
     """The log file of the moment; None = there is none."""
+    channels: Sequence[IChannel] = ()
+    """Channels besides the built-in ones."""
+    poster: Poster | None = None
 
 
 class House(NamedTuple):
@@ -111,6 +124,8 @@ class House(NamedTuple):
     approvals: PendingApprovals
     commands: CommandSessions
     book: DeviceBook
+    channels: ChannelDesk
+    webhook: WebhookChannel
     usage: UsageLog
 
 
@@ -146,7 +161,18 @@ def build(given: Materials, log: Logger) -> House:
     events = SystemEventQueue()
     fetcher = given.fetcher or UrlFetcher(reactor)
     automation = build_automation(
-        AutomationParts(settings, agents, models, sessions, events, lambda: admission, reactor, given.in_thread, new_id)
+        AutomationParts(
+            settings,
+            agents,
+            models,
+            sessions,
+            events,
+            lambda: admission,
+            reactor,
+            given.in_thread,
+            new_id,
+            lambda: channels,
+        )
     )
     approvals = PendingApprovals(reactor)
     approvals_file = ApprovalsFile(settings.state_dir, given.in_thread, lambda: int(reactor.seconds() * 1000), new_id)
@@ -189,6 +215,9 @@ def build(given: Materials, log: Logger) -> House:
     desk = ChatDesk(
         ChatRooms(admission, agents, models, sessions, engine.compactor, approvals, settings), flow, reactor
     )
+    webhook = WebhookChannel(settings, given.poster or UrlFetcher(reactor), reactor, new_id)
+    talks = Talks(desk, admission, sessions, settings)
+    channels = ChannelDesk(ChannelRooms(agents, sessions, talks, settings, reactor), [webhook, *given.channels])
     websockets = ws.WebSocketSurface(
         ws.Rooms(
             engine=admission,
@@ -212,6 +241,7 @@ def build(given: Materials, log: Logger) -> House:
             usage=sessions.usage,
             live_config=LiveConfig(settings, given.in_thread, log),
             automation=automation,
+            channels=channels,
         ),
         settings,
         reactor,
@@ -241,8 +271,22 @@ def build(given: Materials, log: Logger) -> House:
         approvals=approvals,
         commands=commands,
         book=book,
+        channels=channels,
+        webhook=webhook,
         usage=usage,
     )
+
+
+def checkpoints(house: House, clock: IReactorTime, log: Logger) -> IService:
+    """A service that writes down live runs, and what runs took, every L{CHECKPOINT_SECONDS}."""
+
+    async def write() -> None:
+        await house.engine.checkpoint()
+        await house.usage.flush()
+
+    service = TimerService(CHECKPOINT_SECONDS, lambda: spawn(write(), log, "checkpoint"))  # type: ignore[no-untyped-call]
+    service.clock = clock
+    return service
 
 
 def own_row() -> Mapping[str, str]:
@@ -262,4 +306,4 @@ def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:
     return lambda url: HttpDoor(reactor, reactor, url, connect_timeout_s=MCP_CONNECT_S, idle_timeout_s=MCP_SILENCE_S)
 
 
-__all__ = ["House", "Materials", "build"]
+__all__ = ["House", "Materials", "build", "checkpoints"]

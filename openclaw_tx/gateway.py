@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
-from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
-from openclaw_tx.assembly import Materials, build
+from openclaw_tx.assembly import Materials, build, checkpoints
 from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
-from openclaw_tx.deferreds import InThread, sleep, spawn, thread_pool
+from openclaw_tx.deferreds import InThread, sleep, thread_pool
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Fetcher, ModelProvider, Tool, ToolSource
+from openclaw_tx.interfaces import Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
 from openclaw_tx.runs.engine import RunListener
 from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
@@ -35,9 +34,6 @@ from openclaw_tx.web.site import GatewaySite
 
 LOCAL = Principal(id="local", method="local", scopes=OPERATOR_SCOPES)
 """Who runs agents from within the process."""
-
-CHECKPOINT_SECONDS = 1.0
-"""How often live runs are written down."""
 
 CLOSE_SECONDS = 2.0
 """How long answers on their way may take to reach their clients at shutdown."""
@@ -72,6 +68,8 @@ class Gateway(MultiService):
         randomness: Callable[[], float] = random.random,
         log_file: Callable[[], Path | None] = lambda: None,
         automation: bool = True,
+        channels: Sequence[IChannel] = (),
+        poster: Poster | None = None,
     ) -> None:
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
@@ -92,6 +90,9 @@ class Gateway(MultiService):
         @param log_file: where the process's log is read for clients (L{openclaw_tx.log_file}); None = there is none.
         @param automation: whether jobs and heartbeats come by the clock; of the processes that share a state directory
             one should do that.
+        @param channels: channels of your own (docs/channels.md), and those of installed packages
+            (L{openclaw_tx.installed_channels}).
+        @param poster: posts to URLs of the configuration; None = one that reaches the public internet.
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
@@ -120,6 +121,8 @@ class Gateway(MultiService):
                 new_id=new_id,
                 randomness=randomness,
                 log_file=log_file,
+                channels=channels,
+                poster=poster,
             ),
             self._log,
         )
@@ -158,6 +161,7 @@ class Gateway(MultiService):
                     in_thread=self._in_thread,
                     hooks=house.automation.hooks,
                     approvals=house.approvals,
+                    webhook=house.webhook,
                 ),
                 house.websockets.resource,
             )
@@ -283,6 +287,7 @@ class Gateway(MultiService):
     def startService(self) -> None:
         """Begin; the session store opens in its own thread."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._house.channels.start()
         self.phase = "started"
 
     def stopService(self) -> Deferred[None]:
@@ -299,6 +304,7 @@ class Gateway(MultiService):
         self._house.automation.rest()
         self._house.desk.close()
         await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
+        await self._house.channels.close()
         await self._house.commands.close()
         await self._house.websockets.stop()
         await self._last_answers()
@@ -323,17 +329,9 @@ class Gateway(MultiService):
             self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
-        checkpoints = TimerService(  # type: ignore[no-untyped-call]
-            CHECKPOINT_SECONDS, lambda: spawn(self._checkpoint(), self._log, "checkpoint")
-        )
-        checkpoints.clock = self._reactor
-        checkpoints.setServiceParent(self)  # type: ignore[no-untyped-call]
+        checkpoints(self._house, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
         self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
         tidying(self._house.sessions, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
-
-    async def _checkpoint(self) -> None:
-        await self.engine.checkpoint()
-        await self._house.usage.flush()
 
     # -- inside
 

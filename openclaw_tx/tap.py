@@ -111,7 +111,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     from openclaw_tx.config.load import load, port
     from openclaw_tx.config.watching import ConfigWatcher
     from openclaw_tx.gateway import Gateway
-    from openclaw_tx.plugins import installed_tools
+    from openclaw_tx.plugins import installed_channels, installed_tools
     from openclaw_tx.web.listener import Listener, behind_tls
 
     def loader() -> Loaded:
@@ -134,7 +134,8 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     file = log_file(loaded, reactor)
     plugins = [installed_tools(reactor)] if loaded.config.tools.plugins else []
     path, verbose = lambda: file.path if file is not None else None, bool(options["verbose"])
-    gateway = Gateway(reactor, loaded, tool_sources=plugins, access_log=verbose, log_file=path)
+    channels = installed_channels(reactor) if loaded.config.channels.plugins else []
+    gateway = Gateway(reactor, loaded, tool_sources=plugins, access_log=verbose, log_file=path, channels=channels)
     site = gateway.site()
     if verbose:
         gateway.subscribe(lambda run, entries: log_end(log, run, entries[-1]))

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.application.service import IServiceCollection
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from openclaw_tx.config import json5
@@ -64,6 +65,35 @@ class TestingPageTests(SynchronousTestCase):
                     self.assertEqual([text for _, text in (*result.errors, *result.failures)], [])
                     ran += 1
         self.assertEqual(ran, 5)
+
+
+class ChannelsPageTests(SynchronousTestCase):
+    """docs/channels.md."""
+
+    def test_configurations(self) -> None:
+        """What it shows is a configuration, each on its own."""
+        text = (DOCS / "channels.md").read_text("utf-8")
+        shown = re.findall(r"```json5\n(.*?)```", text, re.DOTALL)
+        self.assertEqual(len(shown), 2)
+        environment = {"SUPPORT_SECRET": "a-secret-for-webhooks"}
+        base = {"agents": {"list": [{"id": "main"}, {"id": "ops"}, {"id": "beta"}]}}
+        for block in shown:
+            loaded = from_mapping({**base, **json5.loads(block)}, environment, Path(self.mktemp()))
+            self.assertEqual(loaded.warnings, ())
+
+    def test_channel(self) -> None:
+        """The channel of one's own works in a gateway, both ways."""
+        namespace: dict[str, Any] = {"print": lambda text: said.append(text)}
+        said: list[str] = []
+        (block,) = blocks("channels.md")
+        exec(block, namespace)
+        console = namespace["Console"]()
+        memory = MemoryGateway(channels=[console])
+        self.addCleanup(memory.close)
+        memory.model.say("Hi.")
+        self.successResultOf(Deferred.fromCoroutine(console.heard(1, "Hello.")))
+        memory.advance(1)
+        self.assertEqual(said, ["Hi."])
 
 
 class EmbeddingPageTests(TestCase):

@@ -32,6 +32,7 @@ FLOORS: dict[str, int] = {
     "ws": 3,
     "chat": 2,
     "automation": 2,
+    "channels": 2,
     "mcp": 1,
     "assembly": 4,
     "gateway": 5,

@@ -14,9 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from openclaw_tx.interfaces import IToolPlugin
-from openclaw_tx.plugins import MAX_TOOLS, installed_tools
+from openclaw_tx.interfaces import IChannelPlugin, IToolPlugin
+from openclaw_tx.plugins import MAX_TOOLS, installed_channels, installed_tools
 from openclaw_tx.testing import MemoryGateway
+from tests.channels.test_methods import Pigeons
 from tests.tools.doubles import PlainTool
 
 PAGE = Path(__file__).parent.parent / "docs" / "tools.md"
@@ -93,3 +94,40 @@ class DocumentedTests(SynchronousTestCase):
             self.assertEqual(answer.json()["choices"][0]["message"]["content"], "Four.")
             told = memory.model.requests[-1].messages[-1].text
             self.assertEqual(told, "Tool acme_dice not found" if denied else "4")
+
+
+@implementer(IPlugin, IChannelPlugin)
+class ChannelPlugin:
+    """Gives what it is told to."""
+
+    def __init__(self, name: str, *channels: Any) -> None:
+        self.name = name
+        self._channels = channels
+
+    def channels(self, reactor: Any) -> Iterable[Any]:
+        """Those."""
+        for channel in self._channels:
+            if isinstance(channel, Exception):
+                raise channel
+            yield channel
+
+
+class ChannelsTests(SynchronousTestCase):
+    """L{installed_channels}."""
+
+    def named(self, name: str) -> Any:
+        """A channel of that name."""
+        channel: Any = Pigeons()
+        channel.name = name
+        return channel
+
+    def test_found(self) -> None:
+        """Those of every plugin, one of each name; one that fails does without, what is none is left out."""
+        plugin = ChannelPlugin("p", self.named("a"), object(), self.named("b"), self.named("a"))
+        verifyObject(IChannelPlugin, plugin)
+        strange = ChannelPlugin("r", self.named("webhook"), self.named("webchat"), self.named("A b"))
+        broken = ChannelPlugin("q", self.named("c"), ValueError("oh"))
+        found = installed_channels(Clock(), [plugin, broken, strange, ChannelPlugin("s", self.named("d"))])
+        self.assertEqual([channel.name for channel in found], ["a", "b", "d"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual(installed_channels(Clock()), [])

@@ -2,7 +2,7 @@
 """The sections of a system prompt, each for itself (spec 3.3). Pure; all of it depends on the arguments only.
 
 What is not here: documentation (there is none on the machine), the user's numbers, reply tags, voice and reactions
-(they are for chat channels, of which this gateway has none), and a form for reasoning (providers tell it apart).
+(no channel of this gateway has them), and a form for reasoning (providers tell it apart).
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def check_startup(config: Config, environment: Mapping[str, str]) -> Issues:
         issues.append(
             ("gateway.auth.mode", "a token and a password are both configured: say which with token or password")
         )
-    issues += _hooks(config, secret)
+    issues += _hooks(config, secret) + _webhooks(config, secret)
     if secret.mode == "none":
         issues += _none(gateway)
     elif secret.mode == "trusted-proxy":
@@ -122,6 +122,18 @@ def _hooks(config: Config, secret: Secret) -> Issues:
     if token in own or hash_of(token) in {key.hash for key in config.gateway.auth.keys}:
         return [("hooks.token", "must not be a secret of the gateway itself")]
     return []
+
+
+def _webhooks(config: Config, secret: Secret) -> Issues:
+    """Secrets of their own, for the same reason."""
+    own = {secret.token, secret.password} - {None}
+    keys = {key.hash for key in config.gateway.auth.keys}
+    return [
+        (f"channels.webhook.{name}.{field}", "must not be a secret of the gateway itself")
+        for name, account in config.channels.webhook.items()
+        for field, value in (("secret", account.secret.strip()), ("outSecret", account.out_secret.strip()))
+        if account.enabled and value and (value in own or hash_of(value) in keys)
+    ]
 
 
 def _none(gateway: GatewaySection) -> Issues:

@@ -12,9 +12,10 @@ from openclaw_tx.automation.heartbeat import HeartbeatService
 from openclaw_tx.automation.hooks import HookDesk
 from openclaw_tx.automation.job_runs import JobRuns
 from openclaw_tx.automation.job_store import JobStore
+from openclaw_tx.automation.postman import Postman
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.interfaces import Agents, Models, RunEngine, Sessions, SystemEvents
+from openclaw_tx.interfaces import Agents, Channels, Models, RunEngine, Sessions, SystemEvents
 from openclaw_tx.tools.background import Background
 
 
@@ -33,6 +34,8 @@ class Parts(NamedTuple):
     in_thread: InThread
     new_id: Callable[[], str]
     """Makes UUIDs."""
+    channels: Callable[[], Channels]
+    """The channels, once there are any."""
 
 
 class Automation(NamedTuple):
@@ -64,6 +67,7 @@ def build_automation(parts: Parts) -> Automation:
         return settings().agents.defaults.user_timezone or local_zone
 
     background = Background(parts.engine, new_id, parts.reactor.seconds)
+    postman = Postman(parts.channels, parts.sessions)
     heartbeat = HeartbeatService(
         settings,
         agents,
@@ -74,19 +78,24 @@ def build_automation(parts: Parts) -> Automation:
         parts.in_thread,
         timezone,
         local_zone,
+        postman,
     )
     path = Path(settings.state_dir) / (settings().cron.store or "cron/jobs.json")
     cron = CronService(
         settings,
         JobStore(path, parts.in_thread),
-        JobRuns(agents, models, parts.sessions, background, heartbeat),
+        JobRuns(agents, models, parts.sessions, background, heartbeat, postman),
         agents,
         parts.reactor,
         new_id,
         timezone,
     )
     return Automation(
-        cron, heartbeat, HookDesk(settings, agents, models, background, heartbeat, new_id), parts.events, settings
+        cron,
+        heartbeat,
+        HookDesk(settings, agents, models, background, heartbeat, new_id, postman),
+        parts.events,
+        settings,
     )
 
 

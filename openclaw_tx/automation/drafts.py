@@ -11,7 +11,16 @@ from msgspec.structs import replace
 from openclaw_tx.automation.schedule import checked
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
-from openclaw_tx.values import AgentTurnPayload, CronJob, JobDraft, JobPatch, JobState, SystemEventPayload
+from openclaw_tx.values import (
+    AgentTurnPayload,
+    CronJob,
+    JobDelivery,
+    JobDraft,
+    JobPatch,
+    JobState,
+    Payload,
+    SystemEventPayload,
+)
 
 
 def new_job(draft: JobDraft, job_id: str, now_ms: int, timezone: str, agents: Agents) -> CronJob:
@@ -24,7 +33,7 @@ def new_job(draft: JobDraft, job_id: str, now_ms: int, timezone: str, agents: Ag
         name=draft.name.strip(),
         enabled=draft.enabled,
         schedule=draft.schedule,
-        payload=draft.payload,
+        payload=_delivered(draft.payload, draft.delivery),
         session_target=draft.session_target,
         wake_mode=draft.wake_mode,
         created_at_ms=now_ms,
@@ -48,9 +57,34 @@ def patched(job: CronJob, patch: JobPatch, now_ms: int, timezone: str, agents: A
         value = getattr(patch, name)
         if value is not msgspec.UNSET and name != "delivery":
             changes[name] = value
+    if isinstance(patch.delivery, JobDelivery):
+        changes["payload"] = _delivered(changes.get("payload", job.payload), patch.delivery)
     if "agent_id" in changes:
         changes["agent_id"] = changes["agent_id"] or ""
     return _sound(replace(job, **changes, updated_at_ms=now_ms), timezone, agents)
+
+
+def _delivered(payload: Payload, delivery: JobDelivery | None) -> Payload:
+    """What a job does, with what was said beside it of where its answer goes.
+
+    @raise GatewayError: C{invalid_request}: there is no answer.
+    """
+    if delivery is None:
+        return payload
+    if not isinstance(payload, AgentTurnPayload):
+        if delivery.mode == "announce":
+            raise _wrong("delivery", 'mode "announce" needs a payload of kind "agentTurn"')
+        return payload
+    if delivery.mode == "none":
+        return replace(payload, deliver=False)
+    return replace(
+        payload,
+        deliver=True,
+        channel=delivery.channel,
+        to=delivery.to,
+        account_id=delivery.account_id,
+        best_effort_deliver=delivery.best_effort,
+    )
 
 
 def _sound(job: CronJob, timezone: str, agents: Agents) -> CronJob:
@@ -61,8 +95,6 @@ def _sound(job: CronJob, timezone: str, agents: Agents) -> CronJob:
         raise _wrong("payload.kind", 'must be "systemEvent" for sessionTarget "main"')
     if job.session_target == "isolated" and not isinstance(job.payload, AgentTurnPayload):
         raise _wrong("payload.kind", 'must be "agentTurn" for sessionTarget "isolated"')
-    if isinstance(job.payload, AgentTurnPayload) and job.payload.deliver:
-        raise _wrong("payload.deliver", "this gateway has no message channels to deliver to")
     return replace(job, agent_id=agent_id, schedule=checked(job.schedule, timezone))
 
 

@@ -20,16 +20,18 @@ from openclaw_tx.agents.workspace import WorkspaceFile, read
 from openclaw_tx.automation import rules
 from openclaw_tx.automation.in_order import ended
 from openclaw_tx.automation.listeners import Listeners
+from openclaw_tx.automation.postman import Postman, no_postman
 from openclaw_tx.automation.principals import HEARTBEAT
 from openclaw_tx.automation.reporting import problem
 from openclaw_tx.automation.rules import Beat
 from openclaw_tx.config.schema import Config
+from openclaw_tx.config.schema_agents import Heartbeat
 from openclaw_tx.deferreds import InThread, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, SystemEvents
 from openclaw_tx.sessions.keys import canonical_key, parse_key
 from openclaw_tx.tools.background import Background
-from openclaw_tx.values import Agent, HeartbeatNews
+from openclaw_tx.values import Agent, HeartbeatNews, RunResult
 
 RETRY_SECONDS = 2.0
 """Pause before a busy session is looked at again."""
@@ -65,11 +67,13 @@ class HeartbeatService(Service):
         in_thread: InThread,
         timezone: Callable[[], str],
         local_zone: str,
+        postman: Postman | None = None,
     ) -> None:
         """
         @param settings: the configuration of the moment.
         @param timezone: the user's, asked each time.
         @param local_zone: the host's.
+        @param postman: takes what agents have to tell to channels; None = there are none.
         """
         self._settings = settings
         self._agents = agents
@@ -80,6 +84,7 @@ class HeartbeatService(Service):
         self._in_thread = in_thread
         self._timezone = timezone
         self._local_zone = local_zone
+        self._postman = postman
         self._log = Logger()
         self._due: dict[str, float] = {}
         self._wanted: dict[str, Beat] = {}
@@ -219,6 +224,7 @@ class HeartbeatService(Service):
                 model=self._models.info(own.model).ref if own.model else "",
             )
             result = await run.result()
+            await self._deliver(own, beat, result)
         except CancelledError:
             raise
         except GatewayError as error:
@@ -231,6 +237,23 @@ class HeartbeatService(Service):
             self._tell(beat, "sent", reason=beat.reason, preview=result.text[:PREVIEW_CHARS], duration_ms=took)
         else:
             self._tell(beat, "ok-token", reason=beat.reason, duration_ms=took)
+
+    async def _deliver(self, own: Heartbeat, beat: Beat, result: RunResult) -> None:
+        """Take what the agent has to tell to the channel that the configuration names.
+
+        @raise GatewayError: it does not arrive.
+        """
+        if own.target in ("", "none") or result.status != "ok" or not result.text.strip():
+            return
+        if self._postman is None:
+            raise no_postman()
+        try:
+            where = await self._postman.route(beat.agent_id, own.target, own.to, own.account_id, beat.session_key)
+        except GatewayError:
+            if own.target == "last" and not own.to:
+                return  # nobody has spoken here over a channel: the session is told, as without a target
+            raise
+        await self._postman.send(where, result)
 
     async def _needless(self, beat: Beat, agent: Agent) -> str:
         """Why a heartbeat is left out; "" when it is not."""

@@ -9,7 +9,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from twisted.logger import Logger
+
 from openclaw_tx.automation import templates
+from openclaw_tx.automation.postman import Postman
 from openclaw_tx.automation.principals import HOOKS
 from openclaw_tx.automation.reporting import report
 from openclaw_tx.config.schema import Config
@@ -48,7 +51,11 @@ class AgentBody(HookBody, frozen=True):
     wake_mode: Mode = "now"
     """When the main session's agent looks at what came of it."""
     deliver: bool = False
-    """Must not be true: there are no message channels to deliver to."""
+    """Send the answer over a channel."""
+    channel: Annotated[str, Meta(max_length=64)] = ""
+    """Over which; "" or C{last} = where somebody last spoke to the agent's main session from."""
+    to: Annotated[str, Meta(max_length=256)] = ""
+    """To whom, on that channel."""
     model: Annotated[str, Meta(max_length=256)] = ""
     thinking: Literal["", "off", "minimal", "low", "medium", "high", "xhigh"] = ""
     timeout_seconds: Annotated[int, Meta(ge=1, le=604_800)] | None = None
@@ -65,6 +72,7 @@ class HookDesk:
         background: Background,
         waker: Waker,
         new_id: Callable[[], str],
+        postman: Postman | None = None,
     ) -> None:
         """
         @param settings: the configuration of the moment.
@@ -76,6 +84,8 @@ class HookDesk:
         self._background = background
         self._waker = waker
         self._new_id = new_id
+        self._postman = postman
+        self._log = Logger()
 
     @property
     def rules(self) -> HooksSection:
@@ -94,8 +104,10 @@ class HookDesk:
 
         @raise GatewayError: C{invalid_request} naming the property; else as L{openclaw_tx.interfaces.RunEngine.start}.
         """
-        if body.deliver:
-            raise _wrong("deliver", "this gateway has no message channels to deliver to")
+        if body.deliver and self._postman is None:
+            raise _wrong("deliver", "this gateway has no channels to deliver to")
+        if self._postman is not None and not self._postman.knows(body.channel):
+            raise _wrong("channel", "there is no such channel")
         name = " ".join(body.name.split()) or "Hook"
         message = body.message.strip()
         if not self.rules.allow_unsafe_external_content:
@@ -164,18 +176,24 @@ class HookDesk:
             timeout_s=float(timeout) if timeout is not None else None,
         )
         try:
-            self._background.go_on(self._report(run, name, body.wake_mode), f"hook {run.request.run_id}")
+            self._background.go_on(self._report(run, name, body), f"hook {run.request.run_id}")
         except GatewayError:
             run.abort("queue_full")
             raise
         return run
 
-    async def _report(self, run: Run, name: str, mode: Mode) -> None:
-        """Tell the main session what was said, unless it was said there."""
+    async def _report(self, run: Run, name: str, body: AgentBody) -> None:
+        """Tell the main session what was said, unless it was said there, and the channel that the hook named."""
         result = await run.result()
+        if body.deliver and self._postman is not None:
+            try:
+                route = await self._postman.route(run.request.agent_id, body.channel, body.to)
+                await self._postman.send(route, result)
+            except GatewayError as error:
+                self._log.warn("the answer to {name} is not delivered: {why}", name=name, why=error.info.message)
         news = report(result, name if name == "Hook" else f"Hook {name}")
         if news and run.request.session_key != main_key(run.request.agent_id):
-            self._wake(run.request.agent_id, news, mode)
+            self._wake(run.request.agent_id, news, body.wake_mode)
 
     def _wake(self, agent_id: str, text: str, mode: Mode) -> None:
         self._waker.wake(agent_id, main_key(agent_id), text, now=mode == "now", reason="hook")

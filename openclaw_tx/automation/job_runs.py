@@ -7,13 +7,14 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from openclaw_tx.automation.book import Ending
+from openclaw_tx.automation.postman import Postman, no_postman
 from openclaw_tx.automation.principals import CRON
 from openclaw_tx.automation.reporting import problem, report
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Sessions, Waker
 from openclaw_tx.sessions.keys import main_key
 from openclaw_tx.tools.background import Background
-from openclaw_tx.values import AgentTurnPayload, CronJob, SystemEventPayload
+from openclaw_tx.values import AgentTurnPayload, CronJob, DeliveryRoute, SystemEventPayload
 
 LANE = "cron"
 
@@ -27,13 +28,23 @@ class JobRuns:
     """Does it."""
 
     def __init__(
-        self, agents: Agents, models: Models, sessions: Sessions, background: Background, waker: Waker
+        self,
+        agents: Agents,
+        models: Models,
+        sessions: Sessions,
+        background: Background,
+        waker: Waker,
+        postman: Postman | None = None,
     ) -> None:
+        """
+        @param postman: takes answers to channels; None = there are none.
+        """
         self._agents = agents
         self._models = models
         self._sessions = sessions
         self._background = background
         self._waker = waker
+        self._postman = postman
         self._log = Logger()
 
     async def do(self, job: CronJob) -> Ending:
@@ -62,6 +73,7 @@ class JobRuns:
         """A run in a session that begins anew each time; its main session hears how it went."""
         key = session_of(agent_id, job.id)
         ref = self._models.info(payload.model).ref if payload.model else ""
+        route = await self._route(agent_id, payload)
         await self._sessions.reset(key)
         timeout = payload.timeout_seconds
         run = self._background.run(
@@ -82,9 +94,31 @@ class JobRuns:
             main = main_key(agent_id)
             self._waker.wake(agent_id, main, news, now=job.wake_mode == "now", reason=f"cron:{job.id}")
         where = {"session_key": key, "run_id": run.request.run_id}
-        if result.status == "ok":
-            return Ending("ok", summary=result.text, **where)
-        return Ending("error", problem(result), summary=result.text, **where)
+        if result.status != "ok":
+            return Ending("error", problem(result), summary=result.text, **where)
+        try:
+            if route is not None and self._postman is not None:
+                await self._postman.send(route, result)
+        except GatewayError as error:
+            if not payload.best_effort_deliver:
+                return Ending("error", f"not delivered: {error.info.message}", summary=result.text, **where)
+        return Ending("ok", summary=result.text, **where)
+
+    async def _route(self, agent_id: str, payload: AgentTurnPayload) -> DeliveryRoute | None:
+        """Where the answer goes; None = it stays here.
+
+        @raise GatewayError: it can not go anywhere, and should.
+        """
+        if not payload.deliver:
+            return None
+        try:
+            if self._postman is None:
+                raise no_postman()
+            return await self._postman.route(agent_id, payload.channel, payload.to, payload.account_id)
+        except GatewayError:
+            if payload.best_effort_deliver:
+                return None
+            raise
 
 
 __all__ = ["LANE", "JobRuns", "session_of"]

@@ -66,6 +66,9 @@ COMMANDS: tuple[CommandSpec, ...] = (
 )
 """Every command, in the order of the help."""
 
+STOP_WORDS = frozenset({"/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"})
+"""A message that is only this aborts the session's runs."""
+
 USEFUL = ("status", "new", "model", "think", "stop", "compact", "queue")
 """Those that C{/help} shows."""
 
@@ -124,6 +127,11 @@ def parse(message: str, triggers: Sequence[str] = ()) -> Command | None:
     return Command(spec.name, text[found.end() :].strip())
 
 
+def is_stop(message: str) -> bool:
+    """Whether a message does nothing but abort what is at work."""
+    return message.strip().lower() in STOP_WORDS
+
+
 def thinking_level(word: str) -> str:
     """A thinking level as people write it, or ""."""
     return _LEVELS.get(word.strip().lower(), "")
@@ -143,4 +151,15 @@ def help_text(names: Sequence[str] | None = None) -> str:
     return "\n".join(["Commands:", *lines, *(["/commands shows all."] if names is not None else [])])
 
 
-__all__ = ["COMMANDS", "LEVELS", "SWITCH", "USEFUL", "Command", "CommandSpec", "help_text", "parse", "thinking_level"]
+__all__ = [
+    "COMMANDS",
+    "LEVELS",
+    "SWITCH",
+    "USEFUL",
+    "Command",
+    "CommandSpec",
+    "help_text",
+    "is_stop",
+    "parse",
+    "thinking_level",
+]

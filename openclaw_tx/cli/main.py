@@ -14,6 +14,7 @@ from openclaw_tx.cli.agents import agents
 from openclaw_tx.cli.approvals import approvals
 from openclaw_tx.cli.backup import backup
 from openclaw_tx.cli.catalog import skills, tools
+from openclaw_tx.cli.channels import channels, message
 from openclaw_tx.cli.completion import completion
 from openclaw_tx.cli.config import config
 from openclaw_tx.cli.cron import cron
@@ -106,7 +107,7 @@ def main(
 VERBS = (
     *(setup, gateway, status, health, logs, doctor, security, backup),
     *(agent, agents, cron, sessions, models, tools, skills, memory, system),
-    *(config, keys, token, approvals, devices, nodes, completion),
+    *(config, keys, token, approvals, devices, nodes, channels, message, completion),
 )
 for verb in VERBS:
     main.add_command(verb)

@@ -11,7 +11,7 @@ import inspect as source
 import sys
 import textwrap
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -124,8 +124,8 @@ def markdown() -> str:
     ]
     parts.append("\nThe longest key that fits decides.\n")
     for field in msgspec.structs.fields(Config):
-        section = _section(field.type)
-        rows = list(_rows(section, field.encode_name))
+        section, place = top_section(field)
+        rows = list(_rows(section, place))
         parts.append(f"\n## `{field.encode_name}`\n\n{_summary(section)}\n\n{_table(rows)}")
     parts.append(
         IGNORED.format(
@@ -151,7 +151,7 @@ def json_schema() -> dict[str, Any]:
 def settings_rows() -> Iterator[Row]:
     """Every setting of the configuration, with what is said of it."""
     for field in msgspec.structs.fields(Config):
-        yield from _rows(_section(field.type), field.encode_name)
+        yield from _rows(*top_section(field))
 
 
 def _table(rows: list[Row]) -> str:
@@ -217,6 +217,13 @@ def type_in_words(kind: inspect.Type) -> str:
         return " ".join([name, *filter(None, bounds)])
     names: dict[type, str] = {inspect.StrType: "string", inspect.BoolType: "boolean", inspect.StructType: "object"}
     return names.get(type(kind), "anything")
+
+
+def top_section(field: msgspec.structs.FieldInfo) -> tuple[type[Section], str]:
+    """The section of a top-level key, and how the path of its settings begins; of a list it is that of its items."""
+    if get_origin(field.type) is list:
+        return _section(get_args(field.type)[0]), f"{field.encode_name}[]"
+    return _section(field.type), field.encode_name
 
 
 def _section(kind: Any) -> type[Section]:

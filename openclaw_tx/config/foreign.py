@@ -13,11 +13,12 @@ from typing import Any
 
 from openclaw_tx.config.decode import allowed
 from openclaw_tx.config.paths import Issues, Path, render
+from openclaw_tx.config.schema_channels import ChannelsSection
 from openclaw_tx.config.schema_models import ProviderDefinition
 
 _SECTIONS = (
     "$schema meta acp wizard diagnostics cli crestodian update browser ui secrets plugins nodeHost "
-    "bindings multiAgent broadcast audio media tts approvals web channels discovery canvasHost talk memory vault proxy"
+    "multiAgent broadcast audio media tts approvals web discovery canvasHost talk memory vault proxy"
 )
 SECTIONS = frozenset(_SECTIONS.split())
 """Whole sections of OpenClaw's configuration without a counterpart here."""
@@ -61,7 +62,7 @@ KEYS: dict[str, str] = {
     "identifierInstructions customInstructions qualityGuard midTurnPrecheck postIndexSync postCompactionSections "
     "timeoutSeconds truncateAfterCompaction maxActiveTranscriptBytes notifyUser keepRecentMessages",
     "agents.defaults.compaction.memoryFlush": "systemPrompt forceFlushTranscriptBytes model",
-    "agents.defaults.heartbeat": "target to accountId includeReasoning directPolicy suppressToolErrorWarnings "
+    "agents.defaults.heartbeat": "includeReasoning directPolicy suppressToolErrorWarnings "
     "lightContext isolatedSession skipWhenBusy timeoutSeconds includeSystemPromptSection",
     "agents.defaults.models.*": "streaming agentRuntime codeMode",
     "agents.defaults.subagents": "maxSpawnDepth announceTimeoutMs requireAgentId",
@@ -70,7 +71,7 @@ KEYS: dict[str, str] = {
     "agents.list[].memorySearch": _MEMORY_SEARCH,
     "agents.list[].memorySearch.query": "hybrid",
     "agents.list[].imageModel": "timeoutMs",
-    "agents.list[].heartbeat": "target to accountId includeReasoning directPolicy suppressToolErrorWarnings "
+    "agents.list[].heartbeat": "includeReasoning directPolicy suppressToolErrorWarnings "
     "lightContext isolatedSession skipWhenBusy timeoutSeconds includeSystemPromptSection",
     "agents.list[].subagents": "requireAgentId",
     "agents.list[].model": "timeoutMs",
@@ -97,6 +98,8 @@ KEYS: dict[str, str] = {
     "removeAckAfterReply suppressToolErrors statusReactions tts usageTemplate responseUsage",
     "commands": "native nativeSkills bash bashForegroundMs config mcp plugins debug restart useAccessGroups "
     "ownerAllowFrom ownerDisplay ownerDisplaySecret allowFrom modelsWrite",
+    "bindings[]": "type comment session acp",
+    "bindings[].match": "roles",
     "cron": "webhook webhookToken retry sessionRetention runLog failureAlert failureDestination triggers",
     "hooks": "gmail internal presets transformsDir",
     "hooks.mappings[]": "deliver channel to transform",
@@ -111,8 +114,7 @@ KEYS: dict[str, str] = {
     "requiresOpenAiAnthropicToolPayload toolSchemaProfile unsupportedToolSchemaKeywords nativeWebSearchTool "
     "toolCallArgumentsEncoding strictMessageKeys visibleReasoningDetailTypes openRouterRouting "
     "vercelGatewayRouting zaiToolStream cacheControlFormat sendSessionAffinityHeaders",
-    "session": "dmScope groupScope identityLinks mainKey maintenance threadBindings parentForkMaxTokens typingMode "
-    "typingIntervalSeconds",
+    "session": "groupScope mainKey maintenance threadBindings parentForkMaxTokens typingMode typingIntervalSeconds",
     "session.sendPolicy.rules[].match": "rawKeyPrefix",
     "logging": "consoleLevel redactSensitive redactPatterns",
 }
@@ -171,6 +173,7 @@ def prune(data: dict[str, Any], issues: Issues) -> list[str]:
             if parent[key] is not None and parent[key] not in harmless:
                 issues.append((render(place), advice))
     served = _mcp_servers(data)
+    served += _channels(data)
     ignored = [key for key in data if key in SECTIONS]
     for key in ignored:
         del data[key]
@@ -247,6 +250,22 @@ def _mcp_servers(data: dict[str, Any]) -> list[str]:
         for other, ours in (("workingDirectory", "cwd"), ("connectionTimeoutMs", "connectTimeoutMs")):
             if other in server:
                 server.setdefault(ours, server.pop(other))
+    return ignored
+
+
+def _channels(data: dict[str, Any]) -> list[str]:
+    """Leave out OpenClaw's own channels, and bindings of programs that are no agents of ours."""
+    section, ignored = data.get("channels"), []
+    if isinstance(section, dict):
+        ours = set(ChannelsSection.__struct_encode_fields__)
+        ignored = [render(("channels", name)) for name in section if name not in ours]
+        data["channels"] = {name: value for name, value in section.items() if name in ours}
+    bindings = data.get("bindings")
+    if isinstance(bindings, list):
+        kept = [item for item in bindings if not (isinstance(item, dict) and item.get("type") == "acp")]
+        if len(kept) < len(bindings):
+            ignored.append("bindings[] (type acp)")
+            data["bindings"] = kept
     return ignored
 
 

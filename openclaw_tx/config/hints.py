@@ -13,7 +13,7 @@ import msgspec
 
 from openclaw_tx._version import __version__
 from openclaw_tx.config import foreign
-from openclaw_tx.config.describe import json_schema, settings_rows
+from openclaw_tx.config.describe import json_schema, settings_rows, top_section
 from openclaw_tx.config.redact import names_secret
 from openclaw_tx.config.reload import effect
 from openclaw_tx.config.schema import Config
@@ -96,7 +96,8 @@ def _hints() -> dict[str, dict[str, Any]]:
     hints: dict[str, dict[str, Any]] = {}
     for order, section in enumerate(msgspec.structs.fields(Config)):
         name = section.encode_name
-        hints[name] = {"label": label(name), "help": _plain((section.type.__doc__ or "").strip()), "order": order}
+        text = (top_section(section)[0].__doc__ or "").strip()
+        hints[name] = {"label": label(name), "help": _plain(text), "order": order}
     for row in settings_rows():
         key = row.path.rpartition(".")[2].removesuffix("[]").removesuffix("*")
         hint: dict[str, Any] = {"label": label(key), "help": _plain(row.text)}

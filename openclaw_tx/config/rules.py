@@ -32,10 +32,12 @@ DATABASES = ("sqlite", "postgresql")
 _SERVER_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 """Of an MCP server: it begins the names of its tools."""
 _PROBES = ("health", "healthz", "ready", "readyz", "startup", "startupz")
-_SERVED = frozenset(("v1", "tools", "metrics", "openapi.json", *_PROBES))
+_SERVED = frozenset(("v1", "tools", "channels", "metrics", "openapi.json", *_PROBES))
 """First parts of paths that are taken."""
-RESERVED = _SERVED | {"api", "plugins", "hooks", "channels"}
+RESERVED = _SERVED | {"api", "plugins", "hooks"}
 """First parts of paths that belong to programs: no page is ever served below them (spec 1.0)."""
+MIN_SECRET = 16
+"""Characters of a secret that requests are signed with."""
 _BASE_PATH = re.compile(r"/?[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 
@@ -53,6 +55,7 @@ def check(config: Config) -> Issues:
         *_mcp(config.mcp),
         *_heartbeat(config.agents.defaults.heartbeat, ("agents", "defaults", "heartbeat")),
         *_hooks(config.hooks),
+        *_channels(config),
     ]
     return [(render(path), message) for path, message in found]
 
@@ -202,6 +205,23 @@ def _hooks(hooks: HooksSection) -> Found:
                 yield (*place, name), f"{{{{{wrong}}}}} is no place in a request, such as {{{{issue.labels[0].name}}}}"
         if PLACEHOLDER.search(mapping.session_key) and not hooks.allow_request_session_key:
             yield (*place, "sessionKey"), "is taken from requests only with hooks.allowRequestSessionKey"
+
+
+def _channels(config: Config) -> Found:
+    known = {agent.id.lower() for agent in config.agents.entries} or {"main"}
+    for name, account in config.channels.webhook.items():
+        place: Path = ("channels", "webhook", name)
+        if account.enabled and len(account.secret.strip()) < MIN_SECRET:
+            yield (*place, "secret"), f"is needed, of {MIN_SECRET} characters at least"
+        if account.out_secret and len(account.out_secret.strip()) < MIN_SECRET:
+            yield (*place, "outSecret"), f"must have {MIN_SECRET} characters at least"
+        if account.out_url and not _is_http_url(account.out_url):
+            yield (*place, "outUrl"), "must be an http:// or https:// URL"
+        if account.agent_id and account.agent_id.lower() not in known:
+            yield (*place, "agentId"), f"there is no agent {account.agent_id!r}"
+    for index, binding in enumerate(config.bindings):
+        if binding.agent_id.lower() not in known:
+            yield ("bindings", index, "agentId"), f"there is no agent {binding.agent_id!r}"
 
 
 def _is_zone(name: str) -> bool:

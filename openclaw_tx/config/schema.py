@@ -12,6 +12,7 @@ from msgspec import Meta, field
 
 from openclaw_tx.config.schema_agents import AgentsSection
 from openclaw_tx.config.schema_automation import CronSection, HooksSection
+from openclaw_tx.config.schema_channels import Binding, ChannelsSection
 from openclaw_tx.config.schema_gateway import GatewaySection
 from openclaw_tx.config.schema_models import ModelsSection
 from openclaw_tx.config.schema_sessions import CommandsSection, MessagesSection, SessionSection
@@ -112,6 +113,9 @@ class Config(Section, frozen=True):
     commands: CommandsSection = field(default_factory=CommandsSection)
     cron: CronSection = field(default_factory=CronSection)
     hooks: HooksSection = field(default_factory=HooksSection)
+    channels: ChannelsSection = field(default_factory=ChannelsSection)
+    bindings: list[Binding] = []
+    """Who answers what comes over channels."""
     logging: LoggingSection = field(default_factory=LoggingSection)
 
 

@@ -184,6 +184,13 @@ class Heartbeat(Section, frozen=True):
     """What the agent is asked; empty = our own words."""
     ack_max_chars: NonNegativeInt = 300
     """Longest text beside HEARTBEAT_OK that still counts as nothing to report."""
+    target: str = "none"
+    """Channel that what the agent has to tell is sent over; last = the one that the session was last spoken to from;
+    none = it stays in the session."""
+    to: str = ""
+    """To whom, on that channel; empty = whoever last spoke from there."""
+    account_id: str = ""
+    """Account of the channel; empty = its default one."""
 
 
 class StructuredOutput(Section, frozen=True):

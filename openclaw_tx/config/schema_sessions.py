@@ -65,6 +65,12 @@ class SessionSection(Section, frozen=True):
     """Database URL, sqlite:///... or postgresql://...; empty = SQLite under the state directory."""
     scope: Literal["per-sender", "global"] = "per-sender"
     """global = all conversations that name no session share one."""
+    dm_scope: Literal["main", "per-peer", "per-channel-peer", "per-account-channel-peer"] = "main"
+    """Which people on channels share a session: main = all of them and the agent's main one; per-peer = each has one;
+    the others = each has one for each channel, or for each account of it."""
+    identity_links: dict[str, list[str]] = {}
+    """Name -> the ids of one person on channels, `<channel>:<id>` or just `<id>`: that person has one session, but with
+    dmScope main."""
     reset: Reset | None = None
     """The general rule; unset = daily at 4."""
     reset_by_type: dict[Literal["direct", "dm", "group", "thread"], Reset] = {}

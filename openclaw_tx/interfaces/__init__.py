@@ -7,6 +7,7 @@ embedders may hand in their own models and tools.
 
 from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
 from openclaw_tx.interfaces.automation import Jobs, Waker
+from openclaw_tx.interfaces.channels import Channels, Conversations, Delivery, IChannel, IChannelPlugin, Receive
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.plugins import IToolPlugin
 from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
@@ -18,6 +19,7 @@ from openclaw_tx.interfaces.tools import (
     ConcurrentTool,
     ConditionalTool,
     Fetcher,
+    Poster,
     Tool,
     ToolContext,
     Tools,
@@ -31,12 +33,17 @@ __all__ = [
     "ApprovalsFile",
     "Authenticator",
     "Authoriser",
+    "Channels",
     "Compactor",
     "ConcurrentTool",
     "ConditionalTool",
+    "Conversations",
+    "Delivery",
     "Embedder",
     "EmbeddingProvider",
     "Fetcher",
+    "IChannel",
+    "IChannelPlugin",
     "IToolPlugin",
     "Jobs",
     "Meter",
@@ -44,7 +51,9 @@ __all__ = [
     "Models",
     "OnEvents",
     "Peer",
+    "Poster",
     "Push",
+    "Receive",
     "Run",
     "RunEngine",
     "RunTimes",

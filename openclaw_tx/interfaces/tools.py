@@ -187,3 +187,17 @@ class Fetcher(Protocol):
         @param headers: sent along, e.g. C{Accept}.
         @raise FetchFailed: it may not be fetched, or could not be.
         """
+
+
+class Poster(Protocol):
+    """Posts to URLs of the configuration, through the same door: the public internet, and this machine if wanted."""
+
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float, loopback: bool = False
+    ) -> int:
+        """POST a body; redirects are not followed. Cancelling closes the connection.
+
+        @param loopback: let it go to this machine.
+        @return: the status of the answer.
+        @raise FetchFailed: it may not go there, or there was no answer in time.
+        """

@@ -7,12 +7,17 @@ A key is C{agent:<agent id>:<rest>}. What clients send may be shorter; L{canonic
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import InboundMessage
 
 MAX_KEY = 512
 """Longest session key, in characters."""
+
+DEFAULT_ACCOUNT = "default"
+"""The account of a channel that has one."""
 
 MAIN_AGENT = "main"
 """The agent of keys that name none (spec 4.1)."""
@@ -137,6 +142,37 @@ def openai_user_key(agent_id: str, user: str, prefix: str = "", api: str = "open
     if not name:
         raise GatewayError("invalid_request", "The user is blank.", param="user")
     return checked_key(f"agent:{agent_id}:{prefix}{api}-user:{name}", "user")
+
+
+def peer_key(
+    agent_id: str,
+    message: InboundMessage,
+    *,
+    dm_scope: str,
+    links: Mapping[str, Sequence[str]] | None = None,
+    scope: str = "per-sender",
+) -> str:
+    """The key of a conversation on a channel (spec 4.1).
+
+    An account besides C{default} stands in the keys of its groups as well: ids of one service say nothing of another's.
+
+    @param dm_scope: C{session.dmScope}.
+    @param links: C{session.identityLinks}: name -> ids of one person, C{<channel>:<id>} or C{<id>}.
+    @param scope: C{session.scope}.
+    @raise GatewayError: as L{checked_key}.
+    """
+    channel, account, peer = message.channel, message.account_id.lower(), message.peer.id.strip().lower()
+    if message.peer.kind != "dm":
+        place = channel if account in ("", DEFAULT_ACCOUNT) else f"{channel}:{account}"
+        return checked_key(f"agent:{agent_id}:{place}:{message.peer.kind}:{peer}", "peer.id")
+    if dm_scope == "main":
+        return in_scope(main_key(agent_id), agent_id, scope)
+    known = (peer, f"{channel}:{peer}")
+    linked = (name for name, ids in (links or {}).items() if any(one.strip().lower() in known for one in ids))
+    peer = next(linked, peer).lower()
+    places = {"per-peer": "", "per-channel-peer": f"{channel}:"}
+    place = places.get(dm_scope, f"{channel}:{account or DEFAULT_ACCOUNT}:")
+    return checked_key(f"agent:{agent_id}:{place}dm:{peer}", "peer.id")
 
 
 class Conversation(NamedTuple):

@@ -28,7 +28,7 @@ class Rules(NamedTuple):
         @param entry: the run's session, if there is one yet.
         @raise GatewayError: C{invalid_request}: chat clients may not speak there.
         """
-        if self.section is not None and run.surface == "ws":
+        if self.section is not None and run.surface in ("ws", "channel"):
             check_send(self.section.send_policy, run.session_key, entry, run.channel)
 
     def begins_anew(self, entry: SessionEntry, run: StoredRun, now_ms: int) -> bool:

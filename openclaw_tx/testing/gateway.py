@@ -21,7 +21,7 @@ from openclaw_tx.config.files import merge
 from openclaw_tx.config.load import Loaded, load
 from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.gateway import Gateway
-from openclaw_tx.interfaces import Fetcher, Tool, ToolSource
+from openclaw_tx.interfaces import Fetcher, IChannel, Poster, Tool, ToolSource
 from openclaw_tx.sessions.lifecycle import inline_parts
 from openclaw_tx.testing.http import MemoryResponse, send
 from openclaw_tx.testing.model import ScriptedModel
@@ -56,6 +56,8 @@ class MemoryGateway:
         in_thread: InThread = in_reactor_thread,
         as_file: bool = False,
         clock: Any = None,
+        channels: Sequence[IChannel] = (),
+        poster: Poster | None = None,
     ) -> None:
         """
         @param config: laid over a configuration with the chat endpoint on and agents main and beta.
@@ -66,6 +68,8 @@ class MemoryGateway:
         @param as_file: the configuration stands in a file (L{config_file}), as that of a gateway under twistd does.
         @param clock: a C{MemoryReactorClock} that can do more, such as L{spawnProcess
             <twisted.internet.interfaces.IReactorProcess.spawnProcess>} for C{exec}. No processes are spawned otherwise.
+        @param channels: channels besides the built-in ones.
+        @param poster: posts what goes out to webhooks.
         """
         self.clock: Any = clock or MemoryReactorClock()
         self.clock.advance(START)
@@ -103,6 +107,8 @@ class MemoryGateway:
             tools=tools,
             tool_sources=tool_sources,
             fetcher=fetcher,
+            channels=channels,
+            poster=poster,
             store=inline_parts(self.clock.seconds, lambda: next(ids)),
             in_thread=in_thread,
             new_id=lambda: next(ids),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -17,6 +18,9 @@ from openclaw_tx.errors import FetchFailed
 from openclaw_tx.tools.addresses import literal, not_public
 from openclaw_tx.tools.exchange import Answer, HttpClient
 from openclaw_tx.values import Fetched, FetchLimits
+
+POST_ANSWER_BYTES = 64 * 1024
+"""Of the answer to a POST; more is not read."""
 
 _NAME = re.compile(r"[a-z0-9_.-]{1,253}")
 _KEPT = "/%:@!$&'()*+,;=~-._"
@@ -26,11 +30,25 @@ _CHARSET = re.compile(r"(?:^|;)\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", re.ASCII
 
 
 class UrlFetcher(HttpClient):
-    """Implements L{openclaw_tx.interfaces.Fetcher}."""
+    """Implements L{openclaw_tx.interfaces.Fetcher} and L{openclaw_tx.interfaces.Poster}."""
 
     async def fetch(self, url: str, limits: FetchLimits, headers: Mapping[str, str] | None = None) -> Fetched:
         """See L{openclaw_tx.interfaces.Fetcher.fetch}."""
         return await self._in_time(self._follow(url, limits, headers or {}), limits.timeout_s)
+
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float, loopback: bool = False
+    ) -> int:
+        """See L{openclaw_tx.interfaces.Poster.post}; of the answer's body nothing is kept."""
+        return await self._in_time(self._post(url, body, headers, loopback), timeout_s)
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], loopback: bool) -> int:
+        target = checked_url(url, loopback=loopback)
+        addresses = await self._addresses(target, loopback)
+        answer = await self._exchange(
+            addresses, "POST", target.url, headers, max_bytes=POST_ANSWER_BYTES, body=body, cut=True
+        )
+        return answer.status
 
     async def _follow(self, url: str, limits: FetchLimits, headers: Mapping[str, str]) -> Fetched:
         for _ in range(limits.max_redirects + 1):
@@ -44,15 +62,18 @@ class UrlFetcher(HttpClient):
             url = urljoin(target.url, answer.location)
         raise FetchFailed(f"more than {limits.max_redirects} redirects")
 
-    async def _addresses(self, target: Target) -> Sequence[str]:
-        """Where to connect to: every address of the name is public, or there are none."""
+    async def _addresses(self, target: Target, loopback: bool = False) -> Sequence[str]:
+        """Where to connect to: every address of the name is public, or there are none.
+
+        @param loopback: addresses of this machine will do, too.
+        """
         found = literal(target.host)
         addresses = [found] if found else await self._resolve(target.host)
         if not addresses:
             raise FetchFailed("the name has no address")
         for address in addresses:
             reason = not_public(address)
-            if reason:
+            if reason and not (loopback and ip_address(address).is_loopback):
                 raise FetchFailed(f"{address} is {reason}")
         return addresses
 
@@ -79,10 +100,11 @@ def _fetched(target: Target, answer: Answer) -> Fetched:
     )
 
 
-def checked_url(text: str, hosts: Sequence[str] = ()) -> Target:
+def checked_url(text: str, hosts: Sequence[str] = (), *, loopback: bool = False) -> Target:
     """Check a URL.
 
     @param hosts: see L{FetchLimits.hosts}.
+    @param loopback: C{localhost} will do, too.
     @raise FetchFailed: it is none, is not of the web, carries a user, or its host is not allowed.
     """
     if any(char <= " " or char in "\\\x7f" for char in text):
@@ -103,7 +125,8 @@ def checked_url(text: str, hosts: Sequence[str] = ()) -> Target:
     address = literal(host)
     if port == 0 or not (address or _NAME.fullmatch(host)):
         raise FetchFailed("a URL without a usable host or port")
-    if not address and ("." not in host or host.endswith((".localhost", ".local", ".internal"))):
+    local = loopback and host == "localhost"
+    if not address and not local and ("." not in host or host.endswith((".localhost", ".local", ".internal"))):
         raise FetchFailed("a name of the local network")
     if hosts and not any(_matches(host, pattern.lower()) for pattern in hosts):
         raise FetchFailed(f"{host} is not in the list of hosts allowed")

@@ -14,6 +14,7 @@ from openclaw_tx.values.automation import (
     Every,
     HeartbeatNews,
     Isolation,
+    JobDelivery,
     JobDraft,
     JobPatch,
     JobRecord,
@@ -22,6 +23,16 @@ from openclaw_tx.values.automation import (
     Payload,
     Schedule,
     SystemEventPayload,
+)
+from openclaw_tx.values.channels import (
+    AccountStatus,
+    ChannelPeer,
+    ChannelStatus,
+    DeliveryRoute,
+    InboundMessage,
+    Outcome,
+    PeerKind,
+    Received,
 )
 from openclaw_tx.values.conversation import (
     AssistantMessage,
@@ -91,6 +102,7 @@ from openclaw_tx.values.sessions import (
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
+    "AccountStatus",
     "Agent",
     "AgentTurnPayload",
     "Approval",
@@ -100,6 +112,8 @@ __all__ = [
     "ApprovalsSnapshot",
     "AssistantMessage",
     "At",
+    "ChannelPeer",
+    "ChannelStatus",
     "Compacted",
     "Compacting",
     "CompactionMessage",
@@ -108,6 +122,7 @@ __all__ = [
     "CronNews",
     "CronTimes",
     "Decision",
+    "DeliveryRoute",
     "Embeddings",
     "Entry",
     "Every",
@@ -117,7 +132,9 @@ __all__ = [
     "FinishReason",
     "HeartbeatNews",
     "ImagePart",
+    "InboundMessage",
     "Isolation",
+    "JobDelivery",
     "JobDraft",
     "JobPatch",
     "JobRecord",
@@ -131,8 +148,10 @@ __all__ = [
     "ModelInfo",
     "ModelReply",
     "ModelRequest",
+    "Outcome",
     "Part",
     "Payload",
+    "PeerKind",
     "Principal",
     "PromptFile",
     "PromptMode",
@@ -141,6 +160,7 @@ __all__ = [
     "PromptSkill",
     "PromptTool",
     "ReasoningDelta",
+    "Received",
     "Removed",
     "RunEnded",
     "RunEvent",

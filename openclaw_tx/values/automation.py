@@ -66,16 +66,27 @@ class AgentTurnPayload(Shape, frozen=True, tag_field="kind", tag="agentTurn"):
     timeout_seconds: Annotated[int, Meta(ge=1, le=604_800)] | None = None
     """Longest run; None = as usual."""
     deliver: bool = False
-    """Must not be true: there are no message channels to deliver to."""
+    """Send the answer over a channel."""
+    channel: Annotated[str, Meta(max_length=64)] = ""
+    """Over which; "" or C{last} = where somebody last spoke to the agent's main session from."""
+    to: Annotated[str, Meta(max_length=256)] = ""
+    """To whom, on that channel."""
+    account_id: Annotated[str, Meta(max_length=256)] = ""
+    best_effort_deliver: bool = False
+    """A run whose answer does not arrive went well all the same."""
 
 
 Payload = SystemEventPayload | AgentTurnPayload
 
 
-class NoDelivery(Shape, frozen=True):
-    """What clients of today send beside a job: where its answer goes. Nowhere, here."""
+class JobDelivery(Shape, frozen=True):
+    """What clients of today send beside a job: where its answer goes. It is kept in the payload."""
 
-    mode: Literal["none"]
+    mode: Literal["none", "announce"]
+    channel: Annotated[str, Meta(max_length=64)] = ""
+    to: Annotated[str, Meta(max_length=256)] = ""
+    account_id: Annotated[str, Meta(max_length=256)] = ""
+    best_effort: bool = False
 
 
 class Isolation(Shape, frozen=True):
@@ -134,7 +145,7 @@ class JobDraft(Shape, frozen=True):
     enabled: bool = True
     delete_after_run: bool = False
     isolation: Isolation | None = None
-    delivery: NoDelivery | None = None
+    delivery: JobDelivery | None = None
 
 
 class JobPatch(Shape, frozen=True):
@@ -150,7 +161,7 @@ class JobPatch(Shape, frozen=True):
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
     delete_after_run: bool | msgspec.UnsetType = msgspec.UNSET
     isolation: Isolation | msgspec.UnsetType = msgspec.UNSET
-    delivery: NoDelivery | msgspec.UnsetType = msgspec.UNSET
+    delivery: JobDelivery | msgspec.UnsetType = msgspec.UNSET
 
 
 class JobRecord(Shape, frozen=True):

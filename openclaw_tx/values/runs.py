@@ -42,7 +42,7 @@ class RunRequest(Value, frozen=True):
     """Overrides the agent's; 0 = no limit."""
     lane: str = "main"
     channel: str = "webchat"
-    surface: Literal["http", "ws", "cli", "embed"] = "embed"
+    surface: Literal["http", "ws", "cli", "embed", "channel"] = "embed"
     fingerprint: str = ""
     """Digest of what was asked; the same run id with another fingerprint is a conflict."""
     durable: bool = False

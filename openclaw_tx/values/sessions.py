@@ -47,6 +47,10 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     """Epoch milliseconds."""
     memory_flush_compaction_count: int | None = None
     """C{compaction_count} at the last memory flush."""
+    last_channel: str = ""
+    """The channel that somebody last spoke here from; answers that are to be delivered go there."""
+    last_to: str = ""
+    last_account_id: str = ""
 
     @property
     def model_ref(self) -> str:

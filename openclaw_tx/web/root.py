@@ -12,6 +12,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 from openclaw_tx.automation.hooks import HookDesk
+from openclaw_tx.channels.webhook import WebhookChannel
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.errors import GatewayError
@@ -33,6 +34,8 @@ from openclaw_tx.runs.attendance import Attendance
 from openclaw_tx.tally import Tally
 from openclaw_tx.web.approvals import RunApproval
 from openclaw_tx.web.capabilities import Capabilities
+from openclaw_tx.web.channels import PATH as WEBHOOK
+from openclaw_tx.web.channels import WebhookIn
 from openclaw_tx.web.chat import ChatCompletions
 from openclaw_tx.web.control_ui import BOOTSTRAP, ROUTE, ControlUi
 from openclaw_tx.web.cors import Cors
@@ -85,6 +88,8 @@ class WebRooms(NamedTuple):
     """Takes what other services bring; None = they are not served."""
     approvals: Approvals | None = None
     """Questions that runs wait with; None = nobody is ever asked."""
+    webhook: WebhookChannel | None = None
+    """Takes what services say; None = they are not served."""
 
 
 class Root(Resource):
@@ -104,6 +109,7 @@ class Root(Resource):
         starter = Starter(rooms.engine, rooms.agents, archive, attendance, settings, rooms.clock)
         reader = BodyReader(rooms.in_thread)
         self._hooks = Hooks(rooms.hooks, settings, rooms.clock, new_id, reader) if rooms.hooks is not None else None
+        self._webhook = WebhookIn(new_id, rooms.webhook, settings, rooms.clock, reader) if rooms.webhook else None
         live, startup = Live(new_id, rooms.lifecycle), Startup(new_id, rooms.lifecycle)
         ready = Ready(new_id, rooms.lifecycle, guard)
         self._control_ui = ControlUi(
@@ -168,6 +174,8 @@ class Root(Resource):
 
     def find(self, path: Path) -> IResource:
         """The resource at a path."""
+        if self._webhook is not None and path[:2] == WEBHOOK and len(path) == 3:
+            return self._webhook
         if path[:2] == (b"v1", b"models") and len(path) > 2:
             return self._model_detail
         if path[:2] == (b"v1", b"runs") and all(path[2:3]):

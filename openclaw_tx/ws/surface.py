@@ -25,6 +25,7 @@ from openclaw_tx.interfaces import (
     ApprovalsFile,
     Authenticator,
     Authoriser,
+    Channels,
     Models,
     Peer,
     RunEngine,
@@ -101,6 +102,8 @@ class Rooms(NamedTuple):
     """None = nobody counts what runs take."""
     live_config: LiveConfig | None = None
     """None = the configuration is nobody's to see here."""
+    channels: Channels | None = None
+    """None = there are none."""
 
 
 class Watches:
@@ -172,7 +175,7 @@ class WebSocketSurface:
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
-        chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings)
+        chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings, rooms.channels)
         lists = SessionMethods(agents, models, sessions, clock)
         following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
         families = [
@@ -182,11 +185,11 @@ class WebSocketSurface:
             following.methods(),
             chat.methods(),
             StartupMethods(chat, following, agents, models, settings, engine).methods(),
-            ChannelMethods(clock).methods(),
+            ChannelMethods(rooms.channels, agents, sessions, clock).methods(),
             SessionChanges(
                 engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
             ).methods(),
-            AgentMethods(engine, agents, models, sessions, authorise, clock, settings).methods(),
+            AgentMethods(engine, agents, models, sessions, authorise, clock, settings, rooms.channels).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
         ]
         rooms.desk.flow.subscribe(self.hub.notice)

@@ -73,7 +73,8 @@ class AuthoriseTests(SynchronousTestCase):
         running = {"chat.completions", "responses.create", "embeddings", "tools.invoke", "runs.create", "agent"}
         self.assertEqual(
             by_scope[WRITE],
-            running | {"agent.wait", "send", "runs.cancel", "sessions.patch", "node.invoke", "wake"},
+            running
+            | {"agent.wait", "channels.receive", "send", "runs.cancel", "sessions.patch", "node.invoke", "wake"},
         )
         self.assertEqual({name for name, rule in ACTIONS.items() if rule.metered}, running)
         asked = {name for name, rule in ACTIONS.items() if rule.scope == APPROVALS}

@@ -217,6 +217,7 @@ class MatrixTests(SynchronousTestCase):
 
 
 ASKED_WITHIN = {
+    "channels.receive": "the desk of channels, whose signed routes have no scopes",
     "connect": "the handshake, before there are methods",
     "health": "readiness asks it for the details",
     "models.override": "the header x-openclaw-model of a run",

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.auth import check_startup, startup_warnings
 from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.config.schema_automation import HooksSection
+from openclaw_tx.config.schema_channels import ChannelsSection, WebhookAccount
 from tests.auth.doubles import config_of
 
 
@@ -136,6 +137,17 @@ class HooksTests(SynchronousTestCase):
         for token in ("", " ", "change-me"):
             (issue,) = self.found(token, token="t")
             self.assertIn("hooks need a token of their own", issue)
+
+    def test_webhooks(self) -> None:
+        """Nor have webhooks one of the gateway's."""
+        token = "a-token-of-the-gateway"
+        for field in ("secret", "out_secret"):
+            secrets = {"secret": "a-secret-of-its-own", field: token}
+            channels = ChannelsSection(webhook={"a": WebhookAccount(**secrets)})  # type: ignore[arg-type]
+            config = replace(config_of(auth={"token": token}), channels=channels)
+            [(path, _)] = check_startup(config, {})
+            self.assertEqual(path, "channels.webhook.a.secret" if field == "secret" else "channels.webhook.a.outSecret")
+            self.assertEqual(check_startup(replace(config, gateway=config_of(auth={"token": "t"}).gateway), {}), [])
 
     def test_off(self) -> None:
         """Hooks that are not served need none."""

@@ -11,7 +11,7 @@ from openclaw_tx.agents.registry import ConfiguredAgents
 from openclaw_tx.automation.drafts import new_job, patched
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.values import AgentTurnPayload, At, JobDraft, JobPatch, SystemEventPayload
+from openclaw_tx.values import At, JobDraft, JobPatch, SystemEventPayload
 from tests.automation.jobs import draft, job
 
 AGENTS = ConfiguredAgents(lambda: Config(), "/s", {}, lambda: "p/m")
@@ -35,7 +35,6 @@ class DraftTests(SynchronousTestCase):
         self.assertEqual(self.refused(draft(agent_id="nobody")), "agentId")
         self.assertEqual(self.refused(draft(session_target="main")), "payload.kind")
         self.assertEqual(self.refused(draft(isolated=False, session_target="isolated")), "payload.kind")
-        self.assertEqual(self.refused(draft(payload=AgentTurnPayload(message="x", deliver=True))), "payload.deliver")
         self.assertEqual(self.refused(draft(At())), "schedule.at")
 
     def test_patch(self) -> None:

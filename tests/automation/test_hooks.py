@@ -133,7 +133,7 @@ class AgentTests(Case):
         self.assertEqual(house.events.peek(MAIN), ())
 
     def test_deliver(self) -> None:
-        """There is nowhere to deliver to."""
+        """Without channels there is nowhere to deliver to."""
         self.assertEqual(self.refused(self.desk(), deliver=True), "deliver")
 
     def test_model(self) -> None:

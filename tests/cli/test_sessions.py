@@ -181,7 +181,7 @@ class ImportTests(SessionsCase):
         )
         self.assertEqual((entry.created_at_ms, entry.updated_at_ms), (AT_MS, 1769767205000))
         self.assertEqual((entry.preview, entry.total_tokens, entry.settings.thinking_level), ("A cat.", 23, "low"))
-        self.assertEqual(entry.extra["lastChannel"], "webchat")
+        self.assertEqual(entry.settings.last_channel, "webchat")
         asked, called, result, said = self.transcript("agent:main:main")
         self.assertEqual(asked.content[1], ImagePart(data="aGk=", mime_type="image/png"))
         assert isinstance(called, AssistantMessage) and isinstance(result, ToolResultMessage)

@@ -110,11 +110,24 @@ class RealFileTests(Home):
         for path in ("mcp.servers.b (transport sse)", "mcp.servers.c (transport sse)", "mcp.servers.*.sslVerify"):
             self.assertEqual(warning.count(path), 1, path)
 
+    def test_channels(self) -> None:
+        """Ours are kept, those of OpenClaw left out and named, whatever is in them; bindings are ours, but for some."""
+        loaded = self.load(
+            "{channels: {telegram: {botToken: '${NOT_SET}'}, defaults: {}, webhook: {a: {enabled: false}}},"
+            " bindings: [{agentId: 'main', type: 'route', comment: 'x', match: {channel: 'telegram', roles: ['r']}},"
+            " {type: 'acp', agentId: 'claude', match: {channel: 'discord'}}]}"
+        )
+        self.assertEqual(list(loaded.config.channels.webhook), ["a"])
+        self.assertEqual([binding.agent_id for binding in loaded.config.bindings], ["main"])
+        [warning] = loaded.warnings
+        for path in ("channels.telegram", "channels.defaults", "bindings[] (type acp)", "bindings[].match.roles"):
+            self.assertEqual(warning.count(path), 1, path)
+
     def test_unknown_key_beside_foreign_ones(self) -> None:
         """What neither OpenClaw nor we know is still an error."""
         self.assertEqual(
             self.issues("{channels: {}, chanels: {}, gateway: {tailscale: {}, tailscail: {}}}"),
-            {"chanels": "unknown key", "gateway.tailscail": "unknown key"},
+            {"chanels": "unknown key, did you mean channels?", "gateway.tailscail": "unknown key"},
         )
 
 

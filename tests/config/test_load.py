@@ -228,7 +228,12 @@ class FromMappingTests(Home):
 
     def test_same_rules(self) -> None:
         """Variables, foreign keys, strict types and the check hold as for a file; what came in stays as it was."""
-        data = {"gateway": {"auth": {"token": "${T}"}}, "env": {"T": "abc"}, "channels": {}, "tools": {"deny": ("x",)}}
+        data = {
+            "gateway": {"auth": {"token": "${T}"}},
+            "env": {"T": "abc"},
+            "channels": {"irc": {}},
+            "tools": {"deny": ("x",)},
+        }
         before = repr(data)
         loaded = from_mapping(data, {}, self.state)
         self.assertEqual((loaded.config.gateway.auth.token, loaded.config.tools.deny), ("abc", ["x"]))

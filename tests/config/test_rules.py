@@ -140,3 +140,19 @@ class RulesTests(Home):
             self.assertIssue(f"{{hooks: {{mappings: [{mapping}]}}}}", f"hooks.mappings[0].{path}", words)
         good = "{messageTemplate: '{{a.b[0].c}} {{ headers.x-y }} {', sessionKey: 'a:{{b}}'}"
         self.load(f"{{hooks: {{allowRequestSessionKey: true, mappings: [{good}]}}}}")
+
+    def test_channels(self) -> None:
+        """Webhooks have secrets that can not be guessed, URLs and agents that are there; so have bindings."""
+        good = "secret: 'sixteen-or-more-chars'"
+        for part, path, words in (
+            ("a: {}", "a.secret", "16 characters"),
+            ("a: {secret: 'too-short'}", "a.secret", "16 characters"),
+            (f"a: {{{good}, outSecret: 'x'}}", "a.outSecret", "16 characters"),
+            (f"a: {{{good}, outUrl: 'ftp://h/'}}", "a.outUrl", "http://"),
+            (f"a: {{{good}, agentId: 'nobody'}}", "a.agentId", "no agent 'nobody'"),
+        ):
+            self.assertIssue(f"{{channels: {{webhook: {{{part}}}}}}}", f"channels.webhook.{path}", words)
+        self.load(f"{{channels: {{webhook: {{a: {{{good}, agentId: 'Main'}}, b: {{enabled: false}}}}}}}}")
+        match = "match: {channel: 'telegram'}"
+        self.assertIssue(f"{{bindings: [{{agentId: 'nobody', {match}}}]}}", "bindings[0].agentId", "no agent")
+        self.load(f"{{bindings: [{{agentId: 'main', {match}}}]}}")

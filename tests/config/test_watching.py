@@ -189,10 +189,10 @@ class WatcherTests(Home):
 
     def test_warnings_are_told_once(self) -> None:
         """A warning known from the load before is not repeated."""
-        self.watch("{channels: {}}")
-        self.edit("{channels: {}, tools: {deny: ['a']}}")
+        self.watch("{browser: {}}")
+        self.edit("{browser: {}, tools: {deny: ['a']}}")
         self.assertEqual(len(self.lines), 1)
-        self.edit("{channels: {}, canvasHost: {}, tools: {deny: ['a']}}")
+        self.edit("{browser: {}, canvasHost: {}, tools: {deny: ['a']}}")
         self.assertIn("warn: not used by this gateway", self.lines[1])
 
     def test_unsafe_edit(self) -> None:

@@ -59,6 +59,17 @@ class Pages(Resource):
         self.headers: list[set[str]] = []
         self.hung_up = 0
 
+    def render_POST(self, request: Request) -> Any:
+        """Takes what comes, but where it says to go elsewhere."""
+        assert request.content is not None
+        self.asked.append((request.getHeader("host") or "", request.content.read().decode()))
+        self.headers.append({name.decode().lower() for name, _ in request.requestHeaders.getAllRawHeaders()})
+        if request.path == b"/never":
+            return NOT_DONE_YET
+        request.setResponseCode(302 if request.path == b"/to" else 201)
+        request.setHeader("location", "http://127.0.0.1/")
+        return b"x" * 200_000
+
     def render_GET(self, request: Request) -> Any:
         """One page."""
         path = request.uri.decode()
@@ -117,6 +128,15 @@ class Net:
         """The network."""
         self.connected.append((address, port))
         return Dead() if address in self.dead else self.endpoint
+
+    def post(self, url: str, *, loopback: bool = False) -> list[Any]:
+        """What came of a POST so far."""
+        found: list[Any] = []
+        work = self.fetcher.post(url, b"body", {"X-Sign": "s"}, timeout_s=5, loopback=loopback)
+        self.work = Deferred.fromCoroutine(work)
+        self.work.addBoth(found.append)
+        self.endpoint.flush()
+        return found
 
     def fetch(self, url: str, **limits: Any) -> list[Any]:
         """What came of a fetch so far."""
@@ -437,3 +457,49 @@ class TlsTests(TestCase):
     async def test_wrong_name(self) -> None:
         """A certificate of somebody else's will not do."""
         await self.assertFailure(self.fetch("b.example", "a.example"), FetchFailed)
+
+
+class PostTests(SynchronousTestCase):
+    """What goes out to URLs of the configuration."""
+
+    def setUp(self) -> None:
+        """A net."""
+        self.net = Net()
+        self.net.names["inside.example"] = ["10.0.0.1"]
+        self.net.names["localhost"] = ["127.0.0.1", "::1"]
+
+    def assertNowhere(self, found: list[Any]) -> None:
+        """It failed, and nobody was connected to."""
+        self.assertIsInstance(found[0].value, FetchFailed)
+        self.assertEqual(self.net.connected, [])
+
+    def test_posted(self) -> None:
+        """The body arrives; of the answer the status counts, however long it is."""
+        self.assertEqual(self.net.post("http://a.example/x"), [201])
+        self.assertEqual(self.net.pages.asked, [("a.example", "body")])
+        self.assertIn("x-sign", self.net.pages.headers[0])
+
+    def test_redirect(self) -> None:
+        """Is not followed."""
+        self.assertEqual(self.net.post("http://a.example/to"), [302])
+        self.assertEqual(self.net.connected, [(PUBLIC, 80)])
+
+    def test_private(self) -> None:
+        """Private addresses are out of bounds, whatever is allowed."""
+        for loopback in (False, True):
+            for url in ("http://inside.example/", "http://10.0.0.1/", "http://169.254.169.254/", "http://db/"):
+                self.assertNowhere(self.net.post(url, loopback=loopback))
+
+    def test_loopback(self) -> None:
+        """This machine is not, where it is allowed."""
+        for url in ("http://127.0.0.1:81/", "http://localhost:81/", "http://[::1]:81/"):
+            self.assertNowhere(self.net.post(url))
+        for url in ("http://127.0.0.1:81/", "http://localhost:81/", "http://[::1]:81/"):
+            self.assertEqual(self.net.post(url, loopback=True), [201])
+        self.assertEqual(self.net.connected, [("127.0.0.1", 81), ("127.0.0.1", 81), ("::1", 81)])
+
+    def test_slow(self) -> None:
+        """It takes no longer than is wanted."""
+        found = self.net.post("http://a.example/never")
+        self.net.clock.advance(6)
+        self.assertIsInstance(found[0].value, FetchFailed)

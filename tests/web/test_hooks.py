@@ -168,7 +168,6 @@ class RefusedTests(Case):
             ("agent", {"message": "x", "thinking": "hard"}, "thinking"),
             ("agent", {"message": "x", "agentId": "nobody"}, "agentId"),
             ("agent", {"message": "x", "sessionKey": "main"}, "sessionKey"),
-            ("agent", {"message": "x", "deliver": True}, "deliver"),
             ("agent", {"message": "x", "channel": "whatsapp"}, "channel"),
             ("ci/build", b"[]", "object"),
             ("ci/build", b"7", "object"),

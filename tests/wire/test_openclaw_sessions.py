@@ -71,6 +71,7 @@ class EntryTests(SynchronousTestCase):
                 queue_mode="collect",
                 queue_debounce_ms=500,
                 send_policy="deny",
+                last_channel="webchat",
             ),
         )
         self.assertEqual(
@@ -79,7 +80,6 @@ class EntryTests(SynchronousTestCase):
                 "authProfileOverrideSource",
                 "contextTokens",
                 "deliveryContext",
-                "lastChannel",
                 "origin",
                 "skillsSnapshot",
                 "systemSent",

@@ -14,11 +14,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from openclaw_tx.auth.actions import may
-from openclaw_tx.auth.sight import agents_for, sees_run, sees_session
+from openclaw_tx.auth.sight import agents_for, is_bounded, sees_run, sees_session
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Authoriser, Models, Run, RunEngine, Sessions
+from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Models, Run, RunEngine, Sessions
 from openclaw_tx.sessions.keys import parse_key
 from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
@@ -94,6 +94,7 @@ class AgentMethods:
         authorise: Authoriser,
         clock: IReactorTime,
         settings: Callable[[], Config] = Config,
+        channels: Channels | None = None,
     ) -> None:
         self._engine = engine
         self._agents = agents
@@ -102,6 +103,7 @@ class AgentMethods:
         self._authorise = authorise
         self._clock = clock
         self._settings = settings
+        self._channels = channels
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -122,11 +124,42 @@ class AgentMethods:
         if repeated is not None:
             return acknowledged(repeated, "in_flight" if call.modern else "accepted", call.modern)
         request = await self._request(call.principal, params, asked, call.traceparent)
-        run = self._engine.start(request, call.principal)
+        delivery = await self._delivery(call, request) if params.deliver else None
+        try:
+            run = self._engine.start(request, call.principal)
+        except GatewayError:
+            if delivery is not None:
+                delivery.call_off()
+            raise
         if request.thinking:
             await self._remember_thinking(request)
         call.respond(acknowledged(run, "accepted", call.modern))
-        return final(await run.result())
+        answer = final(await run.result())
+        if delivery is not None:
+            answer["delivery"] = await delivered(delivery, best_effort=params.best_effort_deliver)
+        return answer
+
+    async def _delivery(self, call: Call[AgentParams], request: RunRequest) -> Delivery | None:
+        """The way that the answer goes; None = there is none, and it does not matter.
+
+        @raise GatewayError: there is none.
+        """
+        params = call.params
+        if is_bounded(call.principal):
+            raise GatewayError("insufficient_scope", "keys with bounds deliver nothing over channels")
+        entry = await self._sessions.get(request.session_key)
+        # `to` names a session's recipient as well; where the answer goes elsewhere, that has words of its own.
+        channel = params.reply_channel or params.channel
+        to, account_id = params.reply_to or params.to, params.reply_account_id or params.account_id
+        try:
+            if self._channels is None:
+                raise GatewayError("no_channels", "there are no channels")
+            route = self._channels.route(entry, channel=channel, to=to, account_id=account_id)
+            return self._channels.follow(request.run_id, route)
+        except GatewayError:
+            if params.best_effort_deliver:
+                return None
+            raise
 
     async def _remember_thinking(self, request: RunRequest) -> None:
         """A level that is asked for here is the session's from now on (spec 3.2.3); C{off} takes it back."""
@@ -159,8 +192,6 @@ class AgentMethods:
         """
         @raise GatewayError: a param that can not be honoured.
         """
-        if params.deliver:
-            raise bad("agent", "deliver is not supported: this gateway has no channels")
         if params.lane not in ("", "main"):
             raise bad("agent", 'lane must be "main"')
         parts: tuple[Part, ...] = (TextPart(text=params.message), *images("agent", params.attachments))
@@ -277,6 +308,21 @@ def acknowledged(run: Run, status: str, modern: bool) -> dict[str, Any]:
         answer["sessionKey"] = run.request.session_key
         answer["agentId"] = run.request.agent_id
     return answer
+
+
+async def delivered(delivery: Delivery, *, best_effort: bool) -> dict[str, str]:
+    """How a delivery came out: C{status} is C{sent}, with C{messageId}; C{nothing-to-say}; or C{failed}.
+
+    @param best_effort: a failure is no error.
+    @raise GatewayError: as L{Delivery.wait}.
+    """
+    try:
+        message_id = await delivery.wait()
+    except GatewayError as error:
+        if best_effort:
+            return {"status": "failed", "error": error.info.message}
+        raise
+    return {"status": "sent", "messageId": message_id} if message_id else {"status": "nothing-to-say"}
 
 
 def check_same(known: str, asked: str, owner_id: str, principal: Principal) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -97,6 +98,17 @@ def seat(
     if agents.get(owner) is None:
         raise unknown_agent(method, owner)
     return Seat(owner, in_scope(key, owner, scope))
+
+
+def clean(method: str, text: str) -> str:
+    """A message as it is kept: NFC, without control characters but for line breaks and tabs.
+
+    @raise GatewayError: it contains null bytes.
+    """
+    if "\0" in text:
+        raise bad(method, "message must not contain null bytes")
+    text = unicodedata.normalize("NFC", text)
+    return "".join(char for char in text if char in "\n\r\t" or unicodedata.category(char) != "Cc")
 
 
 def images(method: str, attachments: Sequence[Attachment]) -> tuple[ImagePart, ...]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -13,12 +12,14 @@ from msgspec import Meta
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from openclaw_tx.auth.sight import run_target, sees_run
+from openclaw_tx.auth.sight import is_bounded, run_target, sees_run
+from openclaw_tx.channels.webchat import WEBCHAT
+from openclaw_tx.chat.commands import is_stop
 from openclaw_tx.chat.desk import ChatDesk
 from openclaw_tx.chat.values import ChatMessage
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Authoriser, Run, RunEngine, Sessions
+from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Run, RunEngine, Sessions
 from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
     CompactionMessage,
@@ -26,6 +27,7 @@ from openclaw_tx.values import (
     Message,
     Principal,
     RunRequest,
+    SessionEntry,
     Target,
     TextPart,
     ToolResultMessage,
@@ -35,12 +37,10 @@ from openclaw_tx.wire.frames import NonEmpty, encode
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key, check_same
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, seat, thinking_level
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, clean, fingerprint, images, seat, thinking_level
 from openclaw_tx.ws.rpc.results import remembered, usage
 from openclaw_tx.ws.rpc.waiting import within
 
-STOP_WORDS = frozenset({"/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"})
-"""A message that is only this aborts the session's runs."""
 ABORT_SECONDS = 1.0
 """How long C{chat.abort} waits for the runs to have ended, so that their events come before its answer."""
 ID_DIGITS = 32
@@ -100,6 +100,7 @@ class ChatMethods:
         clock: IReactorTime,
         desk: ChatDesk,
         settings: Callable[[], Config] = Config,
+        channels: Channels | None = None,
     ) -> None:
         self._desk = desk
         self._engine = engine
@@ -108,6 +109,7 @@ class ChatMethods:
         self._authorise = authorise
         self._clock = clock
         self._settings = settings
+        self._channels = channels
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -122,14 +124,12 @@ class ChatMethods:
     async def send(self, call: Call[SendParams]) -> Any:
         """Start a run and answer at once; C{agent} and C{chat} events tell the rest."""
         params = call.params
-        text = _clean(params.message)
+        text = clean("chat.send", params.message)
         place = self._seat("chat.send", call.principal, params.agent_id, params.session_key)
-        if text.strip().lower() in STOP_WORDS and not params.attachments:
+        if is_stop(text) and not params.attachments:
             return await self._stop(call, place, "stop")
         if not text.strip() and not params.attachments:
             raise GatewayError("invalid_request", "message or attachment required")
-        if params.deliver:
-            raise bad("chat.send", "deliver is not supported: this gateway has no channels")
         asked = fingerprint("chat.send", params)
         parts = images("chat.send", params.attachments)
         request = RunRequest(
@@ -161,8 +161,21 @@ class ChatMethods:
             raise GatewayError("invalid_request", "session changed; reload the conversation", param="sessionId")
         if self._desk.command_in(message) is None:
             check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
-        await self._desk.take(message)
+        delivery = self._delivery(call.principal, entry, params) if params.deliver else None
+        try:
+            await self._desk.take(message)
+        except BaseException:
+            if delivery is not None:
+                delivery.call_off()
+            raise
         return {"runId": params.idempotency_key, "status": "started"}
+
+    def _delivery(self, principal: Principal, entry: SessionEntry | None, params: SendParams) -> Delivery | None:
+        """The way of an answer to whoever last spoke here over a channel; None = nobody did: it is told here."""
+        last = entry.settings.last_channel if entry is not None else ""
+        if self._channels is None or last in ("", WEBCHAT) or is_bounded(principal):
+            return None
+        return self._channels.follow(params.idempotency_key, self._channels.route(entry))
 
     async def _before(self, call: Call[SendParams], asked: str) -> str:
         """C{in_flight} or C{ok} for a key that was used before.
@@ -261,17 +274,6 @@ class ChatMethods:
     def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
         scope = self._settings().session.scope
         return seat(method, self._agents, principal, agent_id, session_key, "", scope)
-
-
-def _clean(text: str) -> str:
-    """A message as it is kept: NFC, without control characters but for line breaks and tabs.
-
-    @raise GatewayError: it contains null bytes.
-    """
-    if "\0" in text:
-        raise bad("chat.send", "message must not contain null bytes")
-    text = unicodedata.normalize("NFC", text)
-    return "".join(char for char in text if char in "\n\r\t" or unicodedata.category(char) != "Cc")
 
 
 def _fitting(messages: Sequence[Message], room: int) -> list[Any]:

@@ -55,7 +55,7 @@ class ConfigSetParams(Params, frozen=True):
 
 
 class DeliveryContext(Params, frozen=True):
-    """Where a client would like to hear of a restart. There are no channels, and no restart by itself."""
+    """Where a client would like to hear of a restart. There is no restart by itself."""
 
     channel: str = ""
     to: str = ""

@@ -40,7 +40,7 @@ class ListParams(Params, frozen=True):
     compact: bool = False
     """Leave out what a job does: its C{payload}."""
     include_delivery_previews: bool = False
-    """There are none to include: no job delivers to a channel."""
+    """A job tells where it delivers to in its payload; there are no previews."""
 
 
 class NoParams(Params, frozen=True):

@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.ws.rpc.test_health -*-
-"""C{health} and C{status}: what the gateway knows of itself (spec 2.10). There are no channels."""
+"""C{health} and C{status}: what the gateway knows of itself (spec 2.10). Of channels C{channels.status} tells."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class HealthParams(Params, frozen=True):
 
 
 class StatusParams(Params, frozen=True):
-    """Params of C{status}. There are no channels, so the first says nothing here; nor does the second."""
+    """Params of C{status}. Of channels C{channels.status} tells, so both say nothing here."""
 
     include_channel_summary: bool = False
     include_cli_projection: bool = False

@@ -245,7 +245,6 @@ class ParamsTests(Case):
             "at root: unexpected property 'zzz'": {"zzz": 1},
             "at root: unexpected property 'label'": {"label": "x"},
             "at /timeout: must be >= 0": {"timeout": -1},
-            "deliver is not supported: this gateway has no channels": {"deliver": True},
             'lane must be "main"': {"lane": "cron"},
             "thinking must be one of off, minimal, low, medium, high, xhigh": {"thinking": "lots"},
             "provider needs model": {"provider": "stub"},

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ class EntryTests(AgentsCase):
     def test_delete(self) -> None:
         """Gone from the file; its workspace is kept unless it is asked for, and then put aside."""
         base = self.ok("config.get")["hash"]
-        self.ok("config.patch", raw='{"bindings": [{"agentId": "beta"}, {"agentId": "main"}]}', baseHash=base)
+        bindings = [{"agentId": agent_id, "match": {"channel": "webhook"}} for agent_id in ("beta", "main")]
+        self.ok("config.patch", raw=json.dumps({"bindings": bindings}), baseHash=base)
         workspace = self.workspace("beta")
         workspace.mkdir(parents=True)
         found = self.ok("agents.delete", agentId="beta", deleteFiles=True)

@@ -89,11 +89,6 @@ class SendTests(Case):
             ("", {}, "message or attachment required"),
             (" \n", {}, "message or attachment required"),
             ("a\0b", {}, "invalid chat.send params: message must not contain null bytes"),
-            (
-                "a",
-                {"deliver": True},
-                "invalid chat.send params: deliver is not supported: this gateway has no channels",
-            ),
             ("a", {"queueMod": "steer"}, "invalid chat.send params: at root: unexpected property 'queueMod'"),
         ]:
             self.assertEqual(self.send(message, **more)["error"]["message"], reason)

@@ -147,10 +147,9 @@ class MethodTests(Case):
             ({"schedule": {"kind": "cron", "expr": "nonsense"}}, "schedule.expr"),
             ({"sessionTarget": "elsewhere"}, "sessionTarget"),
             ({"wakeMode": "later"}, "wakeMode"),
-            ({"payload": {"kind": "agentTurn", "message": "x", "deliver": True}}, "payload.deliver"),
-            ({"payload": {"kind": "agentTurn", "message": "x", "to": "me"}}, "to"),
+            ({"payload": {"kind": "agentTurn", "message": "x", "whom": "me"}}, "whom"),
             ({"payload": {"kind": "systemEvent", "text": "x"}}, "payload.kind"),
-            ({"delivery": {"mode": "announce"}}, "delivery"),
+            ({"delivery": {"mode": "webhook"}}, "delivery"),
             ({"agentId": "nobody"}, "agentId"),
         ):
             self.refused("cron.add", {**TURN, **change}, words)

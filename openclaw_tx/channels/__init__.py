@@ -1,0 +1,1 @@
+"""Other ways than the gateway's own port on which people talk to agents."""
