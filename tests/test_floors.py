@@ -21,6 +21,7 @@ FLOORS: dict[str, int] = {
     "tally": 0,
     "logs": 0,
     "log_file": 0,
+    "bodies": 0,
     "_version": 0,
     "agents": 1,
     "models": 1,
@@ -44,7 +45,19 @@ FLOORS: dict[str, int] = {
 }
 """Room -> floor. Rooms on one floor never import each other, but for the ground in the order of L{GROUND}."""
 
-GROUND = ["_version", "errors", "values", "interfaces", "deferreds", "wire", "config", "tally", "logs", "log_file"]
+GROUND = [
+    "_version",
+    "errors",
+    "values",
+    "interfaces",
+    "deferreds",
+    "wire",
+    "config",
+    "tally",
+    "logs",
+    "log_file",
+    "bodies",
+]
 """Ground-floor rooms may import those before them."""
 
 DOORS: dict[str, set[str]] = {

@@ -11,7 +11,7 @@ from hyperlink import DecodedURL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IConsumer, IProtocolFactory, IReactorTCP, IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocolFactory, IReactorTCP, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
@@ -141,26 +141,6 @@ def endpoint_for(reactor: IReactorTCP, url: DecodedURL, timeout: float) -> IStre
     return endpoint
 
 
-@implementer(IBodyProducer)
-class RequestBody:
-    """A body that goes out in one write; treq's own would feed it through the global reactor."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._body)
-        sent: Deferred[None] = Deferred()
-        sent.callback(None)
-        return sent
-
-    def stopProducing(self) -> None:
-        """Nothing is left to stop."""
-
-    pauseProducing = resumeProducing = stopProducing
-
-
 @implementer(IAgent)
 class NoGzip:
     """Takes back the offer of gzip that treq makes: a stream must not wait in anybody's compressor."""
@@ -176,4 +156,4 @@ class NoGzip:
         return self._agent.request(method, uri, headers, bodyProducer)
 
 
-__all__ = ["Connections", "NoGzip", "RequestBody", "endpoint_for", "parse_base_url"]
+__all__ = ["Connections", "NoGzip", "endpoint_for", "parse_base_url"]

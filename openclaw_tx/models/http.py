@@ -33,7 +33,8 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
 
-from openclaw_tx.models.connections import Connections, NoGzip, RequestBody, endpoint_for, parse_base_url
+from openclaw_tx.bodies import RequestBody
+from openclaw_tx.models.connections import Connections, NoGzip, endpoint_for, parse_base_url
 from openclaw_tx.models.idle import IdleTimer
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024

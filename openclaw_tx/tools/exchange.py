@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IConsumer, IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
@@ -21,10 +21,11 @@ from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
+from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from openclaw_tx._version import __version__
+from openclaw_tx.bodies import RequestBody
 from openclaw_tx.errors import FetchFailed
 from openclaw_tx.tools.addresses import Resolve, system_resolver
 
@@ -125,7 +126,7 @@ class HttpClient:
         for name, value in headers.items():
             sent.setRawHeaders(name, [value])
         try:
-            producer = None if body is None else _Sent(body)
+            producer = None if body is None else RequestBody(body)
             response: Any = await agent.request(method.encode("ascii"), url.encode("ascii"), sent, producer)
             if to_redirects and response.code in REDIRECTS and response.headers.hasHeader("location"):
                 return Answer(response.code, response.headers, b"", False)
@@ -231,26 +232,6 @@ class _BoundedFactory(WrappingFactory[Any]):
         protocol = _Bounded(self, self.wrappedFactory.buildProtocol(addr))
         protocol.left = self._limit
         return protocol
-
-
-@implementer(IBodyProducer)
-class _Sent:
-    """A body that goes out in one write."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._body)
-        sent: Deferred[None] = Deferred()
-        sent.callback(None)
-        return sent
-
-    def stopProducing(self) -> None:
-        """Nothing is left to stop."""
-
-    pauseProducing = resumeProducing = stopProducing
 
 
 class _Body(Protocol):
