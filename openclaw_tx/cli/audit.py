@@ -1,8 +1,8 @@
 # -*- test-case-name: tests.cli.test_audit -*-
 """What of a set-up is dangerous. Check ids are OpenClaw's (spec 8).
 
-Not here, since there is nothing that they could find: checks of Tailscale, of channels (one without a good secret does not
-load), of plugins, of the sandbox, of elevated rights, and of a switch that this gateway does not have
+Not here, since there is nothing that they could find: checks of Tailscale, of channels (one without a good secret does
+not load), of plugins, of the sandbox, of elevated rights, and of a switch that this gateway does not have
 (C{logging.redactSensitive}).
 """
 
