@@ -14,14 +14,12 @@ from msgspec.structs import replace
 from openclaw_tx.auth.actions import ADMIN, may, missing_scope
 from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.automation.schedule import iso
-from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Jobs
-from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, Principal
+from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, Principal, Schedule
 from openclaw_tx.wire.frames import encode
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-
-JobId = Annotated[str, Meta(min_length=1, max_length=128)]
+from openclaw_tx.ws.rpc.cron_runs import JobId, Runs, RunsParams, job_id_of
 
 
 class ListParams(Params, frozen=True):
@@ -31,6 +29,12 @@ class ListParams(Params, frozen=True):
     enabled: Literal["all", "enabled", "disabled"] | None = None
     """Instead of the former."""
     agent_id: Annotated[str, Meta(min_length=1, max_length=64)] = ""
+    schedule_kind: Literal["all", "at", "every", "cron", "on-exit", "stream"] = "all"
+    """Jobs here have one of the first three kinds."""
+    last_run_status: Literal["all", "ok", "error", "skipped", "unknown"] = "all"
+    """C{unknown}: it has not run yet."""
+    trigger: Literal["all", "conditional", "unconditional"] = "all"
+    """Jobs here have no conditions."""
     query: Annotated[str, Meta(max_length=200)] = ""
     """Looked for in names, descriptions and ids."""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
@@ -66,12 +70,6 @@ class RunParams(NamedJob, frozen=True):
     mode: Literal["due", "force", "if-enabled"] = "force"
 
 
-class RunsParams(NamedJob, frozen=True):
-    """Params of C{cron.runs}."""
-
-    limit: Annotated[int, Meta(ge=1, le=5000)] = 200
-
-
 class CronMethods:
     """The family of jobs. A job works for an agent in its main session, so keys with bounds get none of it."""
 
@@ -101,6 +99,9 @@ class CronMethods:
             job
             for job in self._jobs.all()
             if (wanted == "all" or job.enabled == (wanted == "enabled"))
+            and params.schedule_kind in ("all", kind_of(job.schedule))
+            and params.last_run_status in ("all", job.state.last_status or "unknown")
+            and params.trigger != "conditional"
             and (not params.agent_id or (job.agent_id or self._agents.default_id) == params.agent_id)
             and (not query or query in f"{job.name}\n{job.description}\n{job.id}".lower())
         ]
@@ -165,10 +166,10 @@ class CronMethods:
         return dict(await self._jobs.run(job_id, mode))
 
     async def runs(self, call: Call[RunsParams]) -> Any:
-        """C{{"entries"}}, the newest first."""
+        """C{{entries[], total, offset, limit, hasMore, nextOffset}}, the newest first unless asked otherwise; to
+        protocol 3 only C{entries}."""
         unbounded(call.principal)
-        records = await self._jobs.records(_id(call.params, "cron.runs"), call.params.limit)
-        return {"entries": [msgspec.to_builtins(record) for record in records]}
+        return await Runs(self._jobs, self._agents.default_id).find(call.params, modern=call.modern)
 
     def _row(self, job: CronJob, call: Call[Any]) -> Any:
         return row(job, self._agents.default_id, modern=call.modern)
@@ -224,10 +225,13 @@ def cron_event(news: CronNews) -> dict[str, Any]:
     return payload
 
 
+def kind_of(schedule: Schedule) -> str:
+    """C{at}, C{every} or C{cron}."""
+    return str(type(schedule).__struct_config__.tag)
+
+
 def _id(params: NamedJob, method: str) -> str:
-    if (params.id is None) == (params.job_id is None):
-        raise GatewayError("invalid_request", f"invalid {method} params: expected id or jobId", param="id")
-    return params.id or params.job_id or ""
+    return job_id_of(params.id, params.job_id, method)
 
 
 __all__ = ["CronMethods", "cron_event", "hears_jobs", "row", "unbounded"]
