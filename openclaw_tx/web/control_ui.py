@@ -18,7 +18,7 @@ from twisted.web.server import Request
 
 from openclaw_tx._version import __version__
 from openclaw_tx.auth.sight import agents_for
-from openclaw_tx.config.rules import RESERVED
+from openclaw_tx.config.rules import PAGES, RESERVED
 from openclaw_tx.config.schema_gateway import ControlUi as Rules
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.errors import GatewayError
@@ -83,7 +83,8 @@ class ControlUi:
         if path[: len(base)] != base or len(path) == len(base):
             return None
         below = path[len(base) :]
-        if not base and (below[0].decode("latin-1") in RESERVED or below[0] == b"ui"):
+        first = below[0].decode("latin-1")
+        if not base and (first == "ui" or (first in RESERVED and not (first in PAGES and len(below) == 1))):
             return None
         if below == (BOOTSTRAP,) or (below[1:] == (BOOTSTRAP,) and below[0] in NAMESPACES):
             return self.bootstrap(lies)

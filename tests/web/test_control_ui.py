@@ -85,6 +85,12 @@ class ControlUiTests(Served):
         """A browser that comes back to a place within the page gets the page."""
         self.assertIn(b"__OPENCLAW", self.get("/chat/main").body)
 
+    def test_channels(self) -> None:
+        """A page is called as webhooks' paths begin; nothing below it is the page's."""
+        self.assertIn(b"__OPENCLAW", self.get("/channels").body)
+        for path in ("/channels/webhook", "/channels/webhook/desk", "/channels/x"):
+            self.assertNotIn(b"__OPENCLAW", self.get(path).body, path)
+
     def test_programs_get_404(self) -> None:
         """Unknown paths stay unknown to whoever does not ask for HTML, and files to everybody."""
         for path, headers in (("/chat/main", {"Accept": "*/*"}), ("/chat/main", {}), ("/assets/nope.js", BROWSER)):
