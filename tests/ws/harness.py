@@ -26,6 +26,7 @@ from openclaw_tx.config.load import load
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import in_reactor_thread
+from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.ws.hello import Place
 from openclaw_tx.ws.surface import Rooms, WebSocketSurface
 from tests.auth.doubles import MemoryFiles
@@ -210,6 +211,9 @@ class House:
                 desk=self.desk,
                 in_thread=in_reactor_thread,
                 log_file=lambda: self.log_file,
+                approvals_file=ApprovalsFile(
+                    Path("/nonexistent"), in_reactor_thread, lambda: int(self.clock.seconds() * 1000), str
+                ),
             ),
             lambda: self.config,
             self.clock,

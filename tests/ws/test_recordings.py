@@ -29,7 +29,7 @@ BASE = {
 SECRETS = {"hs": "lab-token", "pw": "lab-pass"}
 
 ANY_CLIENT = "any client id and mode is accepted"
-LATER = "a method of later issues"
+SCOPES = "what takes which scope is as in the newer release"
 BOTH = "both protocols are spoken"
 ONE_ERROR = "only the first fault is named"
 FIELD = "either field may carry the secret"
@@ -52,7 +52,7 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     (NOW, "hs-origin-evil"): AT_UPGRADE,
     (NOW, "hs-origin-local"): "a page on loopback may read",
     (NOW, "rpc-node-role"): NODE,
-    (NOW, "rpc-readonly-scope"): LATER,
+    (JAN, "rpc-readonly-scope"): SCOPES,
     (JAN, "first-big-70k"): "64 KiB before connect",
     (JAN, "first-binary"): ONE_ERROR,
     (JAN, "first-emptyparams"): ONE_ERROR,
@@ -75,7 +75,6 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     (JAN, "pw-password-nodevice"): DEVICELESS,
     (JAN, "rpc-noscope"): "health needs no scope",
     (JAN, "rpc-node-role"): NODE,
-    (JAN, "rpc-readonly-scope"): LATER,
     (JAN, "rpc-write-scope"): "who may read may read the configuration: it is redacted",
 }
 """Recordings that this gateway answers otherwise, and why."""
