@@ -42,7 +42,19 @@ def twistd(directory: Path, config: dict[str, Any], *arguments: str) -> tuple[Ch
     port = free_port()
     state = str(directory / "state")
     child = spawn(
-        [*TWISTD, *arguments, "openclaw", "--config", str(path), "--state-dir", state, "--port", str(port), "--verbose"]
+        [
+            *TWISTD,
+            *arguments,
+            "openclaw",
+            "--config",
+            str(path),
+            "--state-dir",
+            state,
+            "--port",
+            str(port),
+            "--verbose",
+        ],
+        {"HOME": str(directory)},  # where agents have their workspaces
     )
     return child, f"http://127.0.0.1:{port}"
 
