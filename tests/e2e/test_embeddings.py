@@ -6,7 +6,6 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import openai
 import pytest
@@ -14,20 +13,14 @@ import pytest_twisted
 
 import treq
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from tests.e2e.processes import TOKEN, GatewayProcess, configuration, start_upstream
+from tests.e2e.processes import TOKEN, GatewayProcess, block, configuration, start_upstream
 
 pytestmark = pytest.mark.e2e
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-
-
-def block(coroutine: Any) -> Any:
-    """Run a coroutine from a fixture that is not one."""
-    return pytest_twisted.blockon(Deferred.fromCoroutine(coroutine))
 
 
 @pytest.fixture

@@ -27,14 +27,9 @@ from openclaw_tx.gateway import Gateway
 from openclaw_tx.testing import ScriptedModel
 from openclaw_tx.tools.commands import Command, Order, Spawner
 from openclaw_tx.tools.shell import Unprovable, parse, render
-from tests.e2e.processes import REPOSITORY, TOKEN
+from tests.e2e.processes import REPOSITORY, TOKEN, block
 
 pytestmark = pytest.mark.e2e
-
-
-def block(coroutine: Any) -> Any:
-    """Run a coroutine from a fixture that is not one."""
-    return pytest_twisted.blockon(Deferred.fromCoroutine(coroutine))
 
 
 async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:

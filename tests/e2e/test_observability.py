@@ -11,20 +11,14 @@ import pytest
 import pytest_twisted
 
 import treq
-from twisted.internet.defer import Deferred
 
-from tests.e2e.processes import TOKEN, Child, configuration, free_port, spawn, start_upstream
+from tests.e2e.processes import TOKEN, Child, block, configuration, free_port, spawn, start_upstream
 
 pytestmark = pytest.mark.e2e
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 TWISTD = ["-c", "from twisted.scripts.twistd import run; run()", "--nodaemon", "--pidfile="]
-
-
-def block(coroutine: Any) -> Any:
-    """Run a coroutine from a fixture that is not one."""
-    return pytest_twisted.blockon(Deferred.fromCoroutine(coroutine))
 
 
 @pytest.fixture

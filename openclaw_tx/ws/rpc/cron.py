@@ -19,7 +19,7 @@ from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, Princi
 from openclaw_tx.wire.frames import encode
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.cron_runs import JobId, Runs, RunsParams, job_id_of
+from openclaw_tx.ws.rpc.cron_runs import NamedJob, Runs, RunsParams, job_id_of
 
 
 class ListParams(Params, frozen=True):
@@ -49,13 +49,6 @@ class ListParams(Params, frozen=True):
 
 class NoParams(Params, frozen=True):
     """There are none."""
-
-
-class NamedJob(Params, frozen=True):
-    """A job by its id, which may be called either way."""
-
-    id: JobId | None = None
-    job_id: JobId | None = None
 
 
 class UpdateParams(NamedJob, frozen=True, kw_only=True):
@@ -146,18 +139,18 @@ class CronMethods:
     async def update(self, call: Call[UpdateParams]) -> Any:
         """The changed job."""
         unbounded(call.principal)
-        job = await self._jobs.update(_id(call.params, "cron.update"), call.params.patch)
+        job = await self._jobs.update(job_id_of(call.params, "cron.update"), call.params.patch)
         return self._row(job, call)
 
     async def remove(self, call: Call[NamedJob]) -> Any:
         """C{{"ok": true, "removed"}}."""
         unbounded(call.principal)
-        return {"ok": True, "removed": await self._jobs.remove(_id(call.params, "cron.remove"))}
+        return {"ok": True, "removed": await self._jobs.remove(job_id_of(call.params, "cron.remove"))}
 
     async def run(self, call: Call[RunParams]) -> Any:
         """C{{"ok": true, "ran", "reason"?}}, as soon as it has begun."""
         unbounded(call.principal)
-        job_id = _id(call.params, "cron.run")
+        job_id = job_id_of(call.params, "cron.run")
         mode = call.params.mode
         if mode == "if-enabled":
             if not self._jobs.get(job_id).enabled:
@@ -228,10 +221,6 @@ def cron_event(news: CronNews) -> dict[str, Any]:
 def kind_of(schedule: Schedule) -> str:
     """C{at}, C{every} or C{cron}."""
     return str(type(schedule).__struct_config__.tag)
-
-
-def _id(params: NamedJob, method: str) -> str:
-    return job_id_of(params.id, params.job_id, method)
 
 
 __all__ = ["CronMethods", "cron_event", "hears_jobs", "row", "unbounded"]

@@ -23,11 +23,16 @@ Status = Literal["ok", "error", "skipped"]
 DeliveryStatus = Literal["delivered", "not-delivered", "unknown", "not-requested"]
 
 
-class RunsParams(Params, frozen=True):
-    """Params of C{cron.runs}: C{id} or C{jobId}, unless C{scope} is C{all}."""
+class NamedJob(Params, frozen=True):
+    """A job by its id, which may be called either way."""
 
     id: JobId | None = None
     job_id: JobId | None = None
+
+
+class RunsParams(NamedJob, frozen=True):
+    """Params of C{cron.runs}: C{id} or C{jobId}, unless C{scope} is C{all}."""
+
     scope: Literal["job", "all"] = "job"
     agent_id: Annotated[str, Meta(max_length=64)] = ""
     """Only jobs of this agent."""
@@ -81,7 +86,7 @@ class Runs:
 
     async def _read(self, params: RunsParams, known: dict[str, CronJob]) -> Sequence[JobRecord]:
         if params.scope == "job":
-            return await self._jobs.records(job_id_of(params.id, params.job_id, "cron.runs"), KEPT)
+            return await self._jobs.records(job_id_of(params, "cron.runs"), KEPT)
         newest: list[JobRecord] = []
         for job_id in known:
             both = (newest, await self._jobs.records(job_id, KEPT))
@@ -103,14 +108,14 @@ class Runs:
         )
 
 
-def job_id_of(id: str | None, job_id: str | None, method: str) -> str:
+def job_id_of(params: NamedJob, method: str) -> str:
     """The job that a request names either way.
 
     @raise GatewayError: C{invalid_request}: none, or both.
     """
-    if (id is None) == (job_id is None):
+    if (params.id is None) == (params.job_id is None):
         raise GatewayError("invalid_request", f"invalid {method} params: expected id or jobId", param="id")
-    return id or job_id or ""
+    return params.id or params.job_id or ""
 
 
 def _entry(record: JobRecord, job: CronJob | None, *, modern: bool) -> Any:
@@ -118,4 +123,4 @@ def _entry(record: JobRecord, job: CronJob | None, *, modern: bool) -> Any:
     return {**row, "jobName": job.name} if modern and job is not None else row
 
 
-__all__ = ["JobId", "Runs", "RunsParams", "job_id_of"]
+__all__ = ["NamedJob", "Runs", "RunsParams", "job_id_of"]
