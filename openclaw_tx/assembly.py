@@ -42,14 +42,16 @@ from openclaw_tx.interfaces import Authenticator, Fetcher, IChannel, ModelProvid
 from openclaw_tx.mcp.factory import TransportFactory
 from openclaw_tx.mcp.http import Doors
 from openclaw_tx.mcp.servers import McpServers
+from openclaw_tx.models.door import HttpFailure
 from openclaw_tx.models.factory import HttpProviderFactory
-from openclaw_tx.models.http import HttpDoor, HttpFailure
+from openclaw_tx.models.http import HttpDoor
 from openclaw_tx.models.profile_files import ProfileFiles
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.system_events import SystemEventQueue
 from openclaw_tx.runs.usage import UsageLog
+from openclaw_tx.sending import Turn
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
 from openclaw_tx.sessions.rules import rules_of
 from openclaw_tx.sessions.sql import SqlSessions
@@ -127,6 +129,8 @@ class House(NamedTuple):
     channels: ChannelDesk
     webhook: WebhookChannel
     usage: UsageLog
+    turn: Turn
+    """For whatever reads from the network: what its bytes cause leaves together."""
 
 
 def build(given: Materials, log: Logger) -> House:
@@ -136,10 +140,18 @@ def build(given: Materials, log: Logger) -> House:
     """
     reactor, settings, new_id = given.reactor, given.settings, given.new_id
     tally = Tally()
+    turn = Turn()
     models = ModelRegistry(
         settings,
         HttpProviderFactory(
-            reactor, reactor, reactor, settings.state_dir, settings.environment, new_id, secrets.token_urlsafe
+            reactor,
+            reactor,
+            reactor,
+            settings.state_dir,
+            settings.environment,
+            new_id,
+            secrets.token_urlsafe,
+            turn=turn,
         ),
         reactor,
         given.randomness,
@@ -150,7 +162,9 @@ def build(given: Materials, log: Logger) -> House:
     )
     repositories = Repositories(reactor, reactor, lambda: settings.environment)
     seeding = Seeding(str(settings.state_dir), repositories.create)
-    agents = ConfiguredAgents(settings, settings.state_dir, settings.environment, models.default_ref, seeding.prepare)
+    agents = ConfiguredAgents(
+        settings, settings.state_dir, settings.environment, models.default_ref, seeding.prepare, reactor.seconds
+    )
     sessions = build_sessions(
         settings().session.store,
         str(settings.state_dir),
@@ -274,6 +288,7 @@ def build(given: Materials, log: Logger) -> House:
         channels=channels,
         webhook=webhook,
         usage=usage,
+        turn=turn,
     )
 
 

@@ -14,20 +14,26 @@ class IdleTimer:
     @ivar seconds: the longest silence.
     """
 
+    __slots__ = ("_call", "_clock", "_expired", "_last", "_running", "seconds")
+
     def __init__(self, clock: IReactorTime, seconds: float) -> None:
         self.seconds = seconds
         self._clock = clock
         self._running = seconds
         self._last = clock.seconds()
         self._call: IDelayedCall | None = None
+        self._expired: Callable[[], None] = _nothing
 
     def start(self, expired: Callable[[], None], seconds: float | None = None) -> None:
         """Call C{expired} after C{seconds} (default: the idle timeout) without a L{touch}."""
-        self.stop()
-        self._expired = expired
+        longer = self._running
         self._running = self.seconds if seconds is None else seconds
         self._last = self._clock.seconds()
-        self._call = self._clock.callLater(self._running, self._check)
+        if self._call is not None and self._running < longer:
+            self.stop()
+        self._expired = expired
+        if self._call is None:  # otherwise it will look again when it is due
+            self._call = self._clock.callLater(self._running, self._check)
 
     def touch(self) -> float:
         """A piece came, now.
@@ -38,7 +44,8 @@ class IdleTimer:
         return self._last
 
     def stop(self) -> None:
-        """Never expire."""
+        """Never expire; whoever was to be told is let go."""
+        self._expired = _nothing
         if self._call is not None:
             self._call.cancel()
             self._call = None
@@ -50,6 +57,10 @@ class IdleTimer:
             self._call = self._clock.callLater(left, self._check)
         else:
             self._expired()
+
+
+def _nothing() -> None:
+    """Nobody waits."""
 
 
 __all__ = ["IdleTimer"]

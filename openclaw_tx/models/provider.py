@@ -17,8 +17,8 @@ from twisted.web.http_headers import Headers
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import OnEvents
-from openclaw_tx.models.http import Answer, HttpDoor, HttpFailure
-from openclaw_tx.models.refusals import check, failures_of
+from openclaw_tx.models.door import Answer, Door, HttpFailure
+from openclaw_tx.models.refusals import check, refusal_of
 from openclaw_tx.models.sampling import with_defaults
 from openclaw_tx.values import Embeddings, ModelAnswered, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.values.value import Value
@@ -59,7 +59,7 @@ class Service(NamedTuple):
     """
 
     provider: str
-    door: HttpDoor
+    door: Door
     headers: Mapping[str, str]
     new_id: Callable[[], str]
     advice: str = ""
@@ -105,13 +105,21 @@ class HttpProvider:
             raise GatewayError("model_not_found", f"Unknown model: {ref}")
         codec = served.codec
         url = self._urls.get(model) or codec.url(self._door.base_url, model)
-        body = codec.encode(model, with_defaults(request, served.defaults))
         intake = _Intake(codec.reader(self._new_id), codec.framing(), on_events, self._provider, model)
-        with failures_of(ref):
-            headers = _traced(self._headers.get(model, self._common_headers), request.traceparent)
-            answer = await self._door.send("POST", url, headers, body)
+        headers = self._headers.get(model, self._common_headers)
+        try:
+            answer = await self._door.send(
+                "POST",
+                url,
+                headers,
+                # Held by nobody once it is sent: as long as the answer lasts it would be most of what a stream takes.
+                codec.encode(model, with_defaults(request, served.defaults)),
+                more=_trace(headers, request.traceparent),
+            )
             await check(ref, answer, self._advice)
             await intake.take(answer)
+        except (HttpFailure, UpstreamError) as error:
+            raise refusal_of(ref, error) from None
         return intake.reader.reply(self._provider, model)
 
     async def close(self) -> None:
@@ -158,16 +166,20 @@ class EmbeddingHttpProvider(HttpProvider):
             parts.append(data)
             return False
 
-        with failures_of(ref):
+        try:
             answer = await self._door.send("POST", self._embeddings_url, self._embedding_headers, body)
             await check(ref, answer, self._advice)
             await answer.deliver(keep, MAX_WHOLE_REPLY_BYTES)
             vectors, usage = decode_reply(b"".join(parts), len(texts))
+        except (HttpFailure, UpstreamError) as error:
+            raise refusal_of(ref, error) from None
         return Embeddings(vectors=vectors, usage=usage, provider=self._provider, model=model)
 
 
 class _Intake:
     """From the bytes of one answer to batches of events."""
+
+    __slots__ = ("_answered", "_framing", "_on_events", "reader")
 
     def __init__(self, reader: ReplyReader, framing: Framing, on_events: OnEvents, provider: str, model: str) -> None:
         self.reader = reader
@@ -217,13 +229,9 @@ class _Intake:
             self._on_events(events)
 
 
-def _traced(headers: Headers, traceparent: str) -> Headers:
-    """C{headers} with the trace that the call belongs to, unless the configuration has one there."""
-    if not traceparent or headers.hasHeader(HEADER):
-        return headers
-    traced = headers.copy()
-    traced.setRawHeaders(HEADER, [traceparent])
-    return traced
+def _trace(headers: Headers, traceparent: str) -> Mapping[str, str]:
+    """The trace that the call belongs to, unless the configuration has one there."""
+    return {} if not traceparent or headers.hasHeader(HEADER) else {HEADER: traceparent}
 
 
 def _headers(values: Mapping[str, str]) -> Headers:

@@ -3,26 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.models.door import Answer, HttpFailure
 from openclaw_tx.models.failures import gateway_error
-from openclaw_tx.models.http import Answer, HttpFailure
 from openclaw_tx.wire.upstream import UpstreamError, decode_error
 
 
-@contextmanager
-def failures_of(ref: str) -> Iterator[None]:
-    """Make L{GatewayError} of what can go wrong with a call of C{ref}."""
-    try:
-        yield
-    except HttpFailure as failure:
-        code = "provider_timeout" if failure.timed_out else "provider_error"
-        raise GatewayError(code, f"{ref}: {failure}") from None
-    except UpstreamError as error:
-        raise gateway_error(ref, error) from None
+def refusal_of(ref: str, error: HttpFailure | UpstreamError) -> GatewayError:
+    """What has gone wrong with a call of C{ref}."""
+    if isinstance(error, UpstreamError):
+        return gateway_error(ref, error)
+    return GatewayError("provider_timeout" if error.timed_out else "provider_error", f"{ref}: {error}")
 
 
 async def check(ref: str, answer: Answer, advice: str = "") -> None:
@@ -62,4 +55,4 @@ def _retry_after(answer: Answer) -> float | None:
         return None
 
 
-__all__ = ["check", "failures_of"]
+__all__ = ["check", "refusal_of"]

@@ -18,11 +18,11 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.web.visit import Visit
 
 if TYPE_CHECKING:
     from openclaw_tx.web.site import GatewayChannel
@@ -55,13 +55,20 @@ class BoundedRequest(Request):
     """A request whose body has a size, a pace and a deadline.
 
     @ivar prober: set by an answer under way that can write something harmless (a comment in an event stream).
+    @ivar visit: what the tree notes on it.
+    @ivar standing: lines for the head of the answer that are the same for all.
+    @ivar fields: more of them, each once. Twisted's C{responseHeaders} hold what may come several times, and what it
+        looks at itself.
     """
 
     channel: GatewayChannel
     prober: Prober | None = None
+    visit: Visit | None = None
+    standing = b""
 
     def __init__(self, channel: GatewayChannel, queued: bool = False) -> None:
         super().__init__(channel, queued, parsePOSTFormSubmission=False)
+        self.fields: dict[str, str] = {}
         self._clock: IReactorTime = channel.site.reactor
         self._resource: IResource | None = None
         self._early = False
@@ -98,7 +105,7 @@ class BoundedRequest(Request):
             self._wanted = wanted
             if self._expects_continue:
                 self.channel.write(CONTINUE)
-            self._read_on()
+            self._release()
         return wanted
 
     # -- called by the channel
@@ -121,9 +128,13 @@ class BoundedRequest(Request):
         expect = self.requestHeaders.getRawHeaders(b"Expect") or [b""]
         self.requestHeaders.removeHeader(b"Expect")
         self._expects_continue = expect[0].lower() == b"100-continue" and self.clientproto == b"HTTP/1.1"
-        self._started_at = self._clock.seconds()
-        self._timer = self._clock.callLater(BODY_WINDOW, self._check_pace)
         self.render(self._resource)
+
+    def read_on(self) -> None:
+        """A read has been worked off. If more of the body is to come, it has a time to come in."""
+        if self._early and self._timer is None and not (self._complete or self._failed or self._disconnected):
+            self._started_at = self._clock.seconds()
+            self._timer = self._clock.callLater(BODY_WINDOW, self._check_pace)
 
     def handleContentChunk(self, data: bytes) -> None:
         """More of the body: hold it, wait for somebody to want it, or throw it away."""
@@ -167,6 +178,11 @@ class BoundedRequest(Request):
 
     # -- answering
 
+    @property
+    def head(self) -> bytes:
+        """The lines of the head that are not in C{responseHeaders}."""
+        return self.standing + "".join([f"{name}: {value}\r\n" for name, value in self.fields.items()]).encode("utf-8")
+
     def write(self, data: bytes) -> None:
         """Send a piece of the answer. An answer before the end of the body is the connection's last."""
         if not self.startedWriting and not self._complete:
@@ -186,7 +202,7 @@ class BoundedRequest(Request):
         self.content = BytesIO()
         self._stop_timer()
         self._timer = self._clock.callLater(LINGER_SECONDS, self._linger_ended)
-        self._read_on()
+        self._release()
 
     def abort(self) -> None:
         """Cut the connection: the client must not take what it has for a whole answer."""
@@ -207,7 +223,7 @@ class BoundedRequest(Request):
 
     def _find_resource(self) -> None:
         self.site = self.channel.site
-        self.setHeader(b"Date", datetimeToString(self._clock.seconds()))
+        self.fields["Date"] = self.site.date()
         self.prepath = []
         self.postpath = [unquote_to_bytes(part) for part in self.path[1:].split(b"/")]
         self._resource = self.channel.site.getResourceFor(self)
@@ -232,7 +248,7 @@ class BoundedRequest(Request):
             self._held_back = True
             self.channel.hold()
 
-    def _read_on(self) -> None:
+    def _release(self) -> None:
         if self._held_back:
             self._held_back = False
             self.channel.release()

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
@@ -12,12 +12,14 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.http import HTTPChannel
+from twisted.web.http import HTTPChannel, datetimeToString
+from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.sending import MAX_HELD, Turn, send_now
 from openclaw_tx.web.request import BoundedRequest
 from openclaw_tx.web.visit import visited
 from openclaw_tx.wire.openai_chat_render import error_body
@@ -45,10 +47,66 @@ class GatewayChannel(HTTPChannel):
     _read_closed = False
     _probe: IDelayedCall | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: list[bytes] = []
+        """What is written during a turn."""
+        self._held_bytes = 0
+
     def connectionMade(self) -> None:
         """Let the site know."""
         self.site.channels.add(self)
         super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        """What these bytes cause to be written leaves together."""
+        turn = self.site.turn
+        turn.begin()
+        try:
+            super().dataReceived(data)
+            if self.requests:
+                self.requests[-1].read_on()
+        finally:
+            turn.end()
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """The head of an answer; L{Headers} has made sure of its values."""
+        lines = [b"%s %s %s\r\n%s" % (version, code, reason, self.requests[0].head)]
+        for name, values in headers.getAllRawHeaders():
+            lines += [b"%s: %s\r\n" % (name, value) for value in values]
+        lines.append(b"\r\n")
+        self.write(b"".join(lines))
+
+    def write(self, data: bytes) -> None:
+        """A piece of an answer: it leaves at the end of the turn, or right now if there is none."""
+        turn = self.site.turn
+        if not turn.runs:
+            send_now(self.transport, data)
+            return
+        if not self._held:
+            turn.wait(self)
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > MAX_HELD:
+            self.flush()
+
+    def writeSequence(self, pieces: Iterable[bytes]) -> None:
+        """See L{write}."""
+        self.write(b"".join(pieces))
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._held:
+            data = b"".join(self._held)
+            self._held.clear()
+            self._held_bytes = 0
+            if self.transport is not None:
+                send_now(self.transport, data)
+
+    def loseConnection(self) -> None:
+        """Close it, after what was written."""
+        self.flush()
+        super().loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let the site know, then whoever is being served."""
@@ -104,7 +162,7 @@ class GatewayChannel(HTTPChannel):
         """Bytes that are no HTTP. Unlike Twisted's, the answer has a body, and is not put into another answer."""
         if not any(request.startedWriting for request in self.requests):
             assert self.transport is not None
-            self.transport.write(BAD_REQUEST)
+            self.write(BAD_REQUEST)
         self.loseConnection()
 
 
@@ -118,14 +176,30 @@ class GatewaySite(Site):
     noisy = False
     protocol = GatewayChannel  # type: ignore[assignment]
 
-    def __init__(self, root: IResource, reactor: IReactorTime, access_log: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        root: IResource,
+        reactor: IReactorTime,
+        access_log: Callable[[], bool] = lambda: False,
+        turn: Turn | None = None,
+    ) -> None:
         """
         @param access_log: whether to log a line for each request, asked each time.
+        @param turn: what a read causes leaves at its end; None = the site has turns of its own.
         """
         super().__init__(root, BoundedRequest, reactor=reactor, timeout=IDLE_SECONDS, parsePOSTFormSubmission=False)
         self.channels: set[GatewayChannel] = set()
+        self.turn = turn or Turn()
+        self._date = (-1, "")
         self._access_log = access_log
         self._logger = Logger()
+
+    def date(self) -> str:
+        """The time of day as a header tells it (RFC 9110, 6.6.1), written out once a second."""
+        now = int(self.reactor.seconds())
+        if now != self._date[0]:
+            self._date = (now, datetimeToString(now).decode("ascii"))
+        return self._date[1]
 
     def startFactory(self) -> None:
         """Nothing to open: the access log goes to the program's log, and no clock ticks for it."""
@@ -141,7 +215,6 @@ class GatewaySite(Site):
         """Note an answered request, if asked to; never its query, which may hold what it should not."""
         if self._access_log():
             visit = visited(request) if isinstance(request, BoundedRequest) else None
-            request_id = request.responseHeaders.getRawHeaders(b"X-Request-Id", [b""])
             self._logger.info(
                 "{method} {path} {status} {size} bytes {ms} ms",
                 method=request.method.decode("latin-1"),
@@ -149,7 +222,7 @@ class GatewaySite(Site):
                 status=request.code,
                 size=request.sentLength,
                 ms=round(visit.milliseconds) if visit is not None else 0,
-                request=request_id[0].decode("ascii", "replace"),
+                request=request.fields.get("X-Request-Id", "") if isinstance(request, BoundedRequest) else "",
             )
 
     def wind_down(self) -> None:
