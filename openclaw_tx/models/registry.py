@@ -31,6 +31,10 @@ SMALL_WINDOW = 32_000
 """Tokens of context below which a model is warned of."""
 
 
+MAX_FOUND = 1000
+"""Refs remembered; more are looked up each time."""
+
+
 class ModelRegistry:
     """Implements L{openclaw_tx.interfaces.Models} and L{openclaw_tx.interfaces.Embedder}; follows the configuration of
     the moment."""
@@ -69,6 +73,8 @@ class ModelRegistry:
         self._closed = False
         self._entries: dict[str, Entry] = {}
         self._choices = Choices(Config())
+        self._found: dict[str, tuple[Entry, ModelInfo]] = {}
+        """Ref -> what it stands for, until the configuration changes."""
         self._warned: set[str] = set()
 
     def catalog(self) -> Sequence[ModelInfo]:
@@ -173,6 +179,14 @@ class ModelRegistry:
         @raise GatewayError: C{model_not_found}.
         """
         self._refresh()
+        found = self._found.get(ref)
+        if found is None:
+            found = self._search(ref)
+            if found[0].is_configured and len(self._found) < MAX_FOUND:  # others may change what they have
+                self._found[ref] = found
+        return found
+
+    def _search(self, ref: str) -> tuple[Entry, ModelInfo]:
         wanted = self._choices.resolve(ref)
         provider, model = split_ref(wanted)
         if not provider:
@@ -242,6 +256,7 @@ class ModelRegistry:
             if self._entries.get(name) is not entry:
                 self._keyring.forget(name)
         self._choices = Choices(config)
+        self._found.clear()
         self._warned.clear()
         for path, problem in self._choices.problems:
             self._log.error("{path}: {problem}", path=path, problem=problem)

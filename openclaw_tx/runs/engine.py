@@ -26,6 +26,7 @@ from openclaw_tx.runs.endings import committed, cut_short, for_client
 from openclaw_tx.runs.lanes import Lanes
 from openclaw_tx.runs.loop import AgentLoop
 from openclaw_tx.runs.manual import SessionCompactor
+from openclaw_tx.runs.offers import Offers
 from openclaw_tx.runs.rooms import Premises, Rooms
 from openclaw_tx.runs.run import AgentRun
 from openclaw_tx.runs.upkeep import Upkeep
@@ -70,7 +71,7 @@ class Engine:
         self._clock = clock
         self._log = Logger()
         self._lanes = Lanes(self._cap)
-        self._premises = Premises(rooms, settings, clock, self._log)
+        self._premises = Premises(rooms, settings, clock, self._log, Offers())
         self._compactor = ConversationCompactor(self._premises)
         self._upkeep = Upkeep(self._premises, self._compactor)
         self.compactor = SessionCompactor(self._premises, self._compactor, self._lanes, _session_lane)
