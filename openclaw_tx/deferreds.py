@@ -70,6 +70,8 @@ class Gate:
     A cancelled waiter just stops waiting: neither the event nor another waiter notices.
     """
 
+    __slots__ = ("_waiters", "opened")
+
     def __init__(self) -> None:
         self.opened = False
         self._waiters: list[Deferred[None]] = []

@@ -35,6 +35,22 @@ class CallReader:
     @ivar silent: True when the model chose to say nothing.
     """
 
+    __slots__ = (
+        "_ack_max_chars",
+        "_calls_seen",
+        "_client_names",
+        "_filter",
+        "_indexes",
+        "_length",
+        "_round",
+        "_run",
+        "_showing",
+        "_text",
+        "began",
+        "shown",
+        "silent",
+    )
+
     def __init__(
         self,
         run: AgentRun,
