@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport, IOPump, connect
 
 from tests.models.memory import Memory
-from tests.support.voices import VOICES, Voice
+from tests.support.voices import VOICES, Voice, WholeCalls
 
 
 class End(Enum):
@@ -237,9 +237,13 @@ class Speech:
         self.beginning = [*frames]
         self.frames = [*frames, *(Frame(text.encode()) for text in voice.end(body, "stop", (11, 7)))]
 
-    def say(self, text: str) -> bytes:
-        """One more frame that says this, after L{beginning}."""
-        return "".join(self._voice.piece({"model": "m", "messages": [], "input": []}, ("text", text))).encode()
+    def say(self, text: str, kind: str = "text") -> bytes:
+        """One more frame that says this, after L{beginning}; see L{Piece<tests.support.voices.Piece>} for C{kind}."""
+        return "".join(self._voice.piece({"model": "m", "messages": [], "input": []}, (kind, text))).encode()
+
+    def says(self, kind: str) -> bool:
+        """Whether pieces of this kind are sent as they come: some APIs send calls whole."""
+        return bool(kind != "args" or not isinstance(self._voice, WholeCalls))
 
     def event(self, payload: bytes) -> bytes:
         """A frame with this payload."""
