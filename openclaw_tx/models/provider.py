@@ -35,6 +35,9 @@ MAX_WHOLE_REPLY_BYTES = 32 * 1024 * 1024
 _WHOLE = re.compile(r"(application|text)/([^;\s]+\+)?json\s*(;|$)", re.IGNORECASE)
 """Content types of such a reply; NDJSON is a stream."""
 
+_PAGE = re.compile(r"text/html\s*(;|$)", re.IGNORECASE)
+"""What sends this is a proxy, a portal or a wrong path; but some servers of models call their streams so."""
+
 
 class Codec(NamedTuple):
     """How a model is spoken to: an API, and what the model understands of it. No I/O."""
@@ -193,6 +196,14 @@ class _Intake:
         @raise HttpFailure: it was cut off.
         @raise UpstreamError: it ends in an error, or can not be read.
         """
+        try:
+            await self._take(answer)
+        except UpstreamError:
+            if self._answered is not None and _PAGE.match(answer.header("content-type")):
+                raise UpstreamError("The provider sent a web page (text/html); is its baseUrl right?") from None
+            raise
+
+    async def _take(self, answer: Answer) -> None:
         if _WHOLE.match(answer.header("content-type")):
             body = await answer.collect(MAX_WHOLE_REPLY_BYTES)
             events: list[ModelEvent] = []
@@ -201,11 +212,22 @@ class _Intake:
             try:
                 await answer.deliver(self._data)
             except HttpFailure:
-                if not self.reader.finished:  # complete but for the farewell is complete
+                if not self.reader.finished:
                     raise
-            events = self._read(self._framing.finish())
+            events = self._rest()
         self.reader.finish(events)
         self._push(events, at_end=True)
+
+    def _rest(self) -> list[ModelEvent]:
+        """What came without an end. An answer that is complete but for the farewell is complete, and half a farewell
+        says nothing."""
+        finished = self.reader.finished
+        try:
+            return self._read(self._framing.finish())
+        except UpstreamError:
+            if not finished:
+                raise
+            return []
 
     def _data(self, data: bytes) -> bool:
         self._push(self._read(self._framing.feed(data)))
