@@ -6,6 +6,7 @@ HTTP is taken apart by httptools, which is the parser of Node.js and strict by d
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, Protocol
 
 import httptools
@@ -17,6 +18,7 @@ from openclaw_tx.models.door import (
     LINGER_S,
     MAX_RESPONSE_BYTES,
     Answer,
+    Door,
     HttpFailure,
     OnData,
     cut_off,
@@ -26,8 +28,12 @@ from openclaw_tx.models.door import (
 )
 from openclaw_tx.models.idle import IdleTimer
 
-MAX_HEAD_BYTES = 64 * 1024
-"""Longest head of an answer, about."""
+MAX_IDLE_BYTES = 64 * 1024
+"""Longest head of an answer, interim ones included, and most that may come later in a row without bringing anything of
+the body; about."""
+
+MAX_INFLATED = 1024 * 1024
+"""Bytes that are unpacked at a time, and handed on before there are more."""
 
 
 class Line(Protocol):
@@ -49,12 +55,6 @@ class Line(Protocol):
         """Somebody does."""
 
 
-class Listener(Protocol):
-    """Who wants to know that the server is there."""
-
-    last_heard: float
-
-
 class Exchange(Answer):
     """Life: L{connecting} or L{begins}, any number of L{received}; then the caller's L{deliver}, and its end.
 
@@ -64,18 +64,19 @@ class Exchange(Answer):
     __slots__ = (
         "_attempt",
         "_done",
+        "_door",
         "_ended",
         "_enough",
         "_fields",
         "_gone",
-        "_head_left",
         "_headed",
         "_idle",
+        "_idle_left",
+        "_inflater",
         "_interim",
         "_keeps_alive",
         "_left",
         "_line",
-        "_listener",
         "_lost_to",
         "_on_data",
         "_parser",
@@ -89,15 +90,17 @@ class Exchange(Answer):
         "status",
     )
 
-    def __init__(self, listener: Listener, idle: IdleTimer) -> None:
+    def __init__(self, door: Door, idle: IdleTimer) -> None:
         """
         @param idle: started, with L{silent}.
         """
         self.status = 0
         self.head: Deferred[None] = Deferred(self._hung_up)
-        self._listener = listener
+        self._door = door
         self._idle = idle
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        # RFC 9112, 2.2 allows that for what some servers send. It can not shift anything: one answer at a time is read.
+        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
         self._fields: dict[bytes, bytes] = {}
         self._pieces: list[bytes] = []
         """What the read under way has brought of the body."""
@@ -105,7 +108,9 @@ class Exchange(Answer):
         self._line: Line | None = None
         self._reused = self._reading = self._interim = self._headed = self._told = False
         self._whole = self._keeps_alive = self._enough = self._ended = self._paused = self._gone = False
-        self._head_left = MAX_HEAD_BYTES
+        self._idle_left = MAX_IDLE_BYTES
+        self._inflater: Any = None
+        """Unpacks a body that is compressed although nobody asked for that; None = it is not."""
         self._on_data: OnData | None = None
         self._done: Deferred[None] | None = None
         self._left = 0
@@ -151,6 +156,7 @@ class Exchange(Answer):
         if parser is None:
             return
         self._reading = True
+        self._idle_left -= len(data)
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -158,20 +164,19 @@ class Exchange(Answer):
         else:
             broken = False
         if self._headed:
-            self._listener.last_heard = self._idle.touch()
+            self._door.last_heard = self._idle.touch()
             if not self._told:
                 self._told = True
                 self.head.callback(None)
             if not self._ended:
                 self._go_on()
-        self._head_left -= len(data)
         self._reading = False
         if self._ended:
             return
         if broken:
             self._fail(HttpFailure("The answer is not valid HTTP."))
-        elif self._head_left < 0 and not self._headed:
-            self._fail(HttpFailure("The head of the answer is larger than allowed."))
+        elif self._idle_left <= 0:
+            self._fail(HttpFailure("The answer has more beside its body than is allowed."))
 
     def lost(self, reason: Failure) -> None:
         """The connection has ended."""
@@ -182,7 +187,7 @@ class Exchange(Answer):
                 self._go_on()
             return
         failure = failure_of(reason)
-        failure.was_stale = self._reused and self._head_left == MAX_HEAD_BYTES
+        failure.was_stale = self._reused and self._idle_left == MAX_IDLE_BYTES
         self._fail(failure)
 
     def silent(self) -> None:
@@ -211,11 +216,14 @@ class Exchange(Answer):
             return
         self.status = status
         self._headed = True
+        if self.header("content-encoding").lower() in ("gzip", "x-gzip", "deflate"):
+            self._inflater = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # both formats, by what they begin with
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         if not self._whole:
             self._pieces.append(data)
+            self._idle_left = MAX_IDLE_BYTES
 
     def on_message_complete(self) -> None:
         """The answer is whole."""
@@ -254,6 +262,25 @@ class Exchange(Answer):
     def _take(self, on_data: OnData) -> None:
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
+        if self._inflater is None:
+            self._hand(on_data, data)
+        else:
+            self._inflate(on_data, data)
+        if self._enough and not (self._whole or self._ended):
+            self._idle.start(self._linger_over, LINGER_S)
+
+    def _inflate(self, on_data: OnData, data: bytes) -> None:
+        while data and not (self._enough or self._ended):
+            try:
+                plain = self._inflater.decompress(data, MAX_INFLATED)
+            except zlib.error:
+                self._fail(HttpFailure("The answer can not be unpacked."))
+                return
+            data = self._inflater.unconsumed_tail
+            if plain:
+                self._hand(on_data, plain)
+
+    def _hand(self, on_data: OnData, data: bytes) -> None:
         if self._enough:
             return
         self._left -= len(data)
@@ -264,9 +291,6 @@ class Exchange(Answer):
             self._enough = on_data(data)
         except Exception:
             self._fail(Failure())  # type: ignore[no-untyped-call]
-            return
-        if self._enough and not (self._whole or self._ended):
-            self._idle.start(self._linger_over, LINGER_S)
 
     def _finish(self) -> None:
         """The body has ended, one way or the other."""
