@@ -8,9 +8,9 @@ passed over, and called only when all else has failed: a limited provider is bet
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -64,14 +64,14 @@ class Failover:
         self.policy = policy
         self.on_call = on_call
 
-    async def call(
+    def call(
         self,
         targets: Sequence[Wish],
         asker: Asker,
         attempt: Callable[[ModelProvider, Target], Awaitable[T]],
         untouched: Callable[[], bool] = lambda: True,
         is_final: Callable[[GatewayError], bool] = lambda error: False,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """The result of the first model that answers.
 
         @param targets: models in their order, or a ref with the reason why it is none.
@@ -81,7 +81,7 @@ class Failover:
         @raise GatewayError: that of the only model, or one for all of them.
             Cancelling ends it all.
         """
-        return await _Call(self, targets, asker, attempt, untouched, is_final).run()
+        return _Call(self, targets, asker, attempt, untouched, is_final).run()
 
 
 class _Call(Generic[T]):

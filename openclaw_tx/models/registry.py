@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -96,7 +97,11 @@ class ModelRegistry:
             self._default = next((info.ref for info in self.catalog()), DEFAULT_LOCAL_REF)
         return self._default
 
-    async def stream(self, refs: Sequence[str], request: ModelRequest, on_events: OnEvents) -> ModelReply:
+    def stream(
+        self, refs: Sequence[str], request: ModelRequest, on_events: OnEvents
+    ) -> Coroutine[Any, Any, ModelReply]:
+        """See L{openclaw_tx.interfaces.Models.stream}. There are many levels between a run and what its provider sends,
+        so those that have nothing to wait for by themselves are no coroutines."""
         handed_on = False
 
         def hand_on(events: Sequence[ModelEvent]) -> None:
@@ -104,9 +109,9 @@ class ModelRegistry:
             handed_on = True
             on_events(events)
 
-        async def attempt(provider: ModelProvider, target: Target) -> ModelReply:
+        def attempt(provider: ModelProvider, target: Target) -> Awaitable[ModelReply]:
             asked = with_defaults(request, self._choices.params.get(target.ref, Sampling()))
-            return await provider.stream(target.model, asked, hand_on)
+            return provider.stream(target.model, asked, hand_on)
 
         asker = Asker(request.agent_id, request.session, request.auth_profile)
         wishes = list(self._wishes(refs or [self.default_ref()]))
@@ -115,7 +120,7 @@ class ModelRegistry:
             # Another level is nearer to what was asked for than another model; the caller tries it.
             return bool(request.sampling.reasoning_effort) and refuses_thinking(error)
 
-        return await self._failover.call(wishes, asker, attempt, lambda: not handed_on, is_final)
+        return self._failover.call(wishes, asker, attempt, lambda: not handed_on, is_final)
 
     async def embed(
         self, texts: Sequence[str], dimensions: int | None = None, *, agent_id: str = "", model: str = ""
