@@ -41,6 +41,8 @@ def gateway(stack: ExitStack, stub_port: int, starts: int, store: Path | None = 
     command = [str(twistd), "-n", "--pidfile=", "openclaw"]
     command += ["--config", str(config), "--state-dir", str(state), "--port", str(target.port)]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("OPENCLAW_", "STUB_"))}
+    # An installed package has its bytecode: a start that has to compile everything measures the compiler.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     env |= {"HOME": str(state), "PYTHONPATH": str(HERE.parent)}
     return launch(stack, target, command, starts, env)
 

@@ -97,7 +97,7 @@ def calls_per_chunk(target: Target) -> float | None:
     """System calls of the server for each relayed chunk, without the share of the request and without those that it
     makes when nobody asks anything of it; C{None} = no strace."""
     assert target.pid is not None
-    answers, counts = 4, []
+    answers, counts = 2, []
     report = OUT / f"strace-{target.name}.txt"
     idle = system_calls(target.pid, lambda: time.sleep(IDLE_SECONDS), report)
     if idle is None:
