@@ -177,6 +177,7 @@ class Statements:
                     },
                 }
             )
+            .returning(runs.c.session_id)
         )
         self.claim_run = ready(
             update(runs)
