@@ -129,7 +129,7 @@ BUDGETS = (
         ("one",),
         peers=("aiohttp",),
     ),
-    Budget("1", "the same to nginx's", "x", 12, 7, against("nginx", CPU), ("one",), peers=("nginx",)),
+    Budget("1", "CPU of a streamed request to nginx's", "x", 12, 7, against("nginx", CPU), ("one",), peers=("nginx",)),
     Budget(
         "2",
         "CPU of a request of 20 chunks to aiohttp's",
@@ -151,7 +151,14 @@ BUDGETS = (
         peers=("aiohttp",),
     ),
     Budget(
-        "3", "the same to nginx's", "x", 3, 2.2, against("nginx", "paced.cpu_us_chunk"), ("paced",), peers=("nginx",)
+        "3",
+        "CPU of a paced chunk to nginx's",
+        "x",
+        3,
+        2.2,
+        against("nginx", "paced.cpu_us_chunk"),
+        ("paced",),
+        peers=("nginx",),
     ),
     Budget("4", "system calls a relayed chunk (a gate)", "", 6, 3, own("calls.chunk"), ("calls",), 1, gate=True),
     Budget("5", "time to first token added, 1 connection, p50", "ms", 1.2, 0.4, added_ms(OURS), ("single",)),
