@@ -193,10 +193,11 @@ def measured(chosen: argparse.Namespace) -> tuple[Figures, dict[str, str]]:
 def measured_once(target: Target, chosen: argparse.Namespace, pace: float) -> dict[str, float]:
     """What is measured once for each server: idle, system calls, open streams."""
     figures: dict[str, float] = {}
-    wanted = [name for name in chosen.wanted if name in ONCE]
+    known = ("idle", "calls", "hold", "full") if target.name == OURS else ("idle", "calls", "hold")
+    wanted = [name for name in chosen.wanted if name in known]
     if target.slow or not wanted:
         return figures
-    say(f"{target.name}: {', '.join(ONCE[name] for name in wanted if name in ('idle', 'calls', 'hold', 'full'))}")
+    say(f"{target.name}: {'; '.join(ONCE[name] for name in wanted)}")
     time.sleep(1)  # what the rounds cut off is being cleared away
     if "idle" in wanted:
         figures["idle.share"] = load.idle_cpu(target, 4 * pace)
@@ -208,7 +209,7 @@ def measured_once(target: Target, chosen: argparse.Namespace, pace: float) -> di
         streams = min(chosen.streams, 300) if chosen.quick else chosen.streams
         figures |= flat(load.hold(target, streams, 4 * pace), "hold")
         time.sleep(1)
-    if "full" in wanted and target.name == OURS:
+    if "full" in wanted:
         row = load.hold(target, chosen.full, 8 * pace, FULL_OPENED)
         row["lost"] = row["failed"] + row["missing"]
         figures |= flat(row, "full")
