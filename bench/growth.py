@@ -25,7 +25,7 @@ from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.values import AssistantMessage, Message, SessionEntry, TextPart, Usage, UserMessage
 
 SESSIONS = (10, 1_000, 100_000)
-TURNS = {10: 64, 100: 64, 1_000: 16}
+TURNS = {10: 128, 100: 128, 1_000: 24}
 """Turns of a conversation -> how many such conversations one measurement takes the next turn of."""
 
 AGENT = "one"
@@ -115,7 +115,7 @@ def turns(stack: ExitStack, stub_port: int, rounds: int) -> list[Row]:
         rows.append({})
         for count, answers in TURNS.items():
             user = f"{count}-{number}-########"
-            workload = Workload(AGENT, WORKLOADS[AGENT].model, 1, connections=1, user=user, answers=answers)
+            workload = Workload(AGENT, WORKLOADS[AGENT].model, 1, connections=8, user=user, answers=answers)
             row: dict[str, Any] = load.measure(target, workload, 30)
             rows[-1][f"turns.{count}.cpu_us_request"] = row["cpu_us_request"]
     return rows

@@ -210,9 +210,10 @@ static bool start(struct conn *c)
         c->request = malloc(request_len);
         memcpy(c->request, request, request_len);
     }
+    unsigned long number = started++;
     if (counter_at) {
         char digits[9];
-        snprintf(digits, sizeof digits, "%08lu", started++ % 100000000);
+        snprintf(digits, sizeof digits, "%08lu", number % 100000000);
         memcpy(c->request + counter_at, digits, 8);
     }
     ssize_t k = send(c->fd, c->request, request_len, MSG_NOSIGNAL);
@@ -232,6 +233,10 @@ static bool finished(struct conn *c)
         bad_status++;
     if (enough())
         return false;
+    if (want && (long)started >= want) {     /* the others are still at it */
+        c->phase = IDLE;
+        return true;
+    }
     if (c->close_after) {
         close_conn(c);
         open_conn(c);
