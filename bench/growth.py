@@ -65,9 +65,9 @@ def fill(path: Path, conversations: Iterable[Conversation]) -> None:
             key=openai_user_key(AGENT, user),
             agent_id=AGENT,
             session_id=f"bench-{number}",
-            created_at_ms=now_ms,
-            updated_at_ms=now_ms,
-            interacted_at_ms=now_ms,
+            created_at_ms=now_ms - number,
+            updated_at_ms=now_ms - number,
+            interacted_at_ms=now_ms - number,
         )
         entries.add(connection, entry)
         entries.append(connection, entry, 0, [message for _ in range(turns) for message in _turn(now_ms)])
