@@ -47,7 +47,7 @@ trial: $(VENV)/test
 e2e: $(VENV)/test
 	@$(BIN)/python -m pytest --quiet tests/e2e
 
-# `make bench ARGS=--quick` takes half a minute instead of three.
+# `make bench ARGS=--quick` takes a minute instead of eight.
 bench: $(VENV)/test
 	@$(BIN)/python -m bench $(ARGS)
 

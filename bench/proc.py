@@ -74,7 +74,7 @@ def system_calls(pid: int, work: Callable[[], object], report: Path) -> int | No
             tracer.send_signal(signal.SIGINT)
         tracer.wait(10)
     lines = [line.split() for line in report.read_text().splitlines()]
-    return next((int(line[3]) for line in lines if line and line[-1] == "total"), None)
+    return next((int(line[3]) for line in lines if line and line[-1] == "total"), 0)
 
 
 def _wait_attached(pid: int, tracer: subprocess.Popen[bytes]) -> bool:

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import fcntl
-import http.client
 import json
 import os
-import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -195,6 +193,9 @@ def port(place: Place, loaded: Loaded) -> Iterator[Ill]:
 
 def is_gateway(host: str, number: int, tls: bool) -> bool:
     """Whether what listens there answers like a gateway. It is told nothing, so its certificate is not looked at."""
+    import http.client
+    import ssl
+
     connection: http.client.HTTPConnection
     if tls:
         anybody = ssl.create_default_context()

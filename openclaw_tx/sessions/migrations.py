@@ -89,11 +89,22 @@ def _add_usage(connection: sqlite3.Connection) -> None:
     )
 
 
+def _narrow_indices(connection: sqlite3.Connection) -> None:
+    """Version 6: indices of the rows that are looked for by them."""
+    for name, table, column, rows in (
+        ("sessions_by_parent", "sessions", "spawned_by", "spawned_by IS NOT NULL"),
+        ("runs_by_end", "runs", "ended_at_ms", "status NOT IN ('queued', 'running')"),
+        ("runs_by_idempotency", "runs", "idempotency", "idempotency IS NOT NULL"),
+    ):
+        connection.execute(f"DROP INDEX {name}")
+        connection.execute(f"CREATE INDEX {name} ON {table} ({column}) WHERE {rows}")
+
+
 def _ignore(text: str) -> None:
     """What can not be read is reported where it is read for good."""
 
 
-UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings, _add_titles, _add_usage)
+UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings, _add_titles, _add_usage, _narrow_indices)
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 
 
