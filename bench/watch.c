@@ -7,8 +7,8 @@
  * reads events from then on.  Each event's frame number must be one more than
  * the one before on its connection.  Pings are answered.
  *
- * Events of streamed text carry the "@T<16 hex>" markers of stub.c; the newest
- * one of an event gives the time from the stub's write to our read.
+ * "agent" events of streamed text carry the "@T<16 hex>" markers of stub.c; the
+ * newest one of an event gives the time from the stub's write to our read.
  *
  * Usage: watch PORT CONNS TOKEN
  * Prints a line "ready N" when all are let in, then one JSON line for each
@@ -126,6 +126,8 @@ static void take_event(struct conn *c, const char *text, size_t len)
         holes++;
     c->seq = seq;
     events++;
+    if (len < 30 || memcmp(text, "{\"type\":\"event\",\"event\":\"agent\"", 30))
+        return;             /* chat events are held back on purpose */
     for (end = text + len; (p = memrchr(text, '@', (size_t)(end - text))); end = p)
         if (text + len - p > 18 && p[1] == 'T') {
             uint64_t then = strtoull(p + 2, NULL, 16);

@@ -25,8 +25,18 @@ from typing import Any
 
 from bench import load
 from bench.proc import cpu_seconds, resident_mib
-from bench.servers import HERE, LOAD_CORE, OUT, Target, Unavailable, child_setup, compile_tools
-from bench.servers import free_port, running, start_stub
+from bench.servers import (
+    HERE,
+    LOAD_CORE,
+    OUT,
+    Target,
+    Unavailable,
+    child_setup,
+    compile_tools,
+    free_port,
+    running,
+    start_stub,
+)
 from bench.timed import Figures
 from bench.workloads import Workload
 

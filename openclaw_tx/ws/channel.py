@@ -7,7 +7,6 @@ methods and attributes are named by it, hence the camelCase.
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -27,7 +26,9 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Peer
 from openclaw_tx.runs.outbox import Outbox
 from openclaw_tx.tally import Tally
+from openclaw_tx.wire.events import Batch, Numbered, text_frame_head
 from openclaw_tx.ws.connection import HANDSHAKE_SECONDS, Connection, Desk
+from openclaw_tx.ws.eager import write_now
 from openclaw_tx.ws.hello import MAX_BUFFERED, MAX_EARLY_PAYLOAD, MAX_PAYLOAD
 from openclaw_tx.ws.timers import Alarm, Timers
 
@@ -146,7 +147,12 @@ class Channel(WebSocketServerProtocol):
     def send(self, message: bytes) -> None:
         """See L{openclaw_tx.ws.connection.Link}."""
         if self._outbox is not None and not self._closed:
-            self._outbox.push(message)
+            self._outbox.push(text_frame_head(len(message)) + message)
+
+    def tell(self, batch: Batch, first: int) -> None:
+        """See L{openclaw_tx.ws.connection.Link}."""
+        if self._outbox is not None and not self._closed:
+            self._outbox.push(Numbered(batch, first))
 
     def close(self, code: int, reason: str) -> None:
         """Close with code and reason, without waiting for what is held for a client that does not read."""
@@ -167,11 +173,11 @@ class Channel(WebSocketServerProtocol):
         """It counts among those that wait to be let in."""
         self._waiting = True
 
-    def _write(self, message: bytes) -> None:
+    def _write(self, frames: bytes) -> None:
         if self.state == self.STATE_OPEN:
-            self.factory.tally.socket_bytes += len(message)
+            self.factory.tally.socket_bytes += len(frames)
             # Not by sendMessage, which words log lines that nobody reads: that is three quarters of its time.
-            self.transport.writeSequence((text_frame_head(len(message)), message))
+            write_now(self.transport, frames)
 
     def _overflow(self) -> None:
         """The client does not read: what it missed is lost to it, so it must know (spec 2.7)."""
@@ -326,13 +332,6 @@ class _Once:
     def buildProtocol(self, address: IAddress | None) -> Channel:
         """The channel of this upgrade."""
         return self._factory.channel(self._peer)
-
-
-def text_frame_head(size: int) -> bytes:
-    """What comes before a whole text message of C{size} bytes from a server (RFC 6455, 5.2)."""
-    if size < 126:
-        return bytes((0x81, size))
-    return b"\x81" + (struct.pack("!BH", 126, size) if size < 65_536 else struct.pack("!BQ", 127, size))
 
 
 def cut(text: str, limit: int) -> bytes:

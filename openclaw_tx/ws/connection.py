@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.interfaces import Authenticator, Peer
 from openclaw_tx.values import Principal
+from openclaw_tx.wire.events import Batch, Event
 from openclaw_tx.wire.frames import (
     BadFrame,
     Failure,
@@ -26,7 +27,6 @@ from openclaw_tx.wire.frames import (
     decode_request,
     encode,
     event_body,
-    numbered,
     refusal,
     response,
     unnumbered,
@@ -56,6 +56,12 @@ class Link(Protocol):
     def send(self, message: bytes) -> None:
         """Send, or hold until the peer takes it; over the limit the link closes with 1008."""
 
+    def tell(self, batch: Batch, first: int) -> None:
+        """Send events, or hold them likewise.
+
+        @param first: number of the first.
+        """
+
     def close(self, code: int, reason: str) -> None:
         """Close; only the first call counts."""
 
@@ -83,6 +89,8 @@ class Desk(NamedTuple):
     now_ms: Callable[[], int]
     new_id: Callable[[], str]
     """A new UUID."""
+    catch_up: Callable[[Connection], None] = lambda _: None
+    """Tells a connection what it is behind with, before something else is sent."""
 
 
 class State(Enum):
@@ -187,17 +195,28 @@ class Connection:
     # -- what others ask of it
 
     def send(self, frame: bytes) -> None:
-        """Send a response."""
+        """Send a response, after all events that came before it."""
         if self.state is State.READY:
+            self._desk.catch_up(self)
             self._link.send(frame)
 
     def event(self, body: bytes, droppable: bool = False) -> None:
-        """Send an event under this connection's next number. One that is dropped takes no number, so there are no
-        holes (spec 2.7)."""
-        if self.state is not State.READY or (droppable and not self._link.keeps_up(len(body))):
+        """Send an event to this connection alone, in its place among the others."""
+        if self.state is State.READY:
+            self._desk.catch_up(self)
+            self.tell(Batch([Event(body, droppable)]))
+
+    def tell(self, batch: Batch) -> None:
+        """Send events under this connection's next numbers. One that is dropped takes no number, so there are no holes
+        (spec 2.7)."""
+        if self.state is not State.READY:
             return
-        self._seq += 1
-        self._link.send(numbered(body, self._seq))
+        if not self._link.keeps_up(batch.size):
+            batch = self._without_droppable(batch)
+        if batch.events:
+            first = self._seq + 1
+            self._seq += len(batch.events)
+            self._link.tell(batch, first)
 
     def revalidate(self) -> None:
         """Close if the credential it came in with is no longer good."""
@@ -209,6 +228,16 @@ class Connection:
         if self.state is not State.CLOSED:
             self.lost()
             self._link.close(code, reason)
+
+    def _without_droppable(self, batch: Batch) -> Batch:
+        """What a connection gets of a batch that is too much for it."""
+        kept: list[Event] = []
+        size = 0
+        for event in batch.events:
+            if not event.droppable or self._link.keeps_up(size + len(event)):
+                kept.append(event)
+                size += len(event)
+        return Batch(kept)
 
     # -- before the handshake is over
 

@@ -66,6 +66,7 @@ from openclaw_tx.ws.rpc.startup import StartupMethods
 from openclaw_tx.ws.rpc.usage import UsageMethods
 from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
 from openclaw_tx.ws.session_events import SessionEvents
+from openclaw_tx.ws.slices import Slices
 from openclaw_tx.ws.timers import Timers
 
 
@@ -174,7 +175,7 @@ class WebSocketSurface:
 
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
-        self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
+        self.hub = Hub(engine, authorise, self._timers, Slices(clock), tick_seconds, self._health_of, now_ms)
         chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings, rooms.channels)
         lists = SessionMethods(agents, models, sessions, clock)
         following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
@@ -247,6 +248,7 @@ class WebSocketSurface:
             watch=Watches(self.hub, nodes, watch),
             now_ms=now_ms,
             new_id=new_id,
+            catch_up=self.hub.catch_up,
         )
         self.factory = ChannelFactory(desk, self._timers, clock, tally=tally)
         self.resource = UpgradeResource(self.factory, rooms.authenticator)
