@@ -170,7 +170,7 @@ def _streaming(
     clients.count()
     timed.reset()
     before = cpu_seconds(target.pid)
-    row = load.measure(target, workload, seconds)
+    row = load.measure(target, workload, seconds, "-r", str(4 * workload.connections))  # as users come: not at once
     time.sleep(1)  # until what was cut off has been told as well
     got = clients.count()
     if not got["events"] or got["holes"] or got["lost"] or row["failed"]:

@@ -7,7 +7,7 @@ Of an event's frame only the connection's own number differs (spec 2.7), and tha
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from openclaw_tx.wire.frames import numbered
 
@@ -75,6 +75,19 @@ class Batch:
         if len(events) == 1:
             return events[0].frame(first)
         return b"".join([event.frame(seq) for seq, event in enumerate(events, first)])
+
+    def without_droppable(self, fits: Callable[[int], bool]) -> Batch:
+        """What goes to a connection for which all of it is too much.
+
+        @param fits: whether so many bytes are not too much.
+        """
+        kept: list[Event] = []
+        size = 0
+        for event in self.events:
+            if not event.droppable or fits(size + len(event)):
+                kept.append(event)
+                size += len(event)
+        return Batch(kept)
 
 
 class Numbered:

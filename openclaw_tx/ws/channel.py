@@ -1,25 +1,25 @@
 # -*- test-case-name: tests.ws.test_channel -*-
-"""The one place that knows autobahn: a connection machine on a WebSocket that came out of an HTTP upgrade.
+"""A connection machine on a WebSocket that came out of an HTTP upgrade.
 
-autobahn frames and unframes; everything with a clock is ours, since its own timers run on the global reactor. Its
-methods and attributes are named by it, hence the camelCase.
+autobahn (L{openclaw_tx.ws.lean}) does the upgrade, unframes what comes, and closes; what goes out is framed by us, and
+everything with a clock is ours, since its own timers run on the global reactor. Its methods and attributes are named by
+it, hence the camelCase.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from autobahn.twisted.resource import WebSocketResource
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
+from zope.interface import implementer
 
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
@@ -30,6 +30,8 @@ from openclaw_tx.wire.events import Batch, Numbered, text_frame_head
 from openclaw_tx.ws.connection import HANDSHAKE_SECONDS, Connection, Desk
 from openclaw_tx.ws.eager import write_now
 from openclaw_tx.ws.hello import MAX_BUFFERED, MAX_EARLY_PAYLOAD, MAX_PAYLOAD
+from openclaw_tx.ws.lean import LeanFactory, LeanProtocol, take_over
+from openclaw_tx.ws.slices import Slices
 from openclaw_tx.ws.timers import Alarm, Timers
 
 PING_SECONDS = 30.0
@@ -45,10 +47,11 @@ MAX_WAITING = 64
 """Connections from one address that have not been let in yet."""
 
 
-class Channel(WebSocketServerProtocol):
+@implementer(IPushProducer)
+class Channel(LeanProtocol):
     """One WebSocket.
 
-    The attributes below are autobahn's options. It copies those a protocol lacks from its factory.
+    The attributes below are autobahn's options.
     """
 
     maxFramePayloadSize = MAX_EARLY_PAYLOAD
@@ -65,20 +68,18 @@ class Channel(WebSocketServerProtocol):
     _log = Logger()
     factory: ChannelFactory
     transport: Any
-    http_headers: Any
-    http_request_data: Any
-    http_response_data: Any
+    _web_peer: Peer | None = None
+    _connection: Connection | None = None
+    _outbox: Outbox | None = None
+    _alarm: Alarm | None = None
+    _closing: Alarm | None = None
+    _waiting = False
+    _closed = False
 
     def __init__(self, peer: Peer) -> None:
         super().__init__()
-        self._web_peer: Peer | None = peer
+        self._web_peer = peer
         self._address = peer.address
-        self._connection: Connection | None = None
-        self._outbox: Outbox | None = None
-        self._alarm: Alarm | None = None
-        self._closing: Alarm | None = None
-        self._waiting = False
-        self._closed = False
 
     # -- autobahn's and Twisted's hooks
 
@@ -87,12 +88,11 @@ class Channel(WebSocketServerProtocol):
         with self._guarded():
             self.transport.unregisterProducer()  # the HTTP channel still holds that place
             self._outbox = Outbox(self._write, self._overflow, limit=self.factory.max_buffered)
-            self.transport.registerProducer(self._outbox, True)
+            self.transport.registerProducer(self, True)
             peer, self._web_peer = self._web_peer, None
             assert peer is not None
             self._connection = self.factory.open(self, peer)
             self._alarm = self.factory.timers.after(HANDSHAKE_SECONDS, self._connection.overdue)
-            self.http_headers = self.http_request_data = self.http_response_data = None  # not needed any more
             self._connection.opened()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
@@ -137,6 +137,25 @@ class Channel(WebSocketServerProtocol):
             self.factory.closed(self)
         super().connectionLost(reason)
 
+    # -- the transport's producer
+
+    def pauseProducing(self) -> None:
+        """The client does not take as much as it gets."""
+        if self._outbox is not None:
+            self._outbox.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """It took all. What is held for it goes out in a slice: very many may resume in one turn."""
+        self.factory.slices.add(self._resume())
+
+    def stopProducing(self) -> None:
+        """The transport is gone, as L{connectionLost} will say."""
+
+    def _resume(self) -> Iterator[None]:
+        if self._outbox is not None:
+            self._outbox.resumeProducing()
+        yield
+
     # -- the machine's Link
 
     def keeps_up(self, size: int) -> bool:
@@ -166,6 +185,7 @@ class Channel(WebSocketServerProtocol):
         self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_PAYLOAD
         self._no_longer_waiting()
         self._set_alarm(PING_SECONDS, self._ping)
+        self.slim()
 
     # -- inside
 
@@ -231,29 +251,30 @@ class Channel(WebSocketServerProtocol):
             self.close(1011, "internal error")
 
 
-class ChannelFactory(WebSocketServerFactory):
+class ChannelFactory(LeanFactory):
     """Makes channels for upgrades, and bounds how many there are.
 
     @ivar timers: for all of them.
+    @ivar slices: likewise.
     @ivar tally: counts for C{/metrics}.
     """
-
-    noisy = False
 
     def __init__(
         self,
         desk: Desk,
         timers: Timers,
+        slices: Slices,
         clock: IReactorTime,
         max_buffered: int = MAX_BUFFERED,
         tally: Tally | None = None,
     ) -> None:
         """
-        @param clock: only to keep autobahn from importing the reactor; its timers are off.
+        @param clock: for autobahn; its timers are off.
         @param tally: where connections and bytes are counted; None = nobody asks.
         """
-        super().__init__(reactor=clock, server=None)  # type: ignore[no-untyped-call]
+        super().__init__(clock)
         self.timers = timers
+        self.slices = slices
         self.max_buffered = max_buffered
         self.tally = tally or Tally()
         self._desk = desk
@@ -278,14 +299,9 @@ class ChannelFactory(WebSocketServerFactory):
             raise GatewayError("queue_full", "Too many WebSocket connections.", retry_after=5)
         if self._waiting[peer.address] >= MAX_WAITING:
             raise GatewayError("rate_limit_exceeded", "Too many connections that have not logged in.", retry_after=5)
-        resource: Any = WebSocketResource(_Once(self, peer))  # type: ignore[no-untyped-call]
-        return resource.render(request)
-
-    def channel(self, peer: Peer) -> Channel:
-        """A channel for the transport that comes next."""
         channel = Channel(peer)
         channel.factory = self
-        return channel
+        return take_over(request, channel)
 
     def open(self, channel: Channel, peer: Peer) -> Connection:
         """The upgrade of C{channel} is done."""
@@ -320,18 +336,6 @@ class ChannelFactory(WebSocketServerFactory):
         if not self._channels:
             self._all_gone.open()
         return self._all_gone.wait()
-
-
-class _Once:
-    """What autobahn's resource takes for a factory: it hands the peer to the channel."""
-
-    def __init__(self, factory: ChannelFactory, peer: Peer) -> None:
-        self._factory = factory
-        self._peer = peer
-
-    def buildProtocol(self, address: IAddress | None) -> Channel:
-        """The channel of this upgrade."""
-        return self._factory.channel(self._peer)
 
 
 def cut(text: str, limit: int) -> bytes:

@@ -37,6 +37,8 @@ from openclaw_tx.ws.methods import Methods
 
 NOBODY = Principal(id="", method="none", scopes=frozenset())
 """Who a connection is before it has said so."""
+NOTHING: frozenset[str] = frozenset()
+"""No capabilities, for all connections alike."""
 MAX_IN_FLIGHT = 256
 """Requests at work on one connection; more are refused as UNAVAILABLE."""
 MAX_EARLY_BYTES = 64 * 1024
@@ -141,14 +143,14 @@ class Connection:
         self._peer: Peer | None = peer
         self._nonce = desk.new_id()
         self._seq = 0
-        self._in_flight: set[Deferred[Any]] = set()
+        self._in_flight: set[Deferred[Any]] | None = None
         self._connecting: Deferred[Any] | None = None
         self._early: deque[bytes] | None = None
         self._early_bytes = 0
         self.number = number
         self.id = ""
         self.state = State.AWAITING_CONNECT
-        self.caps: frozenset[str] = frozenset()
+        self.caps: frozenset[str] = NOTHING
         self.protocol = 0
         self.role = ""
         self.scopes: Sequence[str] = ()
@@ -184,7 +186,7 @@ class Connection:
             self._desk.watch.left(self)
         if self._connecting is not None:
             self._connecting.cancel()
-        for deferred in list(self._in_flight):
+        for deferred in list(self._in_flight or ()):
             deferred.cancel()
 
     def overdue(self) -> None:
@@ -212,7 +214,7 @@ class Connection:
         if self.state is not State.READY:
             return
         if not self._link.keeps_up(batch.size):
-            batch = self._without_droppable(batch)
+            batch = batch.without_droppable(self._link.keeps_up)
         if batch.events:
             first = self._seq + 1
             self._seq += len(batch.events)
@@ -228,16 +230,6 @@ class Connection:
         if self.state is not State.CLOSED:
             self.lost()
             self._link.close(code, reason)
-
-    def _without_droppable(self, batch: Batch) -> Batch:
-        """What a connection gets of a batch that is too much for it."""
-        kept: list[Event] = []
-        size = 0
-        for event in batch.events:
-            if not event.droppable or self._link.keeps_up(size + len(event)):
-                kept.append(event)
-                size += len(event)
-        return Batch(kept)
 
     # -- before the handshake is over
 
@@ -302,7 +294,7 @@ class Connection:
         self.params = params = admitted.params
         self.local = admitted.local
         self.role = params.role
-        self.caps = frozenset(params.caps)
+        self.caps = frozenset(params.caps) or NOTHING
         self.id = self._desk.new_id()
         self._peer = None
         hello = response(request.id, self._desk.hello(self, admitted))
@@ -331,11 +323,20 @@ class Connection:
         if not self._desk.authenticator.is_valid(self.principal):
             self.close(*CREDENTIALS_CHANGED)
             return
-        if len(self._in_flight) >= MAX_IN_FLIGHT:
+        in_flight = self._in_flight
+        if in_flight is not None and len(in_flight) >= MAX_IN_FLIGHT:
             busy = Failure(code="UNAVAILABLE", message="too many requests in flight", retryable=True)
             self._link.send(refusal(request.id, busy))
             return
         work = spawn(self._desk.methods.serve(self, request), self._log, "request")
         if not work.called:
+            if self._in_flight is None:
+                self._in_flight = set()
             self._in_flight.add(work)
-            work.addBoth(lambda _: self._in_flight.discard(work))
+            work.addBoth(lambda _: self._served(work))
+
+    def _served(self, work: Deferred[Any]) -> None:
+        assert self._in_flight is not None
+        self._in_flight.discard(work)
+        if not self._in_flight:
+            self._in_flight = None  # most connections have nothing at work most of the time

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from openclaw_tx.values import Principal
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Authoriser
+from openclaw_tx.values import Principal, Target
 from openclaw_tx.wire.events import Batch, Event
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.slices import Slices
@@ -39,6 +41,14 @@ class Audience:
         self.principal = principal
         self.tools = tools
         self.count = 0
+
+    def may(self, authorise: Authoriser, action: str, target: Target) -> bool:
+        """Whether they may do C{action} to C{target}."""
+        try:
+            authorise(self.principal, action, target)
+        except GatewayError:
+            return False
+        return True
 
 
 class _Reader:
@@ -100,7 +110,8 @@ class Fanout:
         self._first = 0
         self._bytes = 0
         self._due: dict[tuple[Audience, int], _Due] = {}
-        self._running = False
+        self._rounds: Iterator[None] | None = None
+        self._telling_all = False
 
     def __len__(self) -> int:
         """Connections."""
@@ -155,16 +166,15 @@ class Fanout:
         self._log.append(_Post(event, hears, wants))
         self._bytes += len(event)
         self._due.clear()
+        self.wake()
         if self._bytes > MAX_LOG:
             self.tell_all()
-        else:
-            self.wake()
 
     def wake(self) -> None:
         """There is something to tell, or to collect."""
-        if not self._running and self._readers:
-            self._running = True
-            self._slices.add(self._rounds())
+        if self._rounds is None and self._readers:
+            self._rounds = self._serve_all()
+            self._slices.add(self._rounds)
 
     def catch_up(self, connection: Connection) -> None:
         """Tell a connection now all that was posted."""
@@ -174,31 +184,46 @@ class Fanout:
             self._serve(reader)
 
     def tell_all(self) -> None:
-        """Tell everybody everything now."""
-        for reader in list(self._readers.values()):
-            self._serve(reader)
-        self._forget(self._first + len(self._log))
+        """Tell everybody now all that was posted. What that causes to be told goes out by rounds."""
+        if self._telling_all:
+            return
+        self._telling_all = True
+        try:
+            last = self._first + len(self._log)
+            for reader in list(self._readers.values()):
+                self._serve(reader)
+            self._forget(last)
+        finally:
+            self._telling_all = False
 
     def clear(self) -> None:
         """Nobody is there: hold nothing."""
         self._forget(self._first + len(self._log))
-        self._running = False
+        if self._rounds is not None:
+            self._slices.drop(self._rounds)
+            self._rounds = None
 
-    def _rounds(self) -> Iterator[None]:
+    def _serve_all(self) -> Iterator[None]:
         """Serve everybody, until nobody is behind; a step is a connection."""
+        this = self._rounds
         try:
             while self._readers:
                 self._collect()
                 last = self._first + len(self._log)
                 if last == self._first:
-                    return
+                    break
                 for reader in list(self._readers.values()):
                     if reader.heard < last:
                         self._serve(reader)
                         yield
+                    if self._rounds is not this:
+                        return  # everybody left
                 self._forget(last)
-        finally:
-            self._running = False
+        except Exception:
+            self._rounds = None
+            self.wake()  # for the others; this one is not asked again
+            raise
+        self._rounds = None
 
     def _serve(self, reader: _Reader) -> None:
         since, reader.heard = reader.heard, self._first + len(self._log)

@@ -1,30 +1,29 @@
 # -*- test-case-name: tests.ws.test_hub -*-
 """All ready connections, and what they are told: run events, tick, health, shutdown (spec 2.7).
 
-Each batch of a run is rendered once; what differs for a connection is its frame number and whether it may read the
-run. With nobody connected nothing is rendered at all.
+Each event is encoded once; what differs for a connection is its frame number and whether it may hear it. With nobody
+connected nothing is encoded at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from openclaw_tx.auth.actions import may
-from openclaw_tx.auth.sight import run_target
 from openclaw_tx.chat.values import Notice
 from openclaw_tx.deferreds import spawn
-from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Authoriser, Run, RunEngine
-from openclaw_tx.values import Entry, Principal, RunEnded, Target
+from openclaw_tx.interfaces import Authoriser, RunEngine
+from openclaw_tx.values import Principal, Target
 from openclaw_tx.wire.events import Event
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import CREDENTIALS_CHANGED, Connection
 from openclaw_tx.ws.fanout import Audience, Fanout
-from openclaw_tx.ws.render import Rendered, RunRenderer, render_notice
+from openclaw_tx.ws.render import render_notice
+from openclaw_tx.ws.run_events import RunEvents
 from openclaw_tx.ws.slices import Slices
 from openclaw_tx.ws.subscriptions import Subscriptions
 from openclaw_tx.ws.timers import Alarm, Timers
@@ -53,10 +52,6 @@ EVENTS = (
 """Every event this surface sends, for C{features.events}."""
 HEALTH_SECONDS = 60.0
 """Pause between two health events."""
-ROUNDING = 0.001
-"""Seconds by which sums of times may be off."""
-MAX_WAITING = 10_000
-"""Entries of runs that wait for a round before they are rendered all the same."""
 
 HealthFor = Callable[[Connection], Awaitable[tuple[Any, tuple[int, int]]]]
 """Makes the health payload that a connection may see, and the state version that goes with it."""
@@ -91,14 +86,12 @@ class Hub:
         self._log = Logger()
         self.subscriptions = Subscriptions()
         self._fanout = Fanout(slices, self._collect)
-        self._runs: dict[str, _Stream] = {}
-        self._fresh: dict[str, _Stream] = {}
-        self._waiting = 0
+        self._runs = RunEvents(self._fanout, timers, authorise)
         self._unsubscribe: Callable[[], None] | None = None
         self._tick: Alarm | None = None
-        self._chat: Alarm | None = None
         self._next_health: Alarm | None = None
         self._asking: set[Deferred[Any]] = set()
+        self._revalidating: Iterator[None] | None = None
 
     def __len__(self) -> int:
         """Connections that are ready."""
@@ -110,7 +103,7 @@ class Hub:
         """Start telling C{connection}. Protocol 3 clients get the health at once, as they always did."""
         self._fanout.join(connection)
         if self._unsubscribe is None:
-            self._unsubscribe = self._engine.subscribe(self._on_batch)
+            self._unsubscribe = self._engine.subscribe(self._runs.on_batch)
         if self._tick is None:
             self._tick = self._timers.after(self._tick_seconds(), self._on_tick)
             self._next_health = self._timers.after(HEALTH_SECONDS, self._on_health)
@@ -121,8 +114,7 @@ class Hub:
         """Stop telling it; with the last one, stop listening."""
         audience = self._fanout.leave(connection)
         if audience is not None:
-            for stream in self._runs.values():
-                stream.readers.pop(audience, None)
+            self._runs.forget(audience)
         self.subscriptions.forget(connection.number)
         if not self._fanout:
             self._rest()
@@ -133,8 +125,11 @@ class Hub:
 
     def revalidate(self) -> None:
         """The configuration changed: close connections whose credential is no longer good."""
+        if self._revalidating is not None:
+            self._slices.drop(self._revalidating)  # those it has seen may have to go now
         if self._fanout:
-            self._slices.add(self._revalidating())
+            self._revalidating = self._revalidate_all()
+            self._slices.add(self._revalidating)
 
     def broadcast(self, name: str, payload: Any, may: Callable[[Principal], bool]) -> None:
         """Tell an event to everybody who may hear of it."""
@@ -142,7 +137,7 @@ class Hub:
 
     def tell(self, event: str, payload: Any, action: str, target: Target, *, droppable: bool = True) -> None:
         """Send an event to every connection that may do C{action} to C{target}."""
-        self._post(event, payload, lambda audience: self._may(audience, action, target), droppable=droppable)
+        self._post(event, payload, lambda audience: audience.may(self._authorise, action, target), droppable=droppable)
 
     def tell_if(
         self,
@@ -194,86 +189,25 @@ class Hub:
             self._collect()
             self._fanout.post(Event(event_body(name, encode(payload), state_version), droppable), hears, wants)
 
-    def _may(self, audience: Audience, action: str, target: Target) -> bool:
-        try:
-            self._authorise(audience.principal, action, target)
-        except GatewayError:
-            return False
-        return True
+    def _collect(self) -> None:
+        self._runs.collect()
 
     def _rest(self) -> None:
         """Nobody is connected: hold nothing, do nothing."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        for alarm in (self._tick, self._chat, self._next_health):
+        for alarm in (self._tick, self._next_health):
             if alarm is not None:
                 alarm.cancel()
-        self._tick = self._chat = self._next_health = None
+        self._tick = self._next_health = None
         self._runs.clear()
-        self._fresh.clear()
-        self._waiting = 0
         self._fanout.clear()
-        self._slices.stop()
+        if self._revalidating is not None:
+            self._slices.drop(self._revalidating)
+            self._revalidating = None
         for deferred in list(self._asking):
             deferred.cancel()
-
-    # -- events of runs
-
-    def _on_batch(self, run: Run, entries: Sequence[Entry]) -> None:
-        """Keep it until the next round: what a run says meanwhile makes one event then."""
-        run_id = run.request.run_id
-        stream = self._runs.get(run_id)
-        if stream is None:
-            stream = self._runs[run_id] = _Stream(run, entries[0].seq)
-        stream.fresh += entries
-        self._fresh[run_id] = stream
-        if type(entries[-1].event) is RunEnded:
-            self._runs.pop(run_id, None)
-        self._waiting += len(entries)
-        if self._waiting >= MAX_WAITING:
-            self._collect()
-        self._fanout.wake()
-
-    def _collect(self) -> None:
-        """Post what runs have said."""
-        if not self._fresh:
-            return
-        fresh, self._fresh, self._waiting = self._fresh, {}, 0
-        now = self._timers.seconds()
-        for run_id, stream in fresh.items():
-            entries, stream.fresh = stream.fresh, []
-            self._send(stream, stream.renderer.render(entries, now))
-            if run_id in self._runs and stream.renderer.chat_due is not None and self._chat is None and self._fanout:
-                self._chat = self._timers.after(stream.renderer.chat_due - now, self._on_chat)
-
-    def _on_chat(self) -> None:
-        """The pause of at least one run is over."""
-        self._chat = None
-        self._collect()
-        now = self._timers.seconds()
-        later: list[float] = []
-        for stream in list(self._runs.values()):
-            due = stream.renderer.chat_due
-            if due is not None and due <= now + ROUNDING:
-                self._send(stream, stream.renderer.flush_chat(now))
-            elif due is not None:
-                later.append(due)
-        if later and self._chat is None and self._fanout:
-            self._chat = self._timers.after(min(later) - now, self._on_chat)
-
-    def _send(self, stream: _Stream, events: Iterable[Rendered]) -> None:
-        def hears(audience: Audience) -> bool:
-            known = stream.readers.get(audience)
-            if known is None:
-                known = stream.readers[audience] = self._may(audience, "runs.events", stream.target)
-            return known
-
-        def hears_tools(audience: Audience) -> bool:
-            return (audience.tools or stream.verbose) and hears(audience)
-
-        for event in events:
-            self._fanout.post(Event(event.body, event.droppable), hears_tools if event.tool else hears)
 
     # -- events of messages that are no runs
 
@@ -296,10 +230,11 @@ class Hub:
         if self._fanout:
             self._tick = self._timers.after(self._tick_seconds(), self._on_tick)
 
-    def _revalidating(self) -> Iterator[None]:
+    def _revalidate_all(self) -> Iterator[None]:
         for connection in self._fanout:
             connection.revalidate()
             yield
+        self._revalidating = None
 
     def _on_health(self) -> None:
         self._next_health = self._timers.after(HEALTH_SECONDS, self._on_health)
@@ -319,38 +254,3 @@ class Hub:
         for audience, connection in self._fanout.audiences().items():
             payload, version = await self._health(connection)
             self._post("health", payload, audience.__eq__, None, version, droppable=False)
-
-
-class _Stream:
-    """A live run as the hub follows it.
-
-    @ivar fresh: entries that have not been rendered.
-    @ivar readers: whether an audience may read the run.
-    """
-
-    __slots__ = ("_run", "fresh", "readers", "renderer", "target")
-
-    def __init__(self, run: Run, first: int) -> None:
-        """
-        @param first: journal number of the first entry that will be rendered; what came before is caught up with.
-        """
-        self._run = run
-        self.renderer = RunRenderer(run)
-        self.fresh: list[Entry] = []
-        self.readers: dict[Audience, bool] = {}
-        self.target = run_target(run)
-        if first > 1:
-            self._catch_up(run, first)
-
-    @property
-    def verbose(self) -> bool:
-        """Everybody is told of tools."""
-        return self._run.verbose
-
-    def _catch_up(self, run: Run, first: int) -> None:
-        past: list[Entry] = []
-        try:
-            run.watch(past.extend)()
-        except GatewayError:
-            return  # the beginning is no longer held: the text starts here
-        self.renderer.catch_up([entry for entry in past if entry.seq < first])

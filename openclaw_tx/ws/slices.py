@@ -23,7 +23,6 @@ class Slices:
         self._log = Logger()
         self._jobs: deque[Iterator[None]] = deque()
         self._call: IDelayedCall | None = None
-        self._stops = 0
 
     def __len__(self) -> int:
         """Jobs that are not done."""
@@ -37,9 +36,15 @@ class Slices:
         self._jobs.append(job)
         self._arm()
 
+    def drop(self, job: Iterator[None]) -> None:
+        """Give a job no further step. One that drops itself must end by itself."""
+        if job in self._jobs:
+            self._jobs.remove(job)
+        if not self._jobs:
+            self.stop()
+
     def stop(self) -> None:
-        """Leave off: no job gets another step."""
-        self._stops += 1
+        """Drop all jobs."""
         self._jobs.clear()
         if self._call is not None:
             self._call.cancel()
@@ -51,15 +56,13 @@ class Slices:
 
     def _slice(self) -> None:
         self._call = None
-        seconds, stops = self._clock.seconds, self._stops
+        seconds = self._clock.seconds
         until, steps = seconds() + SLICE_SECONDS, SLICE_STEPS
         while self._jobs and steps > 0:
             job = self._jobs.popleft()
             try:
                 for _ in job:
                     steps -= 1
-                    if self._stops != stops:
-                        return  # by the job itself
                     if steps <= 0 or seconds() >= until:
                         steps = 0
                         self._jobs.append(job)
