@@ -30,7 +30,7 @@ from openclaw_tx.wire.events import Batch, Numbered, text_frame_head
 from openclaw_tx.ws.connection import HANDSHAKE_SECONDS, Connection, Desk
 from openclaw_tx.ws.eager import write_now
 from openclaw_tx.ws.hello import MAX_BUFFERED, MAX_EARLY_PAYLOAD, MAX_PAYLOAD
-from openclaw_tx.ws.lean import LeanFactory, LeanProtocol, take_over
+from openclaw_tx.ws.lean import PING, LeanFactory, LeanProtocol, take_over
 from openclaw_tx.ws.slices import Slices
 from openclaw_tx.ws.timers import Alarm, Timers
 
@@ -38,6 +38,8 @@ PING_SECONDS = 30.0
 """Pause between a pong and the next ping."""
 PONG_SECONDS = 25.0
 """A client that takes longer to answer a ping is gone."""
+GRAIN_SECONDS = 5.0
+"""Pings, and the end of waiting for their answers, come so much later at most: with those of others."""
 CLOSE_SECONDS = 1.0
 """How long a close frame, and what is before it, may take to reach the client before the connection is cut."""
 MAX_REASON = 123
@@ -207,12 +209,12 @@ class Channel(LeanProtocol):
 
     def _ping(self) -> None:
         self._set_alarm(PONG_SECONDS, self._cut)
-        self.sendPing()
+        write_now(self.transport, PING)
 
     def _set_alarm(self, seconds: float, action: Callable[[], None]) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = self.factory.timers.after(seconds, action)
+        self._alarm = self.factory.timers.after(seconds, action, GRAIN_SECONDS)
 
     def _end(self) -> None:
         """No more of it: stop the machine, drop what is held. Called once or many times."""

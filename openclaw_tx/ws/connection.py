@@ -220,10 +220,9 @@ class Connection:
             self._seq += len(batch.events)
             self._link.tell(batch, first)
 
-    def revalidate(self) -> None:
-        """Close if the credential it came in with is no longer good."""
-        if self.state is State.READY and not self._desk.authenticator.is_valid(self.principal):
-            self.close(*CREDENTIALS_CHANGED)
+    def is_valid(self) -> bool:
+        """Whether the credential it came in with is still good."""
+        return self._desk.authenticator.is_valid(self.principal)
 
     def close(self, code: int, reason: str) -> None:
         """Close, and forget what is at work."""
@@ -320,7 +319,7 @@ class Connection:
             message = f"invalid request frame: {error.reason}"
             self._link.send(refusal(error.reply_to, Failure(code="INVALID_REQUEST", message=message)))
             return
-        if not self._desk.authenticator.is_valid(self.principal):
+        if not self.is_valid():
             self.close(*CREDENTIALS_CHANGED)
             return
         in_flight = self._in_flight

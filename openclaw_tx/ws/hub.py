@@ -231,8 +231,13 @@ class Hub:
             self._tick = self._timers.after(self._tick_seconds(), self._on_tick)
 
     def _revalidate_all(self) -> Iterator[None]:
+        known: dict[Principal, bool] = {}
         for connection in self._fanout:
-            connection.revalidate()
+            principal = connection.principal
+            if principal not in known:
+                known[principal] = connection.is_valid()
+            if not known[principal]:
+                connection.close(*CREDENTIALS_CHANGED)
             yield
         self._revalidating = None
 

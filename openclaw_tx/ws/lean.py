@@ -16,6 +16,8 @@ from autobahn.websocket.protocol import TrafficStats
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web.http import Request
 
+from openclaw_tx.ws.eager import write_now
+
 OPTIONS = frozenset(WebSocketServerProtocol.CONFIG_ATTRS)
 SPENT = frozenset(
     {
@@ -39,6 +41,10 @@ SPENT = frozenset(
     }
 )
 """What is of no use after the upgrade, or to us at any time."""
+PING = b"\x89\x00"
+"""A ping without a payload, from a server (RFC 6455, 5.5.2)."""
+PONG, PONG_BYTES = b"\x8a\x80", 6
+"""How its answer begins, and how long it is: the rest is a mask for nothing."""
 _MISSING = object()
 
 
@@ -50,7 +56,7 @@ class LeanProtocol(WebSocketServerProtocol):
 
     CONFIG_ATTRS: Any = ()
     factory: Any
-    current_frame: Any
+    current_frame: Any = None
     current_frame_masker: Any = None
     send_queue: Any = ()
     trackTimings = False
@@ -110,6 +116,23 @@ class LeanProtocol(WebSocketServerProtocol):
     def set_valid_events(self, valid_events: Any = None) -> None:
         """Nobody listens to autobahn's own events."""
 
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came. Nearly all that idle clients ever send is the answer to a ping: it takes no parser."""
+        if (
+            len(data) == PONG_BYTES
+            and data.startswith(PONG)
+            and not self.data
+            and self.current_frame is None
+            and self.state == self.STATE_OPEN
+        ):
+            self.onPong(b"")
+        else:
+            self._dataReceived(data)  # without autobahn's words for its log, which take longer
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        """Frames that autobahn makes are never sent in pieces."""
+        write_now(self.transport, data)
+
     def onFrameEnd(self) -> bool | None:
         """A frame is complete: let go of what unmasked it."""
         done: bool | None = super().onFrameEnd()
@@ -163,4 +186,4 @@ def take_over(request: Request, protocol: LeanProtocol) -> Any:
     return resource.render(request)
 
 
-__all__ = ["LeanFactory", "LeanProtocol", "take_over"]
+__all__ = ["PING", "LeanFactory", "LeanProtocol", "take_over"]
