@@ -30,7 +30,7 @@ from openclaw_tx.wire.events import Batch, Numbered, text_frame_head
 from openclaw_tx.ws.connection import HANDSHAKE_SECONDS, Connection, Desk
 from openclaw_tx.ws.eager import write_now
 from openclaw_tx.ws.hello import MAX_BUFFERED, MAX_EARLY_PAYLOAD, MAX_PAYLOAD
-from openclaw_tx.ws.lean import PING, LeanFactory, LeanProtocol, take_over
+from openclaw_tx.ws.lean import MAX_REASON, PING, LeanFactory, LeanProtocol, cut, take_over
 from openclaw_tx.ws.slices import Slices
 from openclaw_tx.ws.timers import Alarm, Timers
 
@@ -42,8 +42,6 @@ GRAIN_SECONDS = 5.0
 """Pings, and the end of waiting for their answers, come so much later at most: with those of others."""
 CLOSE_SECONDS = 1.0
 """How long a close frame, and what is before it, may take to reach the client before the connection is cut."""
-MAX_REASON = 123
-"""Bytes of a close reason."""
 MAX_CONNECTIONS = 10_000
 MAX_WAITING = 64
 """Connections from one address that have not been let in yet."""
@@ -53,7 +51,7 @@ MAX_WAITING = 64
 class Channel(LeanProtocol):
     """One WebSocket.
 
-    The attributes below are autobahn's options.
+    The attributes below are those of autobahn's options that are not as it has them.
     """
 
     maxFramePayloadSize = MAX_EARLY_PAYLOAD
@@ -62,10 +60,6 @@ class Channel(LeanProtocol):
     utf8validateIncoming = False  # done at once for the whole message, in C
     openHandshakeTimeout = 0
     closeHandshakeTimeout = 0
-    autoPingInterval = 0
-    autoPingTimeout = 0
-    logFrames = False
-    logOctets = False
 
     _log = Logger()
     factory: ChannelFactory
@@ -181,6 +175,12 @@ class Channel(LeanProtocol):
             self._end()
             return
         self.sendCloseFrame(code, cut(reason, MAX_REASON), False)
+
+    def leave(self, code: int, reason: str) -> None:
+        """Close, once it has been told all that it is to know."""
+        if self._connection is not None:
+            self._connection.leave(code, reason)
+        self.close(code, reason)
 
     def accepted(self) -> None:
         """Let in: lift the limit, and look after it from now on."""
@@ -329,20 +329,19 @@ class ChannelFactory(LeanFactory):
     def stop(self, code: int, reason: str) -> Deferred[None]:
         """Take no more upgrades and close every channel, also those that were never let in.
 
-        @return: fires when all transports are gone, C{CLOSE_SECONDS} at the latest.
+        @return: fires when all transports are gone, C{CLOSE_SECONDS} after they were told at the latest.
         """
         if self._all_gone is None:
             self._all_gone = Gate()
-        for channel in list(self._channels):
-            channel.close(code, reason)
+            self.slices.add(self._close_all(code, reason))
         if not self._channels:
             self._all_gone.open()
         return self._all_gone.wait()
 
+    def _close_all(self, code: int, reason: str) -> Iterator[None]:
+        for channel in list(self._channels):
+            channel.leave(code, reason)
+            yield
 
-def cut(text: str, limit: int) -> bytes:
-    """As much of C{text} as fits in C{limit} bytes of UTF-8, without half a character."""
-    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore").encode("utf-8")
 
-
-__all__ = ["Channel", "ChannelFactory", "cut"]
+__all__ = ["Channel", "ChannelFactory"]

@@ -230,6 +230,11 @@ class Connection:
             self.lost()
             self._link.close(code, reason)
 
+    def leave(self, code: int, reason: str) -> None:
+        """Close, after all events that came before."""
+        self._desk.catch_up(self)
+        self.close(code, reason)
+
     # -- before the handshake is over
 
     def _first_received(self, data: bytes) -> None:

@@ -8,6 +8,8 @@ connected nothing is encoded at all.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from functools import partial
+from operator import is_
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -92,6 +94,7 @@ class Hub:
         self._next_health: Alarm | None = None
         self._asking: set[Deferred[Any]] = set()
         self._revalidating: Iterator[None] | None = None
+        self._stopping = False
 
     def __len__(self) -> int:
         """Connections that are ready."""
@@ -165,11 +168,9 @@ class Hub:
                 connection.close(*CREDENTIALS_CHANGED)
 
     def shutdown(self, reason: str) -> None:
-        """Tell everybody that the gateway stops, and close with 1012."""
+        """Tell everybody that the gateway stops. Nobody is told of anything that comes after it."""
         self._post("shutdown", {"reason": reason, "restartExpectedMs": None}, droppable=False)
-        self._fanout.tell_all()
-        for connection in self._fanout:
-            connection.close(1012, "service restart")
+        self._stopping = True
 
     def publish(self, event: str, payload: Any, target: Target) -> None:
         """Tell everybody who may watch runs of C{target} something that is no run's event."""
@@ -185,7 +186,7 @@ class Hub:
         *,
         droppable: bool,
     ) -> None:
-        if self._fanout:
+        if self._fanout and not self._stopping:
             self._collect()
             self._fanout.post(Event(event_body(name, encode(payload), state_version), droppable), hears, wants)
 
@@ -258,4 +259,4 @@ class Hub:
     async def _health_for_all(self) -> None:
         for audience, connection in self._fanout.audiences().items():
             payload, version = await self._health(connection)
-            self._post("health", payload, audience.__eq__, None, version, droppable=False)
+            self._post("health", payload, partial(is_, audience), None, version, droppable=False)

@@ -41,6 +41,8 @@ SPENT = frozenset(
     }
 )
 """What is of no use after the upgrade, or to us at any time."""
+MAX_REASON = 123
+"""Bytes of a close reason."""
 PING = b"\x89\x00"
 """A ping without a payload, from a server (RFC 6455, 5.5.2)."""
 PONG, PONG_BYTES = b"\x8a\x80", 6
@@ -186,4 +188,9 @@ def take_over(request: Request, protocol: LeanProtocol) -> Any:
     return resource.render(request)
 
 
-__all__ = ["PING", "LeanFactory", "LeanProtocol", "take_over"]
+def cut(text: str, limit: int) -> bytes:
+    """As much of C{text} as fits in C{limit} bytes of UTF-8, without half a character."""
+    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore").encode("utf-8")
+
+
+__all__ = ["MAX_REASON", "PING", "LeanFactory", "LeanProtocol", "cut", "take_over"]

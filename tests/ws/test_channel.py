@@ -5,13 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.values import Principal, RunRequest
-from openclaw_tx.ws.channel import MAX_WAITING, cut
+from openclaw_tx.ws.channel import MAX_WAITING
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.hello import MAX_EARLY_PAYLOAD, MAX_PAYLOAD
 from tests.ws.harness import House, Line
@@ -282,16 +279,3 @@ class BugTests(SynchronousTestCase):
 
 def _channel_of(house: House, line: Line) -> Any:
     return next(channel for channel in house.surface.factory._channels if channel.transport is line.pump.serverIO)
-
-
-class CutTests(SynchronousTestCase):
-    """L{cut}."""
-
-    @given(st.text(max_size=200))
-    def test_cut(self, text: str) -> None:
-        """At most 123 bytes, whole characters, and nothing lost that fits."""
-        found = cut(text, 123)
-        self.assertLessEqual(len(found), 123)
-        clean = text.encode("utf-8", "replace").decode("utf-8")
-        self.assertTrue(clean.startswith(found.decode("utf-8")))
-        self.assertTrue(len(found) > 119 or found.decode("utf-8") == clean)

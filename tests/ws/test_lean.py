@@ -6,10 +6,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.ws.lean import OPTIONS, SPENT
+from openclaw_tx.ws.lean import OPTIONS, SPENT, cut
 from tests.ws.harness import House
 
 
@@ -85,3 +88,16 @@ class LeanTests(SynchronousTestCase):
         self.line.client.sendFrame(opcode=1, payload=b"x")
         self.line.pump.flush()
         self.assertEqual(self.line.closed[0], 1002)
+
+
+class CutTests(SynchronousTestCase):
+    """L{cut}."""
+
+    @given(st.text(max_size=200))
+    def test_cut(self, text: str) -> None:
+        """At most 123 bytes, whole characters, and nothing lost that fits."""
+        found = cut(text, 123)
+        self.assertLessEqual(len(found), 123)
+        clean = text.encode("utf-8", "replace").decode("utf-8")
+        self.assertTrue(clean.startswith(found.decode("utf-8")))
+        self.assertTrue(len(found) > 119 or found.decode("utf-8") == clean)
