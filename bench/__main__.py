@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from bench import load, report
+from bench import load, report, websocket
 from bench.servers import LAUNCHERS, OUT, Target, Unavailable, compile_tools, start_stub
 from bench.workloads import WORKLOADS, Workload
 
@@ -128,6 +128,9 @@ def main() -> int:
         for target in targets[1:]:
             say(f"{target.name}: idle, system calls, {streams} open streams")
             figures[target.name] |= at_rest_and_full(target, streams, pace)
+        if report.OURS in figures:
+            say("openclaw_tx: a thousand watchers")
+            figures[report.OURS] |= websocket.measure(stub_port, seconds=4 * pace, rounds=rounds)
     circumstances = (
         f"{time.strftime('%Y-%m-%d', time.gmtime(began))}, {platform.system()} {platform.machine()}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}, load average {load_average:.1f} before the run; "

@@ -41,13 +41,10 @@ def _result(process: subprocess.Popen[str], seconds: float) -> Row:
     return row
 
 
-def measure(target: Target, workload: Workload, seconds: float, *options: str) -> Row:
-    """One measurement: rates and latencies of load.c, CPU of the server for each answer and each chunk.
-
-    @param options: further ones of load.c.
-    """
+def measure(target: Target, workload: Workload, seconds: float) -> Row:
+    """One measurement: rates and latencies of load.c, CPU of the server for each answer and each chunk."""
     before = cpu_seconds(target.pid) if target.pid else 0.0
-    with _generator(target, workload, seconds, *options) as process:
+    with _generator(target, workload, seconds) as process:
         row = _result(process, seconds)
     row["cpu"] = cpu_seconds(target.pid) - before if target.pid else None
     # An answer cut off by the end of the measurement counts by the chunks it brought.

@@ -16,11 +16,11 @@ from typing import Any
 BEAT = 0.002
 """Seconds between two calls of the timer."""
 
-_FIGURES = struct.Struct("dd")
+_FIGURES = struct.Struct("ddd")
 
 
 class Figures:
-    """Two numbers that the gateway's process writes and the driver reads."""
+    """Numbers that the gateway's process writes and the driver reads."""
 
     def __init__(self, path: Path) -> None:
         """
@@ -33,18 +33,22 @@ class Figures:
 
     def get(self) -> tuple[float, float]:
         """Longest turn and latest timer since L{reset}, in milliseconds."""
-        turn, late = _FIGURES.unpack(self._map[:])
+        turn, late, _ = _FIGURES.unpack(self._map[:])
         return 1000 * turn, 1000 * late
+
+    def busy(self) -> float:
+        """The most that a turn was on the CPU since L{reset}, in milliseconds: what else the machine does, does not count."""
+        return 1000 * float(_FIGURES.unpack(self._map[:])[2])
 
     def reset(self) -> None:
         """From zero again."""
-        self._map[:] = _FIGURES.pack(0, 0)
+        self._map[:] = _FIGURES.pack(0, 0, 0)
 
-    def note(self, turn: float, late: float) -> None:
-        """Keep the largest."""
+    def note(self, *figures: float) -> None:
+        """Keep the largest: of turns, of how late timers came, of time on the CPU."""
         before = _FIGURES.unpack(self._map[:])
-        if turn > before[0] or late > before[1]:
-            self._map[:] = _FIGURES.pack(max(turn, before[0]), max(late, before[1]))
+        if any(figure > known for figure, known in zip(figures, before, strict=True)):
+            self._map[:] = _FIGURES.pack(*map(max, figures, before))
 
 
 class Poller:
@@ -53,18 +57,18 @@ class Poller:
     def __init__(self, poller: Any, figures: Figures) -> None:
         self._wait = poller.poll
         self._figures = figures
-        self._since = 0.0
+        self._since = self._busy = 0.0
         self.register, self.modify, self.unregister = poller.register, poller.modify, poller.unregister
         self.close, self.fileno = poller.close, poller.fileno
 
     def poll(self, *arguments: Any) -> Any:
         """See C{select.epoll.poll}."""
         if self._since:
-            self._figures.note(time.perf_counter() - self._since, 0)
+            self._figures.note(time.perf_counter() - self._since, 0, time.thread_time() - self._busy)
         try:
             return self._wait(*arguments)
         finally:
-            self._since = time.perf_counter()
+            self._since, self._busy = time.perf_counter(), time.thread_time()
 
 
 def serve(path: Path, beat: float, arguments: list[str]) -> None:
@@ -78,7 +82,7 @@ def serve(path: Path, beat: float, arguments: list[str]) -> None:
 
     def tick(due: float) -> None:
         now = time.perf_counter()
-        figures.note(0, now - due)
+        figures.note(0, now - due, 0)
         loop.callLater(beat, tick, time.perf_counter() + beat)
 
     if beat:
