@@ -37,7 +37,7 @@ class Figures:
         return 1000 * turn, 1000 * late
 
     def busy(self) -> float:
-        """The most that a turn was on the CPU since L{reset}, in milliseconds: what else the machine does, does not count."""
+        """The most that a turn was on the CPU since L{reset}, in milliseconds: whatever else the machine has to do."""
         return 1000 * float(_FIGURES.unpack(self._map[:])[2])
 
     def reset(self) -> None:
