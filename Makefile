@@ -61,7 +61,7 @@ docs: $(VENV)/docs
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis _trial_temp*
-	rm -rf .clients bench/out bench/stub bench/load twisted/plugins/dropin.cache
+	rm -rf .clients bench/out bench/stub bench/load bench/watch twisted/plugins/dropin.cache
 
 # Files under $(VENV) named like a target say that what it needs is installed.
 

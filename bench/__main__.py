@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from bench import budgets, growth, load, report
+from bench import budgets, growth, load, report, websocket
 from bench.gateway import OURS, gateway
 from bench.peers import NAMED, PEERS, present
 from bench.servers import OUT, Target, Unavailable, compile_tools, raise_file_limit, start_stub
@@ -187,6 +187,9 @@ def measured(chosen: argparse.Namespace) -> tuple[Figures, dict[str, str]]:
         # Each of these has gateways of its own.
         if OURS in figures:
             figures[OURS] |= growing(stub_port, chosen, pace)
+            if "ws" in chosen.wanted:
+                say(ONCE["ws"])
+                figures[OURS] |= websocket.measure(stub_port, seconds=4 * pace, rounds=min(3, chosen.rounds))
     return figures, missing
 
 

@@ -168,7 +168,7 @@ def compile_tools() -> None:
     @raise Unavailable: there is no C compiler.
     """
     compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
-    for tool in ("stub", "load"):
+    for tool in ("stub", "load", "watch"):
         source, binary = HERE / f"{tool}.c", HERE / tool
         if binary.exists() and binary.stat().st_mtime >= source.stat().st_mtime:
             continue

@@ -62,6 +62,7 @@ ONCE = {
     "full": "9,500 open streams, on the gateway",
     "sessions": "growth with the number of stored sessions",
     "turns": "growth with the turns of a conversation",
+    "ws": "a thousand watchers over WebSocket",
 }
 """What is measured besides the rounds."""
 

@@ -53,8 +53,7 @@ class Outbox:
         self._write = write
         self._overflow = overflow
         self._limit = limit
-        self._items: deque[Item] | None = None
-        """What waits; most never have to hold anything."""
+        self._items: deque[Item] | None = None  # there is seldom anything in it, and it is large when empty
         self._paused = False
         self._closed = False
         self._drained: Callable[[], None] | None = None
@@ -113,6 +112,8 @@ class Outbox:
             item = self._items.popleft()
             self.held -= _size(item)
             self._write(item if isinstance(item, bytes) else item.render())
+        if not self._items:
+            self._items = None
         if self._drained is not None and not self._paused and not self._items:
             drained, self._drained = self._drained, None
             drained()
