@@ -106,9 +106,9 @@ def spawn(arguments: list[str], environment: dict[str, str] | None = None, progr
     return child
 
 
-async def start_upstream() -> tuple[Child, str]:
+async def start_upstream(*arguments: str) -> tuple[Child, str]:
     """A scripted OpenAI-compatible server; its base URL ends in /v1."""
-    child = spawn(["-m", "tests.support.upstream", "--port", "0"])
+    child = spawn(["-m", "tests.support.upstream", "--port", "0", *arguments])
     output = await child.printed("\n")
     url: str = json.loads(output)["url"]
     return child, url
