@@ -21,6 +21,7 @@ FLOORS: dict[str, int] = {
     "tally": 0,
     "logs": 0,
     "log_file": 0,
+    "steady": 0,
     "bodies": 0,
     "_version": 0,
     "agents": 1,
@@ -56,6 +57,7 @@ GROUND = [
     "tally",
     "logs",
     "log_file",
+    "steady",
     "bodies",
 ]
 """Ground-floor rooms may import those before them."""

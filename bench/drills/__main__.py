@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import react
 
+from bench.drills.clock import clock
+from bench.drills.dns import dns
 from bench.drills.kill import kill
 from bench.drills.place import Broken, Place
 
@@ -31,7 +33,11 @@ class Drill(NamedTuple):
     """Longest time that it may take."""
 
 
-DRILLS = (Drill("kill", "SIGKILL at random moments of 100 mixed runs", kill, 120),)
+DRILLS = (
+    Drill("kill", "SIGKILL at random moments of 100 mixed runs", kill, 120),
+    Drill("clock", "the time of day is set back and forward in mid-run", clock, 60),
+    Drill("dns", "the model server's name can not be resolved", dns, 20),
+)
 
 
 async def play(reactor: Any, drill: Drill, seed: str) -> bool:

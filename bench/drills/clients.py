@@ -73,7 +73,7 @@ class Answer:
 
     @property
     def _events(self) -> list[bytes]:
-        return self.body.split(b"\n\n")[:-1]
+        return self.body.replace(b": ping\n", b"").split(b"\n\n")[:-1]
 
 
 class Client:

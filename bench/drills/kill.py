@@ -67,7 +67,7 @@ class Killer:
         """What is said; the model's answer names the run in every piece."""
         random = self.place.random
         pieces = json.dumps([f"<{told.number}.{n}>" for n in range(random.randint(1, 12))], separators=(",", ":"))
-        words = f"{told.name} [[pieces={pieces} delay={random.choice((0, 0.01, 0.05, 0.1))}"
+        words = f"{told.name} [[pieces={pieces} delay={random.choice((0, 0.02, 0.1, 0.2))}"
         if told.kind == "tool":
             arguments = {"path": f"{told.number}.txt", "content": f"run-{told.number}"}
             words += f" tool=write args={json.dumps(arguments, separators=(',', ':'))}"

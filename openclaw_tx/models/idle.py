@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+SET_SECONDS = 60.0
+"""No reactor is so late; the clock was set, or the machine slept."""
+
 
 class IdleTimer:
     """One timer for a whole exchange: pieces that come only note the time.
@@ -18,7 +21,7 @@ class IdleTimer:
         self.seconds = seconds
         self._clock = clock
         self._running = seconds
-        self._last = clock.seconds()
+        self._last = self._looked = clock.seconds()
         self._call: IDelayedCall | None = None
 
     def start(self, expired: Callable[[], None], seconds: float | None = None) -> None:
@@ -26,7 +29,7 @@ class IdleTimer:
         self.stop()
         self._expired = expired
         self._running = self.seconds if seconds is None else seconds
-        self._last = self._clock.seconds()
+        self._last = self._looked = self._clock.seconds()
         self._call = self._clock.callLater(self._running, self._check)
 
     def touch(self) -> float:
@@ -45,8 +48,14 @@ class IdleTimer:
 
     def _check(self) -> None:
         self._call = None
-        left = self._last + self._running - self._clock.seconds()
+        now = self._clock.seconds()
+        left = self._last + self._running - now
+        touched = self._last != self._looked
+        if left > self._running or (touched and left < -SET_SECONDS):
+            # Times before and after can not be compared; the delayed call alone has kept its time.
+            self._last, left = now, self._running if touched else 0.0
         if left > 0:
+            self._looked = self._last
             self._call = self._clock.callLater(left, self._check)
         else:
             self._expired()

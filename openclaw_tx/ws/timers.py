@@ -9,6 +9,9 @@ from heapq import heapify, heappop, heappush
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+SET_SECONDS = 1.0
+"""The time is never so much earlier than it was, unless the clock was set back."""
+
 
 class Alarm:
     """Something that is due at a time. Cancelling it twice, or after it rang, does nothing."""
@@ -47,6 +50,7 @@ class Timers:
         self._count = 0
         self._call: IDelayedCall | None = None
         self._ringing = False
+        self._latest = 0.0
 
     def __len__(self) -> int:
         """Alarms that are set."""
@@ -62,7 +66,10 @@ class Timers:
         @param action: called once; what it raises is logged and harms no other alarm.
         """
         self._count += 1
-        alarm = Alarm(self, self._clock.seconds() + seconds, self._count, action)
+        now = self._clock.seconds()
+        self._set_back(self._latest - now)
+        self._latest = now
+        alarm = Alarm(self, now + seconds, self._count, action)
         heappush(self._heap, alarm)
         self._live += 1
         if self._heap[0] is alarm:
@@ -79,6 +86,12 @@ class Timers:
             self._heap.clear()
             self._arm()
 
+    def _set_back(self, seconds: float) -> None:
+        """The delayed call keeps its time when the clock is set back (L{openclaw_tx.steady}); the alarms keep theirs."""
+        if seconds > SET_SECONDS:
+            for alarm in self._heap:
+                alarm.due -= seconds
+
     def _arm(self) -> None:
         """Have the one delayed call at the time of the first alarm."""
         if self._ringing:
@@ -92,6 +105,9 @@ class Timers:
     def _ring(self) -> None:
         self._ringing = True
         now = self._clock.seconds()
+        if self._heap:
+            self._set_back(self._heap[0].due - now)
+        self._latest = now
         try:
             while self._heap and self._heap[0].due <= now:
                 alarm = heappop(self._heap)
