@@ -1,9 +1,9 @@
 # -*- test-case-name: tests.test_steady -*-
 """Timers that go on when the time of day is set.
 
-Twisted's reactor measures its delayed calls by the time of day (U{https://github.com/twisted/twisted/issues/2424}). When
-that is set back by an hour, no timer rings for an hour: no keep-alive, no timeout, no event that waits to be written.
-When it is set forward, every timer rings at once: runs time out that have just begun.
+Twisted's reactor measures its delayed calls by the time of day. When that is set back by an hour, no timer rings for
+an hour: no keep-alive, no timeout, no event that waits to be written. When it is set forward, every timer rings
+at once: runs time out that have just begun.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ JUMP_SECONDS = 1.0
 
 
 class SteadySeconds:
-    """The time of day for a reactor (C{reactor.seconds}), whose delayed calls keep the time that was left to them when it
-    is set.
+    """The time of day for a reactor (C{reactor.seconds}); when it is set, delayed calls keep the time that was left to
+    them.
 
     What has kept a time of day as a number has to bear with it.
     """

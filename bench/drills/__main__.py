@@ -20,6 +20,7 @@ from twisted.internet.task import react
 from bench.drills.clock import clock
 from bench.drills.dns import dns
 from bench.drills.kill import kill
+from bench.drills.overload import fairness, overload
 from bench.drills.place import Broken, Place
 
 
@@ -36,6 +37,8 @@ class Drill(NamedTuple):
 DRILLS = (
     Drill("kill", "SIGKILL at random moments of 100 mixed runs", kill, 120),
     Drill("clock", "the time of day is set back and forward in mid-run", clock, 60),
+    Drill("overload", "ten times the admitted runs, again and again", overload, 90),
+    Drill("fairness", "one key asks for all there is, another for a little", fairness, 60),
     Drill("dns", "the model server's name can not be resolved", dns, 20),
 )
 

@@ -1,10 +1,10 @@
 """A long night: clients that come, run, abort, leave and come back at random, and what the gateway holds afterwards.
 
 C{python -m bench.drills.soak --minutes 30}, C{make soak}. A sixth of the time is for warming up, until what is bounded
-(runs that are remembered, caches) has reached its bounds. Then comes a rest, then the remaining time, then a rest again. At
-the end of each rest the gateway's clock is set on by fifteen minutes, so that runs that have ended are forgotten, and
-what it holds is counted. Descriptors, delayed calls, connections and objects must be what they were; resident memory,
-measured every few seconds, must not rise.
+(runs that are remembered, caches) has reached its bounds. Then comes a rest, then the remaining time, then another
+rest. At the end of each the gateway's clock is set on by fifteen minutes, so that runs that have ended are forgotten,
+and what it holds is counted. Descriptors, delayed calls, connections and objects must be what they were; resident
+memory, measured every few seconds, must not rise.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ async def soak(place: Place, minutes: float) -> None:
     grown = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
     place.figures |= {
         "minutes": f"{minutes:g}",
-        **{name: count for name, count in sorted(soak.done.items())},
+        **dict(sorted(soak.done.items())),
         "CPU seconds": f"{cpu_seconds(gateway.pid) - cpu:.0f}",
         "resident MiB": f"{soak.samples[0][1]:.1f} at first, {max(y for _, y in soak.samples):.1f} at most, "
         f"{soak.samples[-1][1]:.1f} at last",

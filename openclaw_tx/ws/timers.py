@@ -87,7 +87,7 @@ class Timers:
             self._arm()
 
     def _set_back(self, seconds: float) -> None:
-        """The delayed call keeps its time when the clock is set back (L{openclaw_tx.steady}); the alarms keep theirs."""
+        """When the clock is set back the delayed call keeps its time (L{openclaw_tx.steady}); so do the alarms."""
         if seconds > SET_SECONDS:
             for alarm in self._heap:
                 alarm.due -= seconds
