@@ -19,6 +19,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import TurnStart
 from openclaw_tx.runs import choices
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
+from openclaw_tx.runs.crowd import Crowd
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.durable import DurableEvents
 from openclaw_tx.runs.ended import EndedRuns
@@ -48,8 +49,8 @@ class Engine:
     """Implements L{openclaw_tx.interfaces.RunEngine}.
 
     Bounds: C{agents.defaults.maxConcurrent} runs at work, C{maxQueued} waiting, C{maxQueuedPerSession} waiting for one
-    session; beyond, C{queue_full}. Ended runs are kept as L{EndedRuns} says. Between those who wait for a place in one
-    lane the places go round by principal.
+    session; beyond, C{queue_full}, but for principals with less than a share of those who wait (L{Crowd}). Ended runs
+    are kept as L{EndedRuns} says. Between those who wait for a place in one lane the places go round by principal.
 
     @ivar compactor: summarises sessions when somebody asks for it (L{openclaw_tx.interfaces.Compactor}).
     """
@@ -76,7 +77,7 @@ class Engine:
         self.compactor = SessionCompactor(self._premises, self._compactor, self._lanes, _session_lane)
         self._live: OrderedDict[str, AgentRun] = OrderedDict()
         self._ended = EndedRuns()
-        self._queued = 0
+        self._queued = Crowd()
         self._checkpointed: set[str] = set()
         self._to_forget: list[str] = []
         self._listeners: dict[int, RunListener] = {}
@@ -92,11 +93,11 @@ class Engine:
         known = self.get(request.run_id)
         if known is not None:
             return _joined(known, request, principal)
-        agent = self._admissible(request)
+        agent = self._admissible(request, principal)
         request = replace(request, traceparent=child(request.traceparent, self._new_id()))
         run = AgentRun(request, principal, self._clock, self._notify, self.durable)
         self._live[request.run_id] = run
-        self._queued += 1
+        self._queued.join(principal.id)
         run.task = spawn(self._drive(run, agent), self._log, f"run {request.run_id}")
         return run
 
@@ -169,7 +170,7 @@ class Engine:
         }
         return caps.get(lane, 1)
 
-    def _admissible(self, request: RunRequest) -> Agent:
+    def _admissible(self, request: RunRequest, principal: Principal) -> Agent:
         if self.draining:
             raise GatewayError("gateway_draining", "The gateway is shutting down.", retry_after=5)
         agent = self._rooms.agents.get(request.agent_id)
@@ -178,7 +179,8 @@ class Engine:
         if not request.messages:
             raise GatewayError("invalid_request", "Missing user message in `messages`.", param="messages")
         defaults = self._settings().agents.defaults
-        full = self._queued >= defaults.max_queued and self._lanes.active(request.lane) >= self._cap(request.lane)
+        busy = self._lanes.active(request.lane) >= self._cap(request.lane)
+        full = busy and not self._queued.admits(principal.id, defaults.max_queued)
         if full or self._lanes.waiting(_session_lane(request.session_key)) >= defaults.max_queued_per_session:
             raise GatewayError("queue_full", "Too many runs are waiting; try again shortly.", retry_after=1)
         return agent
@@ -253,7 +255,7 @@ class Engine:
                         "run {run} waited {waited:.1f} s in lane {lane}", run=request.run_id, waited=waited, lane=lane
                     )
         finally:
-            self._queued -= 1
+            self._queued.leave(run.principal.id)
 
     def _subject(self, run: AgentRun, agent: Agent, turn: TurnStart | None, settings: SessionSettings) -> Subject:
         """Which model answers, and where the conversation is kept.

@@ -18,6 +18,7 @@ from twisted.web.server import Site
 from zope.interface import implementer
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.web.pace import Pace
 from openclaw_tx.web.request import BoundedRequest
 from openclaw_tx.web.visit import visited
 from openclaw_tx.wire.openai_chat_render import error_body
@@ -50,8 +51,17 @@ class GatewayChannel(HTTPChannel):
         self.site.channels.add(self)
         super().connectionMade()
 
+    def dataReceived(self, data: bytes) -> None:
+        """Serve it when it is its turn."""
+        self.site.pace.received(self, data)
+
+    def serve(self, data: bytes) -> None:
+        """Take what has come."""
+        super().dataReceived(data)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let the site know, then whoever is being served."""
+        self.site.pace.settle(self)
         self.site.channels.discard(self)
         if self._probe is not None:
             self._probe.cancel()
@@ -61,6 +71,7 @@ class GatewayChannel(HTTPChannel):
     def readConnectionLost(self) -> None:
         """The client has closed its side. One that only does not send any more still gets its answer; one that has
         gone altogether shows when it is written to, and for sure when it is written to a second time."""
+        self.site.pace.settle(self)
         self._read_closed = True
         if not self.requests:
             self.loseConnection()
@@ -113,6 +124,7 @@ class GatewaySite(Site):
     to end.
 
     @ivar channels: live connections; a connection that became a WebSocket is not among them.
+    @ivar pace: requests that wait for their turn.
     """
 
     noisy = False
@@ -124,6 +136,7 @@ class GatewaySite(Site):
         """
         super().__init__(root, BoundedRequest, reactor=reactor, timeout=IDLE_SECONDS, parsePOSTFormSubmission=False)
         self.channels: set[GatewayChannel] = set()
+        self.pace = Pace(reactor)
         self._access_log = access_log
         self._logger = Logger()
 
