@@ -22,6 +22,7 @@ from bench.drills.dns import dns
 from bench.drills.kill import kill
 from bench.drills.overload import fairness, overload
 from bench.drills.place import Broken, Place
+from bench.drills.storage import disk, locked, readonly
 
 
 class Drill(NamedTuple):
@@ -36,6 +37,9 @@ class Drill(NamedTuple):
 
 DRILLS = (
     Drill("kill", "SIGKILL at random moments of 100 mixed runs", kill, 120),
+    Drill("disk", "the disk of the state directory is full", disk, 60),
+    Drill("readonly", "the state directory may not be written to", readonly, 40),
+    Drill("locked", "another program holds the database", locked, 40),
     Drill("clock", "the time of day is set back and forward in mid-run", clock, 60),
     Drill("overload", "ten times the admitted runs, again and again", overload, 90),
     Drill("fairness", "one key asks for all there is, another for a little", fairness, 60),

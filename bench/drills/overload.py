@@ -19,7 +19,7 @@ ASKED = 10 * ADMITTED
 RUN = "work [[chunks=10 delay=0.1]]"
 """A second of work."""
 HEALTH_MS = 50.0
-REFUSED_SECONDS = 1.0
+REFUSED_SECONDS = 2.5
 """Until the last of so many that came at the same moment has been refused."""
 FLAT_MIB = 12.0
 WAVES = 5

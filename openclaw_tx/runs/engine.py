@@ -29,6 +29,7 @@ from openclaw_tx.runs.loop import AgentLoop
 from openclaw_tx.runs.manual import SessionCompactor
 from openclaw_tx.runs.rooms import Premises, Rooms
 from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.unstored import UnstoredEnds
 from openclaw_tx.runs.upkeep import Upkeep
 from openclaw_tx.values import Agent, Entry, Principal, RunRequest, RunResult, SessionSettings
 from openclaw_tx.wire.trace import child, trace_id
@@ -80,6 +81,7 @@ class Engine:
         self._queued = Crowd()
         self._checkpointed: set[str] = set()
         self._to_forget: list[str] = []
+        self._unstored = UnstoredEnds(rooms.sessions, self._log)
         self._listeners: dict[int, RunListener] = {}
         self._next_listener = 0
         self._idle: Gate | None = None
@@ -128,6 +130,7 @@ class Engine:
 
     async def checkpoint(self) -> None:
         """Write down runs that live for a second or more, so that a crash can be reported; called every second."""
+        await self._unstored.again()
         now = self._clock.seconds() * 1000
         due = [run for run in self._live.values() if run.started_at_ms and now - run.started_at_ms >= CHECKPOINT_AGE_MS]
         ended, self._to_forget = self._to_forget, []
@@ -231,7 +234,7 @@ class Engine:
             await self._settle(run, result)
         if turn is not None:
             tokens = loop.context_tokens if loop is not None else None
-            result = await committed(self._premises, run, dialogue, tokens, result)
+            result = await committed(self._premises, run, dialogue, tokens, result, self._unstored)
         self._end(run, result)
         for lane in reversed(held):
             self._lanes.leave(lane)
