@@ -19,6 +19,7 @@ from twisted.internet.task import react
 
 from bench.drills.clock import clock
 from bench.drills.dns import dns
+from bench.drills.drain import drain
 from bench.drills.kill import kill
 from bench.drills.limits import descriptors, memory
 from bench.drills.overload import fairness, overload
@@ -43,6 +44,7 @@ DRILLS = (
     Drill("locked", "another program holds the database", locked, 40),
     Drill("descriptors", "there are no more file descriptors", descriptors, 60),
     Drill("memory", "there is no more memory", memory, 60),
+    Drill("drain", "SIGTERM under load", drain, 60),
     Drill("clock", "the time of day is set back and forward in mid-run", clock, 60),
     Drill("overload", "ten times the admitted runs, again and again", overload, 90),
     Drill("fairness", "one key asks for all there is, another for a little", fairness, 60),

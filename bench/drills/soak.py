@@ -86,7 +86,7 @@ class Soak:
         key = self.place.random.choice(["", *(f"agent:main:soak-{n}" for n in range(SESSIONS))])
         self.turns[key] += 1
         if key and self.turns[key] % RESET_EVERY == 0:
-            socket = await websocket(self.gateway)
+            socket = await websocket(self.gateway, scopes=["operator.admin"])
             await socket.call("sessions.delete", {"key": key}, 30)
             await socket.close()
             self.done["reset"] += 1
