@@ -13,7 +13,7 @@ from bench.drills.clients import RUNS, Answer, Client
 from bench.drills.place import DrilledGateway, Place
 from bench.proc import waited_seconds
 from openclaw_tx.cli.errors import CommandError
-from tests.e2e.processes import KILLED, spawn, websocket
+from tests.e2e.processes import KILLED, websocket
 from tests.e2e.watching import Watcher
 
 RUNS_AT_ONCE = 10
@@ -223,7 +223,7 @@ class Killer:
         """No half line: everything can be read as the files of OpenClaw."""
         out = self.place.directory / "out"
         paths = ["--config", str(self.gateway.config_path), "--state-dir", str(self.gateway.state)]
-        child = spawn(["-m", "openclaw_tx.cli", *paths, "sessions", "export", "--out", str(out)])
+        child = self.place.spawn(["-m", "openclaw_tx.cli", *paths, "sessions", "export", "--out", str(out)])
         code = await child.ended
         self.place.expect(code == 0, f"sessions export: {child.output}")
         lines = [line for path in sorted(out.rglob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]

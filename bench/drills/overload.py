@@ -11,7 +11,6 @@ from bench.drills.clients import Answer, Client
 from bench.drills.place import Place
 from bench.proc import resident_mib
 from openclaw_tx.auth.keys import hash_of, new_key
-from tests.e2e.processes import spawn
 
 AT_WORK, WAITING = 8, 12
 ADMITTED = AT_WORK + WAITING
@@ -31,7 +30,7 @@ async def overload(place: Place) -> None:
     gateway = await place.gateway(LIMITS)
     client = Client(place.reactor, gateway)
     place.expect((await client.chat("warm up")).ended, "warming up")
-    prober = spawn(["-m", "bench.drills.probing", str(gateway.port), str(gateway.pid)])
+    prober = place.spawn(["-m", "bench.drills.probing", str(gateway.port), str(gateway.pid)])
     await prober.printed("probing")
     await _wave(place, client)
     rss = resident_mib(gateway.pid)

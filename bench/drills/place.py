@@ -77,6 +77,7 @@ class Place:
         self._children: list[Child] = []
         self._gateways: list[DrilledGateway] = []
         self._cleanups: list[Callable[[], object]] = []
+        self._trigger: Any = reactor.addSystemEventTrigger("during", "shutdown", self._abandon)
 
     async def gateway(self, config: dict[str, Any] | None = None, *, start: bool = True) -> DrilledGateway:
         """A gateway in front of a scripted model server.
@@ -92,6 +93,12 @@ class Place:
         if start:
             await made.start()
         return made
+
+    def spawn(self, arguments: list[str]) -> Child:
+        """Another Python process, which ends with this place."""
+        child = spawn(arguments)
+        self._children.append(child)
+        return child
 
     def expect(self, condition: object, what: str) -> None:
         """
@@ -137,8 +144,30 @@ class Place:
 
     async def close(self) -> None:
         """End every process that is left, and remove the directory."""
-        for child in (*(made.child for made in self._gateways if made.child is not None), *self._children):
+        if self._trigger is None:
+            return
+        self.reactor.removeSystemEventTrigger(self._trigger)
+        for child in self._living:
             await child.stop("KILL")
+        self._tidy()
+
+    # -- inside
+
+    @property
+    def _living(self) -> list[Child]:
+        gateways = [made.child for made in self._gateways if made.child is not None]
+        return [child for child in (*gateways, *self._children) if child.code is None]
+
+    def _abandon(self) -> None:
+        """The drill is interrupted: leave nothing behind all the same."""
+        self._trigger = None
+        for child in self._living:
+            transport: Any = child.transport
+            transport.signalProcess("KILL")
+            os.waitid(os.P_PID, transport.pid, os.WEXITED | os.WNOWAIT)
+        self._tidy()
+
+    def _tidy(self) -> None:
         for cleanup in reversed(self._cleanups):
             cleanup()
         shutil.rmtree(self.directory, ignore_errors=True)

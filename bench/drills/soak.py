@@ -150,7 +150,8 @@ class Soak:
     async def vanish(self, client: Client) -> None:
         """A WebSocket client that breaks off in the middle of a run."""
         socket = await websocket(self.gateway)
-        request = {"message": self.words(slow=True), "agentId": "main", "idempotencyKey": self._new()}
+        key = f"agent:main:soak-{self.place.random.randint(0, SESSIONS)}"
+        request = {"message": self.words(slow=True), "sessionKey": key, "idempotencyKey": self._new()}
         running = Deferred.fromCoroutine(socket.call("agent", request, 60))
         running.addErrback(lambda failure: failure.trap(CommandError) and None)
         await self.place.sleep(self.place.random.uniform(0.0, 0.6))
@@ -181,6 +182,7 @@ class Soak:
 
     async def counts(self) -> dict[str, int]:
         """What the gateway holds after a rest."""
+        await self.place.until(self.idle, "every run has ended", 60)
         await self.place.sleep(REST_SECONDS)
         self._later += LATER_SECONDS
         self.gateway.seams.set_clock(self._later)
@@ -190,6 +192,11 @@ class Soak:
         found = self.gateway.seams.counts()
         assert found is not None
         return found
+
+    async def idle(self) -> bool:
+        """Whether no run is at work, and none waits."""
+        told = (await Client(self.place.reactor, self.gateway).ask("GET", "/metrics")).body.decode()
+        return all(f"openclaw_runs_{state} 0.0\n" in told for state in ("active", "queued"))
 
     def _known(self, answer: Answer) -> None:
         """Whatever became of it, the client was told."""

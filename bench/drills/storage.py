@@ -136,7 +136,7 @@ def _small_disk(place: Place, gateway: DrilledGateway) -> tuple[Callable[[], Non
         return _size_limit(gateway)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=0700", "openclaw-drill", str(gateway.state)]
     subprocess.run(mount, check=True)
-    place.afterwards(lambda: subprocess.run(["umount", str(gateway.state)], check=True))
+    place.afterwards(lambda: subprocess.run(["umount", "--lazy", str(gateway.state)], check=True))
     ballast = gateway.state / "ballast"
 
     def fill() -> None:
