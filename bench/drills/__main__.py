@@ -8,9 +8,9 @@ drill does.
 from __future__ import annotations
 
 import argparse
-import inspect
 import secrets
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -66,9 +66,11 @@ async def play(reactor: Any, drill: Drill, seed: str) -> bool:
     except TimeoutError:
         problem = f"it did not end within {drill.seconds:g} s"
     except Exception as error:
-        problem = "".join(inspect.trace() and [f"{type(error).__name__}: {error}"])
+        problem = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
     finally:
         await place.close()
+    if place.abandoned:
+        raise SystemExit(1)
     figures = ", ".join(f"{name}: {value}" for name, value in place.figures.items())
     took = reactor.seconds() - began
     print(f"{'FAIL' if problem else 'PASS'} {drill.name} ({took:.0f} s) {figures}", flush=True)

@@ -79,6 +79,11 @@ class Place:
         self._cleanups: list[Callable[[], object]] = []
         self._trigger: Any = reactor.addSystemEventTrigger("during", "shutdown", self._abandon)
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether somebody wants all this to end."""
+        return self._trigger is None
+
     async def gateway(self, config: dict[str, Any] | None = None, *, start: bool = True) -> DrilledGateway:
         """A gateway in front of a scripted model server.
 
@@ -144,7 +149,7 @@ class Place:
 
     async def close(self) -> None:
         """End every process that is left, and remove the directory."""
-        if self._trigger is None:
+        if self.abandoned:
             return
         self.reactor.removeSystemEventTrigger(self._trigger)
         for child in self._living:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 _SECONDS = struct.Struct("d")
+_PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
 _OVERRIDES = (1, 2)
 """CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: what lets root pass by permissions."""
@@ -81,6 +82,7 @@ def main(path: Path, arguments: list[str]) -> None:
         for number in _OVERRIDES:
             libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
         os.execv(sys.executable, [sys.executable, "-m", "bench.drills.seams", str(path), *arguments])
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # it does not outlive the driver
     _own_clock(path / "clock")
     from twisted.application.twist._twist import Twist
     from twisted.internet import reactor
