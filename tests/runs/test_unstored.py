@@ -9,25 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.runs.unstored import UnstoredEnds
 from openclaw_tx.testing import MemoryGateway
-from openclaw_tx.values import StoredRun
 from tests.runs.rooms import MemorySessions
+from tests.sessions.helpers import ended
 
-SESSION = {"x-openclaw-session-key": "agent:main:a"}
+KEY = "agent:main:a"
+SESSION = {"x-openclaw-session-key": KEY}
 ASK = {"messages": [{"role": "user", "content": "hi"}]}
-
-
-def ended(run_id: str) -> StoredRun:
-    """A run that has failed."""
-    return StoredRun(
-        run_id=run_id,
-        session_key="agent:main:a",
-        agent_id="main",
-        status="error",
-        surface="http",
-        principal_id="local",
-        fingerprint="f",
-        queued_at_ms=1,
-    )
 
 
 class UnstoredTests(SynchronousTestCase):
@@ -36,7 +23,7 @@ class UnstoredTests(SynchronousTestCase):
     def setUp(self) -> None:
         """It is broken."""
         self.sessions = MemorySessions()
-        self.sessions.transcripts["agent:main:a"] = []
+        self.sessions.transcripts[KEY] = []
         self.sessions.broken = True
         self.unstored = UnstoredEnds(self.sessions, Logger(), most=3)  # type: ignore[arg-type]
 
@@ -46,18 +33,18 @@ class UnstoredTests(SynchronousTestCase):
 
     def test_until_it_works(self) -> None:
         """They are told once, without their turns."""
-        self.unstored.add(ended("r1"))
+        self.unstored.add(ended("r1", KEY, "error"))
         self.again()
         self.assertEqual((len(self.unstored), self.sessions.runs), (1, {}))
         self.sessions.broken = False
         self.again()
         self.assertEqual((len(self.unstored), list(self.sessions.runs)), (0, ["r1"]))
-        self.assertEqual(self.sessions.transcripts["agent:main:a"], [])
+        self.assertEqual(self.sessions.transcripts[KEY], [])
 
     def test_bounded(self) -> None:
         """The oldest are given up."""
         for number in range(5):
-            self.unstored.add(ended(f"r{number}"))
+            self.unstored.add(ended(f"r{number}", KEY, "error"))
         self.sessions.broken = False
         self.again()
         self.assertEqual(list(self.sessions.runs), ["r2", "r3", "r4"])
@@ -65,8 +52,8 @@ class UnstoredTests(SynchronousTestCase):
     def test_unforeseen(self) -> None:
         """One that can not be stored at all is logged and keeps back no other."""
         self.sessions.broken = False
-        del self.sessions.transcripts["agent:main:a"]
-        self.unstored.add(ended("r1"))
+        del self.sessions.transcripts[KEY]
+        self.unstored.add(ended("r1", KEY, "error"))
         self.again()
         self.assertEqual((len(self.unstored), len(self.flushLoggedErrors(KeyError))), (0, 1))
 
@@ -102,5 +89,5 @@ class WholeGatewayTests(SynchronousTestCase):
         self.assertEqual((stored.status, stored.result.error.code), ("error", "storage_unavailable"))
         self.memory.model.say("two")
         self.assertEqual(self.memory.post("/v1/chat/completions", ASK, headers=SESSION).code, 200)
-        transcript = self.successResultOf(Deferred.fromCoroutine(sessions.transcript("agent:main:a", 10)))
+        transcript = self.successResultOf(Deferred.fromCoroutine(sessions.transcript(KEY, 10)))
         self.assertEqual([message.text for message in transcript], ["hi", "one", "hi", "two"])
