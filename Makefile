@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL = $(PIP) --no-build-isolation --config-settings editable_mode=compat --editable
 
-.PHONY: serve test lint trial e2e bench clients docs clean
+.PHONY: serve test lint trial e2e bench drill soak clients docs clean
 .NOTPARALLEL:
 
 # Runs the gateway in the foreground: first time with an embedded model and a new configuration.
@@ -50,6 +50,14 @@ e2e: $(VENV)/test
 # `make bench ARGS=--quick` takes a minute instead of eight.
 bench: $(VENV)/test
 	@$(BIN)/python -m bench $(ARGS)
+
+# What a crash, a full disk, too many requests do: docs/reliability.md. `make drill ARGS="--only kill,disk"` plays two.
+drill: $(VENV)/test
+	@$(BIN)/python -m bench.drills $(ARGS)
+
+# Half an hour of clients that come and go, and what is left of them. `make soak ARGS="--minutes 3"`
+soak: $(VENV)/test
+	@$(BIN)/python -m bench.drills.soak $(ARGS)
 
 # Clients that people use, each in an environment of its own: openai, LangChain, Vercel AI SDK ... Takes minutes the first time.
 clients: $(VENV)/test

@@ -44,6 +44,11 @@ def cpu_seconds(pid: int) -> float:
     return total / 1e9
 
 
+def waited_seconds(pid: int) -> float:
+    """Time that the process's main thread was ready to run while others had the processors."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def resident_mib(pid: int) -> float:
     """Resident memory of the tree; a page that two processes share counts once for each."""
     total = 0

@@ -21,6 +21,7 @@ from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 
 from openclaw_tx.errors import ConfigError
+from openclaw_tx.steady import keep_steady
 from openclaw_tx.values import Entry, RunEnded
 from openclaw_tx.wire.trace import trace_id
 
@@ -143,6 +144,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     top = Service(lambda: log.info("{line}", line=summary(gateway)), observer)
     reactor.callWhenRunning(end_cleanly, reactor, log)
     reactor.callWhenRunning(freeze)
+    reactor.callWhenRunning(keep_steady, reactor)
     wanted = [(text, True) for text in options["endpoints"]] or addresses(loaded.config, number)
     factory = site if options["endpoints"] else behind_tls(site, loaded, reactor, platform.node())
     check_endpoints(options["endpoints"], loaded.config)

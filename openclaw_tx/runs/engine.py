@@ -19,6 +19,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import TurnStart
 from openclaw_tx.runs import choices
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
+from openclaw_tx.runs.crowd import Crowd
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.durable import DurableEvents
 from openclaw_tx.runs.ended import EndedRuns
@@ -29,6 +30,7 @@ from openclaw_tx.runs.manual import SessionCompactor
 from openclaw_tx.runs.offers import Offers
 from openclaw_tx.runs.rooms import Premises, Rooms
 from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.unstored import UnstoredEnds
 from openclaw_tx.runs.upkeep import Upkeep
 from openclaw_tx.values import Agent, Entry, Principal, RunRequest, RunResult, SessionSettings
 from openclaw_tx.wire.trace import child, trace_id
@@ -49,8 +51,8 @@ class Engine:
     """Implements L{openclaw_tx.interfaces.RunEngine}.
 
     Bounds: C{agents.defaults.maxConcurrent} runs at work, C{maxQueued} waiting, C{maxQueuedPerSession} waiting for one
-    session; beyond, C{queue_full}. Ended runs are kept as L{EndedRuns} says. Between those who wait for a place in one
-    lane the places go round by principal.
+    session; beyond, C{queue_full}, but for principals with less than a share of those who wait (L{Crowd}). Ended runs
+    are kept as L{EndedRuns} says. Between those who wait for a place in one lane the places go round by principal.
 
     @ivar compactor: summarises sessions when somebody asks for it (L{openclaw_tx.interfaces.Compactor}).
     """
@@ -77,9 +79,10 @@ class Engine:
         self.compactor = SessionCompactor(self._premises, self._compactor, self._lanes, _session_lane)
         self._live: OrderedDict[str, AgentRun] = OrderedDict()
         self._ended = EndedRuns()
-        self._queued = 0
+        self._queued = Crowd()
         self._checkpointed: set[str] = set()
         self._to_forget: list[str] = []
+        self._unstored = UnstoredEnds(rooms.sessions, self._log)
         self._listeners: dict[int, RunListener] = {}
         self._next_listener = 0
         self._idle: Gate | None = None
@@ -93,11 +96,11 @@ class Engine:
         known = self.get(request.run_id)
         if known is not None:
             return _joined(known, request, principal)
-        agent = self._admissible(request)
+        agent = self._admissible(request, principal)
         request = replace(request, traceparent=child(request.traceparent, self._new_id()))
         run = AgentRun(request, principal, self._clock, self._notify, self.durable)
         self._live[request.run_id] = run
-        self._queued += 1
+        self._queued.join(principal.id)
         run.task = spawn(self._drive(run, agent), self._log, f"run {request.run_id}")
         return run
 
@@ -128,6 +131,7 @@ class Engine:
 
     async def checkpoint(self) -> None:
         """Write down runs that live for a second or more, so that a crash can be reported; called every second."""
+        await self._unstored.again()
         now = self._clock.seconds() * 1000
         due = [run for run in self._live.values() if run.started_at_ms and now - run.started_at_ms >= CHECKPOINT_AGE_MS]
         ended, self._to_forget = self._to_forget, []
@@ -170,7 +174,7 @@ class Engine:
         }
         return caps.get(lane, 1)
 
-    def _admissible(self, request: RunRequest) -> Agent:
+    def _admissible(self, request: RunRequest, principal: Principal) -> Agent:
         if self.draining:
             raise GatewayError("gateway_draining", "The gateway is shutting down.", retry_after=5)
         agent = self._rooms.agents.get(request.agent_id)
@@ -179,7 +183,8 @@ class Engine:
         if not request.messages:
             raise GatewayError("invalid_request", "Missing user message in `messages`.", param="messages")
         defaults = self._settings().agents.defaults
-        full = self._queued >= defaults.max_queued and self._lanes.active(request.lane) >= self._cap(request.lane)
+        busy = self._lanes.active(request.lane) >= self._cap(request.lane)
+        full = busy and not self._queued.admits(principal.id, defaults.max_queued)
         if full or self._lanes.waiting(_session_lane(request.session_key)) >= defaults.max_queued_per_session:
             raise GatewayError("queue_full", "Too many runs are waiting; try again shortly.", retry_after=1)
         return agent
@@ -230,7 +235,7 @@ class Engine:
             await self._settle(run, result)
         if turn is not None:
             tokens = loop.context_tokens if loop is not None else None
-            result = await committed(self._premises, run, dialogue, tokens, result)
+            result = await committed(self._premises, run, dialogue, tokens, result, self._unstored)
         self._end(run, result)
         for lane in reversed(held):
             self._lanes.leave(lane)
@@ -254,7 +259,7 @@ class Engine:
                         "run {run} waited {waited:.1f} s in lane {lane}", run=request.run_id, waited=waited, lane=lane
                     )
         finally:
-            self._queued -= 1
+            self._queued.leave(run.principal.id)
 
     def _subject(self, run: AgentRun, agent: Agent, turn: TurnStart | None, settings: SessionSettings) -> Subject:
         """Which model answers, and where the conversation is kept.

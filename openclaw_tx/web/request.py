@@ -145,7 +145,11 @@ class BoundedRequest(Request):
             self._fail(too_large())
             return
         assert self.content is not None
-        self.content.write(data)
+        try:
+            self.content.write(data)
+        except MemoryError:
+            self._fail(no_memory())
+            return
         if self._wanted is None and self._early:
             # Somebody is still being asked who this is. One read's worth is enough to hold until then.
             self._hold_back()
@@ -286,9 +290,14 @@ class BoundedRequest(Request):
             self._timer = None
 
 
+def no_memory() -> GatewayError:
+    """C{queue_full}: the system gives no more memory. What others have asked for will give some back."""
+    return GatewayError("queue_full", "There is no memory for this request; try again shortly.", retry_after=5)
+
+
 def too_large() -> GatewayError:
     """C{payload_too_large}, with the recorded gateway's text."""
     return GatewayError("payload_too_large", "Payload too large")
 
 
-__all__ = ["UNASKED", "BoundedRequest", "Prober", "too_large"]
+__all__ = ["UNASKED", "BoundedRequest", "Prober", "no_memory", "too_large"]

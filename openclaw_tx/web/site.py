@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.sending import MAX_HELD, Turn, send_now
+from openclaw_tx.web.pace import Pace
 from openclaw_tx.web.request import BoundedRequest
 from openclaw_tx.web.visit import visited
 from openclaw_tx.wire.openai_chat_render import error_body
@@ -59,7 +60,11 @@ class GatewayChannel(HTTPChannel):
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        """What these bytes cause to be written leaves together."""
+        """Serve it when it is its turn."""
+        self.site.pace.received(self, data)
+
+    def serve(self, data: bytes) -> None:
+        """Take what has come. What that causes to be written leaves together."""
         turn = self.site.turn
         turn.begin()
         try:
@@ -110,6 +115,7 @@ class GatewayChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let the site know, then whoever is being served."""
+        self.site.pace.settle(self)
         self.site.channels.discard(self)
         if self._probe is not None:
             self._probe.cancel()
@@ -119,6 +125,7 @@ class GatewayChannel(HTTPChannel):
     def readConnectionLost(self) -> None:
         """The client has closed its side. One that only does not send any more still gets its answer; one that has
         gone altogether shows when it is written to, and for sure when it is written to a second time."""
+        self.site.pace.settle(self)
         self._read_closed = True
         if not self.requests:
             self.loseConnection()
@@ -171,6 +178,7 @@ class GatewaySite(Site):
     to end.
 
     @ivar channels: live connections; a connection that became a WebSocket is not among them.
+    @ivar pace: requests that wait for their turn.
     """
 
     noisy = False
@@ -191,6 +199,7 @@ class GatewaySite(Site):
         self.channels: set[GatewayChannel] = set()
         self.turn = turn or Turn()
         self._date = (-1, "")
+        self.pace = Pace(reactor)
         self._access_log = access_log
         self._logger = Logger()
 

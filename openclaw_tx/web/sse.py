@@ -191,6 +191,8 @@ class EventStream:
         if not self._ending:
             self._check()
         silent = self._clock.seconds() - self._written_at
+        if silent < 0:
+            silent = self._interval  # The clock was set back; a comment too many does no harm.
         if silent >= STALL_SECONDS and not self._outbox.willing:
             self._exchange.abort()
             return

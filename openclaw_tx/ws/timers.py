@@ -12,6 +12,8 @@ from twisted.logger import Logger
 
 RING_SECONDS = 0.01
 """How long a turn of the reactor may be kept at it; alarms that are due as well ring in the next."""
+SET_SECONDS = 1.0
+"""The time is never so much earlier than it was, unless the clock was set back."""
 
 
 class Alarm:
@@ -51,6 +53,7 @@ class Timers:
         self._count = 0
         self._call: IDelayedCall | None = None
         self._ringing = False
+        self._latest = 0.0
 
     def __len__(self) -> int:
         """Alarms that are set."""
@@ -68,7 +71,10 @@ class Timers:
             what they do.
         """
         self._count += 1
-        due = self._clock.seconds() + seconds
+        now = self._clock.seconds()
+        self._set_back(self._latest - now)
+        self._latest = now
+        due = now + seconds
         if grain:
             due = ceil(due / grain) * grain
         alarm = Alarm(self, due, self._count, action)
@@ -88,6 +94,12 @@ class Timers:
             self._heap.clear()
             self._arm()
 
+    def _set_back(self, seconds: float) -> None:
+        """When the clock is set back the delayed call keeps its time (L{openclaw_tx.steady}); so do the alarms."""
+        if seconds > SET_SECONDS:
+            for alarm in self._heap:
+                alarm.due -= seconds
+
     def _arm(self) -> None:
         """Have the one delayed call at the time of the first alarm."""
         if self._ringing:
@@ -101,6 +113,9 @@ class Timers:
     def _ring(self) -> None:
         self._ringing = True
         now = self._clock.seconds()
+        if self._heap:
+            self._set_back(self._heap[0].due - now)
+        self._latest = now
         until = now + RING_SECONDS
         try:
             while self._heap and self._heap[0].due <= now and self._clock.seconds() < until:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from openclaw_tx.cli.client import GatewayClient, nobody
+from openclaw_tx.cli.client import SCOPES, GatewayClient, nobody
 from openclaw_tx.cli.client import connect as connect_client
 from openclaw_tx.cli.target import Target
 
@@ -106,9 +107,9 @@ def spawn(arguments: list[str], environment: dict[str, str] | None = None, progr
     return child
 
 
-async def start_upstream() -> tuple[Child, str]:
+async def start_upstream(*arguments: str) -> tuple[Child, str]:
     """A scripted OpenAI-compatible server; its base URL ends in /v1."""
-    child = spawn(["-m", "tests.support.upstream", "--port", "0"])
+    child = spawn(["-m", "tests.support.upstream", "--port", "0", *arguments])
     output = await child.printed("\n")
     url: str = json.loads(output)["url"]
     return child, url
@@ -180,10 +181,11 @@ class GatewayProcess:
         return await self.child.stop(name)
 
 
-async def websocket(gateway: GatewayProcess, on_event: Any = nobody) -> GatewayClient:
+async def websocket(gateway: GatewayProcess, on_event: Any = nobody, scopes: Sequence[str] = SCOPES) -> GatewayClient:
     """A WebSocket client that is let in.
 
     @param on_event: is called with the name and the payload of each event.
+    @param scopes: what it asks for.
     """
     from twisted.internet import reactor
 
@@ -196,7 +198,7 @@ async def websocket(gateway: GatewayProcess, on_event: Any = nobody) -> GatewayC
         password=None,
     )
     endpoint = HostnameEndpoint(reactor, "127.0.0.1", gateway.port)
-    return await connect_client(target, endpoint, reactor, on_event)  # type: ignore[arg-type]
+    return await connect_client(target, endpoint, reactor, on_event, scopes=scopes)  # type: ignore[arg-type]
 
 
 def block(coroutine: Any) -> Any:

@@ -145,6 +145,21 @@ class EngineTests(SynchronousTestCase):
         self.model.say("room again")
         self.assertEqual(self.ended(self.bench.start()).status, "ok")
 
+    def test_queue_full_of_another(self) -> None:
+        """A key that has filled the queue does not keep out one that waits with less; places go round between them."""
+        self.bench.config = Bench(defaults=AgentDefaults(max_concurrent=1, max_queued=4)).config
+        one, other = (Principal(id=name, method="key", scopes=frozenset()) for name in ("greedy", "modest"))
+        greedy = [self.bench.start(principal=one) for _ in range(5)]
+        self.assertRaises(GatewayError, self.bench.start, principal=one)
+        modest = [self.bench.start(principal=other) for _ in range(2)]
+        self.assertRaises(GatewayError, self.bench.start, principal=other)
+        greedy[0].abort("test")
+        self.assertEqual(greedy[1].status, "running")
+        greedy[1].abort("test")
+        self.assertEqual([run.status for run in modest], ["running", "queued"])
+        for run in reversed([*greedy[2:], *modest]):
+            run.abort("test")
+
     def test_session_queue_full(self) -> None:
         """One session can not fill the gateway with waiting runs."""
         self.bench.config = Bench(defaults=AgentDefaults(max_queued_per_session=1)).config

@@ -71,6 +71,16 @@ class ResourceTests(SynchronousTestCase):
             self.assertEqual(response.header(name), value)
         self.assertIsNotNone(response.header("date"))
 
+    def test_no_memory(self) -> None:
+        """Is nobody's mistake, and may be over soon."""
+
+        async def respond(exchange: Exchange) -> None:
+            raise MemoryError
+
+        response = self.ask(respond).response
+        self.assertEqual((response.status, response.error["code"]), (429, "queue_full"))
+        self.assertEqual(response.header("retry-after"), "5")
+
     def test_request_id(self) -> None:
         """A sane one is echoed, anything else replaced."""
 

@@ -99,6 +99,34 @@ class TimersTests(SynchronousTestCase):
         self.assertEqual(self.rung[4:], ["4", "5"])
         self.assertEqual(clock.getDelayedCalls(), [])
 
+    def set_back(self, seconds: float) -> None:
+        """Set the clock; its delayed calls keep the time that is left to them."""
+        self.clock.rightNow -= seconds
+        for call in self.clock.getDelayedCalls():
+            call.delay(-seconds)
+
+    def test_clock_set_back(self) -> None:
+        """Alarms ring when they would have."""
+        self.after(30, "a")
+        self.after(40, "b")
+        self.clock.advance(10)
+        self.set_back(3600)
+        self.clock.advance(20)
+        self.assertEqual(self.rung, ["a"])
+        self.clock.advance(10)
+        self.assertEqual(self.rung, ["a", "b"])
+
+    def test_clock_set_back_and_used(self) -> None:
+        """A new alarm makes the old ones no later than by the time that nobody had looked at the clock."""
+        self.after(30, "a")
+        self.clock.advance(10)
+        self.set_back(3600)
+        self.after(1, "new")
+        self.clock.advance(1)
+        self.assertEqual(self.rung, ["new"])
+        self.clock.advance(30)
+        self.assertEqual(self.rung, ["new", "a"])
+
     @settings(max_examples=100, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=200))
     def test_any_mix(self, steps: list[tuple[int, bool]]) -> None:
