@@ -29,6 +29,7 @@ from openclaw_tx.runs.outbox import Outbox
 from openclaw_tx.tally import Tally
 from openclaw_tx.ws.connection import HANDSHAKE_SECONDS, Connection, Desk
 from openclaw_tx.ws.hello import MAX_BUFFERED, MAX_EARLY_PAYLOAD, MAX_PAYLOAD
+from openclaw_tx.ws.reading import BoundedReading
 from openclaw_tx.ws.timers import Alarm, Timers
 
 PING_SECONDS = 30.0
@@ -44,7 +45,7 @@ MAX_WAITING = 64
 """Connections from one address that have not been let in yet."""
 
 
-class Channel(WebSocketServerProtocol):
+class Channel(BoundedReading, WebSocketServerProtocol):  # type: ignore[misc]  # autobahn's own bases differ
     """One WebSocket.
 
     The attributes below are autobahn's options. It copies those a protocol lacks from its factory.
