@@ -135,18 +135,6 @@ class LeavingTests(SynchronousTestCase):
         self.house.settle()
         return client
 
-    def stored(self, user: str) -> list[tuple[str, str, str]]:
-        """What the transcript of a session holds: role, text, and how the message ended."""
-        client = self.house.memory.websocket()
-        client.connect(token=TOKEN)
-        history = client.request("chat.history", {"sessionKey": f"agent:main:openai-user:{user}"})
-        client.close()
-        self.house.settle()
-        return [
-            (one["role"], "".join(part.get("text", "") for part in one["content"]), one.get("stopReason", ""))
-            for one in history["payload"]["messages"]
-        ]
-
     def test_windows(self) -> None:
         """The work ends within a second; what was said is in the transcript, marked; the session goes on."""
         number = 0
@@ -178,7 +166,7 @@ class LeavingTests(SynchronousTestCase):
             self.house.advance(12)
             self.assertEqual(first.response.json["choices"][0]["message"]["content"], "c1 c2")
         if user:
-            kept = [one for one in self.stored(user) if one[0] == "assistant" and one[2] != "tool_calls"]
+            kept = [one for one in self.house.stored(user) if one[0] == "assistant" and one[2] != "tool_calls"]
             wanted = [("assistant", window.said, window.ended)] if window.ended else []
             if window.blocked:
                 wanted = [("assistant", "c1 c2", "stop")]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-TOKEN = "a-token-for-tests"
+from openclaw_tx.testing.gateway import TOKEN
+
 BODY = b'{"messages":[{"role":"user","content":"hi"}]}'
 SIZE = len(BODY)
 
