@@ -17,7 +17,7 @@ from twisted.internet.error import DNSLookupError
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import CODES
-from tests.support.house import House, _Network
+from tests.support.house import Heard, House, _Network
 from tests.support.outages import TOKEN
 from tests.support.wires import End, RawProvider, Refused, Speech, Step, Steps, Wires, chunk, speeches
 
@@ -393,18 +393,6 @@ FAILURES = (
 ROWS = (*ANSWERS, *FAILURES)
 
 
-class Seen(NamedTuple):
-    """What a client saw."""
-
-    status: int
-    code: str
-    text: str
-    message: str
-    should_retry: str | None
-    retry_after: str | None
-    complete: bool
-
-
 class Network:
     """The whole gateway before one provider for each API, each of which does the same.
 
@@ -437,7 +425,7 @@ class Network:
         self.house.network = self.network
         self.house.memory._endpoints[-1] = _Network(self.network)  # type: ignore[call-overload]
 
-    def ask(self, api: str, stream: bool, user: str = "") -> Seen:
+    def ask(self, api: str, stream: bool, user: str = "") -> Heard:
         """A chat request; what its client has in the end.
 
         @param user: names the session, "" = there is none.
@@ -446,42 +434,10 @@ class Network:
         if user:
             body["user"] = user
         client = self.house.post(body, {"Authorization": f"Bearer {TOKEN}", "x-openclaw-model": f"{api}/m"})
-        waited = 0.0
-        while waited < PATIENCE and not (client.responses and client.response.complete):
-            self.house.advance(0.5, 0.25)
-            waited += 0.5
-        got = client.response
-        error: dict[str, Any] = {}
-        if got.status != 200:
-            error, text = got.error, ""
-        elif stream:
-            error = next((event["error"] for event in got.events if "error" in event and event != "[DONE]"), {})
-            text = got.text
-        else:
-            text = got.json["choices"][0]["message"]["content"]
+        seen = self.house.hear(client, stream, PATIENCE)
         client.reset()
         self.house.clients.remove(client)
-        return Seen(
-            got.status,
-            error.get("code", ""),
-            text,
-            error.get("message", ""),
-            got.header("x-should-retry"),
-            got.header("retry-after"),
-            got.complete,
-        )
-
-    def stored(self, user: str) -> list[tuple[str, str, str]]:
-        """What the transcript of a session holds: role, text, and how the message ended."""
-        client = self.house.memory.websocket()
-        client.connect(token=TOKEN)
-        history = client.request("chat.history", {"sessionKey": f"agent:main:openai-user:{user}"})
-        client.close()
-        self.house.settle()
-        return [
-            (one["role"], "".join(part.get("text", "") for part in one["content"]), one.get("stopReason", ""))
-            for one in history["payload"]["messages"]
-        ]
+        return seen
 
     def close(self) -> None:
         """End it; nothing is left."""
@@ -527,7 +483,7 @@ class RowTests(SynchronousTestCase):
         self.assertEqual(seen.status, CODES[row.code].status if row.code and not row.late else 200)
         self.assertEqual(seen.should_retry, None if row.late else self.retry(row))
 
-    def tried(self, row: Row, network: Network, api: str, stream: bool) -> Seen:
+    def tried(self, row: Row, network: Network, api: str, stream: bool) -> Heard:
         """What comes of one request, and that it is stored as it was told."""
         provider, user = network.providers[api], f"{row.name}-{api}-{stream}".lower()
         before = provider.tries if not row.secure else len(provider.lines)
@@ -538,7 +494,7 @@ class RowTests(SynchronousTestCase):
         self.assertNotIn("key-of", seen.message)
         self.assertEqual(seen.retry_after is not None, seen.should_retry == "true")
         said, ended = (row.said, "error") if row.code else (WORDS, "stop")
-        self.assertEqual(network.stored(user), [("user", "hi", ""), ("assistant", said, ended)])
+        self.assertEqual(network.house.stored(user), [("user", "hi", ""), ("assistant", said, ended)])
         return seen
 
     def retry(self, row: Row) -> str | None:
@@ -622,7 +578,7 @@ class CutTests(SynchronousTestCase):
 class EndlessTests(SynchronousTestCase):
     """Streams that never end, and never stop for long enough to be silent."""
 
-    def endless(self, api: str, *steps: Iterable[Step]) -> Seen:
+    def endless(self, api: str, *steps: Iterable[Step]) -> Heard:
         """What a client sees of it as a stream; nobody is connected afterwards."""
         network = Network(lambda speech: [lambda: chain(speech.cut(), *steps)])
         try:

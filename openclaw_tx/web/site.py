@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.sending import MAX_HELD, Turn, send_now
+from openclaw_tx.web.head import is_well_framed, origin_form
 from openclaw_tx.web.pace import Pace
 from openclaw_tx.web.request import BoundedRequest
 from openclaw_tx.web.visit import visited
@@ -31,11 +32,28 @@ IDLE_SECONDS = 60.0
 PROBE_SECONDS = 0.5
 """After a client has closed its side: when to write once more to learn whether it has gone altogether."""
 
-_BAD_BODY = error_body(GatewayError("invalid_request", "The request is not valid HTTP.").info)
+HEAD_SECONDS = 30.0
+"""The head of a request must be complete so long after its first byte."""
 
-BAD_REQUEST = (
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(_BAD_BODY), _BAD_BODY)
+AT_ONCE = 16
+"""Requests of one connection that are answered before others get their turn."""
+
+
+def _refusal(status: bytes, message: str, code: str = "invalid_request") -> bytes:
+    """A whole answer to what is no request yet, the last one on its connection."""
+    body = error_body(GatewayError(code, message).info)
+    retry = b"X-Should-Retry: false\r\n" if code == "body_timeout" else b""
+    return (
+        b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n%s"
+        b"Content-Length: %d\r\n\r\n%s" % (status, retry, len(body), body)
+    )
+
+
+BAD_REQUEST = _refusal(b"400 Bad Request", "The request is not valid HTTP.")
+TOO_SLOW = _refusal(b"408 Request Timeout", "The head of the request did not arrive in time.", "body_timeout")
+URI_TOO_LONG = _refusal(b"414 URI Too Long", "The request line is longer than 16 KiB.")
+HEAD_TOO_LARGE = _refusal(
+    b"431 Request Header Fields Too Large", "The head of the request is larger than 16 KiB or 100 fields."
 )
 
 
@@ -47,6 +65,9 @@ class GatewayChannel(HTTPChannel):
     site: GatewaySite
     _read_closed = False
     _probe: IDelayedCall | None = None
+    _turn: IDelayedCall | None = None
+    _served = 0
+    _head_since: float | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,15 +85,29 @@ class GatewayChannel(HTTPChannel):
         self.site.pace.received(self, data)
 
     def serve(self, data: bytes) -> None:
-        """Take what has come. What that causes to be written leaves together."""
+        """Take what has come; what that causes to be written leaves together. A head must not take for ever: neither
+        silence nor a trickle keeps the connection."""
+        self._served = 0
         turn = self.site.turn
         turn.begin()
         try:
+            if self._is_late(data):
+                self._refuse(TOO_SLOW)
+                return
             super().dataReceived(data)
             if self.requests:
                 self.requests[-1].read_on()
+            self._leave_if_done()
         finally:
             turn.end()
+
+    def _is_late(self, data: bytes) -> bool:
+        """Whether a head is still coming that should have come long ago."""
+        if self._head_since is not None:
+            return self.site.reactor.seconds() - self._head_since > HEAD_SECONDS
+        if self.line_mode and data.strip(b"\r\n"):
+            self._head_since = self.site.reactor.seconds()
+        return False
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """The head of an answer; L{Headers} has made sure of its values."""
@@ -117,10 +152,39 @@ class GatewayChannel(HTTPChannel):
         """Let the site know, then whoever is being served."""
         self.site.pace.settle(self)
         self.site.channels.discard(self)
-        if self._probe is not None:
-            self._probe.cancel()
-            self._probe = None
+        for call in (self._probe, self._turn):
+            if call is not None:
+                call.cancel()
+        self._probe = self._turn = None
         super().connectionLost(reason)
+
+    def timeoutConnection(self) -> None:
+        """Silence: close, with a word to whoever was about to ask something."""
+        if self._head_since is not None:
+            self._refuse(TOO_SLOW)
+        super().timeoutConnection()
+
+    def lineReceived(self, line: bytes) -> None:
+        """A line of the head. None begins with a blank: some would read a folded line otherwise than we."""
+        if line[:1] in (b" ", b"\t"):
+            self._respondToBadRequestAndDisconnect()
+        else:
+            super().lineReceived(line)
+
+    def allHeadersReceived(self) -> None:
+        """The head is complete; is it one that can be read in one way only?"""
+        self._head_since = None
+        headers = self.requests[-1].requestHeaders
+        hosts, encodings = headers.getRawHeaders(b"host") or [], headers.getRawHeaders(b"transfer-encoding") or []
+        target = origin_form(self._command, self._path)
+        if target is None or not is_well_framed(self._version, hosts, encodings):
+            self._respondToBadRequestAndDisconnect()
+            self.length = None  # it is not handed on
+            return
+        self._path, authority = target
+        if authority is not None:
+            headers.setRawHeaders(b"host", [authority])
+        super().allHeadersReceived()
 
     def readConnectionLost(self) -> None:
         """The client has closed its side. One that only does not send any more still gets its answer; one that has
@@ -138,14 +202,17 @@ class GatewayChannel(HTTPChannel):
         """Nothing to do: nobody here closes one side only."""
 
     def requestDone(self, request: http.Request) -> None:
-        """An answer is complete: on to the next request, if there can be one."""
-        super().requestDone(request)
-        if self._read_closed and not self.requests:
-            self.loseConnection()
+        """An answer is complete: on to the next request, if there can be one. Whoever sends many at once waits for
+        others in between."""
+        self._served += 1
+        if self._served < AT_ONCE or not (self._dataBuffer or self._buffer):
+            self._done(request)
+        else:
+            self._turn = self.site.reactor.callLater(0, self._next_turn, request)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """A header line without an end."""
-        self._respondToBadRequestAndDisconnect()
+        """A line without an end."""
+        self._refuse(HEAD_TOO_LARGE if self._receivedHeaderSize else URI_TOO_LONG)
 
     def hold(self) -> None:
         """Read no more for now."""
@@ -165,12 +232,39 @@ class GatewayChannel(HTTPChannel):
         if self.requests:
             self.requests[0].half_closed()
 
+    def _next_turn(self, request: http.Request) -> None:
+        self._turn = None
+        self._served = 0
+        self._done(request)
+
+    def _done(self, request: http.Request) -> None:
+        super().requestDone(request)
+        if not self._busyReceiving:  # else there may be more in this read
+            self._leave_if_done()
+
+    def _leave_if_done(self) -> None:
+        if self._read_closed and not self.requests:
+            self.loseConnection()
+
     def _respondToBadRequestAndDisconnect(self) -> None:
-        """Bytes that are no HTTP. Unlike Twisted's, the answer has a body, and is not put into another answer."""
+        """Bytes that are no HTTP, or too many of them."""
+        if self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders:
+            self._refuse(HEAD_TOO_LARGE)
+        else:
+            self._refuse(BAD_REQUEST)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer and close. Unlike Twisted's, the answer has a body, and is not put into another answer."""
         if not any(request.startedWriting for request in self.requests):
             assert self.transport is not None
-            self.write(BAD_REQUEST)
+            self.write(answer)
+        self._head_since = None
+        self.serve = self.dataReceived = _ignore  # type: ignore[method-assign]
         self.loseConnection()
+
+
+def _ignore(data: bytes) -> None:
+    """Takes what comes on a connection that was refused."""
 
 
 class GatewaySite(Site):

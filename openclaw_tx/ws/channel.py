@@ -25,12 +25,13 @@ from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Peer
 from openclaw_tx.runs.outbox import Outbox
+from openclaw_tx.sending import send_now
 from openclaw_tx.tally import Tally
 from openclaw_tx.wire.events import Batch, Numbered, text_frame_head
 from openclaw_tx.ws.connection import HANDSHAKE_SECONDS, Connection, Desk
-from openclaw_tx.ws.eager import write_now
 from openclaw_tx.ws.hello import MAX_BUFFERED, MAX_EARLY_PAYLOAD, MAX_PAYLOAD
 from openclaw_tx.ws.lean import MAX_REASON, PING, LeanFactory, LeanProtocol, cut, take_over
+from openclaw_tx.ws.reading import BoundedReading
 from openclaw_tx.ws.slices import Slices
 from openclaw_tx.ws.timers import Alarm, Timers
 
@@ -48,7 +49,7 @@ MAX_WAITING = 64
 
 
 @implementer(IPushProducer)
-class Channel(LeanProtocol):
+class Channel(BoundedReading, LeanProtocol):  # type: ignore[misc]  # autobahn's own bases differ
     """One WebSocket.
 
     The attributes below are those of autobahn's options that are not as it has them.
@@ -199,7 +200,7 @@ class Channel(LeanProtocol):
         if self.state == self.STATE_OPEN:
             self.factory.tally.socket_bytes += len(frames)
             # Not by sendMessage, which words log lines that nobody reads: that is three quarters of its time.
-            write_now(self.transport, frames)
+            send_now(self.transport, frames)
 
     def _overflow(self) -> None:
         """The client does not read: what it missed is lost to it, so it must know (spec 2.7)."""
@@ -209,7 +210,7 @@ class Channel(LeanProtocol):
 
     def _ping(self) -> None:
         self._set_alarm(PONG_SECONDS, self._cut)
-        write_now(self.transport, PING)
+        send_now(self.transport, PING)
 
     def _set_alarm(self, seconds: float, action: Callable[[], None]) -> None:
         if self._alarm is not None:

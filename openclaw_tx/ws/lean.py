@@ -16,7 +16,7 @@ from autobahn.websocket.protocol import TrafficStats
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web.http import Request
 
-from openclaw_tx.ws.eager import write_now
+from openclaw_tx.sending import send_now
 
 OPTIONS = frozenset(WebSocketServerProtocol.CONFIG_ATTRS)
 SPENT = frozenset(
@@ -133,7 +133,7 @@ class LeanProtocol(WebSocketServerProtocol):
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """Frames that autobahn makes are never sent in pieces."""
-        write_now(self.transport, data)
+        send_now(self.transport, data)
 
     def onFrameEnd(self) -> bool | None:
         """A frame is complete: let go of what unmasked it."""

@@ -273,7 +273,7 @@ class ResourceTests(SynchronousTestCase):
         site.resource = Custom(look)
         client = Client(site, self.clock, "203.0.113.9")
         client.send(
-            b"GET / HTTP/1.1\r\nX-First:  a \r\nX-First: b\r\nX-Forwarded-For: 1\r\nX-Forwarded-For: 2\r\n"
+            b"GET / HTTP/1.1\r\nHost: x\r\nX-First:  a \r\nX-First: b\r\nX-Forwarded-For: 1\r\nX-Forwarded-For: 2\r\n"
             b"X-Latin: caf\xe9\r\n\r\n"
         )
         self.assertEqual(seen, [("203.0.113.9", "a", "1,2", "caf\u00e9", None)])
