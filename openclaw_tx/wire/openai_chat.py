@@ -116,7 +116,10 @@ def decode_object(body: bytes, large: ReadFields | None = None) -> dict[str, Any
     except TooManyValues:
         raise GatewayError("payload_too_large", "The JSON body holds too many values.") from None
     except msgspec.ValidationError:
-        raise expected("object", _EXAMPLES.get(body.lstrip()[:1], 0), "") from None
+        first = body.lstrip()[:1]
+        if first == b"{":
+            raise GatewayError("invalid_request", "The body is not valid JSON: a number is out of range") from None
+        raise expected("object", _EXAMPLES.get(first, 0), "") from None
     except RecursionError:
         raise GatewayError("invalid_request", "The JSON body is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
