@@ -104,7 +104,7 @@ def read_records(path: Path, limit: int) -> Sequence[JobRecord]:
             break
         try:
             records.append(msgspec.json.decode(line, type=JobRecord))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             continue
     return records
 

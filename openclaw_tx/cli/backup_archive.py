@@ -153,7 +153,7 @@ def manifest_of(path: Path) -> Manifest:
             raw = file.read(MAX_MANIFEST_BYTES + 1)
             try:
                 manifest = msgspec.json.decode(raw, type=Manifest)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, RecursionError) as error:
                 raise Broken(f"its manifest can not be read: {error}") from None
             if manifest.schema_version != SCHEMA_VERSION:
                 raise Broken(f"its format is {manifest.schema_version}; this program knows {SCHEMA_VERSION}")

@@ -78,7 +78,7 @@ def candidates(store: Store) -> Iterator[Candidate]:
     """
     try:
         index = msgspec.json.decode(store.file.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"{store.file}: {error}") from None
     if not isinstance(index, dict):
         raise Unreadable(f"{store.file}: expected an object of sessions by key")
@@ -90,7 +90,7 @@ def orphans(store: Store) -> int:
     """How many transcripts lie beside an index that does not name them: of sessions that were begun anew."""
     try:
         index = msgspec.json.decode(store.file.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return 0
     named = {_file_name(value) for value in index.values()} if isinstance(index, dict) else set()
     return sum(path.name not in named for path in store.file.parent.glob("*.jsonl"))

@@ -12,7 +12,7 @@ import msgspec
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Sampling, Spoken, ToolChoice, ToolSpec, Value
-from openclaw_tx.wire.large_json import LARGE, ReadFields, TooManyValues, fields_reader
+from openclaw_tx.wire.large_json import LARGE, ReadFields, TooManyValues, fields_reader, is_too_deep
 from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, ImageUrl
 from openclaw_tx.wire.openai_chat_messages import read_messages
 from openclaw_tx.wire.openai_chat_sampling import read_sampling, refuse_unsupported
@@ -126,6 +126,8 @@ def decode_object(body: bytes, large: ReadFields | None = None) -> dict[str, Any
         raise GatewayError("invalid_request", f"The body is not valid JSON: {error}") from None
     if not isinstance(fields, dict):
         raise expected("object", fields, "")
+    if is_too_deep(body):
+        raise GatewayError("invalid_request", "The JSON body is nested too deeply.")
     return fields
 
 

@@ -84,9 +84,12 @@ def nearly(draw: st.DrawFn, *seeds: Any) -> Any:
     return whole
 
 
-def written(value: Any) -> bytes:
-    """As JSON, or as nearly JSON as Python makes of it."""
-    deep = "[" * 3000 + "]" * 3000
+def written(value: Any, depth: int = 3000) -> bytes:
+    """As JSON, or as nearly JSON as Python makes of it.
+
+    @param depth: of the nesting in the place of L{DEEP}.
+    """
+    deep = "[" * depth + "]" * depth
     return json.dumps(value).replace(json.dumps(DEEP), deep).encode("ascii")
 
 
@@ -96,8 +99,19 @@ def documents(draw: st.DrawFn, *seeds: Any) -> bytes:
     kind = draw(st.integers(0, 9))
     if kind == 0:
         return draw(st.binary(max_size=60))
-    text = written(draw(nearly(*seeds)))
+    value = draw(nearly(*seeds))
     if kind == 1:
+        # From what every reader takes to what none does, and right at the interpreter's limit.
+        found = [path for path in places(value) if path]
+        if found:
+            *parents, last = draw(st.sampled_from(found))
+            holder = value
+            for key in parents:
+                holder = holder[key]
+            holder[last] = DEEP
+        return written(value, draw(st.sampled_from([20, 500, 3000]) | st.integers(800, 1000)))
+    text = written(value)
+    if kind == 2:
         at = draw(st.integers(0, len(text)))
         return text[:at] + draw(st.binary(max_size=6)) + text[at + draw(st.integers(0, 4)) :]
     return text
