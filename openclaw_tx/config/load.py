@@ -157,7 +157,7 @@ def from_mapping(
     try:
         # A copy in plain JSON types, bounded in depth like a file.
         plain = json5.loads(msgspec.json.encode(dict(data)).decode())
-    except (TypeError, RecursionError, json5.Json5Error):
+    except (TypeError, UnicodeError, OverflowError, RecursionError, json5.Json5Error):
         raise ConfigError([("", "is nested too deep, or holds what JSON can not express")]) from None
     agents = plain.setdefault("agents", {})
     defaults = agents.setdefault("defaults", {}) if isinstance(agents, dict) else None
