@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 TIMES = max(1, int(os.environ.get("OPENCLAW_FUZZ") or 1))
 """How many times more examples than in C{make test}."""
@@ -24,6 +25,11 @@ def examples(count: int, steps: int = 30) -> settings:
     return settings(max_examples=count * TIMES, stateful_step_count=steps)
 
 
+def run(machine: type[RuleBasedStateMachine], count: int, steps: int = 30) -> None:
+    """Push a machine around in so many ways; see L{examples}."""
+    run_state_machine_as_test(machine, settings=examples(count, steps))
+
+
 @contextmanager
 def bounded(seconds: float = SECONDS) -> Iterator[None]:
     """What is done within takes no longer than that of the processor. It is this thread's own time, so that a busy
@@ -37,4 +43,4 @@ def bounded(seconds: float = SECONDS) -> Iterator[None]:
     assert took < seconds, f"took {took:.3f} s of the processor"
 
 
-__all__ = ["SECONDS", "TIMES", "bounded", "examples"]
+__all__ = ["SECONDS", "TIMES", "bounded", "examples", "run"]

@@ -51,7 +51,8 @@ SEED: dict[str, Any] = {
     "models": {"providers": {"o": {"baseUrl": "http://u:p@127.0.0.1/v1", "apiKey": "${KEY}", "headers": {"X": "y" * 20},
         "models": [{"id": "m", "contextWindow": 1000, "cost": {"input": 1}}, {"id": "n"}]}}},
     "tools": {"exec": {"security": "allowlist", "timeoutSec": 5}, "web": {"search": {"apiKey": "k" * 20}}},
-    "hooks": {"enabled": True, "token": "h" * 30, "mappings": [{"match": {"path": "x"}, "action": "agent"}]},
+    "hooks": {"enabled": True, "token": "h" * 30, "mappings": [
+        {"match": {"path": "x"}, "action": "agent", "messageTemplate": "hi"}]},
     "mcp": {"servers": {"s": {"command": "x", "args": ["-y"], "env": {"TOKEN": "e" * 20}}}},
     "session": {"scope": "per-sender", "idleMinutes": 5, "sendPolicy": {"default": "allow", "rules": []}},
     "env": {"vars": {"KEY": "v" * 20}, "OTHER": "w"},
