@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import inspect
 
 DEEP = "\ufdd0deep\ufdd1"
 """Becomes a nesting that no reader goes down into."""
@@ -126,4 +127,37 @@ def repetitions(draw: st.DrawFn, alphabet: str, size: int = 60_000) -> str:
     return draw(some) + unit * (size // len(unit)) + draw(some)
 
 
-__all__ = ["DEEP", "documents", "nearly", "places", "repetitions", "scalars", "values", "written"]
+def of_type(kind: Any, words: list[str]) -> st.SearchStrategy[Any]:
+    """JSON that a type takes, more or less: its members are all there is, their values may be out of bounds.
+
+    @param kind: of L{msgspec.inspect}.
+    @param words: texts that may mean something.
+    """
+    texts = st.sampled_from(words) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    match kind:
+        case inspect.StructType():
+            required = {f.encode_name: of_type(f.type, words) for f in kind.fields if f.required}
+            optional = {f.encode_name: of_type(f.type, words) for f in kind.fields if not f.required}
+            return st.fixed_dictionaries(required, optional=optional)
+        case inspect.UnionType():
+            return st.one_of([of_type(each, words) for each in kind.types])
+        case inspect.ListType() | inspect.VarTupleType() | inspect.SetType() | inspect.FrozenSetType():
+            return st.lists(of_type(kind.item_type, words), max_size=3)
+        case inspect.DictType():
+            return st.dictionaries(texts, of_type(kind.value_type, words), max_size=3)
+        case inspect.LiteralType():
+            return st.sampled_from(list(kind.values))
+        case inspect.BoolType():
+            return st.booleans()
+        case inspect.IntType():
+            return st.integers(-1, 5) | st.sampled_from([2**31, 2**53, -(2**63)])
+        case inspect.FloatType():
+            return st.floats(-1, 1e9, allow_nan=False)
+        case inspect.NoneType():
+            return st.none()
+        case inspect.StrType():
+            return texts
+    return st.none() | st.integers(0, 3) | texts | st.dictionaries(texts, texts, max_size=2)
+
+
+__all__ = ["DEEP", "documents", "nearly", "of_type", "places", "repetitions", "scalars", "values", "written"]
