@@ -104,7 +104,7 @@ def json5_texts(draw: st.DrawFn, value: Any) -> str:
 class ReadTests(SynchronousTestCase):
     """Texts into values."""
 
-    @examples(250)
+    @examples(110)
     @given(documents(SEED) | st.text(max_size=30).map(lambda text: text.encode("utf-8", "surrogatepass")))
     def test_file(self, raw: bytes) -> None:
         """A file is read, or refused with line and column; what was read says the same when it is written."""
@@ -116,7 +116,7 @@ class ReadTests(SynchronousTestCase):
                 return
         self.assertTrue(same(parse(plain(found).encode("utf-8")), found))
 
-    @examples(150)
+    @examples(65)
     @given(st.data(), json_values)
     def test_written_by_people(self, data: st.DataObject, value: Any) -> None:
         """JSON5 is read as what it says."""
@@ -133,7 +133,7 @@ class ReadTests(SynchronousTestCase):
             except json5.Json5Error:
                 pass
 
-    @examples(150)
+    @examples(65)
     @given(nearly(SEED))
     def test_load(self, data: Any) -> None:
         """Whatever an embedder hands over, it is a configuration, or all that is wrong with it has words, and none of
@@ -153,7 +153,7 @@ class ReadTests(SynchronousTestCase):
         """What it begins with can be used."""
         from_mapping(SEED, ENVIRONMENT, Path("/nowhere"))
 
-    @examples(100)
+    @examples(45)
     @given(st.text("AB_=\"'\\# \nexport\t\u2028", max_size=60))
     def test_dotenv(self, text: str) -> None:
         """Each line is an assignment, nothing, or a line that is told."""
@@ -168,7 +168,7 @@ class ReadTests(SynchronousTestCase):
         with bounded():
             parse_dotenv("A=" + text)
 
-    @examples(100)
+    @examples(45)
     @given(nearly(SEED))
     def test_env_block(self, data: Any) -> None:
         """Variables come out of anything that is an object."""
@@ -176,7 +176,7 @@ class ReadTests(SynchronousTestCase):
             values, _ = env_block(data)
             self.assertTrue(all(isinstance(value, str) for value in values.values()))
 
-    @examples(60)
+    @examples(25)
     @given(st.text("0123456789abcdefABCDEF: sha", max_size=100))
     def test_fingerprint(self, text: str) -> None:
         """64 digits, or the declared error."""
@@ -190,7 +190,7 @@ class ReadTests(SynchronousTestCase):
 class EditTests(SynchronousTestCase):
     """Changes of what is there."""
 
-    @examples(150)
+    @examples(65)
     @given(st.data(), objects)
     def test_rewrite(self, data: st.DataObject, after: Any) -> None:
         """Whatever a text looked like, it then says what it has to, and a comment of the first line stays."""
@@ -201,7 +201,7 @@ class EditTests(SynchronousTestCase):
             found = rewrite(text, before, after)
         self.assertTrue(same(json5.loads(found), after), (text, found))
 
-    @examples(150)
+    @examples(65)
     @given(
         st.text("ab.[]0123456789\"\\'$-é", max_size=12) | st.integers(0, 9).map(lambda n: f"a[{'9' * (10**n % 9999)}]")
     )
@@ -214,7 +214,7 @@ class EditTests(SynchronousTestCase):
                 return
             self.assertEqual(parse_path(render(path)), path)
 
-    @examples(200)
+    @examples(90)
     @given(
         json_values,
         st.lists(st.sampled_from([*KEYS, "a.b", "", "0", 0, 1, "x" * 5000, "9" * 5000, "-1"]), max_size=4),
@@ -232,7 +232,7 @@ class EditTests(SynchronousTestCase):
             removed = without(changed, place)
             self.assertFalse(same(removed, changed))
 
-    @examples(150)
+    @examples(65)
     @given(json_values, json_values)
     def test_patch(self, target: Any, patch: Any) -> None:
         """It can be done, or would lose something, or names somebody twice; what differs has places."""
@@ -246,7 +246,7 @@ class EditTests(SynchronousTestCase):
         self.assertTrue(all(isinstance(each, str) for each in told))
         self.assertFalse(told and same(target, once))
 
-    @examples(100)
+    @examples(45)
     @given(json_values, json_values)
     def test_merge(self, below: Any, above: Any) -> None:
         """Laying one over the other makes JSON again."""
@@ -256,7 +256,7 @@ class EditTests(SynchronousTestCase):
 class SecretTests(SynchronousTestCase):
     """What is hidden, and comes back."""
 
-    @examples(250)
+    @examples(110)
     @given(nearly(SEED) | json_values)
     def test_hidden(self, value: Any) -> None:
         """No secret is in what is shown, and what is shown can be handed back without loss."""
@@ -270,7 +270,7 @@ class SecretTests(SynchronousTestCase):
             self.assertEqual(json.dumps(restore(shown, value, issues)), json.dumps(value))
             self.assertEqual(issues, [])
 
-    @examples(150)
+    @examples(65)
     @given(scalars | json_values, st.dictionaries(st.sampled_from(["KEY", "A_1"]), st.text(max_size=5)))
     def test_substituted(self, value: Any, environment: dict[str, str]) -> None:
         """Variables are put in once: what stands in them is not looked at again."""

@@ -198,5 +198,5 @@ class ModelTests(SynchronousTestCase):
 
     def test_connection(self) -> None:
         """No order of things lets anybody in who is not, loses an answer, or leaves work behind."""
-        run(Client, 120)
+        run(Client, 60)
         self.assertEqual(self.flushLoggedErrors(), [])

@@ -71,7 +71,7 @@ class WrittenTests(SynchronousTestCase):
         assert isinstance(again, AssistantMessage)
         self.assertEqual(again.tool_calls[0].id, "c")
 
-    @examples(80)
+    @examples(35)
     @given(documents({"a": [1, {"b": None}]}), st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
     def test_arguments(self, arguments: bytes, result: str) -> None:
         """Arguments are what the model wrote: JSON, nearly JSON, or anything else."""
@@ -84,7 +84,7 @@ class WrittenTests(SynchronousTestCase):
         half = '{"a":' if kind == "{}" else "["
         self.check('{"x":' + half * depth + "1" + kind[1] * depth + "}", "r")
 
-    @examples(60)
+    @examples(25)
     @given(st.integers(1, 300), st.text('[]{}"\\', max_size=40))
     def test_how_deep(self, depth: int, text: str) -> None:
         """Nesting is counted outside of strings."""
@@ -113,7 +113,7 @@ SESSION = {"sessionId": "s", "updatedAt": 5, "modelProvider": "p", "model": "m",
 class FileTests(SynchronousTestCase):
     """What another gateway left behind."""
 
-    @examples(250)
+    @examples(110)
     @given(st.lists(documents(*ENTRIES) | st.sampled_from(ENTRIES).map(written), max_size=8))
     def test_transcript(self, lines: list[bytes]) -> None:
         """Nothing makes it fail, and no line loses another one: every line is a message, a fault, or counted."""
@@ -131,7 +131,7 @@ class FileTests(SynchronousTestCase):
         found = read([written(ENTRIES[1]), deep, written(ENTRIES[2])])
         self.assertEqual(len(found.messages), 2)
 
-    @examples(200)
+    @examples(90)
     @given(nearly(SESSION))
     def test_session(self, value: Any) -> None:
         """An entry is taken in or refused; what was taken in says the same when it is written and taken in again."""
@@ -157,7 +157,7 @@ VALUE = {"a": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "b": [1, "x", None], "c": 2, 
 class SchemaTests(SynchronousTestCase):
     """JSON Schemas are the clients'."""
 
-    @examples(250)
+    @examples(110)
     @given(nearly(SCHEMA, True), nearly(VALUE))
     def test_checked(self, schema: Any, value: Any) -> None:
         """A value is right, wrong in words, or can not be checked; within bounded work, whatever the schema."""
@@ -168,7 +168,7 @@ class SchemaTests(SynchronousTestCase):
                 return
         self.assertTrue(all(isinstance(each, str) for each in found))
 
-    @examples(150)
+    @examples(65)
     @given(nearly(SCHEMA).filter(lambda schema: isinstance(schema, dict)))
     def test_google(self, schema: Any) -> None:
         """What Google takes of it can be written; flaws are told."""
@@ -183,7 +183,7 @@ class SchemaTests(SynchronousTestCase):
 class HeaderTests(SynchronousTestCase):
     """Headers, queries and pages."""
 
-    @examples(150)
+    @examples(65)
     @given(st.binary(max_size=80) | st.from_regex(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.{0,9})?"))
     def test_trace(self, line: bytes) -> None:
         """A trace is read or ignored, and the one that is sent on can be read."""
@@ -194,7 +194,7 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual(found is not None, found is not None and made.trace_id == found.trace_id)
         self.assertEqual(str(made), sent)
 
-    @examples(80)
+    @examples(35)
     @given(st.lists(st.binary(max_size=30), max_size=4), st.sampled_from(["X-Forwarded-For", "origin"]))
     def test_values(self, lines: list[bytes], name: str) -> None:
         """A value is text, whatever the bytes."""
@@ -202,7 +202,7 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual(found is None, not lines)
         self.assertTrue(found is None or found == found.strip())
 
-    @examples(200)
+    @examples(90)
     @given(
         st.lists(st.tuples(st.sampled_from([*SECRETS, "TOKEN", " token", "a"]), st.text(max_size=5))),
         st.text("&=%;+", max_size=6),
@@ -214,7 +214,7 @@ class HeaderTests(SynchronousTestCase):
             left = without_secrets(query)
         self.assertIsNone(without_secrets(left if left is not None else query))
 
-    @examples(60)
+    @examples(25)
     @given(st.text(max_size=20) | st.sampled_from(["</script>", "<!--", "</SCRIPT >", "\u2028"]))
     def test_scripts(self, text: str) -> None:
         """A text in a script is that text, and ends nothing."""
@@ -234,7 +234,7 @@ class HeaderTests(SynchronousTestCase):
         whole = page("<html><head></head></html>", base)
         self.assertEqual(whole.count("<script>"), 1)
 
-    @examples(60)
+    @examples(25)
     @given(st.none() | st.text("texhml/*;q=0.,+ ", max_size=40) | repetitions("text/html;q=0,*", 5_000))
     def test_accept(self, text: str | None) -> None:
         """An answer, for any header."""
@@ -245,7 +245,7 @@ class HeaderTests(SynchronousTestCase):
 class ValueTests(SynchronousTestCase):
     """The material itself."""
 
-    @examples(50)
+    @examples(20)
     @given(values)
     def test_written(self, value: Any) -> None:
         """All of it can be sent."""

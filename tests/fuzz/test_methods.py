@@ -37,7 +37,7 @@ class MethodTests(SynchronousTestCase):
         params = {name: of_type(inspect.type_info(each.params), WORDS) for name, each in methods.items()}
         self.assertGreater(len(params), 80)
 
-        @examples(45)
+        @examples(20)
         @given(st.data())
         def calls(data: st.DataObject) -> None:
             names = data.draw(st.lists(st.sampled_from(sorted(params)), min_size=1, max_size=12))

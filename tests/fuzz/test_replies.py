@@ -106,7 +106,7 @@ def new_ids() -> Callable[[], str]:
 class ReaderTests(SynchronousTestCase):
     """Chunks in any order, each nearly right."""
 
-    @examples(500)
+    @examples(225)
     @given(st.data(), st.sampled_from(list(READERS)))
     def test_any_stream(self, data: st.DataObject, make: Any) -> None:
         """There is an answer, or the one declared error; what was told while it came is what the answer says."""
@@ -152,7 +152,7 @@ class ReaderTests(SynchronousTestCase):
             self.assertTrue(unseal(message, reader.api, "p", "m"))
         return True
 
-    @examples(250)
+    @examples(110)
     @given(st.data(), st.sampled_from(list(READERS)))
     def test_any_whole(self, data: st.DataObject, make: Any) -> None:
         """The answer of a provider that did not stream."""
@@ -166,7 +166,7 @@ class ReaderTests(SynchronousTestCase):
                 return
         self.assertEqual(reader.reply("p", "m").text, "".join(e.text for e in events if isinstance(e, TextDelta)))
 
-    @examples(150)
+    @examples(65)
     @given(documents(ERROR, {"error": "no"}, [ERROR], {"detail": {"x": 1}}), st.integers(100, 599))
     def test_errors(self, body: bytes, status: int) -> None:
         """Whatever the shape, there is an error with words and the status."""
@@ -176,7 +176,7 @@ class ReaderTests(SynchronousTestCase):
         for text in (error.message, error.type, error.code):
             self.assertIsInstance(text, str)
 
-    @examples(150)
+    @examples(65)
     @given(documents({"data": [{"embedding": [1, 0.5], "index": 0}, {"embedding": "AACAPw=="}], "usage": USAGE}))
     def test_vectors(self, body: bytes) -> None:
         """As many vectors as texts, of one length and of numbers, or the one error."""
@@ -192,7 +192,7 @@ class ReaderTests(SynchronousTestCase):
 class FramingTests(SynchronousTestCase):
     """Bytes into payloads."""
 
-    @examples(300)
+    @examples(135)
     @given(
         st.sampled_from([SseDecoder, LineDecoder]),
         st.lists(st.sampled_from([b"data: {}", b"data:x", b": ping", b"id: 1", b"\n", b"\r\n", b"\r", b"\xef\xbb\xbf",
@@ -211,7 +211,7 @@ class FramingTests(SynchronousTestCase):
         self.assertEqual(found, expected)
         self.assertEqual(expected, plain_events(stream) if make is SseDecoder else plain_lines(stream))
 
-    @examples(60)
+    @examples(25)
     @given(st.sampled_from([SseDecoder, LineDecoder]), st.lists(st.binary(max_size=40), max_size=12))
     def test_bounded(self, make: Callable[[int], Framing], pieces: list[bytes]) -> None:
         """What is held has a bound; over it there is the declared error."""
@@ -259,7 +259,7 @@ def plain_lines(stream: bytes) -> list[bytes]:
 class KeptTests(SynchronousTestCase):
     """What goes back to a vendor."""
 
-    @examples(100)
+    @examples(45)
     @given(st.lists(st.tuples(st.sampled_from(["thought", "text", "call"]), values), max_size=4))
     def test_sealed(self, pieces: list[tuple[Any, Any]]) -> None:
         """It comes out as it went in, for its own model alone."""
@@ -270,7 +270,7 @@ class KeptTests(SynchronousTestCase):
         for other in (("other", "p", "m"), ("api", "q", "m"), ("api", "p", "n")):
             self.assertEqual(unseal(message, *other), [])
 
-    @examples(150)
+    @examples(65)
     @given(documents({"api": "api", "pieces": [{"kind": "text", "data": {"a": 1}}]}))
     def test_any_opaque(self, text: bytes) -> None:
         """What can not be read is nothing."""
@@ -278,7 +278,7 @@ class KeptTests(SynchronousTestCase):
         with bounded():
             self.assertIsInstance(unseal(message, "api", "p", "m"), list)
 
-    @examples(100)
+    @examples(45)
     @given(nearly({"a": 1}))
     def test_arguments(self, value: Any) -> None:
         """Arguments of a call are an object for vendors that want one, whatever the model wrote."""

@@ -143,7 +143,7 @@ class BodyTests(SynchronousTestCase):
                 if (parse, seed) != (run_request.parse_run, CHAT):  # streams, which a run does not
                     self.assertIsNotNone(self.read(parse, json.dumps(seed).encode()), (parse, seed))
 
-    @examples(400)
+    @examples(180)
     @given(st.data(), st.sampled_from(list(BODIES)))
     def test_nearly_right(self, data: st.DataObject, parse: Any) -> None:
         """A good body with something else about it."""
@@ -162,7 +162,7 @@ class BodyTests(SynchronousTestCase):
 class FrameTests(SynchronousTestCase):
     """What comes over a WebSocket."""
 
-    @examples(250)
+    @examples(110)
     @given(documents(FRAME, {"type": "req", "id": "1", "method": "health"}))
     def test_nearly_right(self, data: bytes) -> None:
         """It is a request that can be written again, no request that can be answered, or no JSON."""
@@ -181,7 +181,7 @@ class FrameTests(SynchronousTestCase):
         # The text of params that nobody has decoded yet may be any bytes.
         self.assertEqual(json.loads(data.decode("utf-8", "replace"))["id"], request.id)
 
-    @examples(250)
+    @examples(110)
     @given(documents(CONNECT))
     def test_connect(self, data: bytes) -> None:
         """What a client says of itself."""
@@ -209,7 +209,7 @@ class FrameTests(SynchronousTestCase):
 class CursorTests(SynchronousTestCase):
     """Where a client says it stands."""
 
-    @examples(80)
+    @examples(35)
     @given(st.none() | st.text(max_size=25), st.none() | st.text(max_size=25) | st.integers(0, 2**70).map(str))
     def test_cursor(self, header: str | None, query: str | None) -> None:
         """A number that was told, or a refusal that names what was wrong."""

@@ -207,8 +207,8 @@ class ModelTests(SynchronousTestCase):
 
     def test_lanes(self) -> None:
         """Nobody is lost in a lane, nobody is let in too many."""
-        run(Queues, 60)
+        run(Queues, 40)
 
     def test_journal(self) -> None:
         """What was written is told once and in order, or its absence is."""
-        run(Log, 50)
+        run(Log, 30)
