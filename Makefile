@@ -59,7 +59,7 @@ fuzz: $(VENV)/test
 
 # Known vulnerabilities of what is installed; without a network, a line that says so.
 audit: $(VENV)/audit
-	@$(BIN)/python -m tests.support.audit
+	@$(BIN)/python -m tests.support.dependencies
 
 # `make bench ARGS=--quick` takes half a minute instead of three.
 bench: $(VENV)/test

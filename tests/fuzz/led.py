@@ -1,5 +1,5 @@
-"""The readers' properties, led by atheris: it notes which lines an input reached, and goes on from those that reached new
-ones. C{python -m tests.fuzz.led SECONDS}; C{make fuzz} does that where atheris is installed.
+"""The readers' properties, led by atheris: it notes which lines an input reached, and goes on from those that reached
+new ones. C{python -m tests.fuzz.led SECONDS}; C{make fuzz} does that where atheris is installed.
 
 Each reader gets a process of its own, since atheris ends the one that it is in.
 """
