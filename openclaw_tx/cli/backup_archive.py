@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.sessions.copies import copy, is_database
 
 SCHEMA_VERSION = 1
@@ -211,7 +212,7 @@ def unpack(path: Path, manifest: Manifest, place_of: Callable[[Entry], Path | No
 
 
 def _write(file: IO[bytes], entry: Entry, target: Path) -> None:
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(target.parent)
     handle, name = tempfile.mkstemp(prefix=f".{target.name[:64]}-", dir=target.parent)
     digest = hashlib.sha256()
     try:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.sessions.archives import make_directory, word, write_whole
+from openclaw_tx.sessions.archives import word, write_whole
 from openclaw_tx.sessions.keys import MAIN_AGENT, SENTINELS, canonical_key, parse_key
 from openclaw_tx.values import Message, SessionEntry
 from openclaw_tx.wire.openclaw_sessions import entry_object, imported
