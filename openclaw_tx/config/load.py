@@ -62,6 +62,9 @@ class Loaded(Value, frozen=True):
     def __repr__(self) -> str:
         return f"Loaded(path={str(self.path)!r}, ...)"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("path", str(self.path))]
+
 
 def load(
     environ: Environment,
