@@ -18,7 +18,7 @@ from twisted.web.http_headers import Headers
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import OnEvents
 from openclaw_tx.models.http import Answer, HttpDoor, HttpFailure
-from openclaw_tx.models.refusals import check, failures_of
+from openclaw_tx.models.refusals import check, failures_of, secrets_of
 from openclaw_tx.models.sampling import with_defaults
 from openclaw_tx.values import Embeddings, ModelAnswered, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.values.value import Value
@@ -92,6 +92,7 @@ class HttpProvider:
         own = ((name, served.headers) for name, served in self._models.items())
         self._headers = {name: _headers(values) for name, values in own if values is not None}
         self._common_headers = _headers(headers)
+        self._secrets = secrets_of(self._common_headers, *self._headers.values())
 
     def models(self) -> Sequence[ModelInfo]:
         return [served.info for served in self._models.values()]
@@ -107,10 +108,10 @@ class HttpProvider:
         url = self._urls.get(model) or codec.url(self._door.base_url, model)
         body = codec.encode(model, with_defaults(request, served.defaults))
         intake = _Intake(codec.reader(self._new_id), codec.framing(), on_events, self._provider, model)
-        with failures_of(ref):
-            headers = _traced(self._headers.get(model, self._common_headers), request.traceparent)
+        headers = _traced(self._headers.get(model, self._common_headers), request.traceparent)
+        with failures_of(ref, self._secrets):
             answer = await self._door.send("POST", url, headers, body)
-            await check(ref, answer, self._advice)
+            await check(ref, answer, self._advice, self._secrets)
             await intake.take(answer)
         return intake.reader.reply(self._provider, model)
 
@@ -141,6 +142,7 @@ class EmbeddingHttpProvider(HttpProvider):
         self._embedding_model = embedding_model
         asked = service.headers if embedding_headers is None else embedding_headers
         self._embedding_headers = _headers({**asked, "accept": "application/json"})
+        self._secrets = (*self._secrets, *secrets_of(self._embedding_headers))
 
     def embedding_model(self) -> str:
         return self._embedding_model
@@ -158,9 +160,9 @@ class EmbeddingHttpProvider(HttpProvider):
             parts.append(data)
             return False
 
-        with failures_of(ref):
+        with failures_of(ref, self._secrets):
             answer = await self._door.send("POST", self._embeddings_url, self._embedding_headers, body)
-            await check(ref, answer, self._advice)
+            await check(ref, answer, self._advice, self._secrets)
             await answer.deliver(keep, MAX_WHOLE_REPLY_BYTES)
             vectors, usage = decode_reply(b"".join(parts), len(texts))
         return Embeddings(vectors=vectors, usage=usage, provider=self._provider, model=model)
