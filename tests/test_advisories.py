@@ -121,7 +121,8 @@ class AdvisoryTests(SynchronousTestCase):
 
     def test_cve_2026_25593(self) -> None:
         """GHSA-g55j-c2v4-pjcg: a local client without credentials rewrote the configuration, and a path in it was
-        run. No method is heard before connect, none without the scope after it, and keys never."""
+        run. No method is heard before connect, none without the scope after it, for keys never, and programs to run
+        are not named so."""
         silent = RawWebSocket(self.house)
         silent.send({"type": "req", "id": "1", "method": "config.apply", "params": {"raw": "{}"}})
         self.assertEqual(silent.frames[-1], (1008, "invalid handshake: first request must be connect"))
@@ -136,6 +137,13 @@ class AdvisoryTests(SynchronousTestCase):
                 answer = client.ask(method, {"raw": '{"mcp": {"servers": {"x": {"command": "/bin/sh"}}}}'})
                 self.assertFalse(answer["ok"], (secret, method))
                 self.assertNotIn("unknown method", answer["error"]["message"])
+        owner = RawWebSocket(self.house)
+        held = owner.connect([ADMIN], token=SECRET)["payload"]["auth"]["scopes"]
+        self.assertEqual(held, [ADMIN])
+        told = owner.ask("config.get")["payload"]["hash"]
+        raw = '{"mcp": {"servers": {"x": {"command": "/bin/sh"}}}}'
+        answer = owner.ask("config.patch", {"raw": raw, "baseHash": told})
+        self.assertIn("mcp.servers.x names a program to run", answer["error"]["message"])
 
     def test_cve_2026_28472(self) -> None:
         """The proof of a device was skipped when a token was there, right or wrong: a wrong one opens nothing, and a
