@@ -316,7 +316,7 @@ def _approves(connection: Connection) -> bool:
 def _read(text: str) -> Any:
     """What a node sent as a text of JSON; UNSET when it is none."""
     try:
-        return arguments_of(text)
+        return arguments_of(text) if text.strip() else UNSET
     except ValueError:
         return UNSET
 
