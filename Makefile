@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL = $(PIP) --no-build-isolation --config-settings editable_mode=compat --editable
 
-.PHONY: serve test lint trial e2e bench drill soak clients docs clean
+.PHONY: serve test lint trial e2e fuzz audit bench drill soak clients docs clean
 .NOTPARALLEL:
 
 # Runs the gateway in the foreground: first time with an embedded model and a new configuration.
@@ -46,6 +46,20 @@ trial: $(VENV)/test
 # Real sockets and processes on loopback.
 e2e: $(VENV)/test
 	@$(BIN)/python -m pytest --quiet tests/e2e
+
+# What strangers send, made up anew in every run, TIMES as much of it as in `make test`. With atheris in $(VENV) (`make
+# $(VENV)/atheris`), readers are then led by what they have not done yet, for SECONDS.
+TIMES = 50
+SECONDS = 300
+FUZZED = tests.fuzz tests.ws.test_fuzz tests.runs.test_outbox tests.wire tests.config
+fuzz: $(VENV)/test
+	@OPENCLAW_FUZZ=$(TIMES) $(BIN)/python -m twisted.trial --reporter=text $(FUZZED)
+	@OPENCLAW_FUZZ=$(TIMES) $(BIN)/python -m pytest --quiet tests/e2e/test_openapi.py
+	@if [ -e $(VENV)/atheris ]; then $(BIN)/python -m tests.fuzz.led $(SECONDS); fi
+
+# Known vulnerabilities of what is installed; without a network, a line that says so.
+audit: $(VENV)/audit
+	@$(BIN)/python -m tests.support.dependencies
 
 # `make bench ARGS=--quick` takes a minute instead of eight.
 bench: $(VENV)/test
@@ -99,6 +113,13 @@ $(VENV)/serve: $(VENV)/made setup.cfg
 $(VENV)/test: $(VENV)/made setup.cfg
 	@echo "Installing into $(VENV) ..."
 	@$(INSTALL) '.[test]'
+	@touch $@
+
+$(VENV)/audit: $(VENV)/test
+	@$(INSTALL) '.[audit]' && touch $@ || echo "Going on without pip-audit, which can not be installed here."
+
+$(VENV)/atheris: $(VENV)/test
+	@$(INSTALL) '.[fuzz]'
 	@touch $@
 
 $(VENV)/docs: $(VENV)/made setup.cfg

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.config.replacing import make_directory
 
 if TYPE_CHECKING:
     from openclaw_tx.cli.place import Place
@@ -219,7 +220,7 @@ def state_dir(place: Place, loaded: Loaded) -> Iterator[Ill]:
     if not path.exists():
 
         def make() -> str:
-            path.mkdir(mode=0o700, parents=True)
+            make_directory(path)
             return f"made {path}"
 
         yield Ill("state.missing", "info", f"{path} does not exist; the gateway makes it", str(path), "", make)

@@ -225,7 +225,7 @@ class _Link:
             answer = await self._control.send("GET", self._control.url("slots"), self._headers)
             slots: Any = msgspec.json.decode(await answer.collect())
             return any(slot.get("is_processing") for slot in slots)
-        except (HttpFailure, msgspec.MsgspecError, AttributeError, TypeError):
+        except (HttpFailure, msgspec.MsgspecError, AttributeError, TypeError, RecursionError):
             return True
 
     async def close(self) -> None:

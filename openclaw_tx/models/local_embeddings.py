@@ -83,7 +83,7 @@ class LocalEmbeddings:
         except HttpFailure as failure:
             code = "provider_timeout" if failure.timed_out else "provider_error"
             raise GatewayError(code, f"{LOCAL}: {failure}") from None
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise GatewayError("provider_error", f"{LOCAL}: the tokens of a text can not be read.") from None
         if not tokens:
             return [text]

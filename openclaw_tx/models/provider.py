@@ -18,7 +18,7 @@ from twisted.web.http_headers import Headers
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import OnEvents
 from openclaw_tx.models.door import Answer, Door, HttpFailure
-from openclaw_tx.models.refusals import check, refusal_of
+from openclaw_tx.models.refusals import check, refusal_of, secrets_of
 from openclaw_tx.models.sampling import with_defaults
 from openclaw_tx.values import Embeddings, ModelAnswered, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.values.value import Value
@@ -95,6 +95,7 @@ class HttpProvider:
         own = ((name, served.headers) for name, served in self._models.items())
         self._headers = {name: _headers(values) for name, values in own if values is not None}
         self._common_headers = _headers(headers)
+        self._secrets = secrets_of(self._common_headers, *self._headers.values())
 
     def models(self) -> Sequence[ModelInfo]:
         return [served.info for served in self._models.values()]
@@ -119,10 +120,10 @@ class HttpProvider:
                 codec.encode(model, with_defaults(request, served.defaults)),
                 more=_trace(headers, request.traceparent),
             )
-            await check(ref, answer, self._advice)
+            await check(ref, answer, self._advice, self._secrets)
             await intake.take(answer)
         except (HttpFailure, UpstreamError) as error:
-            raise refusal_of(ref, error) from None
+            raise refusal_of(ref, error, self._secrets) from None
         return intake.reader.reply(self._provider, model)
 
     async def close(self) -> None:
@@ -152,6 +153,7 @@ class EmbeddingHttpProvider(HttpProvider):
         self._embedding_model = embedding_model
         asked = service.headers if embedding_headers is None else embedding_headers
         self._embedding_headers = _headers({**asked, "accept": "application/json"})
+        self._secrets = (*self._secrets, *secrets_of(self._embedding_headers))
 
     def embedding_model(self) -> str:
         return self._embedding_model
@@ -171,11 +173,11 @@ class EmbeddingHttpProvider(HttpProvider):
 
         try:
             answer = await self._door.send("POST", self._embeddings_url, self._embedding_headers, body)
-            await check(ref, answer, self._advice)
+            await check(ref, answer, self._advice, self._secrets)
             await answer.deliver(keep, MAX_WHOLE_REPLY_BYTES)
             vectors, usage = decode_reply(b"".join(parts), len(texts))
         except (HttpFailure, UpstreamError) as error:
-            raise refusal_of(ref, error) from None
+            raise refusal_of(ref, error, self._secrets) from None
         return Embeddings(vectors=vectors, usage=usage, provider=self._provider, model=model)
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.errors import ConfigError
 from openclaw_tx.sessions.records import messages_of
 from openclaw_tx.sessions.statements import compiled
@@ -177,7 +178,7 @@ def _open(
 
 def _make_file(path: str) -> None:
     """Make the file, readable by its owner only; SQLite gives its side files the same mode."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    make_directory(os.path.dirname(path))
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     if os.stat(path).st_mode & 0o077:
         os.chmod(path, 0o600)

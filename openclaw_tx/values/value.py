@@ -52,6 +52,8 @@ class Credentials(Value, frozen=True):
     """The role asked for."""
     scopes: tuple[str, ...] = ()
     """The scopes asked for; a device's token may be bound to fewer."""
+    any_device: bool = False
+    """C{token} may be that of any operator's device, unproved: good for reading only."""
 
     def __repr__(self) -> str:
         return "Credentials(...)"

@@ -212,6 +212,7 @@ class Bootstrap(Endpoint):
 
     action = "control-ui.config"
     config_key = "gateway.controlUi.enabled"
+    by_device = True
 
     def __init__(self, guard: Guard, shared: Shared, agents: Agents, base_path: str) -> None:
         super().__init__(guard, shared.new_id)
