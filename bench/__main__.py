@@ -130,7 +130,8 @@ def main() -> int:
             figures[target.name] |= at_rest_and_full(target, streams, pace)
         if report.OURS in figures:
             say("openclaw_tx: a thousand watchers")
-            figures[report.OURS] |= websocket.measure(stub_port, seconds=4 * pace, rounds=rounds)
+            idle = websocket.IDLE_SECONDS * pace
+            figures[report.OURS] |= websocket.measure(stub_port, seconds=4 * pace, idle=idle, rounds=rounds)
     circumstances = (
         f"{time.strftime('%Y-%m-%d', time.gmtime(began))}, {platform.system()} {platform.machine()}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}, load average {load_average:.1f} before the run; "

@@ -7,7 +7,7 @@ connected nothing is encoded at all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from operator import is_
 from typing import Any
@@ -150,12 +150,16 @@ class Hub:
         state_version: tuple[int, int] | None = None,
         *,
         droppable: bool = True,
+        topic: str = "",
+        replaces: Sequence[str] = (),
     ) -> None:
         """Send an event to every connection that C{wants} it.
 
         @param droppable: a slow client may miss it.
+        @param topic: see L{Fanout.post}.
+        @param replaces: likewise.
         """
-        self._post(event, payload, None, wants, state_version, droppable=droppable)
+        self._post(event, payload, None, wants, state_version, topic, replaces, droppable=droppable)
 
     def devices(self) -> frozenset[str]:
         """Ids of the paired devices that are connected."""
@@ -183,12 +187,15 @@ class Hub:
         hears: Callable[[Audience], bool] | None = None,
         wants: Callable[[Connection], bool] | None = None,
         state_version: tuple[int, int] | None = None,
+        topic: str = "",
+        replaces: Sequence[str] = (),
         *,
         droppable: bool,
     ) -> None:
         if self._fanout and not self._stopping:
             self._collect()
-            self._fanout.post(Event(event_body(name, encode(payload), state_version), droppable), hears, wants)
+            event = Event(event_body(name, encode(payload), state_version), droppable)
+            self._fanout.post(event, hears, wants, topic, replaces)
 
     def _collect(self) -> None:
         self._runs.collect()

@@ -51,6 +51,9 @@ class AboutParams(Params, frozen=True, omit_defaults=True):
 _NAMES = [(field.name, field.encode_name) for field in msgspec.structs.fields(AboutParams)]
 """Properties of a row: here and on the wire."""
 
+JOINED, LEFT = "presence of who came", "presence"
+"""Topics: not everybody is told of who came, and that somebody left is told all the same."""
+
 
 class Teller(Protocol):
     """L{openclaw_tx.ws.hub.Hub}, as far as it is needed here."""
@@ -61,6 +64,9 @@ class Teller(Protocol):
         payload: Any,
         wants: Callable[[Connection], bool],
         state_version: tuple[int, int] | None = None,
+        *,
+        topic: str = "",
+        replaces: Sequence[str] = (),
     ) -> None: ...
 
 
@@ -75,7 +81,7 @@ class PresenceWatch:
     def joined(self, connection: Connection) -> None:
         """See L{openclaw_tx.ws.connection.Watch}."""
         if self._presence.joined(connection):
-            self.tell(lambda other: other.protocol >= OLDEST_WITH_JOIN)
+            self.tell(lambda other: other.protocol >= OLDEST_WITH_JOIN, JOINED, (JOINED,))
 
     def left(self, connection: Connection) -> None:
         """See L{openclaw_tx.ws.connection.Watch}."""
@@ -90,13 +96,24 @@ class PresenceWatch:
         self._presence.report(caller, {**named, "text": text[:MAX_TEXT]})
         self.tell()
 
-    def tell(self, wants: Callable[[Connection], bool] = lambda _: True) -> None:
-        """Send the event to everybody who may see who is there."""
+    def tell(
+        self,
+        wants: Callable[[Connection], bool] = lambda _: True,
+        topic: str = LEFT,
+        replaces: Sequence[str] = (JOINED, LEFT),
+    ) -> None:
+        """Send the event to everybody who may see who is there.
+
+        Each event has all of them, so of several that are under way, as when very many come at once, who has heard none
+        is told the last.
+        """
         self._hub.tell_if(
             "presence",
             {"presence": self._presence.rows()},
             lambda connection: sees_presence(connection.principal) and wants(connection),
             (self._presence.version, self._health_version()),
+            topic=topic,
+            replaces=replaces,
         )
 
 
