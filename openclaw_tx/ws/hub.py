@@ -94,6 +94,7 @@ class Hub:
         self._next_health: Alarm | None = None
         self._asking: set[Deferred[Any]] = set()
         self._revalidating: Iterator[None] | None = None
+        self._soon: dict[Callable[[], None], None] = {}
         self._stopping = False
 
     def __len__(self) -> int:
@@ -197,8 +198,19 @@ class Hub:
             event = Event(event_body(name, encode(payload), state_version), droppable)
             self._fanout.post(event, hears, wants, topic, replaces)
 
+    def soon(self, tell: Callable[[], None]) -> None:
+        """Call C{tell} when the next round begins, once, however often that is asked for until then."""
+        if self._fanout:
+            self._soon[tell] = None
+            self._fanout.wake()
+
     def _collect(self) -> None:
+        """Have everything posted that was held back until a round begins."""
         self._runs.collect()
+        if self._soon:
+            soon, self._soon = self._soon, {}
+            for tell in soon:
+                tell()
 
     def _rest(self) -> None:
         """Nobody is connected: hold nothing, do nothing."""
@@ -210,6 +222,7 @@ class Hub:
                 alarm.cancel()
         self._tick = self._next_health = None
         self._runs.clear()
+        self._soon.clear()
         self._fanout.clear()
         if self._revalidating is not None:
             self._slices.drop(self._revalidating)
