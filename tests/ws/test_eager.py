@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionLost
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.ws.eager import write_now
@@ -96,8 +100,20 @@ class WriteNowTests(SynchronousTestCase):
             write_now(descriptor, b"abc")
             self.assertEqual(descriptor.taken, b"")
 
+    def test_wrapped(self) -> None:
+        """What a wrapper does to bytes on their way (it encrypts them) is not gone round, though it shows the attributes
+        of what it wraps."""
+        descriptor: Any = Descriptor()
+        wrapper: Any = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
+        wrapper.makeConnection(descriptor)
+        self.assertEqual(wrapper._tempDataLen, 0)
+        seen: list[bytes] = []
+        wrapper.write = seen.append
+        write_now(wrapper, b"abc")
+        self.assertEqual((seen, descriptor.taken), ([b"abc"], b""))
+
     def test_tls(self) -> None:
-        """What is to be encrypted is not the system's to have."""
+        """Neither is what a connection has become that was told to encrypt."""
         descriptor = Descriptor()
         descriptor.TLS = True  # type: ignore[attr-defined]
         write_now(descriptor, b"abc")
