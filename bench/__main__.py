@@ -189,7 +189,9 @@ def measured(chosen: argparse.Namespace) -> tuple[Figures, dict[str, str]]:
             figures[OURS] |= growing(stub_port, chosen, pace)
             if "ws" in chosen.wanted:
                 say(ONCE["ws"])
-                figures[OURS] |= websocket.measure(stub_port, seconds=4 * pace, rounds=min(3, chosen.rounds))
+                figures[OURS] |= websocket.measure(
+                    stub_port, seconds=4 * pace, idle=websocket.IDLE_SECONDS * pace, rounds=min(3, chosen.rounds)
+                )
     return figures, missing
 
 

@@ -9,7 +9,7 @@ told something else (the answer to a request) is served out of turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -63,16 +63,25 @@ class _Reader:
 
 
 class _Post:
-    """An event in the log."""
+    """An event in the log.
 
-    __slots__ = ("event", "hears", "wants")
+    @ivar stale: a newer one tells all that it would.
+    """
+
+    __slots__ = ("event", "hears", "stale", "topic", "wants")
 
     def __init__(
-        self, event: Event, hears: Callable[[Audience], bool] | None, wants: Callable[[Connection], bool] | None
+        self,
+        event: Event,
+        hears: Callable[[Audience], bool] | None,
+        wants: Callable[[Connection], bool] | None,
+        topic: str,
     ) -> None:
         self.event = event
         self.hears = hears
         self.wants = wants
+        self.topic = topic
+        self.stale = False
 
 
 class _Due:
@@ -109,6 +118,7 @@ class Fanout:
         self._log: list[_Post] = []
         self._first = 0
         self._bytes = 0
+        self._last: dict[str, _Post] = {}
         self._due: dict[tuple[Audience, int], _Due] = {}
         self._rounds: Iterator[None] | None = None
         self._telling_all = False
@@ -155,15 +165,27 @@ class Fanout:
         event: Event,
         hears: Callable[[Audience], bool] | None = None,
         wants: Callable[[Connection], bool] | None = None,
+        topic: str = "",
+        replaces: Sequence[str] = (),
     ) -> None:
         """Tell an event to all who may hear it.
 
         @param hears: whether an audience may; None = each.
         @param wants: whether a connection of such an audience is told; asked when it is its turn. None = each.
+        @param topic: what it tells the state of; "" = of nothing.
+        @param replaces: topics whose last event need not be told to who has not heard it, now that there is this one.
         """
         if not self._readers:
             return
-        self._log.append(_Post(event, hears, wants))
+        for name in replaces:
+            last = self._last.pop(name, None)
+            if last is not None:
+                last.stale = True
+                self._bytes -= len(last.event)
+        post = _Post(event, hears, wants, topic)
+        if topic:
+            self._last[topic] = post
+        self._log.append(post)
         self._bytes += len(event)
         self._due.clear()
         self.wake()
@@ -234,7 +256,7 @@ class Fanout:
         if due is None:
             posts = self._log[since - self._first :]
             audience = reader.audience
-            due = _Due([post for post in posts if post.hears is None or post.hears(audience)])
+            due = _Due([post for post in posts if not post.stale and (post.hears is None or post.hears(audience))])
             self._due[key] = due
         reader.connection.tell(due.of(reader.connection))
 
@@ -243,7 +265,11 @@ class Fanout:
         count = last - self._first
         if count <= 0:
             return
-        self._bytes -= sum(len(post.event) for post in self._log[:count])
+        for post in self._log[:count]:
+            if not post.stale:
+                self._bytes -= len(post.event)
+            if self._last.get(post.topic) is post:
+                del self._last[post.topic]
         del self._log[:count]
         self._first = last
         self._due.clear()

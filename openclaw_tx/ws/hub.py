@@ -7,7 +7,7 @@ connected nothing is encoded at all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from operator import is_
 from typing import Any
@@ -94,6 +94,7 @@ class Hub:
         self._next_health: Alarm | None = None
         self._asking: set[Deferred[Any]] = set()
         self._revalidating: Iterator[None] | None = None
+        self._soon: dict[Callable[[], None], None] = {}
         self._stopping = False
 
     def __len__(self) -> int:
@@ -150,12 +151,16 @@ class Hub:
         state_version: tuple[int, int] | None = None,
         *,
         droppable: bool = True,
+        topic: str = "",
+        replaces: Sequence[str] = (),
     ) -> None:
         """Send an event to every connection that C{wants} it.
 
         @param droppable: a slow client may miss it.
+        @param topic: see L{Fanout.post}.
+        @param replaces: likewise.
         """
-        self._post(event, payload, None, wants, state_version, droppable=droppable)
+        self._post(event, payload, None, wants, state_version, topic, replaces, droppable=droppable)
 
     def devices(self) -> frozenset[str]:
         """Ids of the paired devices that are connected."""
@@ -183,15 +188,29 @@ class Hub:
         hears: Callable[[Audience], bool] | None = None,
         wants: Callable[[Connection], bool] | None = None,
         state_version: tuple[int, int] | None = None,
+        topic: str = "",
+        replaces: Sequence[str] = (),
         *,
         droppable: bool,
     ) -> None:
         if self._fanout and not self._stopping:
             self._collect()
-            self._fanout.post(Event(event_body(name, encode(payload), state_version), droppable), hears, wants)
+            event = Event(event_body(name, encode(payload), state_version), droppable)
+            self._fanout.post(event, hears, wants, topic, replaces)
+
+    def soon(self, tell: Callable[[], None]) -> None:
+        """Call C{tell} when the next round begins, once, however often that is asked for until then."""
+        if self._fanout:
+            self._soon[tell] = None
+            self._fanout.wake()
 
     def _collect(self) -> None:
+        """Have everything posted that was held back until a round begins."""
         self._runs.collect()
+        if self._soon:
+            soon, self._soon = self._soon, {}
+            for tell in soon:
+                tell()
 
     def _rest(self) -> None:
         """Nobody is connected: hold nothing, do nothing."""
@@ -203,6 +222,7 @@ class Hub:
                 alarm.cancel()
         self._tick = self._next_health = None
         self._runs.clear()
+        self._soon.clear()
         self._fanout.clear()
         if self._revalidating is not None:
             self._slices.drop(self._revalidating)

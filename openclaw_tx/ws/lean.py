@@ -14,6 +14,8 @@ from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.protocol import TrafficStats
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 from twisted.web.http import Request
 
 from openclaw_tx.sending import send_now
@@ -134,6 +136,11 @@ class LeanProtocol(WebSocketServerProtocol):
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """Frames that autobahn makes are never sent in pieces."""
         send_now(self.transport, data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The transport is gone. autobahn would cancel timers, of which it has none here, and tell whoever listens to
+        it, which is nobody: that counts when a thousand are gone at once."""
+        self.state = self.STATE_CLOSED
 
     def onFrameEnd(self) -> bool | None:
         """A frame is complete: let go of what unmasked it."""

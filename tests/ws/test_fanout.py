@@ -227,6 +227,22 @@ class FanoutTests(SynchronousTestCase):
         self.turns()
         self.assertEqual([ear.heard for ear in self.ears], [["x", "y"], ["y"], ["x", "y"], ["y"]])
 
+    def test_stale(self) -> None:
+        """Of events that tell the state of something, who has heard none hears the last, in its place."""
+        self.join(6)
+        self.post("a1", topic="a", replaces=("a",))
+        self.post("x")
+        self.clock.turn()
+        self.post("a2", topic="a", replaces=("a",))
+        self.post("b1", topic="b", replaces=("b",))
+        self.post("a3", topic="a", replaces=("a", "b"))
+        self.turns()
+        self.assertEqual([ear.heard for ear in self.ears], [["a1", "x", "a3"]] * 4 + [["x", "a3"]] * 2)
+        self.post("a4", topic="a", replaces=("a",))
+        self.turns()
+        self.assertEqual({ear.heard[-1] for ear in self.ears}, {"a4"})
+        self.assertEqual((self.fanout._bytes, self.fanout._last), (0, {}))
+
     def test_full(self) -> None:
         """A log that has become too large goes to everybody at once."""
         self.join(6)
