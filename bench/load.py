@@ -144,7 +144,7 @@ def warm_up(targets: list[Target], workload: Workload) -> dict[str, str]:
     """A short load on each target; target -> complaint for those that do not answer it."""
     complaints = {}
     for target in targets:
-        seconds, answers = (60.0, 3) if target.slow else (0.5, 0)
+        seconds, answers = (60.0, 3) if target.slow else (20.0, 200)
         with _generator(target, replace(workload, answers=answers), seconds) as process:
             row = _result(process, seconds)
         if not row["ok"]:
