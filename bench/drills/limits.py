@@ -97,7 +97,8 @@ async def memory(place: Place) -> None:
     client = Client(place.reactor, gateway)
     for _ in range(3):
         place.expect((await client.chat("before [[reply=one]]", session="agent:main:ram")).text == "one", "before")
-    resource.prlimit(gateway.pid, resource.RLIMIT_AS, (_virtual(gateway.pid) + SPARE_MIB * 1024 * 1024, -1))
+    hard = resource.prlimit(gateway.pid, resource.RLIMIT_AS)[1]
+    resource.prlimit(gateway.pid, resource.RLIMIT_AS, (_virtual(gateway.pid) + SPARE_MIB * 1024 * 1024, hard))
     text = "x" * (BODY_MIB * 1024 * 1024)
     body = b'{"model": "openclaw", "messages": [{"role": "user", "content": "%s"}]}' % text.encode()
     asking = [Deferred.fromCoroutine(client.ask("POST", CHAT, body, seconds=30)) for _ in range(BODIES)]
@@ -106,8 +107,11 @@ async def memory(place: Place) -> None:
     told = Counter(str(answer.status or "cut") for well, answer in found if well)
     assert gateway.child is not None
     place.expect(gateway.child.code is None, f"the gateway ended with {gateway.child.code}: {gateway.log[-3000:]}")
+    answered = [answer.status for well, answer in found if well]
+    place.expect(all(status in (0, 200, 429, 503) for status in answered), f"large bodies got {dict(told)}")
+    place.expect(sum(status != 0 for status in answered) >= BODIES // 2, f"large bodies were cut: {dict(told)}")
     small = await client.chat("small [[reply=two]]", session="agent:main:ram")
-    resource.prlimit(gateway.pid, resource.RLIMIT_AS, (-1, -1))
+    resource.prlimit(gateway.pid, resource.RLIMIT_AS, (hard, hard))
 
     async def works() -> bool:
         return (await client.chat("after [[reply=three]]", session="agent:main:ram", seconds=10)).text == "three"
@@ -120,6 +124,8 @@ async def memory(place: Place) -> None:
         "MemoryErrors in the log": gateway.log.count("MemoryError"),
         "works again after, s": f"{waited:.1f}",
     }
+    place.expect(all(probe.status == 200 for probe in probes), "health was not answered")
+    place.expect(small.text == "two", f"a small request right after: {small.status} {small.body!r}")
     place.expect(await gateway.stop() == 0, "exit code of SIGTERM")
 
 
