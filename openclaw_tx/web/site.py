@@ -32,6 +32,9 @@ PROBE_SECONDS = 0.5
 HEAD_SECONDS = 30.0
 """The head of a request must be complete so long after its first byte."""
 
+REFUSAL_SECONDS = 1.0
+"""How long what a refused client still sends is read and thrown away: to close at once would cost it the answer."""
+
 AT_ONCE = 16
 """Requests of one connection that are answered before others get their turn."""
 
@@ -63,6 +66,7 @@ class GatewayChannel(HTTPChannel):
     _read_closed = False
     _probe: IDelayedCall | None = None
     _turn: IDelayedCall | None = None
+    _leaving: IDelayedCall | None = None
     _served = 0
     _head_since: float | None = None
 
@@ -74,8 +78,8 @@ class GatewayChannel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let the site know, then whoever is being served."""
         self.site.channels.discard(self)
-        for call in (self._probe, self._turn):
-            if call is not None:
+        for call in (self._probe, self._turn, self._leaving):
+            if call is not None and call.active():
                 call.cancel()
         self._probe = self._turn = None
         super().connectionLost(reason)
@@ -124,7 +128,7 @@ class GatewayChannel(HTTPChannel):
         """The client has closed its side. One that only does not send any more still gets its answer; one that has
         gone altogether shows when it is written to, and for sure when it is written to a second time."""
         self._read_closed = True
-        if not self.requests:
+        if not self.requests or self._leaving is not None:
             self.loseConnection()
             return
         self.requests[0].half_closed()
@@ -188,12 +192,19 @@ class GatewayChannel(HTTPChannel):
 
     def _refuse(self, answer: bytes) -> None:
         """Answer and close. Unlike Twisted's, the answer has a body, and is not put into another answer."""
-        if not any(request.startedWriting for request in self.requests):
+        if self._leaving is not None:
+            return
+        begun = any(request.startedWriting for request in self.requests)
+        if not begun:
             assert self.transport is not None
             self.transport.write(answer)
         self._head_since = None
-        self.dataReceived = lambda data: None  # type: ignore[method-assign]
-        self.loseConnection()
+        self.setTimeout(None)
+        self.rawDataReceived = lambda data: None  # type: ignore[method-assign]
+        self.setRawMode()
+        self._leaving = self.site.reactor.callLater(REFUSAL_SECONDS, self.loseConnection)
+        if begun:
+            self.loseConnection()
 
 
 class GatewaySite(Site):
