@@ -10,7 +10,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.web.site import AT_ONCE, HEAD_SECONDS, IDLE_SECONDS
+from openclaw_tx.web.site import AT_ONCE, HEAD_SECONDS, IDLE_SECONDS, REFUSAL_SECONDS
 from tests.support.house import House
 from tests.support.raw_http import BAD, ODD, TOKEN, get, post
 from tests.support.web import Client
@@ -38,6 +38,9 @@ class HouseCase(SynchronousTestCase):
         """The connections are over, the site knows none of them, and nothing is on the clock for them."""
         self.house.settle()
         for client in clients:
+            client.send(SMUGGLED)  # which nobody reads any more
+        self.house.advance(REFUSAL_SECONDS + 0.1, step=0.5)
+        for client in clients:
             self.assertTrue(client.closed)
         self.assertEqual(len(self.house.memory.site.channels), 0)
 
@@ -48,6 +51,7 @@ class BytesTests(HouseCase):
     def refused(self, status: int, name: str, *pieces: bytes) -> None:
         """One answer with all four keys, and the end; what follows is not read."""
         client = self.open(*pieces)
+        self.assertFalse(client.closed)
         self.assertEqual([each.status for each in client.responses], [status], (name, client.received[:300]))
         self.assertEqual(client.response.error["code"], "invalid_request", name)
         self.assertEqual(client.response.header("connection"), "close")

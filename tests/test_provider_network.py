@@ -11,11 +11,15 @@ import gzip
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
+from time import time
 from typing import Any, NamedTuple
 
 from twisted.internet.error import DNSLookupError
+from twisted.internet.ssl import PrivateCertificate
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw_tx.config.certificates import generate
 from openclaw_tx.errors import CODES
 from tests.support.house import Heard, House, _Network
 from tests.support.outages import TOKEN
@@ -610,6 +614,28 @@ class EndlessTests(SynchronousTestCase):
                 self.assertEqual((seen.code, seen.complete), ("run_failed", True), (api, kind, seen.message))
                 self.assertIn("grew past", seen.message)
                 self.assertEqual(len(seen.text) // (64 * KIB), 128 if kind == "text" else 0)
+
+
+class CertificateTests(SynchronousTestCase):
+    """A provider that does speak TLS."""
+
+    def test_unknown(self) -> None:
+        """Nobody vouches for its certificate: it is told no word, and the client why."""
+        files = [Path(self.mktemp()), Path(self.mktemp())]
+        generate(*files, time(), ["127.0.0.1"])
+        own = PrivateCertificate.loadPEM(b"".join(each.read_bytes() for each in files))
+        network = Network(lambda speech: [speech.whole], secure=True)
+        self.addCleanup(network.close)
+        for provider in network.providers.values():
+            provider.eager = False
+            provider.listener = TLSMemoryBIOFactory(own.options(), False, provider)
+        for api, provider in network.providers.items():
+            for stream in (False, True):
+                seen = network.ask(api, stream)
+                self.assertEqual((seen.status, seen.code), (200 if stream else 502, "provider_error"))
+                self.assertIn("The TLS handshake failed", seen.message)
+            self.assertEqual((provider.requests, len(provider.lines)), ([], 6))
+            self.assertEqual({line.ended for line in provider.lines}, {"client"})
 
 
 def _test_of(row: Row) -> Callable[[RowTests], None]:

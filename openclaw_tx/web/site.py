@@ -35,6 +35,9 @@ PROBE_SECONDS = 0.5
 HEAD_SECONDS = 30.0
 """The head of a request must be complete so long after its first byte."""
 
+REFUSAL_SECONDS = 1.0
+"""How long what a refused client still sends is read and thrown away: to close at once would cost it the answer."""
+
 AT_ONCE = 16
 """Requests of one connection that are answered before others get their turn."""
 
@@ -66,6 +69,7 @@ class GatewayChannel(HTTPChannel):
     _read_closed = False
     _probe: IDelayedCall | None = None
     _turn: IDelayedCall | None = None
+    _leaving: IDelayedCall | None = None
     _served = 0
     _head_since: float | None = None
 
@@ -152,8 +156,8 @@ class GatewayChannel(HTTPChannel):
         """Let the site know, then whoever is being served."""
         self.site.pace.settle(self)
         self.site.channels.discard(self)
-        for call in (self._probe, self._turn):
-            if call is not None:
+        for call in (self._probe, self._turn, self._leaving):
+            if call is not None and call.active():
                 call.cancel()
         self._probe = self._turn = None
         super().connectionLost(reason)
@@ -191,7 +195,7 @@ class GatewayChannel(HTTPChannel):
         gone altogether shows when it is written to, and for sure when it is written to a second time."""
         self.site.pace.settle(self)
         self._read_closed = True
-        if not self.requests:
+        if not self.requests or self._leaving is not None:
             self.loseConnection()
             return
         self.requests[0].half_closed()
@@ -255,16 +259,19 @@ class GatewayChannel(HTTPChannel):
 
     def _refuse(self, answer: bytes) -> None:
         """Answer and close. Unlike Twisted's, the answer has a body, and is not put into another answer."""
-        if not any(request.startedWriting for request in self.requests):
+        if self._leaving is not None:
+            return
+        begun = any(request.startedWriting for request in self.requests)
+        if not begun:
             assert self.transport is not None
             self.write(answer)
         self._head_since = None
-        self.serve = self.dataReceived = _ignore  # type: ignore[method-assign]
-        self.loseConnection()
-
-
-def _ignore(data: bytes) -> None:
-    """Takes what comes on a connection that was refused."""
+        self.setTimeout(None)
+        self.rawDataReceived = lambda data: None  # type: ignore[method-assign]
+        self.setRawMode()
+        self._leaving = self.site.reactor.callLater(REFUSAL_SECONDS, self.loseConnection)
+        if begun:
+            self.loseConnection()
 
 
 class GatewaySite(Site):

@@ -117,6 +117,7 @@ class RawProvider(Factory):
     @ivar requests: heads and bodies that came, as they came.
     @ivar lines: all its connections.
     @ivar refused: connections that it did not take.
+    @ivar listener: what takes its connections in its place, for instance to speak TLS first.
     """
 
     noisy = False
@@ -131,6 +132,7 @@ class RawProvider(Factory):
         self.requests: list[bytes] = []
         self.lines: list[Line] = []
         self.refused = 0
+        self.listener: Factory = self
         self._playing: list[Line] = []
         self.fates = list(fates)
 
@@ -201,7 +203,8 @@ class Wires(Memory):
                 factory.clientConnectionFailed(None, Failure(refused.reason))
             return
         client = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", port))
-        server = provider.buildProtocol(None)
+        server = provider.listener.buildProtocol(None)
+        assert server is not None
         ends: list[Any] = [FakeTransport(server, isServer=True), FakeTransport(client, isServer=False)]
         ends[0].other = ends[1]
         pump: IOPump = connect(server, ends[0], client, ends[1], debug=False)

@@ -132,6 +132,7 @@ class ChatTests(SynchronousTestCase):
             for value, status in (("a\0b", 400), ("a\rb", 400), ("x" * 20_000, 431)):
                 client = self.gateway.post(body, {name: value})
                 self.assertEqual(client.responses[0].status, status)
+                client.advance(1)
                 self.assertTrue(client.closed)
         self.assertEqual(self.gateway.scripted.runs, [])
 

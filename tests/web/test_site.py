@@ -33,6 +33,7 @@ class ConnectionTests(SynchronousTestCase):
             "POST", "/v1/chat/completions", b"zz\r\nabc\r\n0\r\n\r\n", {"Transfer-Encoding": "chunked"}
         )
         self.assertEqual(client.response.status, 400)
+        client.advance(1)
         self.assertTrue(client.closed)
         self.assertEqual(self.gateway.scripted.runs, [])
 

@@ -377,6 +377,7 @@ class FloodTests(SocketCase):
             socket.send(frame(b"%d" % number * 20, PING) * 1000)
         self.assertLess(socket.client.wire.held_most, 200_000)
         socket.client.resume()
+        self.house.advance(0.1)
         self.assertEqual(socket.pongs[-1], b"99" * 20)
         socket.send(frame(b"after", PING))
         self.assertEqual(socket.pongs[-1], b"after")
