@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
@@ -12,14 +12,14 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.http import HTTPChannel, datetimeToString
-from twisted.web.http_headers import Headers
+from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.sending import MAX_HELD, Turn, send_now
+from openclaw_tx.sending import Turn
+from openclaw_tx.web.answering import HoldingChannel
 from openclaw_tx.web.head import is_well_framed, origin_form
 from openclaw_tx.web.pace import Pace
 from openclaw_tx.web.request import BoundedRequest
@@ -61,7 +61,7 @@ HEAD_TOO_LARGE = _refusal(
 
 
 @implementer(IHalfCloseableProtocol)
-class GatewayChannel(HTTPChannel):
+class GatewayChannel(HoldingChannel):
     """One HTTP/1 connection, known to its site."""
 
     maxHeaders = 100
@@ -72,12 +72,6 @@ class GatewayChannel(HTTPChannel):
     _leaving: IDelayedCall | None = None
     _served = 0
     _head_since: float | None = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._held: list[bytes] = []
-        """What is written during a turn."""
-        self._held_bytes = 0
 
     def connectionMade(self) -> None:
         """Let the site know."""
@@ -112,45 +106,6 @@ class GatewayChannel(HTTPChannel):
         if self.line_mode and data.strip(b"\r\n"):
             self._head_since = self.site.reactor.seconds()
         return False
-
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        """The head of an answer; L{Headers} has made sure of its values."""
-        lines = [b"%s %s %s\r\n%s" % (version, code, reason, self.requests[0].head)]
-        for name, values in headers.getAllRawHeaders():
-            lines += [b"%s: %s\r\n" % (name, value) for value in values]
-        lines.append(b"\r\n")
-        self.write(b"".join(lines))
-
-    def write(self, data: bytes) -> None:
-        """A piece of an answer: it leaves at the end of the turn, or right now if there is none."""
-        turn = self.site.turn
-        if not turn.runs:
-            send_now(self.transport, data)
-            return
-        if not self._held:
-            turn.wait(self)
-        self._held.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes > MAX_HELD:
-            self.flush()
-
-    def writeSequence(self, pieces: Iterable[bytes]) -> None:
-        """See L{write}."""
-        self.write(b"".join(pieces))
-
-    def flush(self) -> None:
-        """Send what is held."""
-        if self._held:
-            data = b"".join(self._held)
-            self._held.clear()
-            self._held_bytes = 0
-            if self.transport is not None:
-                send_now(self.transport, data)
-
-    def loseConnection(self) -> None:
-        """Close it, after what was written."""
-        self.flush()
-        super().loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let the site know, then whoever is being served."""
