@@ -38,6 +38,10 @@ from openclaw_tx.wire.trace import child, trace_id
 CHECKPOINT_AGE_MS = 1000
 """Age from which a live run is written down by L{Engine.checkpoint}."""
 
+CHECKPOINT_RUNS = 500
+"""Runs that one checkpoint writes down at most: of more, those that were not for longest. So thousands of open streams
+make no long turn of the reactor each second, and each is written down every so many seconds."""
+
 LONG_WAIT_SECONDS = 2.0
 """A wait for a place that is worth a line in the log (spec 3.8)."""
 
@@ -134,6 +138,8 @@ class Engine:
         await self._unstored.again()
         now = self._clock.seconds() * 1000
         due = [run for run in self._live.values() if run.started_at_ms and now - run.started_at_ms >= CHECKPOINT_AGE_MS]
+        due.sort(key=lambda run: run.noted_at)
+        del due[CHECKPOINT_RUNS:]
         ended, self._to_forget = self._to_forget, []
         self._ended.expire(now)
         # Somebody may have begun to watch the events of one that had ended.
@@ -141,6 +147,8 @@ class Engine:
         if not due and not ended:
             return
         self._checkpointed.update(run.request.run_id for run in due if run.request.stateless)
+        for run in due:
+            run.noted_at = now
         try:
             await self._rooms.sessions.checkpoint([run.stored() for run in due], ended)
         except GatewayError as error:

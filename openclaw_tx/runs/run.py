@@ -63,8 +63,8 @@ class AgentRun:
 
     __slots__ = """
         __weakref__ _clock _delivering _gate _machine _next_watcher _notify _pieces _texts _undelivered _watchers
-        abort_reason durable durable_seq effects journal keeper media model outcome principal prompt_report provider
-        queued_at_ms reasoning reply_to request session_id settled started_at_ms steering task text_length times
+        abort_reason durable durable_seq effects journal keeper media model noted_at outcome principal prompt_report
+        provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering task text_length times
         usage verbose
     """.split()  # noqa: SIM905 (one on a line they would be a page)
 
@@ -103,6 +103,8 @@ class AgentRun:
         self.reply_to = ""
         self.steering = Steering()
         self.keeper = keeper
+        self.noted_at = 0.0
+        """When it was written down last by a checkpoint; 0 = never."""
         self.durable = request.durable
         self.durable_seq = -1
         """Number of the newest event that is in the ledger; -1 = not even the run is. L{openclaw_tx.runs.durable}."""

@@ -280,6 +280,17 @@ class EngineTests(SynchronousTestCase):
         self.successResultOf(Deferred.fromCoroutine(self.engine.checkpoint()))
         self.assertEqual(self.bench.sessions.runs, {})
 
+    def test_checkpoint_of_many(self) -> None:
+        """One writes down a bounded number of runs; those that were written longest ago are next."""
+        self.bench.config = Bench(defaults=AgentDefaults(max_concurrent=CHECKPOINT_RUNS + 10)).config
+        for _ in range(CHECKPOINT_RUNS + 10):
+            self.bench.start()
+        self.bench.clock.advance(2)
+        for noted in (CHECKPOINT_RUNS, CHECKPOINT_RUNS + 10):
+            self.successResultOf(Deferred.fromCoroutine(self.engine.checkpoint()))
+            self.assertEqual(len(self.bench.sessions.runs), noted)
+            self.bench.clock.advance(1)
+
     def test_checkpoint_survives_a_broken_store(self) -> None:
         """What could not be forgotten is tried again; runs go on."""
         run = self.bench.start()
