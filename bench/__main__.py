@@ -127,7 +127,7 @@ def medians(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def run_rounds(targets: list[Target], workloads: list[Workload], rounds: int, pace: float) -> Figures:
     """Every workload on every target, C{rounds} times; medians by target."""
-    rows: dict[str, list[dict[str, float]]] = {target.name: [] for target in targets}
+    rows: dict[str, list[dict[str, float]]] = {target.name: [{} for _ in range(rounds)] for target in targets}
     failed = dict.fromkeys(rows, 0)
     for number in range(rounds if workloads else 0):
         say(f"round {number + 1} of {rounds}: {', '.join(workload.name for workload in workloads)}")
@@ -138,8 +138,11 @@ def run_rounds(targets: list[Target], workloads: list[Workload], rounds: int, pa
             if row["failed"]:
                 say(f"{target.name} failed {row['failed']} of {workload.name}: {row['complaint'][:300]}")
             failed[target.name] += row["failed"]
-            rows[target.name].append(flat(row, workload.name))
-    return {name: medians(rows[name]) | {"failed": failed[name]} for name in rows}
+            rows[target.name][number] |= flat(row, workload.name)
+    figures = {name: medians(rows[name]) | {"failed": failed[name]} for name in rows}
+    if OURS in figures:
+        figures[OURS] |= budgets.ratios(rows)
+    return figures
 
 
 def main() -> int:

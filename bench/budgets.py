@@ -7,8 +7,9 @@ L{REFERENCE}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from bench.gateway import OURS
@@ -61,12 +62,47 @@ def own(key: str, scale: float = 1.0) -> Value:
 
 def against(peer: str, key: str) -> Value:
     """The gateway's figure divided by a peer's."""
-    return lambda figures: _quotient(figures.get(OURS, {}).get(key), figures.get(peer, {}).get(key))
+    return _in_rounds(
+        f"{key}.to.{peer}", lambda figures: (figures.get(OURS, {}).get(key), figures.get(peer, {}).get(key))
+    )
 
 
 def above(key: str, otherwise: str) -> Value:
     """One figure of the gateway divided by another."""
-    return lambda figures: _quotient(figures.get(OURS, {}).get(key), figures.get(OURS, {}).get(otherwise))
+    own = f"{key}.to.{otherwise}"
+    return _in_rounds(own, lambda figures: (figures.get(OURS, {}).get(key), figures.get(OURS, {}).get(otherwise)))
+
+
+def _in_rounds(key: str, parts: Callable[[Targets], tuple[float | None, float | None]]) -> Value:
+    """A ratio as L{ratios} has it from the single rounds, or else that of the medians."""
+
+    def value(figures: Targets) -> float | None:
+        known = figures.get(OURS, {}).get(key)
+        return _quotient(*parts(figures)) if known is None else known
+
+    return value
+
+
+def ratios(rounds: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, float]:
+    """Medians of the ratios that budgets are about, each taken within a round: what slows the machine down for a while
+    slows down both parts of it.
+
+    @param rounds: target -> figures of each round.
+    """
+    own = rounds.get(OURS, ())
+    pairs = {
+        f"{key}.to.{peer}": (key, key, rounds.get(peer, ()))
+        for key in (CPU, "burst.cpu_us_request", "paced.cpu_us_chunk")
+        for peer in ("nginx", "aiohttp")
+    }
+    pairs[f"{SESSION}.to.{CPU}"] = (SESSION, CPU, own)
+    found = {}
+    for name, (above, below, others) in pairs.items():
+        both = ((ours.get(above), theirs.get(below)) for ours, theirs in zip(own, others, strict=False))
+        known = [ratio for ratio in (_quotient(*pair) for pair in both) if ratio is not None]
+        if known:
+            found[name] = median(known)
+    return found
 
 
 def added_ms(target: str) -> Value:
@@ -117,6 +153,7 @@ def _quotient(above: float | None, below: float | None) -> float | None:
 
 
 CPU = "one.cpu_us_request"
+SESSION = "session.cpu_us_request"
 
 BUDGETS = (
     Budget(
@@ -219,7 +256,7 @@ BUDGETS = (
         "x",
         1.6,
         1.3,
-        above("session.cpu_us_request", CPU),
+        above(SESSION, CPU),
         ("one", "session"),
     ),
     Budget("9", "WebSocket: CPU of a delivered event", "µs", 35, 20, own("ws.event_us"), ("ws",), 1),

@@ -37,8 +37,8 @@ WORKLOADS = {
     for workload in (
         Workload("single", "bench-n1-b32", 1, connections=1),
         Workload("one", "bench-n1-b32", 1, connections=16),
-        Workload("json", "bench-n1-b200", 1, connections=16, stream=False),
         Workload("session", "bench-n1-b32", 1, connections=16, user="{run}-########"),
+        Workload("json", "bench-n1-b200", 1, connections=16, stream=False),
         Workload("burst", "bench-n20-b32", 20, connections=16),
         Workload("paced", "bench-n100-b32-d20", 100, connections=64, seconds=3),
     )

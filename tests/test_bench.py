@@ -47,6 +47,17 @@ class BudgetTests(SynchronousTestCase):
         self.assertEqual(row(results, "CPU of a streamed request to aiohttp's"), ["1.50x", "**no**", "no"])
         self.assertEqual(row(results, "CPU of a streamed request to nginx's")[0], "not measured")
 
+    def test_ratios_of_rounds(self) -> None:
+        """A slow minute of the machine meets both parts of a ratio: it is taken in each round, then their median."""
+        one, session = "one.cpu_us_request", "session.cpu_us_request"
+        own = [{one: 100.0, session: 150.0}, {one: 900.0, session: 1800.0}, {one: 100.0, session: 140.0}]
+        peer = [{one: 50.0}, {one: 600.0}, {}]
+        found = budgets.ratios({OURS: own, "aiohttp": peer})
+        self.assertEqual(found, {f"{one}.to.aiohttp": 1.75, f"{session}.to.{one}": 1.5})
+        results = run(openclaw_tx={one: 100.0, session: 150.0, **found}, aiohttp={one: 325.0})
+        self.assertEqual(row(results, "CPU of a streamed request to aiohttp's")[0], "1.75x")
+        self.assertEqual(row(results, "CPU of a run with a stored session")[0], "1.50x")
+
     def test_openclaw_by_reference_or_live(self) -> None:
         """An installation that was measured replaces the figures of record; what costs less is better."""
         ours = {"one.cpu_us_request": 385.0}
