@@ -64,8 +64,8 @@ class AgentRun:
     __slots__ = """
         __weakref__ _clock _delivering _gate _machine _next_watcher _notify _pieces _texts _undelivered _watchers
         abort_reason durable durable_seq effects journal keeper media model noted_at outcome principal prompt_report
-        provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering task text_length times
-        usage verbose
+        provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering task
+        text_length times usage verbose
     """.split()  # noqa: SIM905 (one on a line they would be a page)
 
     _log = Logger()

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema_agents import AgentDefaults
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.runs.engine import CHECKPOINT_RUNS
 from openclaw_tx.values import (
     AssistantMessage,
     ModelAnswered,
@@ -283,13 +284,14 @@ class EngineTests(SynchronousTestCase):
     def test_checkpoint_of_many(self) -> None:
         """One writes down a bounded number of runs; those that were written longest ago are next."""
         self.bench.config = Bench(defaults=AgentDefaults(max_concurrent=CHECKPOINT_RUNS + 10)).config
-        for _ in range(CHECKPOINT_RUNS + 10):
-            self.bench.start()
+        runs = [self.bench.start() for _ in range(CHECKPOINT_RUNS + 10)]
         self.bench.clock.advance(2)
         for noted in (CHECKPOINT_RUNS, CHECKPOINT_RUNS + 10):
             self.successResultOf(Deferred.fromCoroutine(self.engine.checkpoint()))
             self.assertEqual(len(self.bench.sessions.runs), noted)
             self.bench.clock.advance(1)
+        for run in runs:
+            run.abort("test")
 
     def test_checkpoint_survives_a_broken_store(self) -> None:
         """What could not be forgotten is tried again; runs go on."""
