@@ -38,7 +38,7 @@ class Drill(NamedTuple):
 
 
 DRILLS = (
-    Drill("kill", "SIGKILL at random moments of 100 mixed runs", kill, 120),
+    Drill("kill", "SIGKILL at random moments of 100 mixed runs", kill, 240),
     Drill("disk", "the disk of the state directory is full", disk, 60),
     Drill("readonly", "the state directory may not be written to", readonly, 40),
     Drill("locked", "another program holds the database", locked, 40),

@@ -59,12 +59,12 @@ class Pace:
 
     def received(self, channel: Channel, data: bytes) -> None:
         """Something came: serve it now, or hold it if it begins a request and there have been enough."""
-        held = self._waiting.get(channel)
+        held, in_time = self._waiting.get(channel), self._in_time()
         if held is not None:
             held += data
             if len(held) > MAX_HELD:
                 self.settle(channel)
-        elif channel.requests or data.startswith(PROBES) or self._in_time():
+        elif in_time or channel.requests or data.startswith(PROBES):
             channel.serve(data)
             self._ended = self._clock.seconds()
         else:
@@ -82,6 +82,7 @@ class Pace:
             self._call = None
 
     def _in_time(self) -> bool:
+        """Whether there is time left in this turn; notices when it is another one."""
         now = self._clock.seconds()
         if abs(now - self._ended) > GAP:
             self._began = now

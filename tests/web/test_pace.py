@@ -100,6 +100,15 @@ class PaceTests(SynchronousTestCase):
         self.pace.received(body, b"more")
         self.assertTrue(probe.served and body.served)
 
+    def test_a_turn_that_begins_with_a_body(self) -> None:
+        """Has its whole time all the same."""
+        self.pace.received(self.connections[0], b"GET / ")
+        self.clock.advance(10)
+        self.connections[0].requests.append(object())
+        for connection in self.connections[:2]:
+            self.pace.received(connection, b"more")
+        self.assertEqual(self.connections[1].served, b"more")
+
     def test_pieces_stay_in_order(self) -> None:
         """What comes on a connection that waits is added; too much of it waits no longer."""
         self.all_ask()
