@@ -101,8 +101,8 @@ class WriteNowTests(SynchronousTestCase):
             self.assertEqual(descriptor.taken, b"")
 
     def test_wrapped(self) -> None:
-        """What a wrapper does to bytes on their way (it encrypts them) is not gone round, though it shows the attributes
-        of what it wraps."""
+        """What a wrapper does to bytes on their way (that of TLS encrypts them) is not gone round, though it shows the
+        attributes of what it wraps."""
         descriptor: Any = Descriptor()
         wrapper: Any = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
         wrapper.makeConnection(descriptor)
