@@ -14,8 +14,8 @@ def write_now(transport: Any, data: bytes) -> None:
     C{transport.write} keeps them until the reactor has asked the system whether it would take them: three calls of the
     system more. It still does all the rest: order, back-pressure, and telling that the connection is lost.
 
-    That nothing waits shows only in attributes of Twisted's own descriptors. Any other transport just gets a write, above
-    all one that wraps a descriptor and passes its attributes on, as that of TLS does.
+    That nothing waits shows only in attributes of Twisted's own descriptors. Any other transport just gets a write,
+    above all one that wraps a descriptor and passes its attributes on, as that of TLS does.
     """
     if (
         isinstance(transport, FileDescriptor)
