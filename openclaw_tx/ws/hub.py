@@ -93,7 +93,7 @@ class Hub:
         self._tick: Alarm | None = None
         self._next_health: Alarm | None = None
         self._asking: set[Deferred[Any]] = set()
-        self._revalidating: Iterator[None] | None = None
+        self._jobs: dict[str, Iterator[None]] = {}
         self._soon: dict[Callable[[], None], None] = {}
         self._stopping = False
 
@@ -129,11 +129,7 @@ class Hub:
 
     def revalidate(self) -> None:
         """The configuration changed: close connections whose credential is no longer good."""
-        if self._revalidating is not None:
-            self._slices.drop(self._revalidating)  # those it has seen may have to go now
-        if self._fanout:
-            self._revalidating = self._revalidate_all()
-            self._slices.add(self._revalidating)
+        self._begin("credentials", self._revalidate_all())
 
     def broadcast(self, name: str, payload: Any, may: Callable[[Principal], bool]) -> None:
         """Tell an event to everybody who may hear of it."""
@@ -224,9 +220,9 @@ class Hub:
         self._runs.clear()
         self._soon.clear()
         self._fanout.clear()
-        if self._revalidating is not None:
-            self._slices.drop(self._revalidating)
-            self._revalidating = None
+        for job in self._jobs.values():
+            self._slices.drop(job)
+        self._jobs.clear()
         for deferred in list(self._asking):
             deferred.cancel()
 
@@ -260,11 +256,10 @@ class Hub:
             if not known[principal]:
                 connection.close(*CREDENTIALS_CHANGED)
             yield
-        self._revalidating = None
 
     def _on_health(self) -> None:
         self._next_health = self._timers.after(HEALTH_SECONDS, self._on_health)
-        self._ask(self._health_for_all())
+        self._begin("health", self._ask_for_all())
 
     def _ask(self, asking: Coroutine[Deferred[Any], Any, None]) -> None:
         asked = spawn(asking, self._log, "health event")
@@ -276,7 +271,21 @@ class Hub:
         payload, version = await self._health(connection)
         connection.event(event_body("health", encode(payload), version))
 
-    async def _health_for_all(self) -> None:
+    def _ask_for_all(self) -> Iterator[None]:
         for audience, connection in self._fanout.audiences().items():
-            payload, version = await self._health(connection)
-            self._post("health", payload, partial(is_, audience), None, version, droppable=False)
+            self._ask(self._health_of(audience, connection))
+            yield
+
+    async def _health_of(self, audience: Audience, connection: Connection) -> None:
+        """Tell an audience the health that one of it may see."""
+        payload, version = await self._health(connection)
+        self._post("health", payload, partial(is_, audience), None, version, droppable=False)
+
+    def _begin(self, name: str, job: Iterator[None]) -> None:
+        """Do something for all connections; what is left of the same from before need not be done any more."""
+        before = self._jobs.pop(name, None)
+        if before is not None:
+            self._slices.drop(before)
+        if self._fanout:
+            self._jobs[name] = job
+            self._slices.add(job)

@@ -205,3 +205,22 @@ class HubTests(SynchronousTestCase):
             self.assertEqual([event["event"] for event in line.events()][-1], "shutdown")
             self.assertEqual(len(line.events("agent")), 1)
             self.assertEqual(line.closed, (1012, "service restart"))
+
+    def test_soon(self) -> None:
+        """What is asked for many times before a round is done once, at its beginning; with nobody there it is not."""
+        hub = self.house.surface.hub
+        told: list[str] = []
+
+        def tell() -> None:
+            told.append("x")
+            hub.tell_if("presence", {}, lambda _: True)
+
+        hub.soon(tell)
+        line = self.house.ready()
+        hub.soon(tell)
+        hub.soon(tell)
+        self.assertEqual(told, [])
+        self.assertEqual(len(line.events("presence")), 1)
+        hub.soon(tell)
+        self.assertEqual(len(line.events("presence")), 2)
+        self.assertEqual(told, ["x", "x"])
