@@ -38,7 +38,7 @@ from openclaw_tx.chat.talks import Talks
 from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread, spawn
-from openclaw_tx.interfaces import Authenticator, Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
+from openclaw_tx.interfaces import Authenticator, Fetcher, IChannel, ModelProvider, Poster, RunEngine, Tool, ToolSource
 from openclaw_tx.mcp.factory import TransportFactory
 from openclaw_tx.mcp.http import Doors
 from openclaw_tx.mcp.servers import McpServers
@@ -53,7 +53,7 @@ from openclaw_tx.runs.usage import UsageLog
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
 from openclaw_tx.sessions.rules import rules_of
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.tally import CountedAuthenticator, Tally
+from openclaw_tx.tally import CountedAuthenticator, Measured, Tally
 from openclaw_tx.tools.approvals import PendingApprovals
 from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.builtin import ToolParts, builtin_tools
@@ -63,6 +63,8 @@ from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.tools.untrusted import wrapped
+from openclaw_tx.values import Principal
+from openclaw_tx.workers.crew import Crew, CrewRooms
 from openclaw_tx.ws import surface as ws
 from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.hello import Place
@@ -98,6 +100,8 @@ class Materials(NamedTuple):
     channels: Sequence[IChannel] = ()
     """Channels besides the built-in ones."""
     poster: Poster | None = None
+    crew: Crew = Crew()
+    """The part of this process among several."""
 
 
 class House(NamedTuple):
@@ -109,6 +113,8 @@ class House(NamedTuple):
     repositories: Repositories
     sessions: SqlSessions
     tools: ToolBox
+    sources: Sequence[ToolSource]
+    """Of tools that come and go."""
     mcp: McpServers
     events: SystemEventQueue
     engine: Engine
@@ -116,7 +122,7 @@ class House(NamedTuple):
     authenticator: Authenticator
     """C{guard}, counted."""
     quotas: Quotas
-    admission: Admission
+    admission: RunEngine
     fetcher: Fetcher
     automation: Automation
     desk: ChatDesk
@@ -134,7 +140,7 @@ def build(given: Materials, log: Logger) -> House:
 
     @raise ConfigError: the configuration can not be used.
     """
-    reactor, settings, new_id = given.reactor, given.settings, given.new_id
+    reactor, settings, new_id, crew = given.reactor, given.settings, given.new_id, given.crew
     tally = Tally()
     models = ModelRegistry(
         settings,
@@ -200,17 +206,21 @@ def build(given: Materials, log: Logger) -> House:
         reactor, Doors(_mcp_door(reactor), HttpFailure), str(settings.state_dir), lambda: settings.environment
     )
     mcp = McpServers(settings, ways, reactor, lambda text, source: wrapped(text, source, new_id))
-    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools], [*given.tool_sources, mcp])
-    engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
+    own, sources = crew.tools([*builtin_tools(parts), *given.tools], [*given.tool_sources, mcp])
+    tools = ToolBox(settings, own, sources)
+    rooms = Rooms(agents, models, tools, sessions, decode_arguments, events)
+    engine = Engine(rooms, crew.share(settings), reactor, new_id)
     engine.subscribe(tally.watch)
     usage = UsageLog(sessions.usage)
     engine.subscribe(usage.watch)
-    guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
+    guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment, crew.entropy)
     book = DeviceBook(PairingFiles(settings.state_dir / "devices"), reactor, given.in_thread)
     devices = DeviceRooms(book, Pairing(book, new_id), DeviceTokens(book, secrets.token_bytes))
-    authenticator = CountedAuthenticator(DeviceAuthenticator(guard, devices.tokens, settings), tally)
+    authenticator = crew.authenticator(
+        CountedAuthenticator(DeviceAuthenticator(guard, devices.tokens, settings), tally), guard
+    )
     quotas = Quotas(reactor, guard.keys.limits)
-    admission = Admission(engine, authorise, quotas)
+    admission = crew.admitted(Admission(crew.everywhere(engine), authorise, quotas), engine, agents, models)
     flow = ChatFlow(admission, settings, reactor)
     desk = ChatDesk(
         ChatRooms(admission, agents, models, sessions, engine.compactor, approvals, settings), flow, reactor
@@ -257,6 +267,7 @@ def build(given: Materials, log: Logger) -> House:
         repositories=repositories,
         sessions=sessions,
         tools=tools,
+        sources=sources,
         mcp=mcp,
         events=events,
         engine=engine,
@@ -289,6 +300,27 @@ def checkpoints(house: House, clock: IReactorTime, log: Logger) -> IService:
     return service
 
 
+def crew_rooms(house: House, clock: IReactorTime, counted: Callable[[], dict[str, Measured]]) -> CrewRooms:
+    """What the processes of one gateway ask of each other.
+
+    @param counted: what this one has counted.
+    """
+
+    def limited(principal: Principal) -> bool:
+        key = house.guard.keys.limits(principal)
+        return key is not None and (key.rpm, key.tpm, key.concurrency) != (None, None, None)
+
+    return CrewRooms(
+        agents=house.agents,
+        authenticator=house.authenticator,
+        limited=limited,
+        tools=house.tools.everything,
+        sources=house.sources,
+        recover=lambda: house.sessions.recover(int(clock.seconds() * 1000)),
+        measured=counted,
+    )
+
+
 def own_row() -> Mapping[str, str]:
     """What the gateway says of itself to those who ask who is there."""
     system = platform.uname()
@@ -306,4 +338,4 @@ def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:
     return lambda url: HttpDoor(reactor, reactor, url, connect_timeout_s=MCP_CONNECT_S, idle_timeout_s=MCP_SILENCE_S)
 
 
-__all__ = ["House", "Materials", "build", "checkpoints"]
+__all__ = ["House", "Materials", "build", "checkpoints", "crew_rooms"]

@@ -58,9 +58,11 @@ class Admission:
         """See L{openclaw_tx.interfaces.RunEngine.live}."""
         return self._engine.live()
 
-    def subscribe(self, listener: Callable[[Run, Sequence[Entry]], None]) -> Callable[[], None]:
+    def subscribe(
+        self, listener: Callable[[Run, Sequence[Entry]], None], *, ends_only: bool = False
+    ) -> Callable[[], None]:
         """See L{openclaw_tx.interfaces.RunEngine.subscribe}."""
-        return self._engine.subscribe(listener)
+        return self._engine.subscribe(listener, ends_only=ends_only)
 
     async def _settle(self, run: Run) -> None:
         """Once the run has ended, however it did: what it used counts."""

@@ -108,8 +108,8 @@ class Engine:
         """See L{openclaw_tx.interfaces.RunEngine.live}."""
         return list(self._live.values())
 
-    def subscribe(self, listener: RunListener) -> Callable[[], None]:
-        """See L{openclaw_tx.interfaces.RunEngine.subscribe}."""
+    def subscribe(self, listener: RunListener, *, ends_only: bool = False) -> Callable[[], None]:
+        """See L{openclaw_tx.interfaces.RunEngine.subscribe}; all runs are this process's here."""
         number = self._next_listener
         self._next_listener += 1
         self._listeners[number] = listener
@@ -120,6 +120,11 @@ class Engine:
         return stop
 
     # -- for the gateway
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run of the main lane would have to wait for a place."""
+        return self._queued > 0 or self._lanes.active("main") >= self._cap("main")
 
     def config_changed(self) -> None:
         """Caps may have grown."""

@@ -18,6 +18,7 @@ from twisted.web.server import Site
 from zope.interface import implementer
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Elsewhere, Taken
 from openclaw_tx.web.request import BoundedRequest
 from openclaw_tx.web.visit import visited
 from openclaw_tx.wire.openai_chat_render import error_body
@@ -44,6 +45,7 @@ class GatewayChannel(HTTPChannel):
     site: GatewaySite
     _read_closed = False
     _probe: IDelayedCall | None = None
+    _taken: Taken | None = None
 
     def connectionMade(self) -> None:
         """Let the site know."""
@@ -56,12 +58,17 @@ class GatewayChannel(HTTPChannel):
         if self._probe is not None:
             self._probe.cancel()
             self._probe = None
+        if self._taken is not None:
+            self._taken.lost()
         super().connectionLost(reason)
 
     def readConnectionLost(self) -> None:
         """The client has closed its side. One that only does not send any more still gets its answer; one that has
         gone altogether shows when it is written to, and for sure when it is written to a second time."""
         self._read_closed = True
+        if self._taken is not None:
+            self._taken.half_closed()
+            return
         if not self.requests:
             self.loseConnection()
             return
@@ -77,6 +84,39 @@ class GatewayChannel(HTTPChannel):
         super().requestDone(request)
         if self._read_closed and not self.requests:
             self.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes of the client's."""
+        if self._taken is not None:
+            self._taken.received(data)
+        else:
+            super().dataReceived(data)
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Bytes of a body, or of the next request."""
+        if self._taken is not None:
+            self._taken.received(data)
+        else:
+            super().rawDataReceived(data)
+
+    def give_away(self, first: bytes) -> None:
+        """This is another process's connection from now on.
+
+        @param first: the request to begin with, as far as it has come.
+        """
+        assert self.site.elsewhere is not None
+        self.site.channels.discard(self)
+        self.setTimeout(None)
+        if self._probe is not None:
+            self._probe.cancel()
+            self._probe = None
+        self.requests.clear()
+        later = b"".join(self._dataBuffer)
+        self._dataBuffer.clear()
+        self._networkProducer.unregisterProducer()
+        self._taken = self.site.elsewhere.take(self.transport, first + later)
+        if self._read_closed:
+            self._taken.half_closed()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A header line without an end."""
@@ -118,12 +158,20 @@ class GatewaySite(Site):
     noisy = False
     protocol = GatewayChannel  # type: ignore[assignment]
 
-    def __init__(self, root: IResource, reactor: IReactorTime, access_log: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        root: IResource,
+        reactor: IReactorTime,
+        access_log: Callable[[], bool] = lambda: False,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         """
         @param access_log: whether to log a line for each request, asked each time.
+        @param elsewhere: serves what is not served here; None = there is nothing of the kind.
         """
         super().__init__(root, BoundedRequest, reactor=reactor, timeout=IDLE_SECONDS, parsePOSTFormSubmission=False)
         self.channels: set[GatewayChannel] = set()
+        self.elsewhere = elsewhere
         self._access_log = access_log
         self._logger = Logger()
 

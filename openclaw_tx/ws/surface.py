@@ -226,7 +226,7 @@ class WebSocketSurface:
         if rooms.news is not None:
             told = SessionEvents(self.hub, engine, models, now_ms)
             rooms.news.subscribe(told.changed)
-            engine.subscribe(told.on_batch)
+            engine.subscribe(told.on_batch, ends_only=True)
         desk = Desk(
             authenticator=rooms.authenticator,
             handshake=Handshake(
