@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-import platform
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from twisted.application.internet import TimerService
-from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from openclaw_tx._version import __version__
 from openclaw_tx.agents.registry import ConfiguredAgents
 from openclaw_tx.agents.repositories import Repositories
 from openclaw_tx.agents.seeding import Seeding
@@ -37,7 +33,7 @@ from openclaw_tx.chat.orders import Rooms as ChatRooms
 from openclaw_tx.chat.talks import Talks
 from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.settings import Settings
-from openclaw_tx.deferreds import InThread, spawn
+from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Authenticator, Fetcher, IChannel, ModelProvider, Poster, RunEngine, Tool, ToolSource
 from openclaw_tx.mcp.factory import TransportFactory
 from openclaw_tx.mcp.http import Doors
@@ -64,14 +60,15 @@ from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.tools.untrusted import wrapped
 from openclaw_tx.values import Principal
+from openclaw_tx.web.health import Lifecycle
+from openclaw_tx.web.metrics import Sources
+from openclaw_tx.web.root import WebRooms
 from openclaw_tx.workers.crew import Crew, CrewRooms
 from openclaw_tx.ws import surface as ws
 from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.hello import Place
+from openclaw_tx.ws.presence import own_row
 from openclaw_tx.ws.rpc.inventory import ToolRooms
-
-CHECKPOINT_SECONDS = 1.0
-"""How often live runs are written down."""
 
 MCP_CONNECT_S = 30.0
 MCP_SILENCE_S = 600.0
@@ -252,6 +249,7 @@ def build(given: Materials, log: Logger) -> House:
             live_config=LiveConfig(settings, given.in_thread, log),
             automation=automation,
             channels=channels,
+            session_runs=engine.subscribe,
         ),
         settings,
         reactor,
@@ -288,16 +286,31 @@ def build(given: Materials, log: Logger) -> House:
     )
 
 
-def checkpoints(house: House, clock: IReactorTime, log: Logger) -> IService:
-    """A service that writes down live runs, and what runs took, every L{CHECKPOINT_SECONDS}."""
-
-    async def write() -> None:
-        await house.engine.checkpoint()
-        await house.usage.flush()
-
-    service = TimerService(CHECKPOINT_SECONDS, lambda: spawn(write(), log, "checkpoint"))  # type: ignore[no-untyped-call]
-    service.clock = clock
-    return service
+def web_rooms(given: Materials, house: House, lifecycle: Lifecycle, sources: Sources) -> WebRooms:
+    """What the HTTP surface needs."""
+    return WebRooms(
+        settings=given.settings,
+        engine=house.admission,
+        agents=house.agents,
+        models=house.models,
+        embedder=house.models,
+        tools=house.tools,
+        authenticator=house.authenticator,
+        authorise=authorise,
+        lifecycle=lifecycle,
+        clock=given.reactor,
+        new_id=given.new_id,
+        sessions=house.sessions,
+        meter=house.quotas,
+        sources=sources,
+        fetcher=house.fetcher,
+        in_thread=given.in_thread,
+        hooks=house.automation.hooks,
+        approvals=house.approvals,
+        webhook=house.webhook,
+        workers=given.crew.about,
+        relays=given.crew.elsewhere is not None,
+    )
 
 
 def crew_rooms(house: House, clock: IReactorTime, counted: Callable[[], dict[str, Measured]]) -> CrewRooms:
@@ -321,21 +334,9 @@ def crew_rooms(house: House, clock: IReactorTime, counted: Callable[[], dict[str
     )
 
 
-def own_row() -> Mapping[str, str]:
-    """What the gateway says of itself to those who ask who is there."""
-    system = platform.uname()
-    return {
-        "host": system.node,
-        "version": __version__,
-        "platform": f"{system.system.lower()} {system.release}",
-        "deviceFamily": system.system,
-        "modelIdentifier": system.machine,
-    }
-
-
 def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:
     """Opens the way to an MCP server: a connection pool of its own. Each request has a time limit besides."""
     return lambda url: HttpDoor(reactor, reactor, url, connect_timeout_s=MCP_CONNECT_S, idle_timeout_s=MCP_SILENCE_S)
 
 
-__all__ = ["House", "Materials", "build", "checkpoints", "crew_rooms"]
+__all__ = ["House", "Materials", "build", "crew_rooms", "web_rooms"]

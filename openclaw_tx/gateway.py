@@ -15,21 +15,22 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
-from openclaw_tx.assembly import Materials, build, checkpoints, crew_rooms
-from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise
+from openclaw_tx.assembly import Materials, build, crew_rooms, web_rooms
+from openclaw_tx.auth.actions import OPERATOR_SCOPES
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread, sleep, thread_pool
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
+from openclaw_tx.runs.checkpoints import checkpoints
 from openclaw_tx.runs.engine import RunListener
 from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
 from openclaw_tx.tally import LagMeter
 from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, PromptReport, RunRequest, RunResult, ToolSpec
 from openclaw_tx.web.metrics import Sources, measured
-from openclaw_tx.web.root import Root, WebRooms
+from openclaw_tx.web.root import Root
 from openclaw_tx.web.site import GatewaySite
 from openclaw_tx.workers.crew import Crew
 
@@ -113,25 +114,23 @@ class Gateway(MultiService):
             directory = state_dir if state_dir is not None else tempfile.mkdtemp(prefix="openclaw-")
             config = from_mapping(config or {}, environment or {}, Path(directory), check=check_startup)
         self.settings = settings = Settings(config)
-        self._house = house = build(
-            Materials(
-                reactor=reactor,
-                settings=settings,
-                models=models,
-                tools=tools,
-                tool_sources=tool_sources,
-                store=store,
-                fetcher=fetcher,
-                in_thread=self._in_thread,
-                new_id=new_id,
-                randomness=randomness,
-                log_file=log_file,
-                channels=channels,
-                poster=poster,
-                crew=crew,
-            ),
-            self._log,
+        self._given = Materials(
+            reactor=reactor,
+            settings=settings,
+            models=models,
+            tools=tools,
+            tool_sources=tool_sources,
+            store=store,
+            fetcher=fetcher,
+            in_thread=self._in_thread,
+            new_id=new_id,
+            randomness=randomness,
+            log_file=log_file,
+            channels=channels,
+            poster=poster,
+            crew=crew,
         )
+        self._house = house = build(self._given, self._log)
         self.engine = house.engine
         self._sources = Sources(
             house.tally,
@@ -155,32 +154,8 @@ class Gateway(MultiService):
         """The whole URL tree, to mount anywhere: WebSocket upgrades at its root, C{v1/...}, C{healthz}, ..."""
         house = self._house
         if self._root is None:
-            self._root = Root(
-                WebRooms(
-                    settings=self.settings,
-                    engine=house.admission,
-                    agents=house.agents,
-                    models=house.models,
-                    embedder=house.models,
-                    tools=house.tools,
-                    authenticator=house.authenticator,
-                    authorise=authorise,
-                    lifecycle=self,
-                    clock=self._reactor,
-                    new_id=self._new_id,
-                    sessions=house.sessions,
-                    meter=house.quotas,
-                    sources=self._sources,
-                    fetcher=house.fetcher,
-                    in_thread=self._in_thread,
-                    hooks=house.automation.hooks,
-                    approvals=house.approvals,
-                    webhook=house.webhook,
-                    workers=self._crew.about,
-                    relays=self._crew.elsewhere is not None,
-                ),
-                house.websockets.resource,
-            )
+            rooms = web_rooms(self._given, house, self, self._sources)
+            self._root = Root(rooms, house.websockets.resource)
         return self._root
 
     def site(self) -> GatewaySite:
@@ -349,9 +324,9 @@ class Gateway(MultiService):
             self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
-        checkpoints(self._house, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
+        checkpoints(self.engine, self._house.usage, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
         for service in self._crew.services():
-            service.setServiceParent(self)
+            service.setServiceParent(self)  # type: ignore[no-untyped-call]
         if self._crew.is_chief:
             self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
             tidy = tidying(self._house.sessions, self._reactor, self._log)

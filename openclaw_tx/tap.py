@@ -65,8 +65,8 @@ class Options(usage.Options):
             "workers",
             "w",
             None,
-            "Processes that serve, or auto for one on each core: what is relayed without a session is spread over them, "
-            "see docs/workers.md [default: 1, everything in one process]",
+            "Processes that serve, or auto for one on each core: runs without a session are spread over them, see "
+            "docs/workers.md [default: 1, everything in one process]",
         ],
     ]
     optFlags = [["verbose", "v", "Log each HTTP request and each run"]]

@@ -18,7 +18,7 @@ import msgspec
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReadDescriptor
-from twisted.logger import LogEvent, Logger, globalLogBeginner
+from twisted.logger import ILogObserver, LogEvent, Logger, globalLogBeginner
 from zope.interface import implementer
 
 from openclaw_tx import service
@@ -110,6 +110,7 @@ def started(gateway: Gateway, told: Instructions, log: Logger) -> None:
     os.write(OUT, encoded(Word(ready=True)))
 
 
+@implementer(ILogObserver)
 class Telling:
     """A log observer: the parent writes the log, in one place and one form."""
 

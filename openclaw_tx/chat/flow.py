@@ -190,7 +190,7 @@ class ChatFlow:
         for old in gone:
             self._tell(old, "error", DROPPED)
         if self._unsubscribe is None:
-            self._unsubscribe = self._engine.subscribe(self._on_batch, ends_only=True)
+            self._unsubscribe = self._engine.subscribe(self._on_batch)
         self._schedule(key)
 
     def _on_batch(self, run: Run, entries: Sequence[Entry]) -> None:

@@ -66,10 +66,7 @@ class Talks:
         waiting: Deferred[Outcome] = Deferred(lambda _: self._forget(run_id, waiting))
         self._waiting.setdefault(run_id, []).append(waiting)
         if not self._subscribed:
-            self._subscribed = [
-                self._engine.subscribe(self._on_batch, ends_only=True),
-                self._desk.flow.subscribe(self._on_notice),
-            ]
+            self._subscribed = [self._engine.subscribe(self._on_batch), self._desk.flow.subscribe(self._on_notice)]
         return waiting
 
     def close(self) -> None:

@@ -95,12 +95,9 @@ class RunEngine(Protocol):
     def live(self) -> Iterable[Run]:
         """Runs that have not ended, oldest first."""
 
-    def subscribe(
-        self, listener: Callable[[Run, Sequence[Entry]], None], *, ends_only: bool = False
-    ) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Run, Sequence[Entry]], None]) -> Callable[[], None]:
         """Hand C{listener} every batch of every run from now on.
 
-        @param ends_only: of runs of other processes nothing but their ends is asked for.
         @return: ends the subscription.
         """
 

@@ -58,11 +58,9 @@ class Admission:
         """See L{openclaw_tx.interfaces.RunEngine.live}."""
         return self._engine.live()
 
-    def subscribe(
-        self, listener: Callable[[Run, Sequence[Entry]], None], *, ends_only: bool = False
-    ) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Run, Sequence[Entry]], None]) -> Callable[[], None]:
         """See L{openclaw_tx.interfaces.RunEngine.subscribe}."""
-        return self._engine.subscribe(listener, ends_only=ends_only)
+        return self._engine.subscribe(listener)
 
     async def _settle(self, run: Run) -> None:
         """Once the run has ended, however it did: what it used counts."""

@@ -27,8 +27,9 @@ class Archive:
         @raise GatewayError: C{storage_unavailable}.
         """
         run = self._engine.get(run_id)
-        if isinstance(run, DistantRun):
-            await run.refresh()
+        distant: object = run
+        if isinstance(distant, DistantRun):
+            await distant.refresh()
         if run is not None or self._sessions is None:
             return run
         stored = await self._sessions.get_run(run_id)
@@ -67,8 +68,9 @@ class Archive:
         """
         if isinstance(run, AgentRun) and run.keeper is not None:
             return run.keeper.watch(run, push, after)
-        if isinstance(run, DistantRun):
-            return run.follow(push, after)
+        distant: object = run
+        if isinstance(distant, DistantRun):
+            return distant.follow(push, after)
         if not isinstance(run, StoredView):
             return run.watch(push, after)
         stop = run.tell(push, after)

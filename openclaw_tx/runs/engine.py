@@ -108,8 +108,8 @@ class Engine:
         """See L{openclaw_tx.interfaces.RunEngine.live}."""
         return list(self._live.values())
 
-    def subscribe(self, listener: RunListener, *, ends_only: bool = False) -> Callable[[], None]:
-        """See L{openclaw_tx.interfaces.RunEngine.subscribe}; all runs are this process's here."""
+    def subscribe(self, listener: RunListener) -> Callable[[], None]:
+        """See L{openclaw_tx.interfaces.RunEngine.subscribe}."""
         number = self._next_listener
         self._next_listener += 1
         self._listeners[number] = listener

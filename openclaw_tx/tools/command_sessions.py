@@ -132,7 +132,7 @@ class CommandSessions:
         if run_id:
             session.run_id = run_id
             if self._unsubscribe is None:
-                self._unsubscribe = self._engine().subscribe(self._on_batch, ends_only=True)
+                self._unsubscribe = self._engine().subscribe(self._on_batch)
 
     def get(self, scope: Scope, id: str) -> CommandSession | None:
         """A background command by its id, if it is of that scope."""

@@ -113,7 +113,7 @@ class GatewayChannel(HTTPChannel):
         self.requests.clear()
         later = b"".join(self._dataBuffer)
         self._dataBuffer.clear()
-        self._networkProducer.unregisterProducer()
+        cast(Any, self._networkProducer).unregisterProducer()
         self._taken = self.site.elsewhere.take(self.transport, first + later)
         if self._read_closed:
             self._taken.half_closed()

@@ -1,1 +1,2 @@
-"""More than one process for one gateway: a parent with the ports, a chief with all that is shared, relays (docs/workers.md)."""
+"""More than one process for one gateway: a parent that has the ports, a chief that has all that is shared, and relays
+(docs/workers.md)."""

@@ -81,7 +81,7 @@ class Comer(Protocol):
 
     def readConnectionLost(self) -> None:
         """The other end sends nothing more."""
-        closeable = IHalfCloseableProtocol(self._inner, None)
+        closeable: Any = IHalfCloseableProtocol(self._inner, None)
         if closeable is not None:
             closeable.readConnectionLost()
         elif self.transport is not None:
@@ -158,7 +158,7 @@ class Doorway(Factory):
         self.log = Logger()
         self._clock = clock
 
-    def buildProtocol(self, addr: IAddress | None) -> Comer:
+    def buildProtocol(self, addr: IAddress | None) -> Any:
         """Twisted's hook."""
         comer = Comer(self._clock)
         comer.factory = self

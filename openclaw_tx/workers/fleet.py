@@ -55,21 +55,18 @@ class Fleet:
         """See L{openclaw_tx.interfaces.RunEngine.live}."""
         return [*self._engine.live(), *self._live.values()]
 
-    def subscribe(self, listener: RunListener, *, ends_only: bool = False) -> Callable[[], None]:
+    def subscribe(self, listener: RunListener) -> Callable[[], None]:
         """See L{openclaw_tx.interfaces.RunEngine.subscribe}."""
         unsubscribe = self._engine.subscribe(listener)
         number = self._next
         self._next += 1
         self._listeners[number] = listener
-        unlisten = self._listen() if not ends_only else None
+        unlisten = self._listen()
 
         def stop() -> None:
-            nonlocal unlisten
             unsubscribe()
             self._listeners.pop(number, None)
-            if unlisten is not None:
-                unlisten()
-                unlisten = None
+            unlisten()
 
         return stop
 

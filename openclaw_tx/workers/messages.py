@@ -1,9 +1,9 @@
 # -*- test-case-name: tests.workers.test_messages -*-
 """What the chief and its relays say to each other over the bus, as msgpack.
 
-A relay speaks of its runs by their ids, and numbers its questions; the answer carries the number. The first message on a
-connection to the chief's socket says what it is: L{Join} for a relay's bus, L{Visit} for a client's connection that is
-handed over.
+A relay speaks of its runs by their ids, and numbers its questions; the answer carries the number. The first message
+on a connection to the chief's socket says what it is: L{Join} for a relay's bus, L{Visit} for a client's connection
+that is handed over.
 """
 
 from __future__ import annotations

@@ -84,8 +84,8 @@ class Questions:
 
 
 class AskingAuthenticator:
-    """Implements L{openclaw_tx.interfaces.Authenticator} in a relay. What was found out stays valid, or does not, by the
-    relay's own configuration, which is the same."""
+    """Implements L{openclaw_tx.interfaces.Authenticator} in a relay. What was found out stays valid, or does not, by
+    the relay's own configuration, which is the same."""
 
     def __init__(self, questions: Questions, guard: GatewayAuthenticator) -> None:
         self._questions = questions

@@ -51,11 +51,9 @@ class RelayedRuns:
         """See L{openclaw_tx.interfaces.RunEngine.live}."""
         return self._admission.live()
 
-    def subscribe(
-        self, listener: Callable[[Run, Sequence[Entry]], None], *, ends_only: bool = False
-    ) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Run, Sequence[Entry]], None]) -> Callable[[], None]:
         """See L{openclaw_tx.interfaces.RunEngine.subscribe}."""
-        return self._admission.subscribe(listener, ends_only=ends_only)
+        return self._admission.subscribe(listener)
 
     def _local(self, request: RunRequest) -> bool:
         """Whether the model on this machine may be asked."""
