@@ -164,12 +164,13 @@ class ParentWatch(Service):
     def doRead(self) -> None:
         """The parent says nothing more: it is gone."""
         if not os.read(0, 4096):
-            self._reactor.removeReader(self)
-            Logger(namespace="openclaw_tx").error("the parent is gone")
-            self._reactor.stop()
+            self.connectionLost(None)
 
     def connectionLost(self, reason: object) -> None:
-        """Twisted's hook."""
+        """The other end is closed; some reactors say so in this way."""
+        if self.running:
+            self._reactor.removeReader(self)
+            self._reactor.stop()
 
 
 if __name__ == "__main__":

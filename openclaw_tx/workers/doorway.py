@@ -108,6 +108,15 @@ class Comer(Protocol):
         assert self._visit is not None
         return address_of(self._visit.own_host, self._visit.own_port)
 
+    @property
+    def protocol(self) -> Any:
+        """Who its bytes are for; a WebSocket puts itself in place of the HTTP connection that it began as."""
+        return self._inner
+
+    @protocol.setter
+    def protocol(self, protocol: Any) -> None:
+        self._inner = protocol
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.transport, name)
 
