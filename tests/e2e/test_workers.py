@@ -16,10 +16,12 @@ import pytest_twisted
 import treq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from openclaw_tx.cli.client import GatewayClient
+from openclaw_tx.cli.client import GatewayClient, connect
+from openclaw_tx.cli.target import Target
 from tests.e2e.processes import TOKEN, Child, GatewayProcess, block, configuration, start_upstream, websocket
 from tests.support.runs import events
 
@@ -252,8 +254,12 @@ async def test_watch_and_abort_from_a_socket(crew: Crew) -> None:
     aborted = await clients[0].call("chat.abort", {"sessionKey": session_of(told, stream), "runId": stream.run_id}, 20)
     assert aborted["runIds"] == [stream.run_id]
     assert not await stream.ended
-    ends = [payload for name, payload in told if name == "agent" and payload["runId"] == stream.run_id]
-    assert ends[-1]["stream"] == "lifecycle" and ends[-1]["data"]["phase"] in ("end", "error")
+
+    def over() -> bool:
+        mine = [payload for name, payload in told if name == "agent" and payload["runId"] == stream.run_id]
+        return mine[-1]["stream"] == "lifecycle" and mine[-1]["data"]["phase"] in ("end", "error")
+
+    await until(over)
     for client in clients:
         await client.close()
     assert await crew.stop() == 0
@@ -470,16 +476,15 @@ async def test_approval(tmp_path: Path, upstream: str) -> None:
     crew = Crew(tmp_path, config)
     await crew.begin()
     asked: list[Any] = []
-    client = await websocket(
-        crew, lambda name, payload: asked.append(payload) if name == "exec.approval.requested" else None
-    )
-    arguments = json.dumps({"command": "echo approved-$((40+2))"}).replace(" ", "\\u0020")
+    client = await approver(crew, lambda name, payload: asked.append((name, payload)))
+    arguments = json.dumps({"command": "echo approved-$((40+2))"}, separators=(",", ":")).replace(" ", "\\u0020")
     try:
         for _ in range(20):
             answer = Deferred.fromCoroutine(crew.chat(f"[[tool=exec args={arguments}]]"))
-            await until(lambda: asked, 20)
+            await until(lambda: questions(asked), 20)
             relayed = (await crew.relay())["runs"]
-            question = asked.pop()
+            question = questions(asked)[0]
+            asked.clear()
             await client.call("exec.approval.resolve", {"id": question["id"], "decision": "allow-once"}, 20)
             text = (await answer)["choices"][0]["message"]["content"]
             assert "approved-42" in text, text
@@ -490,6 +495,26 @@ async def test_approval(tmp_path: Path, upstream: str) -> None:
     finally:
         await client.close()
         assert await crew.stop() == 0
+
+
+async def approver(crew: Crew, on_event: Any) -> GatewayClient:
+    """A WebSocket client that may answer what agents ask."""
+    target = Target(
+        url=f"ws://127.0.0.1:{crew.port}/",
+        host="127.0.0.1",
+        port=crew.port,
+        secure=False,
+        token=TOKEN,
+        password=None,
+    )
+    endpoint = HostnameEndpoint(reactor, "127.0.0.1", crew.port)
+    scopes = ("operator.read", "operator.write", "operator.approvals")
+    return await connect(target, endpoint, reactor, on_event, scopes=scopes)  # type: ignore[arg-type]
+
+
+def questions(told: list[tuple[str, Any]]) -> list[Any]:
+    """What agents have asked."""
+    return [payload for name, payload in told if name == "exec.approval.requested"]
 
 
 @pytest_twisted.ensureDeferred
