@@ -28,6 +28,9 @@ OUT = HERE / "out"
 SERVER_CORE, LOAD_CORE = 0, 1
 """Core of the measured server, and of stub and load generator, on a machine that has both."""
 
+ANY_CORE = -1
+"""For a server of several processes: wherever the kernel puts them."""
+
 AIOHTTP = "aiohttp==3.14.5"
 
 _PR_SET_PDEATHSIG = 1
@@ -121,13 +124,19 @@ def _last_line(path: Path) -> str:
 
 
 def _launch(
-    stack: ExitStack, target: Target, command: list[str], starts: int, env: dict[str, str] | None = None
+    stack: ExitStack,
+    target: Target,
+    command: list[str],
+    starts: int,
+    env: dict[str, str] | None = None,
+    core: int = SERVER_CORE,
 ) -> Target:
     """Starts a server C{starts} times; the last one stays until the stack closes."""
     for attempt in range(starts):
         with ExitStack() as one:
             last = attempt == starts - 1
-            pid, wall, cpu = (stack if last else one).enter_context(running(target.name, command, target.port, env=env))
+            started = running(target.name, command, target.port, core, env)
+            pid, wall, cpu = (stack if last else one).enter_context(started)
             target.start_seconds.append(wall)
             target.start_cpu_seconds.append(cpu)
     time.sleep(0.5)
@@ -157,8 +166,11 @@ def start_stub(stack: ExitStack) -> int:
     return port
 
 
-def gateway(stack: ExitStack, stub_port: int, starts: int) -> Target:
-    """The gateway: token authentication, a state directory of its own, one agent for each workload."""
+def gateway(stack: ExitStack, stub_port: int, starts: int, workers: int = 0) -> Target:
+    """The gateway: token authentication, a state directory of its own, one agent for each workload.
+
+    @param workers: how many, on all cores; 0 = one process on its core.
+    """
     state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openclaw-bench-")))
     token = secrets.token_hex(24)
     config = state / "openclaw.json"
@@ -173,6 +185,8 @@ def gateway(stack: ExitStack, stub_port: int, starts: int) -> Target:
     command += ["--config", str(config), "--state-dir", str(state), "--port", str(target.port)]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("OPENCLAW_", "STUB_"))}
     env |= {"HOME": str(state), "PYTHONPATH": str(HERE.parent)}
+    if workers:
+        return _launch(stack, target, [*command, "--workers", str(workers)], starts, env, ANY_CORE)
     return _launch(stack, target, command, starts, env)
 
 
