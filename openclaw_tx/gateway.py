@@ -41,6 +41,10 @@ CLOSE_SECONDS = 2.0
 """How long answers on their way may take to reach their clients at shutdown."""
 
 
+ABORT_SECONDS = 6.0
+"""How long runs of other processes may take to end once their grace is over."""
+
+
 class Gateway(MultiService):
     """Agents behind one resource tree, and a way to run them from Python.
 
@@ -297,7 +301,7 @@ class Gateway(MultiService):
         self._house.desk.close()
         grace = self.settings().gateway.shutdown_grace_seconds
         await self.engine.drain(grace)
-        await self._crew.drained(grace)
+        await self._crew.drained(grace + ABORT_SECONDS)
         await self._house.channels.close()
         await self._house.commands.close()
         await self._house.websockets.stop()

@@ -156,7 +156,9 @@ class ChiefCrew(Crew):
                 self._past[name] = _sum(self._past.get(name), measured)
         if not line.done:
             self._log.error("worker {worker} is gone, process {pid}", worker=line.worker, pid=line.pid)
-        self._do(self._recover(), "closing what a worker has left behind")
+        if self._draining is None:
+            # Otherwise the next start does it.
+            self._do(self._recover(), "closing what a worker has left behind")
         self.changed()
 
     async def _recover(self) -> None:

@@ -56,6 +56,7 @@ class Child(ProcessProtocol):
     """One process.
 
     @ivar worker: which worker it is.
+    @ivar serves: it has said so.
     @ivar last_words: the end of what it wrote as an error.
     """
 
@@ -65,6 +66,7 @@ class Child(ProcessProtocol):
         @param ended: is told when it is no more, with its exit code or its signal; C{"0"} = it ended well.
         """
         self.worker = worker
+        self.serves = False
         self.last_words = ""
         self._ready = ready
         self._ended = ended

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+import openclaw_tx
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.workers.child import Child
@@ -34,6 +36,11 @@ MAX_PATH = 100
 """Bytes of the longest path that a UNIX socket may have, with some to spare."""
 
 FIRST_DESCRIPTOR = 3
+
+ROOT = str(Path(openclaw_tx.__file__).parent.parent)
+"""Where the package is: what found it for the parent need not find it for a child."""
+
+PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from openclaw_tx.worker import main; main()"
 
 
 class HasPort(Protocol):
@@ -122,7 +129,7 @@ class Parent(Service):
         self._reactor.spawnProcess(
             child,
             sys.executable,
-            [sys.executable, "-m", "openclaw_tx.worker"],
+            [sys.executable, "-c", PROGRAM, ROOT, f"openclaw_tx worker {worker} of {self._count}"],
             env=self._environ,
             childFDs={**standard, **inherited},
         )
@@ -139,13 +146,15 @@ class Parent(Service):
         child.tell(encoded(told))
 
     def _ready(self, child: Child) -> None:
+        child.serves = True
         self._restarts[child.worker].is_ready()
         self._log.info("worker {worker} serves, process {pid}", worker=child.worker, pid=child.pid)
 
     def _ended(self, child: Child, how: str) -> None:
         del self._children[child.worker]
         if self._ending is not None:
-            if how != "0":
+            # One that has just been started ends as any program does.
+            if how != "0" and (child.serves or how != f"signal {signal.SIGTERM.value}"):
                 self._log.error("worker {worker} ended badly: {how}", worker=child.worker, how=how)
                 self._bad = True
             if not self._children:

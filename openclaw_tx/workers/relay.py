@@ -21,7 +21,7 @@ from openclaw_tx.deferreds import Gate, sleep, spawn
 from openclaw_tx.interfaces import Agents, Authenticator, Models, Run, RunEngine, Tool, ToolSource
 from openclaw_tx.runs.engine import Engine
 from openclaw_tx.runs.run import AgentRun
-from openclaw_tx.values import Entry, RunEnded
+from openclaw_tx.values import Entry, RunEnded, RunStarted
 from openclaw_tx.workers import messages
 from openclaw_tx.workers.bus import Bus
 from openclaw_tx.workers.chief_tools import ChiefTools
@@ -65,6 +65,8 @@ class RelayCrew(Crew):
         self._done = False
         self._stopped = False
         self._follows: dict[int, Callable[[], None]] = {}
+        self._unsaid: dict[str, AgentRun] = {}
+        """Runs that the chief was not told of."""
         self._questions = Questions(self._said, self._clock)
         self._tools = ChiefTools(self._said, lambda: self._bus.connected_to)
         self._engine: Engine | None = None
@@ -131,7 +133,9 @@ class RelayCrew(Crew):
             await lost.wait()
 
     def count_up(self) -> None:
-        """Tell what was counted."""
+        """Tell what was counted, and of runs that nobody has been told of."""
+        for run in [*self._unsaid.values()]:
+            self._announce(run)
         self._count_up()
 
     def close(self) -> None:
@@ -147,8 +151,9 @@ class RelayCrew(Crew):
     def _made(self) -> None:
         assert self._engine is not None
         self._said(self._join)
+        self._unsaid = {run.request.run_id: run for run in self._engine.live()}
         for run in self._engine.live():
-            self._said(_began(run))
+            self._announce(run)
         self._questions.again()
         self._count_up()
         if self._done:
@@ -196,10 +201,20 @@ class RelayCrew(Crew):
 
     def _began(self, run: Run) -> None:
         assert isinstance(run, AgentRun)
-        self._said(_began(run))
+        self._unsaid[run.request.run_id] = run
+        if self._listening:
+            self._announce(run)
+
+    def _announce(self, run: AgentRun) -> None:
+        """Tell the chief of a run, once. That is not done before anybody can know of it: most runs are short, and then
+        their begin and their end go in one piece."""
+        if self._unsaid.pop(run.request.run_id, None) is not None:
+            self._said(_began(run))
 
     def _on_batch(self, run: AgentRun, entries: Sequence[Entry]) -> None:
         last = entries[-1]
+        if type(last.event) is not RunStarted:
+            self._announce(run)
         if self._listening:
             self._tell(run, [entry for entry in entries if type(entry.event) is not RunEnded])
         if type(last.event) is RunEnded:
@@ -222,6 +237,7 @@ class RelayCrew(Crew):
         self._listening = on
         if on and self._engine is not None:
             for run in self._engine.live():
+                self._announce(run)
                 self._tell(run, run.journal.held_since(0))
 
     def _follow(self, follow: messages.Follow) -> None:

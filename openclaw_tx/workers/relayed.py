@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 
 from openclaw_tx.errors import GatewayError, NotHere
@@ -15,8 +16,9 @@ from openclaw_tx.values import Entry, Principal, RunRequest
 class RelayedRuns:
     """Implements L{openclaw_tx.interfaces.RunEngine} in a relay.
 
-    The chief has runs of sessions, those that are found again by a key, and those of the model on this machine, of
-    which there is one process. When a relay's places are taken, the chief has the queue, the only one there is.
+    The chief has runs of sessions, those that are found again by a key, those of the model on this machine, of which
+    there is one process, and the first of an agent, for which its workspace is made. When a relay's places are taken,
+    the chief has the queue, the only one there is.
     """
 
     def __init__(
@@ -30,6 +32,8 @@ class RelayedRuns:
         self._agents = agents
         self._models = models
         self._began = began
+        self._made: set[str] = set()
+        """Workspaces that are there."""
 
     def start(self, request: RunRequest, principal: Principal) -> Run:
         """See L{openclaw_tx.interfaces.RunEngine.start}.
@@ -37,7 +41,7 @@ class RelayedRuns:
         @raise NotHere: the run is the chief's.
         """
         shared = not request.stateless or request.durable or request.idempotency or request.fingerprint
-        if shared or self._engine.busy or self._local(request):
+        if shared or self._engine.busy or self._local(request) or self._new(request):
             raise NotHere
         run = self._admission.start(request, principal)
         self._began(run)
@@ -60,6 +64,16 @@ class RelayedRuns:
         agent = self._agents.get(request.agent_id)
         refs = (request.model,) if request.model else agent.models if agent is not None else ()
         return any(self._is_local(ref) for ref in refs)
+
+    def _new(self, request: RunRequest) -> bool:
+        """Whether the agent's workspace has yet to be made."""
+        agent = self._agents.get(request.agent_id)
+        if agent is None or agent.workspace in self._made:
+            return False
+        if os.path.isdir(agent.workspace):
+            self._made.add(agent.workspace)
+            return False
+        return True
 
     def _is_local(self, ref: str) -> bool:
         try:
