@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.workers.test_fleet -*-
+# -*- test-case-name: tests.workers.test_distant -*-
 """The runs of all relays, beside those of the chief's own engine: what its surfaces see."""
 
 from __future__ import annotations

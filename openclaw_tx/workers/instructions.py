@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.workers.test_instructions -*-
+# -*- test-case-name: tests.workers.test_child -*-
 """What the parent tells a worker over its standard input, and what a worker tells the parent over its standard output.
 
 The input stays open as long as the parent lives: its end is the worker's. Secrets of the command line go this way, for

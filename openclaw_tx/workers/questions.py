@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.workers.test_questions -*-
+# -*- test-case-name: tests.workers.test_together -*-
 """A relay asks the chief who its clients are: guesses at secrets are counted in one place, and locked out in one."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.workers.test_relay -*-
+# -*- test-case-name: tests.workers.test_together -*-
 # mypy: allow-untyped-calls
 """A process that only relays: runs without a session, for clients without limits; all else goes to the chief."""
 

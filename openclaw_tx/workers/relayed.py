@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.workers.test_relayed -*-
+# -*- test-case-name: tests.workers.test_together -*-
 """Which runs a relay has: those that need nothing of the chief but its tools."""
 
 from __future__ import annotations
