@@ -78,6 +78,9 @@ class RelayRun:
         self._watchers: dict[int, tuple[Push, Callable[[], None]]] = {}
         self._next = 0
         self._seen: RunState | None = None
+        self._followed = 0
+        """Number of the newest entry that anybody was told as durable."""
+        self._lost = False
 
     @property
     def status(self) -> RunStatus:
@@ -126,8 +129,23 @@ class RelayRun:
         return stop
 
     def follow(self, push: Push, after: int = 0) -> Callable[[], None]:
-        """See L{openclaw_tx.interfaces.DistantRun.follow}."""
-        return self._line.follow(self.request.run_id, push, after)
+        """See L{openclaw_tx.interfaces.DistantRun.follow}. When the relay is gone, the end comes from here."""
+        if self._lost:
+            push(self.journal.held_since(after))
+            return _nothing
+
+        newest = after
+
+        def told(entries: Sequence[Entry]) -> None:
+            nonlocal newest
+            if not entries and self._lost:
+                entries = self.journal.held_since(newest)
+            elif entries:
+                newest = entries[-1].seq
+                self._followed = max(self._followed, newest)
+            push(entries)
+
+        return self._line.follow(self.request.run_id, told, after)
 
     async def refresh(self) -> None:
         """See L{openclaw_tx.interfaces.DistantRun.refresh}."""
@@ -209,7 +227,8 @@ class RelayRun:
             started_at_ms=self.started_at_ms,
             ended_at_ms=now_ms,
         )
-        last = max(self.journal.last_seq, state.last_seq)
+        self._lost = True
+        last = max(self.journal.last_seq, state.last_seq, self._followed)
         return self.ended(Ended(run_id=state.run_id, seq=last + 1, ts_ms=now_ms, result=result))
 
     def _tell(self, entries: Sequence[Entry]) -> None:
@@ -218,6 +237,10 @@ class RelayRun:
         self.journal.take(entries)
         for push, _ in list(self._watchers.values()):
             push(entries)
+
+
+def _nothing() -> None:
+    """There is nothing to stop."""
 
 
 __all__ = ["RelayRun"]

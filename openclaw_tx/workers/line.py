@@ -24,6 +24,7 @@ from openclaw_tx.workers.bus import Bus
 from openclaw_tx.workers.crew import CrewRooms
 from openclaw_tx.workers.distant import RelayRun
 from openclaw_tx.workers.fleet import Fleet
+from openclaw_tx.workers.framing import FramingError
 
 MAX_ASKS = 10_000
 """Questions of one relay that are being answered; more are refused with C{queue_full}."""
@@ -211,6 +212,8 @@ class Line:
             self._calls.pop(call.number, None)
         try:
             self.bus.send(returned)
+        except FramingError:
+            self.bus.send(messages.Returned(number=call.number, failure="its result is too large"))
         except TypeError:
             # What a tool adds for clients may be of any type; the model reads the text.
             assert returned.result is not None

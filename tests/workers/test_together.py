@@ -9,6 +9,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.values import ToolResult, ToolSpec
+from openclaw_tx.testing.http import send
+from openclaw_tx.testing.network import MemoryEndpoint
 from tests.support.runs import events
 from tests.workers.pair import TOKEN, Pair
 
@@ -204,6 +206,15 @@ class TogetherTests(SynchronousTestCase):
         (run,) = pair.relay.engine.live()
         self.assertTrue(pair.relay._house.authenticator.is_valid(run.principal))
 
+    def test_other_modes(self) -> None:
+        """What authentication goes by is told to the chief: headers of proxies, origins, the address."""
+        pair = self.pair({"gateway": {"auth": {"mode": "none", "token": None}}})
+        self.assertEqual(pair.ask("GET", "/v1/models", token=None, Host="localhost").response.status, 200)
+        refused = pair.ask("GET", "/v1/models", token=None, Host="localhost", origin="http://evil.example")
+        self.assertEqual(refused.response.status, 403)
+        proxied = pair.ask("GET", "/v1/models", token=None, Host="localhost", x_forwarded_for="203.0.113.9")
+        self.assertEqual(proxied.response.error["type"], "proxy_attribution_required")
+
     # -- the chief's view of a relay's runs
 
     def test_watched(self) -> None:
@@ -367,6 +378,34 @@ class TogetherTests(SynchronousTestCase):
         self.assertEqual(known.outcome.status, "interrupted")
         text = pair.chief_crew.others()[0]["openclaw_run_duration_seconds"]
         self.assertEqual(sum(text.counts), 0)
+
+    def test_followed_to_the_end(self) -> None:
+        """Whoever follows a run of a relay that goes is told its end, with the next number; later ones are as well."""
+        pair = self.pair()
+        pair.chat("hi", stream=True)
+        pair.model.calls[0].text("one")
+        pair.settle()
+        (run,) = pair.relay.engine.live()
+        path = f"/v1/runs/{run.request.run_id}/events"
+        watching = pair.ask("GET", path)
+        other = MemoryEndpoint(pair.chief.site())
+        pair._endpoints.append(other)
+        direct = send(pair.clock, other, "GET", path, None, {"Authorization": f"Bearer {TOKEN}"})
+        pair.advance(0.2)
+        seen = len(events(direct.body))
+        self.assertGreater(seen, 1)
+        for line in [*pair.chief_crew.lines.values()]:
+            line.bus.transport.abortConnection()
+        pair.socket.factory = None
+        pair.settle()
+        pair.advance(0.2)
+        told = events(direct.body)
+        self.assertEqual([event["seq"] for event in told], list(range(1, seen + 2)))
+        self.assertEqual(told[-1]["type"], "run.interrupted")
+        again = send(pair.clock, other, "GET", f"{path}?after={seen}", None, {"Authorization": f"Bearer {TOKEN}"})
+        pair.advance(0.2)
+        self.assertEqual(events(again.body), told[-1:])
+        self.assertFalse(watching.closed)
 
     def test_chief_is_gone(self) -> None:
         """While there is no chief, a relay's answers go on and new clients wait; the next chief knows all runs."""
