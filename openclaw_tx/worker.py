@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log = Logger(namespace="openclaw_tx")
     loaded: list[Callable[[], Loaded]] = []
-    globalLogBeginner.beginLoggingTo([Telling(loaded)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([Telling(loaded, tell)], redirectStandardIO=False)
     try:
         top = workers_service(told, reactor, dict(os.environ), log, loaded)
     except ConfigError as error:
@@ -107,18 +108,28 @@ def started(gateway: Gateway, told: Instructions, log: Logger) -> None:
     """Say so, to the parent and in the log."""
     if told.worker == 0:
         log.info("{line}", line=service.summary(gateway))
-    os.write(OUT, encoded(Word(ready=True)))
+    tell(Word(ready=True))
+
+
+def tell(word: Word) -> None:
+    """Tell the parent, if it is still there."""
+    line = encoded(word)
+    with suppress(OSError):
+        while line:
+            line = line[os.write(OUT, line) :]
 
 
 @implementer(ILogObserver)
 class Telling:
     """A log observer: the parent writes the log, in one place and one form."""
 
-    def __init__(self, settings: list[Callable[[], Loaded]]) -> None:
+    def __init__(self, settings: list[Callable[[], Loaded]], tell: Callable[[Word], None]) -> None:
         """
         @param settings: gives the configuration of the moment, once there is one.
+        @param tell: tells the parent.
         """
         self._settings = settings
+        self._say = tell
         self._sieve: Callable[[LogEvent], None] | None = None
 
     def __call__(self, event: LogEvent) -> None:
@@ -132,15 +143,19 @@ class Telling:
     def _tell(self, event: LogEvent) -> None:
         from openclaw_tx.logs import json_line
 
-        os.write(OUT, encoded(Word(log=msgspec.json.decode(json_line(event)))))
+        self._say(Word(log=msgspec.json.decode(json_line(event))))
 
 
 @implementer(IReadDescriptor)
 class ParentWatch(Service):
     """Ends this process when the parent is gone: nobody would, otherwise."""
 
-    def __init__(self, reactor: Any) -> None:
-        self._reactor: Any = reactor
+    def __init__(self, reactor: Any, read: Callable[[], bytes] = lambda: os.read(0, 4096)) -> None:
+        """
+        @param read: reads what the parent says.
+        """
+        self._reactor = reactor
+        self._read = read
 
     def startService(self) -> None:
         """Begin to watch."""
@@ -163,7 +178,7 @@ class ParentWatch(Service):
 
     def doRead(self) -> None:
         """The parent says nothing more: it is gone."""
-        if not os.read(0, 4096):
+        if not self._read():
             self.connectionLost(None)
 
     def connectionLost(self, reason: object) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.values import ToolResult, ToolSpec
 from openclaw_tx.testing.http import send
 from openclaw_tx.testing.network import MemoryEndpoint
+from openclaw_tx.values import ToolResult, ToolSpec
 from tests.support.runs import events
 from tests.workers.pair import TOKEN, Pair
 
