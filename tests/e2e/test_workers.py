@@ -451,7 +451,7 @@ async def test_limits_of_keys(tmp_path: Path, upstream: str) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_reload(crew: Crew) -> None:
-    """A secret that was rotated is refused by every worker, and the new one taken by all."""
+    """A secret that was rotated is refused by every worker, and the new one taken by all; a relay's stream ends."""
     await crew.begin()
     config = json.loads(crew.config_path.read_text())
     config["gateway"]["auth"]["token"] = "another-token-for-the-tests"
@@ -464,7 +464,7 @@ async def test_reload(crew: Crew) -> None:
     await until(refused, 20)
     new = {"Authorization": "Bearer another-token-for-the-tests"}
     assert [(await crew.ask("GET", "/v1/models", None, **new)).code for _ in range(6)] == [200] * 6
-    stream.hang_up()
+    assert not await stream.ended and b"no longer valid" in stream.body
     assert await crew.stop() == 0
 
 
