@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from openclaw_tx.cli.client import GatewayClient, nobody
+from openclaw_tx.cli.client import SCOPES, GatewayClient, nobody
 from openclaw_tx.cli.client import connect as connect_client
 from openclaw_tx.cli.target import Target
 
@@ -180,7 +181,7 @@ class GatewayProcess:
         return await self.child.stop(name)
 
 
-async def websocket(gateway: GatewayProcess, on_event: Any = nobody) -> GatewayClient:
+async def websocket(gateway: GatewayProcess, on_event: Any = nobody, scopes: Sequence[str] = SCOPES) -> GatewayClient:
     """A WebSocket client that is let in.
 
     @param on_event: is called with the name and the payload of each event.
@@ -196,7 +197,15 @@ async def websocket(gateway: GatewayProcess, on_event: Any = nobody) -> GatewayC
         password=None,
     )
     endpoint = HostnameEndpoint(reactor, "127.0.0.1", gateway.port)
-    return await connect_client(target, endpoint, reactor, on_event)  # type: ignore[arg-type]
+    return await connect_client(target, endpoint, reactor, on_event, scopes=scopes)  # type: ignore[arg-type]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs, and is no zombie."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
 
 
 def block(coroutine: Any) -> Any:

@@ -16,17 +16,26 @@ import pytest_twisted
 import treq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from openclaw_tx.cli.client import GatewayClient, connect
-from openclaw_tx.cli.target import Target
-from tests.e2e.processes import TOKEN, Child, GatewayProcess, block, configuration, start_upstream, websocket
+from openclaw_tx.cli.client import GatewayClient
+from tests.e2e.processes import (
+    TOKEN,
+    Child,
+    GatewayProcess,
+    alive,
+    block,
+    configuration,
+    start_upstream,
+    websocket,
+)
 from tests.support.runs import events
 
 pytestmark = pytest.mark.e2e
 
+APPROVER = ("operator.read", "operator.write", "operator.approvals")
+"""Scopes of a client that may answer what agents ask."""
 LONG = "[[chunks=3000 delay=0.01]]"
 """A prompt that is answered for half a minute."""
 
@@ -171,14 +180,6 @@ async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
             return
         await deferLater(reactor, 0.05)
     raise AssertionError(f"not within {seconds} s: {condition}")
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs, and is no zombie."""
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
 
 
 @pytest_twisted.ensureDeferred
@@ -476,7 +477,7 @@ async def test_approval(tmp_path: Path, upstream: str) -> None:
     crew = Crew(tmp_path, config)
     await crew.begin()
     asked: list[Any] = []
-    client = await approver(crew, lambda name, payload: asked.append((name, payload)))
+    client = await websocket(crew, lambda name, payload: asked.append((name, payload)), scopes=APPROVER)
     arguments = json.dumps({"command": "echo approved-$((40+2))"}, separators=(",", ":")).replace(" ", "\\u0020")
     try:
         for _ in range(20):
@@ -495,21 +496,6 @@ async def test_approval(tmp_path: Path, upstream: str) -> None:
     finally:
         await client.close()
         assert await crew.stop() == 0
-
-
-async def approver(crew: Crew, on_event: Any) -> GatewayClient:
-    """A WebSocket client that may answer what agents ask."""
-    target = Target(
-        url=f"ws://127.0.0.1:{crew.port}/",
-        host="127.0.0.1",
-        port=crew.port,
-        secure=False,
-        token=TOKEN,
-        password=None,
-    )
-    endpoint = HostnameEndpoint(reactor, "127.0.0.1", crew.port)
-    scopes = ("operator.read", "operator.write", "operator.approvals")
-    return await connect(target, endpoint, reactor, on_event, scopes=scopes)  # type: ignore[arg-type]
 
 
 def questions(told: list[tuple[str, Any]]) -> list[Any]:
