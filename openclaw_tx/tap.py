@@ -33,8 +33,8 @@ MAX_WORKERS = 64
 """Most processes that C{--workers} starts."""
 
 
-class Nobody(Factory):
-    """Serves nobody: workers accept from the port that it stands for."""
+class Workers(Factory):
+    """Serves nobody itself: workers accept from the port that it stands for."""
 
     noisy = False
 
@@ -197,7 +197,7 @@ def _crew(options: Options, reactor: Any, environ: Mapping[str, str], loaded: Lo
             issue = f"only {', '.join(SHARED_ENDPOINTS)} can be shared by workers; for TLS there is gateway.tls"
             raise ConfigError([(f"--endpoint {description}", issue)])
         try:
-            port = Listener(reactor, description, Nobody(), required=required, accepts=False)
+            port = Listener(reactor, description, Workers(), required=required, accepts=False)
         except ValueError as error:
             raise ConfigError([(f"--endpoint {description}", str(error))]) from None
         port.setServiceParent(top)

@@ -179,7 +179,7 @@ class TapTests(SynchronousTestCase):
         self.reactor = SharingReactor()
         top = self.make("--workers", "3", "--port", "4000")
         top.privilegedStartService()
-        self.assertEqual([type(each[1]).__name__ for each in self.reactor.tcpServers], ["Nobody"] * 2)
+        self.assertEqual([type(each[1]).__name__ for each in self.reactor.tcpServers], ["Workers"] * 2)
         self.assertEqual([port.reading for port in self.reactor.ports], [False, False])
         (parent,) = (service for service in top if service.name == "workers")
         self.assertEqual(parent._count, 3)

@@ -30,7 +30,7 @@ from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer, providedBy
 
 from openclaw_tx.workers.framing import FrameReader, FramingError
-from openclaw_tx.workers.messages import Join, Visit, relay_message
+from openclaw_tx.workers.messages import TAKEN, Join, Visit, relay_message
 
 FIRST_SECONDS = 5.0
 """The first message must be here by then."""
@@ -129,6 +129,7 @@ class Comer(Protocol):
             self._inner.makeConnection(self.transport)
         else:
             self._visit = first
+            self.transport.write(TAKEN)
             client = self.getPeer()
             self._inner = self.factory.site.buildProtocol(client)
             secure = (ISSLTransport,) if first.secure else ()

@@ -52,6 +52,9 @@ class Visit(Value, frozen=True, tag="visit"):
     """It came over TLS."""
 
 
+TAKEN = b"\x06"
+"""The chief's answer to L{Visit}; what follows is for the client."""
+
 # -- from a relay
 
 
@@ -248,6 +251,7 @@ def chief_message(data: bytes) -> FromChief:
 
 
 __all__ = [
+    "TAKEN",
     "Abort",
     "Ask",
     "Began",

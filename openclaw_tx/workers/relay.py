@@ -106,12 +106,12 @@ class RelayCrew(Crew):
 
     def services(self) -> list[IService]:
         """See L{Crew.services}."""
-        return [_Link(self)]
+        return [_Link(self, self._clock)]
 
     async def drained(self, seconds: float) -> None:
         """See L{Crew.drained}."""
         self._done = True
-        self._count_up()
+        self.count_up()
         self._said(messages.Done())
 
     async def answered(self, seconds: float) -> None:
@@ -136,7 +136,8 @@ class RelayCrew(Crew):
         """Tell what was counted, and of runs that nobody has been told of."""
         for run in [*self._unsaid.values()]:
             self._announce(run)
-        self._count_up()
+        if self._rooms is not None:
+            self._said(messages.Counted(readings=self._rooms.measured()))
 
     def close(self) -> None:
         """End it."""
@@ -152,10 +153,8 @@ class RelayCrew(Crew):
         assert self._engine is not None
         self._said(self._join)
         self._unsaid = {run.request.run_id: run for run in self._engine.live()}
-        for run in self._engine.live():
-            self._announce(run)
         self._questions.again()
-        self._count_up()
+        self.count_up()
         if self._done:
             self._said(messages.Done())
 
@@ -183,9 +182,7 @@ class RelayCrew(Crew):
         elif isinstance(message, messages.Follow):
             self._follow(message)
         elif isinstance(message, messages.Unfollow):
-            stop = self._follows.pop(message.number, None)
-            if stop is not None:
-                stop()
+            self._unfollow(message.number)
         elif isinstance(message, messages.Abort):
             run = self._run(message.run_id)
             if run is not None:
@@ -246,22 +243,34 @@ class RelayCrew(Crew):
             self._said(messages.Kept(number=follow.number, entries=()))
             return
 
+        number = follow.number
+
         def kept(entries: Sequence[Entry]) -> None:
-            self._said(messages.Kept(number=follow.number, entries=tuple(entries)))
+            if self._bus.offer(messages.Kept(number=number, entries=tuple(entries))):
+                return
+            # The chief does not keep up: whoever follows has to come again, from where it is.
+            self._said(messages.Kept(number=number, entries=()))
+            self._unfollow(number)
 
-        self._follows[follow.number] = run.keeper.watch(run, kept, follow.after)
+        self._follows[number] = _nothing
+        stop = run.keeper.watch(run, kept, follow.after)
+        if number in self._follows:
+            self._follows[number] = stop
+        else:
+            stop()
 
-    def _count_up(self) -> None:
-        if self._rooms is not None:
-            self._said(messages.Counted(readings=self._rooms.measured()))
+    def _unfollow(self, number: int) -> None:
+        stop = self._follows.pop(number, None)
+        if stop is not None:
+            stop()
 
 
 class _Link(Service):
     """Keeps the bus, and what was counted up to date."""
 
-    def __init__(self, crew: RelayCrew) -> None:
+    def __init__(self, crew: RelayCrew, clock: IReactorTime) -> None:
         self._crew = crew
-        self._clock = crew._clock
+        self._clock = clock
         self._log = Logger()
         self._reaching: Deferred[Any] | None = None
         self._call: IDelayedCall | None = None
@@ -285,6 +294,10 @@ class _Link(Service):
     def _count(self) -> None:
         self._crew.count_up()
         self._call = self._clock.callLater(COUNT_SECONDS, self._count)
+
+
+def _nothing() -> None:
+    """There is nothing to stop yet."""
 
 
 def _began(run: AgentRun) -> messages.Began:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime, ISSLTransport
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IPushProducer, IReactorTime, ISSLTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -23,7 +23,7 @@ from openclaw_tx.deferreds import Gate, sleep, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.wire.openai_chat_render import error_body
 from openclaw_tx.workers.framing import framed
-from openclaw_tx.workers.messages import Visit, encoded
+from openclaw_tx.workers.messages import TAKEN, Visit, encoded
 
 PATIENCE = 10.0
 """Seconds that a client waits for a chief that is being started anew."""
@@ -101,9 +101,12 @@ class Splice:
         self._handing = handing
         self._closed = closed
         self._chief: Any = None
+        self._late: IDelayedCall | None = None
+        """Until the chief has taken it: its socket is there also while it is not."""
         self._trying: Deferred[Any] | None = None
         self._half_closed = False
         self._client_lost = False
+        self._refused = False
         self._log = Logger()
 
     def begin(self) -> None:
@@ -138,13 +141,14 @@ class Splice:
     def half_closed(self) -> None:
         """See L{openclaw_tx.interfaces.Taken}."""
         self._half_closed = True
-        if self._chief is not None:
+        if self._chief is not None and self._late is None:
             self._chief.unregisterProducer()
             self._chief.loseWriteConnection()
 
     def lost(self) -> None:
         """See L{openclaw_tx.interfaces.Taken}."""
         self._client_lost = True
+        self._calm()
         if self._trying is not None:
             trying, self._trying = self._trying, None
             trying.cancel()
@@ -173,11 +177,18 @@ class Splice:
             own_port=getattr(host, "port", 0) or 0,
             secure=ISSLTransport.providedBy(client),
         )
-        chief.registerProducer(_Reading(client), True)
-        client.registerProducer(_Reading(chief), True)
-        client.resumeProducing()
+        self._late = self._handing.clock.callLater(PATIENCE, self._give_up)
         first, self._first = b"".join(self._first), []
         chief.write(framed(encoded(visit)) + first)
+
+    def taken(self) -> None:
+        """The chief serves it."""
+        self._calm()
+        if self._client_lost:
+            return
+        self._chief.registerProducer(_Reading(self._client), True)
+        self._client.registerProducer(_Reading(self._chief), True)
+        self._client.resumeProducing()
         if self._half_closed:
             self.half_closed()
 
@@ -188,7 +199,8 @@ class Splice:
     def chief_lost(self, reason: Failure) -> None:
         """The chief has closed, or has ended."""
         self._chief = None
-        if not self._client_lost:
+        self._calm()
+        if not self._client_lost and not self._refused:
             self._client.unregisterProducer()
             if reason.check(ConnectionDone):
                 self._client.loseConnection()
@@ -201,9 +213,19 @@ class Splice:
         self._client.abortConnection()
 
     def _in_vain(self) -> None:
-        self._trying = None
+        self._trying, self._refused = None, True
         self._client.write(NO_CHIEF)
         self._client.loseConnection()
+
+    def _give_up(self) -> None:
+        self._late = None
+        self._in_vain()
+        self._chief.abortConnection()
+
+    def _calm(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 @implementer(IHalfCloseableProtocol)
@@ -212,12 +234,18 @@ class _ChiefSide(TwistedProtocol):
 
     def __init__(self, splice: Splice) -> None:
         self._splice = splice
+        self._taken = False
 
     def connectionMade(self) -> None:
         self._splice.reached(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
-        self._splice.answered(data)
+        if not self._taken:
+            self._taken = True
+            self._splice.taken()
+            data = data[len(TAKEN) :]
+        if data:
+            self._splice.answered(data)
 
     def readConnectionLost(self) -> None:
         """The chief closes both sides, or none."""

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.workers.doorway import FIRST_SECONDS, MAX_FIRST, Doorway, address_of
 from openclaw_tx.workers.framing import framed
-from openclaw_tx.workers.messages import Done, Join, Visit, encoded
+from openclaw_tx.workers.messages import TAKEN, Done, Join, Visit, encoded
 from tests.workers.wires import End
 
 KEY = b"k" * 32
@@ -70,7 +70,7 @@ class DoorwayTests(SynchronousTestCase):
         self.assertEqual(transport.getHost(), IPv4Address("TCP", "192.0.2.1", 443))
         self.assertTrue(ISSLTransport.providedBy(transport))
         transport.write(b"answer")
-        self.assertEqual(self.end.out, b"answer")
+        self.assertEqual(self.end.out, TAKEN + b"answer")
         self.comer.connectionLost()
         self.assertTrue(client.lost)
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides, implementer
 
 from openclaw_tx.workers.framing import FrameReader
-from openclaw_tx.workers.messages import Visit, relay_message
+from openclaw_tx.workers.messages import TAKEN, Visit, relay_message
 from openclaw_tx.workers.splice import NO_CHIEF, PATIENCE, Handing, Splice
 from tests.support.web import FULL, Wire
 from tests.workers.wires import Socket
@@ -31,6 +31,7 @@ class Chief(Protocol):
         self.body = b""
         self.half_closed = False
         self.lost: Any = None
+        self.takes = True
 
     def dataReceived(self, data: bytes) -> None:
         """Who, then what."""
@@ -39,6 +40,8 @@ class Chief(Protocol):
             message = self.reader.next()
             assert message is not None
             self.visit, data = relay_message(message), self.reader.rest
+            if self.takes:
+                self.transport.write(TAKEN)  # type: ignore[union-attr]
         self.body += data
 
     def readConnectionLost(self) -> None:
@@ -223,6 +226,21 @@ class SpliceTests(SynchronousTestCase):
         self.carry()
         self.assertEqual(self.wire.taken, NO_CHIEF)
         self.assertTrue(self.wire.lost)
+        self.assertEqual((len(self.handing), self.clock.getDelayedCalls()), (0, []))
+
+    def test_nobody_behind_the_socket(self) -> None:
+        """A socket that nobody accepts from is no chief: a client does not wait for longer because it is there."""
+        silent: Any = Factory()
+        chief = Chief()
+        chief.takes = False
+        silent.buildProtocol = lambda addr: chief
+        self.socket.factory = silent
+        self.take(b"first")
+        self.assertFalse(self.wire.reading)
+        self.clock.advance(PATIENCE)
+        self.carry()
+        self.assertEqual((self.wire.taken, self.wire.lost), (NO_CHIEF, True))
+        self.assertIsNotNone(chief.lost)
         self.assertEqual((len(self.handing), self.clock.getDelayedCalls()), (0, []))
 
     def test_leaves_while_waiting(self) -> None:
