@@ -20,7 +20,7 @@ from openclaw_tx.tally import Measured
 from openclaw_tx.values import ToolSpec
 from openclaw_tx.workers import messages
 from openclaw_tx.workers.bus import Bus
-from openclaw_tx.workers.crew import Crew, CrewRooms, shared
+from openclaw_tx.workers.crew import Crew, CrewRooms, common_entropy, shared
 from openclaw_tx.workers.fleet import Fleet
 from openclaw_tx.workers.line import Line
 
@@ -59,7 +59,7 @@ class ChiefCrew(Crew):
 
     def entropy(self, size: int) -> bytes:
         """See L{Crew.entropy}."""
-        return self._key[:size]
+        return common_entropy(self._key, size)
 
     def share(self, settings: Callable[[], Config]) -> Callable[[], Config]:
         """See L{Crew.share}."""

@@ -6,6 +6,7 @@ L{Crew} itself is the part of a process that is alone: everything is as it would
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -122,4 +123,12 @@ def shared(settings: Callable[[], Config], count: int, *, chief: bool) -> Callab
     return mine
 
 
-__all__ = ["Crew", "CrewRooms", "shared"]
+def common_entropy(key: bytes, size: int) -> bytes:
+    """Bytes that all who have C{key} come to, and nobody else.
+
+    @param size: 32 at most.
+    """
+    return hmac.digest(key, b"credentials", "sha256")[:size]
+
+
+__all__ = ["Crew", "CrewRooms", "common_entropy", "shared"]

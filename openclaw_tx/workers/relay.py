@@ -25,7 +25,7 @@ from openclaw_tx.values import Entry, RunEnded, RunStarted
 from openclaw_tx.workers import messages
 from openclaw_tx.workers.bus import Bus
 from openclaw_tx.workers.chief_tools import ChiefTools
-from openclaw_tx.workers.crew import Crew, CrewRooms, shared
+from openclaw_tx.workers.crew import Crew, CrewRooms, common_entropy, shared
 from openclaw_tx.workers.framing import FramingError
 from openclaw_tx.workers.questions import AskingAuthenticator, Questions
 from openclaw_tx.workers.relayed import RelayedRuns
@@ -76,7 +76,7 @@ class RelayCrew(Crew):
 
     def entropy(self, size: int) -> bytes:
         """See L{Crew.entropy}."""
-        return self._key[:size]
+        return common_entropy(self._key, size)
 
     def share(self, settings: Callable[[], Config]) -> Callable[[], Config]:
         """See L{Crew.share}."""
