@@ -33,6 +33,7 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     compile_tools()
     found: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    served: dict[str, list[tuple[float, float]]] = {"chief": [], "relay": []}
     with ExitStack() as stack:
         stub = start_stub(stack)
         for number in range(rounds):
@@ -43,6 +44,8 @@ def main() -> None:
                     load.warm_up([target], WORKLOADS["burst"])
                     for name in NAMES:
                         found.setdefault((name, workers), []).append(measured(target, WORKLOADS[name]))
+                    if workers == 2:
+                        roles(target, served)
                     print(f"round {number + 1}, {workers}: {resident_mib(target.pid or 0):.0f} MiB", file=sys.stderr)
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}, {rounds} rounds\n")
     print("| | requests/s, 1 | 2 workers | | CPU \u00b5s a request, 1 | 2 workers | busiest process of 2 |")
@@ -53,6 +56,10 @@ def main() -> None:
             f"| {name} | {alone['rate']:.0f} | {both['rate']:.0f} | {both['rate'] / alone['rate']:.2f}x "
             f"| {alone['cpu_us_request']:.0f} | {both['cpu_us_request']:.0f} | {both['busiest']:.0%} |"
         )
+    for name, rows in served.items():
+        if rows:
+            chief, relay = (statistics.median(row[place] for row in rows) for place in (0, 1))
+            print(f"\none connection, served by the {name}: CPU \u00b5s a request {chief:.0f} chief, {relay:.0f} relay")
     failed = sum(row["failed"] for rows in found.values() for row in rows)
     print(f"\nfailed requests: {failed}")
 
@@ -69,6 +76,21 @@ def measured(target: Target, workload: Workload) -> dict[str, Any]:
     row["rate"] = row["markers"] / workload.chunks / SECONDS
     row["busiest"] = max(used) / max(sum(used), 1e-9)
     return row
+
+
+def roles(target: Target, served: dict[str, list[tuple[float, float]]]) -> None:
+    """What a request costs in which process, by who has the connection: C{(chief, relay)} CPU microseconds."""
+    assert target.pid is not None
+    chief, relay = sorted(tree(target.pid)[1:])
+    one = Workload("one", WORKLOADS["one"].model, 1, 1)
+    for _ in range(12):
+        before = own_seconds(chief), own_seconds(relay)
+        answers = load.measure(target, one, 1.0)["markers"]
+        used = own_seconds(chief) - before[0], own_seconds(relay) - before[1]
+        if answers > 50:
+            served["relay" if used[1] > 0.2 * used[0] else "chief"].append(
+                (used[0] / answers * 1e6, used[1] / answers * 1e6)
+            )
 
 
 def own_seconds(pid: int) -> float:

@@ -75,7 +75,6 @@ class Began(Value, frozen=True, tag="began"):
     run_id: str
     agent_id: str
     session_key: str
-    surface: str
     channel: str
     stream: bool
     traceparent: str
@@ -131,7 +130,6 @@ class Call(Value, frozen=True, tag="call"):
     principal: Principal
     call_id: str
     channel: str
-    subagent: bool = False
 
 
 class Recall(Value, frozen=True, tag="recall"):

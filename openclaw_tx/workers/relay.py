@@ -306,7 +306,6 @@ def _began(run: AgentRun) -> messages.Began:
         run_id=request.run_id,
         agent_id=request.agent_id,
         session_key=request.session_key,
-        surface=request.surface,
         channel=request.channel,
         stream=request.stream,
         traceparent=request.traceparent,

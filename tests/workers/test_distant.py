@@ -58,7 +58,6 @@ def began(run_id: str = "r") -> Began:
         run_id=run_id,
         agent_id="main",
         session_key="s",
-        surface="http",
         channel="webchat",
         stream=True,
         traceparent="",

@@ -46,7 +46,6 @@ FROM_RELAY: list[messages.FromRelay] = [
         run_id="r",
         agent_id="main",
         session_key="s",
-        surface="http",
         channel="webchat",
         stream=True,
         traceparent="",

@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.testing.http import send
 from openclaw_tx.testing.network import MemoryEndpoint
 from openclaw_tx.values import ToolResult, ToolSpec
+from openclaw_tx.workers.bus import MAX_WAITING
+from openclaw_tx.workers.framing import MAX_FRAME
 from tests.support.runs import events
 from tests.workers.pair import TOKEN, Pair
 
@@ -23,12 +25,15 @@ class Echo:
     def __init__(self) -> None:
         self.contexts: list[Any] = []
         self.failure = ""
+        self.result: ToolResult | None = None
 
     async def call(self, arguments: Any, context: Any) -> ToolResult:
         """Say it again."""
         self.contexts.append(context)
         if self.failure:
             raise ValueError(self.failure)
+        if self.result is not None:
+            return self.result
         return ToolResult(text=f"echo {sorted(arguments)}", details={"run": context.run_id})
 
 
@@ -283,6 +288,37 @@ class TogetherTests(SynchronousTestCase):
         pair.advance(0.2)
         self.assertEqual(events(again.response.body), told[2:])
 
+    def test_slow_chief(self) -> None:
+        """While the chief does not read, a relay's answers go on; who follows a run has to come again."""
+        pair = self.pair()
+        client = pair.chat("hi", stream=True)
+        call = pair.model.calls[0]
+        call.text("begin")
+        pair.settle()
+        (run,) = pair.relay.engine.live()
+        path = f"/v1/runs/{run.request.run_id}/events"
+        endpoint = MemoryEndpoint(pair.chief.site())
+        pair._endpoints.append(endpoint)
+        named = {"Authorization": f"Bearer {TOKEN}"}
+        following = send(pair.clock, endpoint, "GET", path, None, named)
+        pair.advance(0.2)
+        ((near, far),) = ((near, far) for near, far in pair.socket.ends if near.protocol is pair.relay_crew._bus)
+        far.reading = False
+        for _ in range(60):
+            call.text("x" * 100_000)
+            pair.advance(0.1, 0.1)
+        self.assertEqual(len(client.response.text), len("begin") + 6_000_000)
+        self.assertLess(near.held_most, MAX_WAITING + 1_000_000)
+        far.reading = True
+        pair.advance(0.2)
+        told = events(following.body)
+        self.assertEqual([event["seq"] for event in told], list(range(1, len(told) + 1)))
+        self.assertNotEqual(told[-1]["type"], "run.completed")
+        again = send(pair.clock, endpoint, "GET", f"{path}?after={len(told)}", None, named)
+        call.finish()
+        pair.advance(0.3)
+        self.assertEqual(events(again.body)[-1]["type"], "run.completed")
+
     def test_cancelled(self) -> None:
         """C{DELETE /v1/runs/<id>} ends a relay's run."""
         pair = self.pair()
@@ -347,6 +383,24 @@ class TogetherTests(SynchronousTestCase):
         pair.model.calls[2].finish()
         pair.settle()
         self.assertTrue(client.response.complete)
+
+    def test_result_that_is_too_large(self) -> None:
+        """A result that can not be sent is an error in words; one whose details can not comes without them."""
+        source, tool = Source(), Echo()
+        pair = self.pair(tool_sources=[source])
+        source.present, source.version = [tool], 1
+        pair.advance(1.1)
+        pair.chat("hi", stream=True)
+        for result, text in (
+            (ToolResult(text="x" * (MAX_FRAME + 1)), "echo failed: its result is too large"),
+            (ToolResult(text="fine", details={"what": object()}), "fine"),
+        ):
+            tool.result = result
+            pair.model.calls[-1].call_tool("echo", {})
+            pair.model.calls[-1].finish()
+            pair.settle()
+            self.assertEqual(pair.model.calls[-1].request.messages[-1].text, text)
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
 
     def test_builtin_tool(self) -> None:
         """The chief's own tools are called there as well: a relay has nothing that they share."""
