@@ -11,7 +11,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.servers import HERE, Target, Unavailable, free_port, launch
+from bench.servers import ANY_CORE, HERE, Target, Unavailable, free_port, launch
 from bench.workloads import ALL
 
 OURS = "openclaw_tx"
@@ -20,10 +20,11 @@ STORE = Path("gateway", "openclaw.sqlite")
 """The database of sessions, below the state directory."""
 
 
-def gateway(stack: ExitStack, stub_port: int, starts: int, store: Path | None = None) -> Target:
+def gateway(stack: ExitStack, stub_port: int, starts: int, store: Path | None = None, workers: int = 0) -> Target:
     """The gateway: token authentication, a state directory of its own, one agent for each workload.
 
     @param store: a database of sessions to begin with.
+    @param workers: how many, on all cores; 0 = one process on its core.
     """
     state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openclaw-bench-")))
     token = secrets.token_hex(24)
@@ -44,6 +45,8 @@ def gateway(stack: ExitStack, stub_port: int, starts: int, store: Path | None = 
     # An installed package has its bytecode: a start that has to compile everything measures the compiler.
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     env |= {"HOME": str(state), "PYTHONPATH": str(HERE.parent)}
+    if workers:
+        return launch(stack, target, [*command, "--workers", str(workers)], starts, env, core=ANY_CORE)
     return launch(stack, target, command, starts, env)
 
 

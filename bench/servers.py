@@ -30,6 +30,9 @@ as many."""
 PATIENCE = 20.0
 """Seconds until a server that does not listen is given up."""
 
+ANY_CORE = -1
+"""For a server of several processes: wherever the kernel puts them."""
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -148,12 +151,13 @@ def launch(
     starts: int,
     env: dict[str, str] | None = None,
     patience: float = PATIENCE,
+    core: int = SERVER_CORE,
 ) -> Target:
     """Starts a server C{starts} times; the last one stays until the stack closes."""
     for attempt in range(starts):
         with ExitStack() as one:
             last = attempt == starts - 1
-            server = running(target.name, command, target.port, env=env, patience=patience)
+            server = running(target.name, command, target.port, core, env, patience)
             pid, wall, cpu = (stack if last else one).enter_context(server)
             target.start_seconds.append(wall)
             target.start_cpu_seconds.append(cpu)

@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-import platform
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from twisted.application.internet import TimerService
-from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from openclaw_tx._version import __version__
 from openclaw_tx.agents.registry import ConfiguredAgents
 from openclaw_tx.agents.repositories import Repositories
 from openclaw_tx.agents.seeding import Seeding
@@ -37,8 +33,8 @@ from openclaw_tx.chat.orders import Rooms as ChatRooms
 from openclaw_tx.chat.talks import Talks
 from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.settings import Settings
-from openclaw_tx.deferreds import InThread, spawn
-from openclaw_tx.interfaces import Authenticator, Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
+from openclaw_tx.deferreds import InThread
+from openclaw_tx.interfaces import Authenticator, Fetcher, IChannel, ModelProvider, Poster, RunEngine, Tool, ToolSource
 from openclaw_tx.mcp.factory import TransportFactory
 from openclaw_tx.mcp.http import Doors
 from openclaw_tx.mcp.servers import McpServers
@@ -55,7 +51,7 @@ from openclaw_tx.sending import Turn
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
 from openclaw_tx.sessions.rules import rules_of
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.tally import CountedAuthenticator, Tally
+from openclaw_tx.tally import CountedAuthenticator, Measured, Tally
 from openclaw_tx.tools.approvals import PendingApprovals
 from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.builtin import ToolParts, builtin_tools
@@ -65,13 +61,16 @@ from openclaw_tx.tools.fetching import UrlFetcher
 from openclaw_tx.tools.registry import ToolBox
 from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.tools.untrusted import wrapped
+from openclaw_tx.values import Principal
+from openclaw_tx.web.health import Lifecycle
+from openclaw_tx.web.metrics import Sources
+from openclaw_tx.web.root import WebRooms
+from openclaw_tx.workers.crew import Crew, CrewRooms
 from openclaw_tx.ws import surface as ws
 from openclaw_tx.ws.handshake import DeviceRooms
 from openclaw_tx.ws.hello import Place
+from openclaw_tx.ws.presence import own_row
 from openclaw_tx.ws.rpc.inventory import ToolRooms
-
-CHECKPOINT_SECONDS = 1.0
-"""How often live runs are written down."""
 
 MCP_CONNECT_S = 30.0
 MCP_SILENCE_S = 600.0
@@ -100,6 +99,8 @@ class Materials(NamedTuple):
     channels: Sequence[IChannel] = ()
     """Channels besides the built-in ones."""
     poster: Poster | None = None
+    crew: Crew = Crew()
+    """The part of this process among several."""
 
 
 class House(NamedTuple):
@@ -111,6 +112,8 @@ class House(NamedTuple):
     repositories: Repositories
     sessions: SqlSessions
     tools: ToolBox
+    sources: Sequence[ToolSource]
+    """Of tools that come and go."""
     mcp: McpServers
     events: SystemEventQueue
     engine: Engine
@@ -118,7 +121,7 @@ class House(NamedTuple):
     authenticator: Authenticator
     """C{guard}, counted."""
     quotas: Quotas
-    admission: Admission
+    admission: RunEngine
     fetcher: Fetcher
     automation: Automation
     desk: ChatDesk
@@ -138,20 +141,13 @@ def build(given: Materials, log: Logger) -> House:
 
     @raise ConfigError: the configuration can not be used.
     """
-    reactor, settings, new_id = given.reactor, given.settings, given.new_id
+    reactor, settings, new_id, crew = given.reactor, given.settings, given.new_id, given.crew
     tally = Tally()
     turn = Turn()
     models = ModelRegistry(
         settings,
         HttpProviderFactory(
-            reactor,
-            reactor,
-            reactor,
-            settings.state_dir,
-            settings.environment,
-            new_id,
-            secrets.token_urlsafe,
-            turn=turn,
+            reactor, reactor, reactor, settings.state_dir, settings.environment, new_id, secrets.token_urlsafe, turn
         ),
         reactor,
         given.randomness,
@@ -214,17 +210,21 @@ def build(given: Materials, log: Logger) -> House:
         reactor, Doors(_mcp_door(reactor), HttpFailure), str(settings.state_dir), lambda: settings.environment
     )
     mcp = McpServers(settings, ways, reactor, lambda text, source: wrapped(text, source, new_id))
-    tools = ToolBox(settings, [*builtin_tools(parts), *given.tools], [*given.tool_sources, mcp])
-    engine = Engine(Rooms(agents, models, tools, sessions, decode_arguments, events), settings, reactor, new_id)
+    own, sources = crew.tools([*builtin_tools(parts), *given.tools], [*given.tool_sources, mcp])
+    tools = ToolBox(settings, own, sources)
+    rooms = Rooms(agents, models, tools, sessions, decode_arguments, events)
+    engine = Engine(rooms, crew.share(settings), reactor, new_id)
     engine.subscribe(tally.watch)
     usage = UsageLog(sessions.usage)
     engine.subscribe(usage.watch)
-    guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment)
+    guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment, crew.entropy)
     book = DeviceBook(PairingFiles(settings.state_dir / "devices"), reactor, given.in_thread)
     devices = DeviceRooms(book, Pairing(book, new_id), DeviceTokens(book, secrets.token_bytes))
-    authenticator = CountedAuthenticator(DeviceAuthenticator(guard, devices.tokens, settings), tally)
+    authenticator = crew.authenticator(
+        CountedAuthenticator(DeviceAuthenticator(guard, devices.tokens, settings), tally), guard
+    )
     quotas = Quotas(reactor, guard.keys.limits)
-    admission = Admission(engine, authorise, quotas)
+    admission = crew.admitted(Admission(crew.everywhere(engine), authorise, quotas), engine, agents, models)
     flow = ChatFlow(admission, settings, reactor)
     desk = ChatDesk(
         ChatRooms(admission, agents, models, sessions, engine.compactor, approvals, settings), flow, reactor
@@ -256,6 +256,7 @@ def build(given: Materials, log: Logger) -> House:
             live_config=LiveConfig(settings, given.in_thread, log),
             automation=automation,
             channels=channels,
+            session_runs=engine.subscribe,
         ),
         settings,
         reactor,
@@ -271,6 +272,7 @@ def build(given: Materials, log: Logger) -> House:
         repositories=repositories,
         sessions=sessions,
         tools=tools,
+        sources=sources,
         mcp=mcp,
         events=events,
         engine=engine,
@@ -292,28 +294,52 @@ def build(given: Materials, log: Logger) -> House:
     )
 
 
-def checkpoints(house: House, clock: IReactorTime, log: Logger) -> IService:
-    """A service that writes down live runs, and what runs took, every L{CHECKPOINT_SECONDS}."""
+def web_rooms(given: Materials, house: House, lifecycle: Lifecycle, sources: Sources) -> WebRooms:
+    """What the HTTP surface needs."""
+    return WebRooms(
+        settings=given.settings,
+        engine=house.admission,
+        agents=house.agents,
+        models=house.models,
+        embedder=house.models,
+        tools=house.tools,
+        authenticator=house.authenticator,
+        authorise=authorise,
+        lifecycle=lifecycle,
+        clock=given.reactor,
+        new_id=given.new_id,
+        sessions=house.sessions,
+        meter=house.quotas,
+        sources=sources,
+        fetcher=house.fetcher,
+        in_thread=given.in_thread,
+        hooks=house.automation.hooks,
+        approvals=house.approvals,
+        webhook=house.webhook,
+        workers=given.crew.about,
+        relays=given.crew.elsewhere is not None,
+    )
 
-    async def write() -> None:
-        await house.engine.checkpoint()
-        await house.usage.flush()
 
-    service = TimerService(CHECKPOINT_SECONDS, lambda: spawn(write(), log, "checkpoint"))  # type: ignore[no-untyped-call]
-    service.clock = clock
-    return service
+def crew_rooms(house: House, clock: IReactorTime, counted: Callable[[], dict[str, Measured]]) -> CrewRooms:
+    """What the processes of one gateway ask of each other.
 
+    @param counted: what this one has counted.
+    """
 
-def own_row() -> Mapping[str, str]:
-    """What the gateway says of itself to those who ask who is there."""
-    system = platform.uname()
-    return {
-        "host": system.node,
-        "version": __version__,
-        "platform": f"{system.system.lower()} {system.release}",
-        "deviceFamily": system.system,
-        "modelIdentifier": system.machine,
-    }
+    def limited(principal: Principal) -> bool:
+        key = house.guard.keys.limits(principal)
+        return key is not None and (key.rpm, key.tpm, key.concurrency) != (None, None, None)
+
+    return CrewRooms(
+        agents=house.agents,
+        authenticator=house.authenticator,
+        limited=limited,
+        tools=house.tools.everything,
+        sources=house.sources,
+        recover=lambda: house.sessions.recover(int(clock.seconds() * 1000)),
+        measured=counted,
+    )
 
 
 def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:
@@ -321,4 +347,4 @@ def _mcp_door(reactor: Any) -> Callable[[str], HttpDoor]:
     return lambda url: HttpDoor(reactor, reactor, url, connect_timeout_s=MCP_CONNECT_S, idle_timeout_s=MCP_SILENCE_S)
 
 
-__all__ = ["House", "Materials", "build", "checkpoints"]
+__all__ = ["House", "Materials", "build", "crew_rooms", "web_rooms"]

@@ -152,6 +152,10 @@ class GatewayError(Exception):
         return error
 
 
+class NotHere(Exception):
+    """This process does not do that; another one of the same gateway does. Raised before anything was done."""
+
+
 class FetchFailed(Exception):
     """A URL was not fetched. The text is for logs and models: it may tell of the network, so clients do not see it."""
 
@@ -169,4 +173,4 @@ class ConfigError(Exception):
         self.files: tuple[Path, ...] = ()
 
 
-__all__ = ["CODES", "ConfigError", "ErrorInfo", "FetchFailed", "GatewayError", "Kind"]
+__all__ = ["CODES", "ConfigError", "ErrorInfo", "FetchFailed", "GatewayError", "Kind", "NotHere"]

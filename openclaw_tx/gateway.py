@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
-from openclaw_tx.assembly import Materials, build, checkpoints
-from openclaw_tx.auth.actions import OPERATOR_SCOPES, authorise
+from openclaw_tx.assembly import Materials, build, crew_rooms, web_rooms
+from openclaw_tx.auth.actions import OPERATOR_SCOPES
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
@@ -23,20 +23,26 @@ from openclaw_tx.deferreds import InThread, sleep, thread_pool
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.ids import new_uuid
 from openclaw_tx.interfaces import Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
+from openclaw_tx.runs.checkpoints import checkpoints
 from openclaw_tx.runs.engine import RunListener
 from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
 from openclaw_tx.tally import LagMeter
 from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, PromptReport, RunRequest, RunResult, ToolSpec
-from openclaw_tx.web.metrics import Sources
-from openclaw_tx.web.root import Root, WebRooms
+from openclaw_tx.web.metrics import Sources, measured
+from openclaw_tx.web.root import Root
 from openclaw_tx.web.site import GatewaySite
+from openclaw_tx.workers.crew import Crew
 
 LOCAL = Principal(id="local", method="local", scopes=OPERATOR_SCOPES)
 """Who runs agents from within the process."""
 
 CLOSE_SECONDS = 2.0
 """How long answers on their way may take to reach their clients at shutdown."""
+
+
+ABORT_SECONDS = 6.0
+"""How long runs of other processes may take to end once their grace is over."""
 
 
 class Gateway(MultiService):
@@ -70,6 +76,7 @@ class Gateway(MultiService):
         automation: bool = True,
         channels: Sequence[IChannel] = (),
         poster: Poster | None = None,
+        crew: Crew | None = None,
     ) -> None:
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
@@ -93,6 +100,8 @@ class Gateway(MultiService):
         @param channels: channels of your own (docs/channels.md), and those of installed packages
             (L{openclaw_tx.installed_channels}).
         @param poster: posts to URLs of the configuration; None = one that reaches the public internet.
+        @param crew: the part of this process among several that are one gateway (docs/workers.md); None = it is the
+            only one.
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
@@ -101,6 +110,7 @@ class Gateway(MultiService):
         self._log = Logger()
         self._verbose = access_log
         self._automation = automation
+        self._crew = crew = crew or Crew()
         self._in_thread = in_thread or thread_pool(reactor)
         self._started_at = reactor.seconds()
         self.phase: Literal["starting", "started", "draining"] = "starting"
@@ -108,28 +118,35 @@ class Gateway(MultiService):
             directory = state_dir if state_dir is not None else tempfile.mkdtemp(prefix="openclaw-")
             config = from_mapping(config or {}, environment or {}, Path(directory), check=check_startup)
         self.settings = settings = Settings(config)
-        self._house = house = build(
-            Materials(
-                reactor=reactor,
-                settings=settings,
-                models=models,
-                tools=tools,
-                tool_sources=tool_sources,
-                store=store,
-                fetcher=fetcher,
-                in_thread=self._in_thread,
-                new_id=new_id,
-                randomness=randomness,
-                log_file=log_file,
-                channels=channels,
-                poster=poster,
-            ),
-            self._log,
+        self._given = Materials(
+            reactor=reactor,
+            settings=settings,
+            models=models,
+            tools=tools,
+            tool_sources=tool_sources,
+            store=store,
+            fetcher=fetcher,
+            in_thread=self._in_thread,
+            new_id=new_id,
+            randomness=randomness,
+            log_file=log_file,
+            channels=channels,
+            poster=poster,
+            crew=crew,
         )
+        self._house = house = build(self._given, self._log)
         self.engine = house.engine
         self._sources = Sources(
-            house.tally, self.engine, self, house.websockets.__len__, house.guard.lockouts, house.models.cooling
+            house.tally,
+            house.admission,
+            self,
+            house.websockets.__len__,
+            house.guard.lockouts,
+            house.models.cooling,
+            crew.others,
+            crew.count,
         )
+        crew.join(crew_rooms(house, reactor, lambda: measured(self._sources)))
         self._sites: list[GatewaySite] = []
         self._root: Root | None = None
         settings.subscribe(lambda old, new, plan: self._config_changed())
@@ -141,35 +158,13 @@ class Gateway(MultiService):
         """The whole URL tree, to mount anywhere: WebSocket upgrades at its root, C{v1/...}, C{healthz}, ..."""
         house = self._house
         if self._root is None:
-            self._root = Root(
-                WebRooms(
-                    settings=self.settings,
-                    engine=house.admission,
-                    agents=house.agents,
-                    models=house.models,
-                    embedder=house.models,
-                    tools=house.tools,
-                    authenticator=house.authenticator,
-                    authorise=authorise,
-                    lifecycle=self,
-                    clock=self._reactor,
-                    new_id=self._new_id,
-                    sessions=house.sessions,
-                    meter=house.quotas,
-                    sources=self._sources,
-                    fetcher=house.fetcher,
-                    in_thread=self._in_thread,
-                    hooks=house.automation.hooks,
-                    approvals=house.approvals,
-                    webhook=house.webhook,
-                ),
-                house.websockets.resource,
-            )
+            rooms = web_rooms(self._given, house, self, self._sources)
+            self._root = Root(rooms, house.websockets.resource)
         return self._root
 
     def site(self) -> GatewaySite:
         """A listener's factory that enforces all limits while bytes arrive, and that stops with the gateway."""
-        site = GatewaySite(self.resource(), self._reactor, self._logs_access, self._house.turn)
+        site = GatewaySite(self.resource(), self._reactor, self._logs_access, self._house.turn, self._crew.elsewhere)
         self._sites.append(site)
         return site
 
@@ -287,7 +282,8 @@ class Gateway(MultiService):
     def startService(self) -> None:
         """Begin; the session store opens in its own thread."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._house.channels.start()
+        if self._crew.is_chief:
+            self._house.channels.start()
         self.phase = "started"
 
     def stopService(self) -> Deferred[None]:
@@ -303,11 +299,14 @@ class Gateway(MultiService):
             site.wind_down()
         self._house.automation.rest()
         self._house.desk.close()
-        await self.engine.drain(self.settings().gateway.shutdown_grace_seconds)
+        grace = self.settings().gateway.shutdown_grace_seconds
+        await self.engine.drain(grace)
+        await self._crew.drained(grace + ABORT_SECONDS)
         await self._house.channels.close()
         await self._house.commands.close()
         await self._house.websockets.stop()
         await self._last_answers()
+        await self._crew.answered(grace + CLOSE_SECONDS)
         await super().stopService()  # type: ignore[no-untyped-call]
         await self._house.book.close()
         await self._house.models.close()
@@ -329,9 +328,13 @@ class Gateway(MultiService):
             self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
         LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
-        checkpoints(self._house, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
-        self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
-        tidying(self._house.sessions, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
+        checkpoints(self.engine, self._house.usage, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
+        for service in self._crew.services():
+            service.setServiceParent(self)  # type: ignore[no-untyped-call]
+        if self._crew.is_chief:
+            self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
+            tidy = tidying(self._house.sessions, self._reactor, self._log)
+            tidy.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     # -- inside
 

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authenticator, Peer, Run
 from openclaw_tx.values import Credentials, Entry, Principal, RunEnded
+from openclaw_tx.values.value import Value
 
 MAX_SERIES = 500
 """Sets of labels that one count tells apart."""
@@ -90,10 +91,34 @@ class Histogram:
             found.append((bound, so_far))
         return found
 
+    def plus(self, measured: Measured) -> Histogram:
+        """Both together, as a new one; C{measured} is of one with the same bounds."""
+        both = Histogram(self._bounds)
+        both._counts = [mine + more for mine, more in zip(self._counts, measured.counts, strict=True)]
+        both.total = self.total + measured.total
+        return both
+
+    def measured(self) -> Measured:
+        """As another process may be told."""
+        return Measured(counts=tuple(self._counts), total=self.total)
+
     @property
     def count(self) -> int:
         """How many values."""
         return sum(self._counts)
+
+
+class Measured(Value, frozen=True, omit_defaults=True):
+    """What one process has measured of one thing."""
+
+    values: tuple[tuple[tuple[str, ...], float], ...] = ()
+    """By labels."""
+    counts: tuple[int, ...] = ()
+    """Of a histogram: values between its bounds."""
+    total: float = 0.0
+    """Of a histogram: their sum."""
+    passing: bool = False
+    """It is how things stand, not what has become of them: once the process is gone, it says nothing."""
 
 
 class Tally:
@@ -227,4 +252,4 @@ class LagMeter(Service):
         self._again()
 
 
-__all__ = ["OTHER", "CountedAuthenticator", "Counts", "Histogram", "LagMeter", "Tally"]
+__all__ = ["OTHER", "CountedAuthenticator", "Counts", "Histogram", "LagMeter", "Measured", "Tally"]

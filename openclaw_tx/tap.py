@@ -4,35 +4,40 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import platform
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from twisted.application.service import MultiService
-from twisted.application.service import Service as TwistedService
-from twisted.internet.defer import Deferred
-from twisted.logger import ILogObserver, Logger, globalLogPublisher, textFileLogObserver
+from twisted.internet.interfaces import IReactorFDSet, IReactorProcess, IReactorSocket, IReactorUNIX
+from twisted.internet.protocol import Factory
+from twisted.logger import ILogObserver, Logger, textFileLogObserver
 from twisted.python import usage
-from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 
+from openclaw_tx import service
 from openclaw_tx.errors import ConfigError
 from openclaw_tx.steady import keep_steady
-from openclaw_tx.values import Entry, RunEnded
-from openclaw_tx.wire.trace import trace_id
 
 if TYPE_CHECKING:
     from openclaw_tx.config.load import Loaded
-    from openclaw_tx.gateway import Gateway
-    from openclaw_tx.interfaces import Run
-    from openclaw_tx.log_file import DayLog
 
-SHOWN_MODELS = 8
-"""Models named in the line that the start logs."""
+SHARED_ENDPOINTS = ("tcp", "tcp6", "unix", "systemd")
+"""Kinds of endpoints whose sockets can be shared."""
+
+MAX_WORKERS = 64
+"""Most processes that C{--workers} starts."""
+
+
+class Workers(Factory):
+    """Serves nobody itself: workers accept from the port that it stands for."""
+
+    noisy = False
 
 
 class Options(usage.Options):
@@ -57,6 +62,13 @@ class Options(usage.Options):
         ["password", None, None, "The same for auth mode password"],
         ["auth", None, None, "Auth mode: token, password, none or trusted-proxy [default: gateway.auth.mode]"],
         ["bind", None, None, "Addresses to listen on: loopback, lan, tailnet, auto or custom [default: gateway.bind]"],
+        [
+            "workers",
+            "w",
+            None,
+            "Processes that serve, or auto for one on each core: runs without a session are spread over them, see "
+            "docs/workers.md [default: 1, everything in one process]",
+        ],
     ]
     optFlags = [["verbose", "v", "Log each HTTP request and each run"]]
 
@@ -75,14 +87,15 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """
-        @raise usage.UsageError: the port is not one.
+        @raise usage.UsageError: the port is not one, or the number of workers.
         """
-        text = self["port"]
-        if text is None:
-            return
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-            raise usage.UsageError(f"--port takes a number from 1 to 65535, not {text!r}")
-        self["port"] = int(text)
+        self["port"] = _number("--port takes a number from 1 to 65535", self["port"], 65535)
+        if self["workers"] == "auto":
+            self["workers"] = min(MAX_WORKERS, len(os.sched_getaffinity(0)))
+        else:
+            self["workers"] = _number(
+                f"--workers takes a number from 1 to {MAX_WORKERS}, or auto", self["workers"], MAX_WORKERS
+            )
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -92,6 +105,31 @@ class Options(usage.Options):
             auth["mode"] = self["auth"] or next(iter(auth))
         gateway = {name: value for name, value in (("auth", auth), ("bind", self["bind"])) if value}
         return {"gateway": gateway} if gateway else {}
+
+    @property
+    def workers(self) -> int:
+        """How many processes serve."""
+        return self["workers"] or 1
+
+    @property
+    def start(self) -> service.Start:
+        """What the command line says, for whichever process serves."""
+        return service.Start(
+            config=self["config"],
+            state_dir=self["state-dir"],
+            port=self["port"],
+            overrides=self.overrides,
+            endpoints=tuple(self["endpoints"]),
+            verbose=bool(self["verbose"]),
+        )
+
+
+def _number(rule: str, text: str | None, most: int) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise usage.UsageError(f"{rule}, not {text!r}")
+    return int(text)
 
 
 def makeService(options: Options, reactor: Any = None, environ: Mapping[str, str] | None = None) -> MultiService:
@@ -108,81 +146,79 @@ def makeService(options: Options, reactor: Any = None, environ: Mapping[str, str
 
 
 def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> MultiService:
-    from openclaw_tx.auth.startup import check_startup, startup_warnings
-    from openclaw_tx.config.load import load, port
     from openclaw_tx.config.watching import ConfigWatcher
-    from openclaw_tx.gateway import Gateway
-    from openclaw_tx.plugins import installed_channels, installed_tools
     from openclaw_tx.web.listener import Listener, behind_tls
 
-    def loader() -> Loaded:
-        return load(
-            environ,
-            config=options["config"],
-            state_dir=options["state-dir"],
-            overrides=options.overrides,
-            check=check_startup,
-        )
-
     log = Logger(namespace="openclaw_tx")
-    loaded = loader()
-    startup = [f"{path}: {text}" for path, text in startup_warnings(loaded.config, loaded.environment)]
-    for warning in (*loaded.warnings, *startup):
-        log.warn("{text}", text=warning)
-    if loaded.config.gateway.mode == "remote":
-        raise ConfigError([("gateway.mode", "is remote: this configuration is for clients of another gateway")])
-    number = port(loaded.config, loaded.environment, options["port"])
-    file = log_file(loaded, reactor)
-    plugins = [installed_tools(reactor)] if loaded.config.tools.plugins else []
-    path, verbose = lambda: file.path if file is not None else None, bool(options["verbose"])
-    channels = installed_channels(reactor) if loaded.config.channels.plugins else []
-    gateway = Gateway(reactor, loaded, tool_sources=plugins, access_log=verbose, log_file=path, channels=channels)
+    start = options.start
+    read = service.loader(start, environ)
+    loaded = service.checked(read, log)
+    if options.workers > 1:
+        return _crew(options, reactor, environ, loaded, log)
+    wanted = service.wanted(start, loaded)
+    file = service.log_file(loaded, reactor)
+    gateway = service.build_gateway(start, reactor, loaded, log, file)
     site = gateway.site()
-    if verbose:
-        gateway.subscribe(lambda run, entries: log_end(log, run, entries[-1]))
     observer = log_observer(options.parent, lambda: gateway.settings.loaded, reactor, log)
-    top = Service(lambda: log.info("{line}", line=summary(gateway)), observer)
-    reactor.callWhenRunning(end_cleanly, reactor, log)
-    reactor.callWhenRunning(freeze)
+    top = service.Service(lambda: log.info("{line}", line=service.summary(gateway)), observer)
+    reactor.callWhenRunning(service.end_cleanly, reactor, log)
+    reactor.callWhenRunning(service.freeze)
     reactor.callWhenRunning(keep_steady, reactor)
-    wanted = [(text, True) for text in options["endpoints"]] or addresses(loaded.config, number)
-    factory = site if options["endpoints"] else behind_tls(site, loaded, reactor, platform.node())
-    check_endpoints(options["endpoints"], loaded.config)
+    factory = site if start.endpoints else behind_tls(site, loaded, reactor, platform.node())
     # Stopped in this order: the ports first, so that nobody new gets in, then the gateway.
     for description, required in wanted:
         try:
             Listener(reactor, description, factory, required=required).setServiceParent(top)
         except ValueError as error:
             raise ConfigError([(f"--endpoint {description}", str(error))]) from None
-    ConfigWatcher(gateway.settings, loader, reactor).setServiceParent(top)
+    ConfigWatcher(gateway.settings, read, reactor).setServiceParent(top)
     gateway.setServiceParent(top)
     if file is not None:
-        FileLogging(file, lambda: gateway.settings.loaded).setServiceParent(top)
+        service.FileLogging(file, lambda: gateway.settings.loaded).setServiceParent(top)
     return top
 
 
-def end_cleanly(reactor: Any, log: Logger) -> None:
-    """Make SIGTERM an ordinary end: drain, then exit with code 0. Twisted would end itself by the signal again, which
-    supervisors take for a failure. A second SIGTERM does not wait."""
+def _crew(options: Options, reactor: Any, environ: Mapping[str, str], loaded: Loaded, log: Logger) -> MultiService:
+    """The parent of several processes: it has the ports, and serves nothing."""
+    from openclaw_tx.config.settings import Settings
+    from openclaw_tx.config.watching import ConfigWatcher
+    from openclaw_tx.web.listener import Listener, behind_tls
+    from openclaw_tx.workers.parent import Parent, end_badly
 
-    def asked(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        reactor.callFromThread(stop)
+    for interface in (IReactorSocket, IReactorFDSet, IReactorProcess, IReactorUNIX):
+        if not interface.providedBy(reactor):
+            raise ConfigError([("--workers", f"needs a reactor that provides {interface.__name__}; this one does not")])
+    start = options.start
+    settings = Settings(loaded)
+    observer = log_observer(options.parent, lambda: settings.loaded, reactor, log)
+    top = service.Service(lambda: log.info("{count} workers", count=options.workers), observer)
+    reactor.callWhenRunning(service.end_cleanly, reactor, log)
+    ports: list[Listener] = []
+    for description, required in service.wanted(start, loaded):
+        if description.partition(":")[0] not in SHARED_ENDPOINTS:
+            issue = f"only {', '.join(SHARED_ENDPOINTS)} can be shared by workers; for TLS there is gateway.tls"
+            raise ConfigError([(f"--endpoint {description}", issue)])
+        try:
+            port = Listener(reactor, description, Workers(), required=required, accepts=False)
+        except ValueError as error:
+            raise ConfigError([(f"--endpoint {description}", str(error))]) from None
+        port.setServiceParent(top)
+        ports.append(port)
+    if not start.endpoints:
+        behind_tls(None, loaded, reactor, platform.node())  # a certificate is made once, not by each worker
 
-    def stop() -> None:
-        log.info("SIGTERM: taking no new work, letting runs finish")
+    def failed(why: str) -> None:
+        log.critical("{why}", why=why)
+        reactor.addSystemEventTrigger("after", "shutdown", end_badly)
         reactor.stop()
 
-    signal.signal(signal.SIGTERM, asked)
-
-
-def freeze() -> None:
-    """Take what was imported out of the garbage collector's sight: looking through it again and again costs an eighth
-    of the CPU under load, and pauses of 60 ms. Most of what a request makes is gone with its last reference, so the
-    collector looks seldom: at its usual pace it takes a seventh of the CPU."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    told = msgspec.to_builtins(start)
+    Parent(reactor, ports, told, options.workers, settings, environ, failed).setServiceParent(top)
+    ConfigWatcher(settings, service.loader(start, environ), reactor).setServiceParent(top)
+    file = service.log_file(loaded, reactor)
+    if file is not None:
+        service.FileLogging(file, lambda: settings.loaded).setServiceParent(top)
+    return top
 
 
 def log_observer(
@@ -215,138 +251,3 @@ def log_observer(
         if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # as twistd does
             signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(stream.rotate))
     return Sieve((json_observer if as_json else textFileLogObserver)(stream), settings)
-
-
-def log_file(loaded: Loaded, reactor: Any) -> DayLog | None:
-    """The gateway's own log file; None when C{logging.file} says off."""
-    from openclaw_tx.log_file import DayLog, pattern
-
-    logging = loaded.config.logging
-    where = pattern(logging.file, loaded.state_dir)
-    return DayLog(where, lambda: logging.max_file_bytes, reactor.seconds) if where is not None else None
-
-
-class FileLogging(TwistedService):
-    """Has what the process logs written to a file too, from start to stop; without secrets."""
-
-    def __init__(self, file: DayLog, settings: Callable[[], Loaded]) -> None:
-        from openclaw_tx.logs import Sieve
-
-        self._file = file
-        self._observer = Sieve(file, settings)
-
-    def startService(self) -> None:
-        """Begin to write."""
-        super().startService()
-        globalLogPublisher.addObserver(self._observer)
-
-    def stopService(self) -> None:
-        """Write no more."""
-        super().stopService()
-        globalLogPublisher.removeObserver(self._observer)
-        self._file.close()
-
-
-def summary(gateway: Gateway) -> str:
-    """One line on what is served; never a secret."""
-    models = [model.ref for model in gateway.models()]
-    chat = gateway.settings().gateway.http.endpoints.chat_completions.enabled
-    switch = "on" if chat else "off (gateway.http.endpoints.chatCompletions.enabled)"
-    agents = ", ".join(f"{agent.id} ({agent.models[0]})" for agent in gateway.agents())
-    shown = ", ".join(models[:SHOWN_MODELS]) + (
-        f" and {len(models) - SHOWN_MODELS} more" if models[SHOWN_MODELS:] else ""
-    )
-    return f"agents: {agents}; models: {shown or 'none'}; chat completions endpoint: {switch}"
-
-
-def log_end(log: Logger, run: Run, entry: Entry) -> None:
-    """One line for a run that ended."""
-    if isinstance(entry.event, RunEnded):
-        result = entry.event.result
-        log.info(
-            "run {run} agent={agent} session={session} {status} {code} {ms} ms {model}",
-            run=result.run_id,
-            agent=result.agent_id,
-            session=result.session_key,
-            status=result.status,
-            code=result.error.code if result.error is not None else "",
-            ms=result.ended_at_ms - result.queued_at_ms,
-            model=f"{result.provider}/{result.model}" if result.model else "",
-            trace=trace_id(run.request.traceparent),
-        )
-
-
-def addresses(config: Any, port: int) -> list[tuple[str, bool]]:
-    """Endpoint strings for C{gateway.bind}, each with whether it must be had."""
-    gateway = config.gateway
-    if gateway.bind == "custom":
-        host = gateway.custom_bind_host
-        kind = "tcp6" if ":" in host else "tcp"
-        return [(f"{kind}:{port}:interface={_quoted(host)}", True)]
-    if gateway.bind in ("lan", "tailnet"):
-        return [(f"tcp:{port}", True)]
-    return [(f"tcp:{port}:interface=127.0.0.1", True), (f"tcp6:{port}:interface={_quoted('::1')}", False)]
-
-
-def check_endpoints(descriptions: Sequence[str], config: Any) -> None:
-    """Without a secret only this machine may connect.
-
-    @raise ConfigError: an endpoint is open to other machines in auth mode none.
-    """
-    if config.gateway.auth.mode != "none":
-        return
-    private = ("unix:", "interface=127.0.0.1", f"interface={_quoted('::1')}", "interface=localhost")
-    for description in descriptions:
-        if not any(text in description for text in private):
-            issue = "gateway.auth.mode none is for loopback only; name an interface or set a token"
-            raise ConfigError([(f"--endpoint {description}", issue)])
-
-
-def _quoted(text: str) -> str:
-    return text.replace(":", "\\:")
-
-
-class Service(MultiService):
-    """Everything that runs, from ports to sessions. A port that can not be had ends the program with one line."""
-
-    def __init__(self, started: Callable[[], None], observer: ILogObserver | None = None) -> None:
-        """
-        @param observer: writes the log of an application that this service is put into.
-        """
-        super().__init__()
-        self._started = started
-        self._observer = observer
-
-    def setServiceParent(self, parent: Any) -> None:
-        """C{twistd} asks its application who writes the log, after it has put the service there."""
-        super().setServiceParent(parent)
-        if self._observer is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self._observer)
-
-    def privilegedStartService(self) -> None:
-        """Listen."""
-        self._or_exit(super().privilegedStartService)
-
-    def startService(self) -> None:
-        """Start, and say what runs."""
-        self._or_exit(super().startService)
-        self._started()
-
-    def stopService(self) -> Deferred[None]:
-        """Close the ports, then drain the gateway."""
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
-        self.running = False
-        for service in list(self):
-            stopped = service.stopService()
-            if stopped is not None:
-                await stopped
-
-    def _or_exit(self, start: Callable[[], None]) -> None:
-        from openclaw_tx.web.listener import CannotListen
-
-        try:
-            start()
-        except CannotListen as error:
-            raise SystemExit(f"openclaw: {error}") from None

@@ -38,13 +38,16 @@ FLOORS: dict[str, int] = {
     "automation": 2,
     "channels": 2,
     "mcp": 1,
+    "workers": 3,
     "assembly": 4,
     "gateway": 5,
     "plugins": 5,
+    "service": 6,
     "__init__": 6,
-    "tap": 6,
-    "cli": 6,
-    "testing": 6,
+    "tap": 7,
+    "worker": 7,
+    "cli": 7,
+    "testing": 7,
 }
 """Room -> floor. Rooms on one floor never import each other, but for the ground in the order of L{GROUND}."""
 

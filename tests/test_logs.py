@@ -29,7 +29,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.logs import HIDDEN, Sieve, json_line, json_observer, known_secrets
-from openclaw_tx.tap import Service, log_observer
+from openclaw_tx.service import Service
+from openclaw_tx.tap import log_observer
 from openclaw_tx.testing import MemoryGateway
 
 TOKEN = "gateway-token-7f3a"

@@ -13,12 +13,14 @@ from typing import Any
 
 from twisted.application.service import IServiceMaker
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorFDSet, IReactorProcess, IReactorSocket, IReactorUNIX
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.plugin import getPlugins
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from openclaw_tx.tap import Options, makeService
 
@@ -43,6 +45,34 @@ class Reactor(MemoryReactorClock):
         if interface in self.busy:
             raise CannotListenError(interface, port, OSError(98, "Address already in use"))
         return super().listenTCP(port, factory, backlog, interface)
+
+
+class HeldPort:
+    """A port of L{SharingReactor}."""
+
+    reading = True
+
+    def stopReading(self) -> None:
+        """Accept nobody."""
+        self.reading = False
+
+    def getHost(self) -> None:
+        """Somewhere."""
+
+
+@implementer(IReactorSocket, IReactorFDSet, IReactorProcess, IReactorUNIX)
+class SharingReactor(Reactor):
+    """A reactor that says that it can share its ports."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ports: list[HeldPort] = []
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        """A port that tells whether it accepts."""
+        super().listenTCP(port, factory, backlog, interface)
+        self.ports.append(HeldPort())
+        return self.ports[-1]
 
 
 class TapTests(SynchronousTestCase):
@@ -141,6 +171,32 @@ class TapTests(SynchronousTestCase):
         """Endpoint strings replace bind and port."""
         self.make("--endpoint", "tcp:1:interface=127.0.0.1", "--endpoint", "tcp:2").privilegedStartService()
         self.assertEqual(self.listening(), [(1, "127.0.0.1"), (2, "")])
+
+    def test_workers(self) -> None:
+        """With several workers this process has the ports and serves nobody; with one, all is as without."""
+        self.make("--workers", "1").privilegedStartService()
+        self.assertEqual([type(each[1]).__name__ for each in self.reactor.tcpServers], ["GatewaySite"] * 2)
+        self.reactor = SharingReactor()
+        top = self.make("--workers", "3", "--port", "4000")
+        top.privilegedStartService()
+        self.assertEqual([type(each[1]).__name__ for each in self.reactor.tcpServers], ["Workers"] * 2)
+        self.assertEqual([port.reading for port in self.reactor.ports], [False, False])
+        (parent,) = (service for service in top if service.name == "workers")
+        self.assertEqual(parent._count, 3)
+        self.assertNotIn(SECRET, str(parent._start))
+
+    def test_workers_that_can_not_be(self) -> None:
+        """A number that is none, a reactor that can not, an endpoint that can not be shared."""
+        for text in ("0", "65", "many", "-1"):
+            error = self.assertRaises(usage.UsageError, self.make, "--workers", text)
+            self.assertIn("--workers takes a number from 1 to 64, or auto", str(error))
+        self.assertIn("needs a reactor that provides IReactorProcess", self.refused("--workers", "2"))
+        self.reactor = SharingReactor()
+        for endpoint in ("ssl:1:privateKey=x:certKey=x", "haproxy:tcp:1"):
+            self.assertIn("can be shared by workers", self.refused("--workers", "2", "--endpoint", endpoint))
+        options = Options()
+        options.parseOptions(["--workers", "auto"])
+        self.assertTrue(1 <= options.workers <= 64)
 
     def test_tls(self) -> None:
         """C{gateway.tls} puts TLS in front of the configured ports, and tells the fingerprint; endpoints are left

@@ -5,7 +5,7 @@ L{openclaw_tx.models}, L{openclaw_tx.tools}, L{openclaw_tx.sessions}, L{openclaw
 embedders may hand in their own models and tools.
 """
 
-from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer
+from openclaw_tx.interfaces.auth import Authenticator, Authoriser, Meter, Peer, WholePeer
 from openclaw_tx.interfaces.automation import Jobs, Waker
 from openclaw_tx.interfaces.channels import Channels, Conversations, Delivery, IChannel, IChannelPlugin, Receive
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
@@ -25,6 +25,7 @@ from openclaw_tx.interfaces.tools import (
     Tools,
     ToolSource,
 )
+from openclaw_tx.interfaces.workers import DistantRun, Elsewhere, Taken
 
 __all__ = [
     "Agents",
@@ -39,6 +40,8 @@ __all__ = [
     "ConditionalTool",
     "Conversations",
     "Delivery",
+    "DistantRun",
+    "Elsewhere",
     "Embedder",
     "EmbeddingProvider",
     "Fetcher",
@@ -60,6 +63,7 @@ __all__ = [
     "SessionNews",
     "Sessions",
     "SystemEvents",
+    "Taken",
     "Tool",
     "ToolContext",
     "ToolSource",
@@ -67,4 +71,5 @@ __all__ = [
     "TurnStart",
     "UsageStore",
     "Waker",
+    "WholePeer",
 ]

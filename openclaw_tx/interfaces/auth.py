@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from openclaw_tx.values import Credentials, Principal, Target
 
@@ -18,6 +18,18 @@ class Peer(Protocol):
     def header(self, name: str) -> str | None:
         """First value of a header, trimmed; names are case-insensitive. Repeated lines of C{X-Forwarded-For} are
         one list (RFC 9110 5.3): joined by commas in their order."""
+
+
+@runtime_checkable
+class WholePeer(Protocol):
+    """A L{Peer} that can be described to another process."""
+
+    @property
+    def address(self) -> str: ...
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Every header once, its name in lower case, with what L{Peer.header} gives; but not what credentials are
+        in."""
 
 
 class Authenticator(Protocol):

@@ -43,8 +43,8 @@ class HttpProviderFactory:
         environ: Mapping[str, str],
         new_id: Callable[[], str],
         new_secret: Callable[[], str],
-        agent: IAgent | None = None,
         turn: Turn | None = None,
+        agent: IAgent | None = None,
     ) -> None:
         """
         @param state_dir: where the weights of the embedded model live.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from openclaw_tx.interfaces import Push, Run, RunEngine, Sessions
+from openclaw_tx.interfaces import DistantRun, Push, Run, RunEngine, Sessions
 from openclaw_tx.runs.run import AgentRun
 from openclaw_tx.runs.stored import StoredView
 
@@ -27,6 +27,9 @@ class Archive:
         @raise GatewayError: C{storage_unavailable}.
         """
         run = self._engine.get(run_id)
+        distant: object = run
+        if isinstance(distant, DistantRun):
+            await distant.refresh()
         if run is not None or self._sessions is None:
             return run
         stored = await self._sessions.get_run(run_id)
@@ -65,6 +68,9 @@ class Archive:
         """
         if isinstance(run, AgentRun) and run.keeper is not None:
             return run.keeper.watch(run, push, after)
+        distant: object = run
+        if isinstance(distant, DistantRun):
+            return distant.follow(push, after)
         if not isinstance(run, StoredView):
             return run.watch(push, after)
         stop = run.tell(push, after)

@@ -129,6 +129,11 @@ class Engine:
 
     # -- for the gateway
 
+    @property
+    def busy(self) -> bool:
+        """Whether a run of the main lane would have to wait for a place."""
+        return len(self._queued) > 0 or self._lanes.active("main") >= self._cap("main")
+
     def config_changed(self) -> None:
         """Caps may have grown."""
         self._lanes.refresh()

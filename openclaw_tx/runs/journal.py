@@ -64,13 +64,24 @@ class Journal:
         @return: the new entries, in order.
         """
         entries = [Entry(seq=seq, ts_ms=ts_ms, event=event) for seq, event in enumerate(events, self._next)]
+        self._add(entries)
+        return entries
+
+    def take(self, entries: Sequence[Entry]) -> None:
+        """Keep entries that were numbered elsewhere. After a hole only what comes behind it is held."""
+        if entries[0].seq != self._next:
+            self._entries.clear()
+            self.held = 0
+            self._next = entries[0].seq
+        self._add(entries)
+
+    def _add(self, entries: Sequence[Entry]) -> None:
         self._next += len(entries)
         self._entries.extend(entries)
-        for event in events:
-            self.held += cost(event)
+        for entry in entries:
+            self.held += cost(entry.event)
         if self.held > self._limit:
             self._drop()
-        return entries
 
     def _drop(self) -> None:
         """The oldest go, but never the newest one."""

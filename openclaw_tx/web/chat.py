@@ -92,6 +92,8 @@ class ChatCompletions(ChatEndpoint):
     ) -> tuple[ChatRequest, RunRequest]:
         """What a body asks for, as OpenAI says it and as the engine does."""
         chat = await self._reader.read(parse, body, rules_of(settings))
+        if chat.user and chat.user.strip():
+            exchange.needs_sessions()
         if model_header(exchange):
             self._guard.authorise(principal, "models.override")
         return chat, self._request(exchange, principal, await self._images.load(chat, settings), settings)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from twisted.web.server import Request
 
-from openclaw_tx.errors import ErrorInfo, GatewayError
+from openclaw_tx.errors import ErrorInfo, GatewayError, NotHere
 from openclaw_tx.runs.outbox import Outbox
 from openclaw_tx.tally import Tally
 from openclaw_tx.web.request import BoundedRequest, too_large
@@ -37,6 +37,11 @@ LARGE = 64 * 1024
 """Bodies from this size on are sent at the reader's pace, so that no idle timeout cuts them."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+CREDENTIALS = frozenset({"authorization", "cookie"})
+"""Headers that secrets are in."""
+
+MAX_CHUNKED = 32 * 1024 * 1024
+"""Most bytes of a body of unknown length that are held to be handed over."""
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -87,6 +92,15 @@ class Exchange:
         """Have the request say something as if it stood in its head."""
         self._fields[name.lower()] = [value.encode("utf-8")]
 
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """See L{openclaw_tx.interfaces.WholePeer}."""
+        found = []
+        for name, values in self._fields.items():
+            value = header_value(name, values)
+            if value is not None and name not in CREDENTIALS:
+                found.append((name, value))
+        return tuple(found)
+
     @property
     def milliseconds(self) -> float:
         """Since the request came; 0.0 outside of the gateway's tree."""
@@ -121,6 +135,27 @@ class Exchange:
         content.seek(0)
         data: bytes = content.read()
         return data
+
+    def needs_sessions(self) -> None:
+        """What is asked for has to do with sessions.
+
+        @raise NotHere: they are another process's.
+        """
+        if isinstance(self.request, BoundedRequest) and self.request.channel.site.elsewhere is not None:
+            raise NotHere
+
+    async def hand_over(self) -> None:
+        """Have another process answer; nothing was answered yet.
+
+        @raise GatewayError: C{payload_too_large}, C{body_timeout}: the body has to be read before.
+        """
+        request = self.request
+        assert isinstance(request, BoundedRequest)
+        if not request.unmixed:
+            await request.body(MAX_CHUNKED)
+        request.give_away()
+        # Whoever answers it counts it.
+        self.gone, self._visit = True, None
 
     # -- answering
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from openclaw_tx.errors import GatewayError
@@ -49,8 +49,18 @@ class Live(Probe):
 class Ready(Probe):
     """It is sensible to send requests here. Whoever is authenticated, or on this machine, also learns what is wrong."""
 
-    def __init__(self, new_id: NewId, lifecycle: Lifecycle, guard: Guard) -> None:
+    def __init__(
+        self,
+        new_id: NewId,
+        lifecycle: Lifecycle,
+        guard: Guard,
+        workers: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
+        """
+        @param workers: what is to be told of other processes besides.
+        """
         super().__init__(new_id, lifecycle)
+        self._workers = workers
         self._guard = guard
 
     async def respond(self, exchange: Exchange) -> None:
@@ -60,7 +70,7 @@ class Ready(Probe):
             failing.insert(0, self._lifecycle.phase)
         reply: dict[str, object] = {"ready": not failing}
         if await self._trusts(exchange):
-            reply |= {"failing": failing, "uptimeMs": self._lifecycle.uptime_ms}
+            reply |= {"failing": failing, "uptimeMs": self._lifecycle.uptime_ms, **self._workers()}
         self._send(exchange, reply, good=not failing)
 
     async def _trusts(self, exchange: Exchange) -> bool:

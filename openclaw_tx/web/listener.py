@@ -25,13 +25,23 @@ _WITH_BACKLOG = ("tcp:", "tcp6:", "ssl:", "unix:")
 class Listener(Service):
     """One endpoint. Twisted's own C{StreamServerEndpointService} only logs a busy port and seems to run.
 
+    @ivar port: what listens, while it does.
     @ivar where: the address it listens on, once it does.
     """
 
-    def __init__(self, reactor: Any, description: str, factory: IProtocolFactory, *, required: bool = True) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        description: str,
+        factory: IProtocolFactory,
+        *,
+        required: bool = True,
+        accepts: bool = True,
+    ) -> None:
         """
         @param description: a Twisted endpoint string, e.g. C{tcp:18789:interface=127.0.0.1}.
         @param required: False = a port that can not be had is only logged (C{::1} on a host without IPv6).
+        @param accepts: False = the port is there for others to accept from.
         @raise ValueError: the description is not of an endpoint.
         """
         self.description = description
@@ -39,7 +49,8 @@ class Listener(Service):
         self._endpoint = serverFromString(reactor, _patient(description))
         self._factory = factory
         self._required = required
-        self._port: IListeningPort | None = None
+        self._accepts = accepts
+        self.port: Any = None
         self._asked = False
         self._log = Logger()
 
@@ -56,9 +67,9 @@ class Listener(Service):
         """Stop listening; fires when the port is closed."""
         super().stopService()
         self._asked = False
-        if self._port is None:
+        if self.port is None:
             return None
-        port, self._port = self._port, None
+        port, self.port = self.port, None
         closed: Deferred[None] | None = port.stopListening()
         return closed
 
@@ -79,7 +90,9 @@ class Listener(Service):
         self._log.info("not listening on {where}: {reason}", where=self.description, reason=reason)
 
     def _listening(self, port: IListeningPort) -> None:
-        self._port = port
+        self.port = port
+        if not self._accepts:
+            self.port.stopReading()
         self.where = port.getHost()
         self._log.info("listening on {where}", where=self.description)
 

@@ -9,7 +9,7 @@ docs/operations.md has the table of L{FAMILIES}; a test holds it there.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import twisted
@@ -17,7 +17,7 @@ import twisted
 from openclaw_tx._version import __version__
 from openclaw_tx.config.schema import Config
 from openclaw_tx.interfaces import RunEngine
-from openclaw_tx.tally import Counts, Histogram, Tally
+from openclaw_tx.tally import Counts, Histogram, Measured, Tally
 from openclaw_tx.values import Principal
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Endpoint, Guard
@@ -45,6 +45,10 @@ class Sources(NamedTuple):
     """How often an address was locked out so far."""
     cooling: Callable[[], Mapping[tuple[str, ...], float]] = dict
     """Provider and reason -> how many of its keys rest."""
+    others: Callable[[], Sequence[Mapping[str, Measured]]] = tuple
+    """What other processes of the gateway have measured, by name."""
+    workers: Callable[[], int] = lambda: 1
+    """Processes that serve at the moment."""
 
 
 class Family(NamedTuple):
@@ -55,6 +59,13 @@ class Family(NamedTuple):
     labels: tuple[str, ...]
     help: str
     read: Callable[[Sources], Reading]
+    largest: bool = False
+    """A gauge that other processes have, too: the largest value counts."""
+
+    @property
+    def joined(self) -> bool:
+        """Whether what other processes measured belongs to it."""
+        return self.largest or self.kind != "gauge"
 
 
 def _one(value: float) -> Reading:
@@ -120,6 +131,7 @@ FAMILIES: tuple[Family, ...] = (
         ("provider", "reason"),
         "Keys that rest after a failure; reason server is the provider itself.",
         lambda sources: sources.cooling(),
+        largest=True,
     ),
     Family(
         "openclaw_http_requests_total",
@@ -204,6 +216,14 @@ FAMILIES: tuple[Family, ...] = (
         (),
         "The largest lag of the last minute.",
         lambda sources: _one(max(sources.tally.lag_recent, default=0.0)),
+        largest=True,
+    ),
+    Family(
+        "openclaw_workers",
+        "gauge",
+        (),
+        "Processes that serve at the moment.",
+        lambda sources: _one(sources.workers()),
     ),
     Family(
         "openclaw_uptime_seconds",
@@ -277,13 +297,45 @@ class _Collector:
         """The families with their values."""
         for family in FAMILIES:
             metric = _empty(family)
-            reading = family.read(self._sources)
+            reading = self._read(family)
             if isinstance(reading, Histogram):
                 metric.add_metric([], buckets=reading.buckets(), sum_value=reading.total)
             else:
                 for labels, value in reading.items():
                     metric.add_metric(list(labels), value)
             yield metric
+
+    def _read(self, family: Family) -> Reading:
+        """What all processes measured."""
+        reading = family.read(self._sources)
+        for other in self._sources.others() if family.joined else ():
+            measured = other.get(family.name)
+            if measured is not None:
+                reading = _joined(reading, measured, family)
+        return reading
+
+
+def _joined(reading: Reading, measured: Measured, family: Family) -> Reading:
+    if isinstance(reading, Histogram):
+        return reading.plus(measured)
+    both = dict(reading)
+    for labels, value in measured.values:
+        known = both.get(labels, 0.0)
+        both[labels] = max(known, value) if family.largest else known + value
+    return both
+
+
+def measured(sources: Sources) -> dict[str, Measured]:
+    """What this process has measured, for the one that is asked for all."""
+    found: dict[str, Measured] = {}
+    for family in FAMILIES:
+        if family.joined:
+            reading = family.read(sources)
+            if isinstance(reading, Histogram):
+                found[family.name] = reading.measured()
+            else:
+                found[family.name] = Measured(values=tuple(reading.items()), passing=family.largest)
+    return found
 
 
 def _empty(family: Family) -> Any:
@@ -293,4 +345,4 @@ def _empty(family: Family) -> Any:
     return kinds[family.kind](family.name, family.help, labels=family.labels)
 
 
-__all__ = ["FAMILIES", "Family", "Metrics", "Sources", "registry"]
+__all__ = ["FAMILIES", "Family", "Metrics", "Sources", "measured", "registry"]

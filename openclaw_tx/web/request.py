@@ -22,6 +22,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.web.resent import head_of
 from openclaw_tx.web.visit import Visit
 
 if TYPE_CHECKING:
@@ -104,9 +105,30 @@ class BoundedRequest(Request):
         else:
             self._wanted = wanted
             if self._expects_continue:
+                self._expects_continue = False
                 self.channel.write(CONTINUE)
             self._release()
         return wanted
+
+    @property
+    def unmixed(self) -> bool:
+        """Whether what has come of the body and what is still to come can be put together again."""
+        return self._complete or not self._received or self._length is not None
+
+    def give_away(self) -> None:
+        """Have another process answer. It gets the request as it came, and the connection with all that follows.
+
+        Nothing must have been answered, and the request be L{unmixed}.
+        """
+        assert not self.startedWriting and self.unmixed
+        self._stop_timer()
+        body = self._content() if self._received else b""
+        version = self.clientproto
+        length = None
+        if self._complete and self._length != 0:
+            length = len(body)
+        head = head_of(self.method, self.uri, version, self.requestHeaders, length, self._expects_continue)
+        self.channel.give_away(head + body)
 
     # -- called by the channel
 

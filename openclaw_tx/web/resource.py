@@ -16,7 +16,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from openclaw_tx.deferreds import spawn
-from openclaw_tx.errors import GatewayError
+from openclaw_tx.errors import GatewayError, NotHere
 from openclaw_tx.web.exchange import Exchange, internal_error
 from openclaw_tx.web.request import no_memory
 
@@ -78,7 +78,10 @@ class GatewayResource(Resource):
             if exchange.request.method not in self.methods:
                 exchange.set_header("Allow", b", ".join(self.methods).decode("ascii"))
                 raise GatewayError("method_not_allowed", "Method Not Allowed")
-            await self.respond(exchange)
+            try:
+                await self.respond(exchange)
+            except NotHere:
+                await exchange.hand_over()
         except CancelledError:
             # The client has gone; nobody is left to be told. Otherwise something below was cancelled on its own.
             exchange.send_error(internal_error().info)

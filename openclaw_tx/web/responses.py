@@ -86,6 +86,8 @@ class Responses(Endpoint):
         settings = self.settings
         body = await exchange.body(settings.max_body_bytes)
         wanted = await self._reader.read(parse, body, rules_of(settings))
+        if wanted.store or wanted.previous_response_id is not None:
+            exchange.needs_sessions()
         if model_header(exchange):
             self._guard.authorise(principal, "models.override")
         wanted = await self._images.load(wanted, settings)

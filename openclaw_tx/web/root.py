@@ -39,6 +39,7 @@ from openclaw_tx.web.channels import WebhookIn
 from openclaw_tx.web.chat import ChatCompletions
 from openclaw_tx.web.control_ui import BOOTSTRAP, ROUTE, ControlUi
 from openclaw_tx.web.cors import Cors
+from openclaw_tx.web.elsewhere import HandOver, served_here
 from openclaw_tx.web.embeddings import EmbeddingsEndpoint
 from openclaw_tx.web.guard import Guard
 from openclaw_tx.web.health import Lifecycle, Live, Ready, Startup
@@ -90,6 +91,10 @@ class WebRooms(NamedTuple):
     """Questions that runs wait with; None = nobody is ever asked."""
     webhook: WebhookChannel | None = None
     """Takes what services say; None = they are not served."""
+    workers: Callable[[], Mapping[str, object]] = dict
+    """What a readiness probe tells of other processes."""
+    relays: bool = False
+    """What needs more than the engine is another process's."""
 
 
 class Root(Resource):
@@ -111,7 +116,7 @@ class Root(Resource):
         self._hooks = Hooks(rooms.hooks, settings, rooms.clock, new_id, reader) if rooms.hooks is not None else None
         self._webhook = WebhookIn(new_id, rooms.webhook, settings, rooms.clock, reader) if rooms.webhook else None
         live, startup = Live(new_id, rooms.lifecycle), Startup(new_id, rooms.lifecycle)
-        ready = Ready(new_id, rooms.lifecycle, guard)
+        ready = Ready(new_id, rooms.lifecycle, guard, rooms.workers)
         self._control_ui = ControlUi(
             guard, new_id, lambda: settings().gateway.control_ui, rooms.agents, rooms.in_thread
         )
@@ -159,6 +164,8 @@ class Root(Resource):
         self._one_run = OneRun(guard, new_id, settings, archive)
         self._run_events = RunEvents(guard, new_id, settings, archive, attendance, rooms.clock)
         self._run_approval = RunApproval(guard, new_id, settings, archive, rooms.approvals)
+        self._hand_over = HandOver() if rooms.relays else None
+        self._settings = settings
         self._not_found = NotFound(new_id)
         self._no_upgrade = NoUpgrade(new_id)
         self._websocket = Upgrade(websocket) if websocket is not None else self._no_upgrade
@@ -191,6 +198,8 @@ class Root(Resource):
         """Twisted's hook: takes all that is left of the path."""
         assert request.prepath is not None and request.postpath is not None
         whole = (path, *request.postpath)
+        if self._hand_over is not None and not served_here(request, whole, self._settings()):
+            return self._hand_over
         hook = self._hooks.at(whole) if self._hooks is not None else None
         if hook is not None and self._hooks is not None:
             note(request, self._tally, self._hooks.route, self._clock)

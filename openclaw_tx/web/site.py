@@ -18,6 +18,7 @@ from twisted.web.server import Site
 from zope.interface import implementer
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Elsewhere, Taken
 from openclaw_tx.sending import Turn
 from openclaw_tx.web.answering import HoldingChannel
 from openclaw_tx.web.head import is_well_framed, origin_form
@@ -72,6 +73,7 @@ class GatewayChannel(HoldingChannel):
     _leaving: IDelayedCall | None = None
     _served = 0
     _head_since: float | None = None
+    _taken: Taken | None = None
 
     def connectionMade(self) -> None:
         """Let the site know."""
@@ -79,12 +81,18 @@ class GatewayChannel(HoldingChannel):
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        """Serve it when it is its turn."""
-        self.site.pace.received(self, data)
+        """Serve it when it is its turn, unless it is another process's."""
+        if self._taken is not None:
+            self._taken.received(data)
+        else:
+            self.site.pace.received(self, data)
 
     def serve(self, data: bytes) -> None:
         """Take what has come; what that causes to be written leaves together. A head must not take for ever: neither
         silence nor a trickle keeps the connection."""
+        if self._taken is not None:  # it was given away while this waited
+            self._taken.received(data)
+            return
         self._served = 0
         turn = self.site.turn
         turn.begin()
@@ -115,6 +123,8 @@ class GatewayChannel(HoldingChannel):
             if call is not None and call.active():
                 call.cancel()
         self._probe = self._turn = None
+        if self._taken is not None:
+            self._taken.lost()
         super().connectionLost(reason)
 
     def timeoutConnection(self) -> None:
@@ -150,6 +160,9 @@ class GatewayChannel(HoldingChannel):
         gone altogether shows when it is written to, and for sure when it is written to a second time."""
         self.site.pace.settle(self)
         self._read_closed = True
+        if self._taken is not None:
+            self._taken.half_closed()
+            return
         if not self.requests or self._leaving is not None:
             self.loseConnection()
             return
@@ -168,6 +181,33 @@ class GatewayChannel(HoldingChannel):
             self._done(request)
         else:
             self._turn = self.site.reactor.callLater(0, self._next_turn, request)
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Bytes of a body, or of the next request."""
+        if self._taken is not None:
+            self._taken.received(data)
+        else:
+            super().rawDataReceived(data)
+
+    def give_away(self, first: bytes) -> None:
+        """This is another process's connection from now on.
+
+        @param first: the request to begin with, as far as it has come.
+        """
+        assert self.site.elsewhere is not None
+        self.site.channels.discard(self)
+        self.setTimeout(None)
+        if self._probe is not None:
+            self._probe.cancel()
+            self._probe = None
+        self.requests.clear()
+        later = b"".join(self._dataBuffer)
+        self._dataBuffer.clear()
+        self.flush()
+        cast(Any, self._networkProducer).unregisterProducer()
+        self._taken = self.site.elsewhere.take(self.transport, first + later)
+        if self._read_closed:
+            self._taken.half_closed()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line without an end."""
@@ -202,7 +242,7 @@ class GatewayChannel(HoldingChannel):
             self._leave_if_done()
 
     def _leave_if_done(self) -> None:
-        if self._read_closed and not self.requests:
+        if self._read_closed and not self.requests and self._taken is None:
             self.loseConnection()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
@@ -246,16 +286,19 @@ class GatewaySite(Site):
         reactor: IReactorTime,
         access_log: Callable[[], bool] = lambda: False,
         turn: Turn | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         """
         @param access_log: whether to log a line for each request, asked each time.
         @param turn: what a read causes leaves at its end; None = the site has turns of its own.
+        @param elsewhere: serves what is not served here; None = there is nothing of the kind.
         """
         super().__init__(root, BoundedRequest, reactor=reactor, timeout=IDLE_SECONDS, parsePOSTFormSubmission=False)
         self.channels: set[GatewayChannel] = set()
         self.turn = turn or Turn()
         self._date = (-1, "")
         self.pace = Pace(reactor)
+        self.elsewhere = elsewhere
         self._access_log = access_log
         self._logger = Logger()
 

@@ -161,7 +161,15 @@ def answer_schemas() -> dict[str, Schema]:
             models=_list(OBJECT),
         ),
         "Health": record(ok=FLAG, status=TEXT),
-        "Readiness": record(("failing", "uptimeMs"), ready=FLAG, failing=_list(TEXT), uptimeMs=COUNT),
+        "Readiness": record(
+            ("failing", "uptimeMs", "workers"),
+            ready=FLAG,
+            failing=_list(TEXT),
+            uptimeMs=COUNT,
+            workers=record(
+                configured=COUNT, connected=COUNT, relays=_list(record(worker=COUNT, pid=COUNT, runs=COUNT))
+            ),
+        ),
         "ControlUiConfig": {"type": "object", "required": ["basePath", "assistantName", "serverVersion"]},
         "Document": {"type": "object", "required": ["openapi", "info", "paths"]},
     }

@@ -7,9 +7,11 @@ keeps its row; of the others the oldest go when there are too many, and all of t
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from openclaw_tx._version import __version__
 from openclaw_tx.values import Principal
 from openclaw_tx.ws.connect import ConnectParams
 
@@ -161,4 +163,16 @@ def _filled(**properties: str) -> dict[str, Any]:
     return {name: value[:MAX_TEXT] for name, value in properties.items() if value}
 
 
-__all__ = ["MAX_TEXT", "Presence"]
+def own_row() -> Mapping[str, str]:
+    """What the gateway says of itself to those who ask who is there."""
+    system = platform.uname()
+    return {
+        "host": system.node,
+        "version": __version__,
+        "platform": f"{system.system.lower()} {system.release}",
+        "deviceFamily": system.system,
+        "modelIdentifier": system.machine,
+    }
+
+
+__all__ = ["MAX_TEXT", "Presence", "own_row"]

@@ -28,13 +28,14 @@ from openclaw_tx.interfaces import (
     Channels,
     Models,
     Peer,
+    Run,
     RunEngine,
     SessionNews,
     Sessions,
     UsageStore,
 )
 from openclaw_tx.tally import Tally
-from openclaw_tx.values import ModelInfo, Principal, Target
+from openclaw_tx.values import Entry, ModelInfo, Principal, Target
 from openclaw_tx.ws.channel import ChannelFactory
 from openclaw_tx.ws.connection import Connection, Desk, Watch
 from openclaw_tx.ws.handshake import DeviceRooms, Granted, Handshake
@@ -105,6 +106,8 @@ class Rooms(NamedTuple):
     """None = the configuration is nobody's to see here."""
     channels: Channels | None = None
     """None = there are none."""
+    session_runs: Callable[[Callable[[Run, Sequence[Entry]], None]], Callable[[], None]] | None = None
+    """As C{engine.subscribe}, where the runs of sessions are; None = C{engine} has no others."""
 
 
 class Watches:
@@ -228,7 +231,7 @@ class WebSocketSurface:
         if rooms.news is not None:
             told = SessionEvents(self.hub, engine, models, now_ms)
             rooms.news.subscribe(told.changed)
-            engine.subscribe(told.on_batch)
+            (rooms.session_runs or engine.subscribe)(told.on_batch)
         desk = Desk(
             authenticator=rooms.authenticator,
             handshake=Handshake(

@@ -201,6 +201,14 @@ async def websocket(gateway: GatewayProcess, on_event: Any = nobody, scopes: Seq
     return await connect_client(target, endpoint, reactor, on_event, scopes=scopes)  # type: ignore[arg-type]
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs, and is no zombie."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
 def block(coroutine: Any) -> Any:
     """Run a coroutine from a fixture that is not one."""
     return pytest_twisted.blockon(Deferred.fromCoroutine(coroutine))

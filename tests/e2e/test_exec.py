@@ -27,7 +27,7 @@ from openclaw_tx.gateway import Gateway
 from openclaw_tx.testing import ScriptedModel
 from openclaw_tx.tools.commands import Command, Order, Spawner
 from openclaw_tx.tools.shell import Unprovable, parse, render
-from tests.e2e.processes import REPOSITORY, TOKEN, block
+from tests.e2e.processes import REPOSITORY, TOKEN, alive, block
 
 pytestmark = pytest.mark.e2e
 
@@ -39,14 +39,6 @@ async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
             return
         await deferLater(reactor, 0.02)
     raise AssertionError(f"not within {seconds} s: {condition}")
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs, and is no zombie."""
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
 
 
 class House:
