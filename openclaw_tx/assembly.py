@@ -133,7 +133,6 @@ class House(NamedTuple):
     webhook: WebhookChannel
     usage: UsageLog
     turn: Turn
-    """For whatever reads from the network: what its bytes cause leaves together."""
 
 
 def build(given: Materials, log: Logger) -> House:
@@ -224,7 +223,8 @@ def build(given: Materials, log: Logger) -> House:
         CountedAuthenticator(DeviceAuthenticator(guard, devices.tokens, settings), tally), guard
     )
     quotas = Quotas(reactor, guard.keys.limits)
-    admission = crew.admitted(Admission(crew.everywhere(engine), authorise, quotas), engine, agents, models)
+    everywhere = Admission(crew.everywhere(engine), authorise, quotas, engine.subscribe)
+    admission = crew.admitted(everywhere, engine, agents, models)
     flow = ChatFlow(admission, settings, reactor)
     desk = ChatDesk(
         ChatRooms(admission, agents, models, sessions, engine.compactor, approvals, settings), flow, reactor

@@ -12,6 +12,8 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Meter, Run, RunEngine
 from openclaw_tx.values import Entry, Principal, RunEnded, RunRequest, Target
 
+Subscribe = Callable[[Callable[[Run, Sequence[Entry]], None]], Callable[[], None]]
+
 ACTION = "agent"
 """Running an agent, by whichever route."""
 
@@ -19,13 +21,18 @@ ACTION = "agent"
 class Admission:
     """Implements L{openclaw_tx.interfaces.RunEngine} over the engine."""
 
-    def __init__(self, engine: RunEngine, authorise: Authoriser, meter: Meter) -> None:
+    def __init__(
+        self, engine: RunEngine, authorise: Authoriser, meter: Meter, subscribe: Subscribe | None = None
+    ) -> None:
+        """
+        @param subscribe: as C{engine.subscribe}, to what starts runs here, where C{engine} shows others as well.
+        """
         self._engine = engine
         self._authorise = authorise
         self._meter = meter
         self._entered: set[str] = set()
         """Ids of the runs that are to be settled."""
-        engine.subscribe(self._heard)
+        (subscribe or engine.subscribe)(self._heard)
 
     def start(self, request: RunRequest, principal: Principal) -> Run:
         """See L{openclaw_tx.interfaces.RunEngine.start}. Joining a run that is there counts as nothing.
