@@ -60,8 +60,8 @@ class GatewayChannel(HTTPChannel):
         super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Let the site know, then whoever is being served."""
-        self.site.pace.settle(self)
+        """Let the site know, then whoever is being served. A request that has not begun never will."""
+        self.site.pace.forget(self)
         self.site.channels.discard(self)
         if self._probe is not None:
             self._probe.cancel()
