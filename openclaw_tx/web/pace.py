@@ -73,13 +73,21 @@ class Pace:
                 self._call = self._clock.callLater(0, self._next)
 
     def settle(self, channel: Channel) -> None:
-        """Serve what waits on a connection now, because it is about to end."""
-        held = self._waiting.pop(channel, None)
-        if held is not None:
-            channel.serve(bytes(held))
+        """Serve what waits on a connection now: nothing more will come on it, or too much has."""
+        held = self.forget(channel)
+        if held:
+            channel.serve(held)
+
+    def forget(self, channel: Channel) -> bytes:
+        """A connection waits no more.
+
+        @return: what was held for it.
+        """
+        held = self._waiting.pop(channel, b"")
         if not self._waiting and self._call is not None:
             self._call.cancel()
             self._call = None
+        return bytes(held)
 
     def _in_time(self) -> bool:
         """Whether there is time left in this turn; notices when it is another one."""

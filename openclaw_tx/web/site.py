@@ -116,8 +116,8 @@ class GatewayChannel(HoldingChannel):
         return False
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Let the site know, then whoever is being served."""
-        self.site.pace.settle(self)
+        """Let the site know, then whoever is being served. A request that has not begun never will."""
+        self.site.pace.forget(self)
         self.site.channels.discard(self)
         for call in (self._probe, self._turn, self._leaving):
             if call is not None and call.active():

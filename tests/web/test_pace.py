@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from twisted.internet.base import DelayedCall
@@ -10,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.web.pace import BUDGET, MAX_HELD, Pace
+from tests.support.web import Harness
 
 
 class Turning(Clock):
@@ -120,8 +122,17 @@ class PaceTests(SynchronousTestCase):
             self.clock.advance(0)
         self.assertEqual(small.served, b"GET / HTTP")
 
+    def test_lost_connection(self) -> None:
+        """What waited on it is forgotten; the others have their turns."""
+        self.all_ask()
+        lost = self.connections[4]
+        self.assertEqual(self.pace.forget(lost), b"GET / ")
+        self.clock.advance(0)
+        self.assertEqual((lost.served, self.served, self.clock.getDelayedCalls()), (b"", 7, []))
+        self.assertEqual(self.pace.forget(lost), b"")
+
     def test_end_of_a_connection(self) -> None:
-        """What waits on it is served before."""
+        """What waits on one whose client has said all is served at once."""
         self.all_ask()
         last = self.connections[-1]
         self.pace.settle(last)
@@ -149,3 +160,49 @@ class PaceTests(SynchronousTestCase):
         for _ in range(4):
             self.clock.advance(0)
         self.assertEqual(self.served, 8)
+
+
+class Slow:
+    """A connection whose request takes a second."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.requests: list[object] = []
+        self._clock = clock
+
+    def serve(self, data: bytes) -> None:
+        """The turn is used up."""
+        self._clock.rightNow += 1
+
+    def abort(self) -> None:
+        """It does not fail."""
+
+
+class SiteTests(SynchronousTestCase):
+    """Connections of a real site whose turn is used up."""
+
+    def setUp(self) -> None:
+        """A gateway, and a request that waits."""
+        self.gateway = Harness()
+        self.addCleanup(self.gateway.close)
+        self.gateway.site.pace.received(Slow(self.gateway.clock), b"GET / ")
+        body = json.dumps({"messages": [{"role": "user", "content": "ping"}]}).encode()
+        self.client = self.gateway.post(body)
+        self.assertEqual((self.client.received, len(self.gateway.site.pace)), (b"", 1))
+
+    def test_next_turn(self) -> None:
+        """It is answered."""
+        self.gateway.clock.advance(0)
+        self.client.wire.pump()
+        self.assertEqual(self.client.response.status, 200)
+
+    def test_half_closed(self) -> None:
+        """A client that will say no more is answered."""
+        self.client.half_close()
+        self.assertEqual(self.client.response.status, 200)
+
+    def test_lost(self) -> None:
+        """A client that has gone leaves nothing, and has no run."""
+        self.client.reset()
+        self.assertEqual((len(self.gateway.site.pace), self.gateway.site.channels), (0, set()))
+        self.gateway.clock.advance(0)
+        self.assertEqual(self.gateway.scripted.runs, [])
