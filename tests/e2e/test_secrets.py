@@ -220,6 +220,8 @@ async def test_a_day(day: Day) -> None:
     kept = {path: found for path in files(day) if (found := day.canaries.found_in(path.read_bytes()))}
     assert kept == {}
     assert modes(day.state) == {}
+    workspaces = [path for path in day.directory.rglob("workspace*") if path.is_dir()]
+    assert {path.stat().st_mode & 0o777 for path in workspaces} == {0o700}, workspaces
     assert (day.directory / "kept.tgz").stat().st_mode & 0o077 == 0
     assert day.config.stat().st_mode & 0o077 == 0, "written anew by config.patch"
 

@@ -22,7 +22,9 @@ from tests.ws.identity import Identity
 from tests.ws.test_connection import Kit
 
 REMOTE = "192.0.2.9"
-SECRETS = [TOKEN, "guess", None]
+RARELY = st.integers(0, 4).map(lambda number: number == 4)
+"""What ends a connection comes seldom enough for it to live first."""
+SECRETS = [TOKEN, TOKEN, TOKEN, "guess", None]
 
 
 class Client(RuleBasedStateMachine):
@@ -33,12 +35,20 @@ class Client(RuleBasedStateMachine):
         self.state = "awaiting"
         self.events = 0
         self.asked = 0
+        self.wanted = False
+        self.early: list[str] = []
+        self.declared: set[str] = set()
 
-    @initialize(address=st.sampled_from(["127.0.0.1", REMOTE]))
-    def open(self, address: str) -> None:
-        """The upgrade is done."""
+    @initialize(
+        address=st.sampled_from(["127.0.0.1", REMOTE]), delay=st.sampled_from([0.0, 0.0, 5.0]), at_once=st.booleans()
+    )
+    def open(self, address: str, delay: float, at_once: bool) -> None:
+        """The upgrade is done; it may take its time to look at a secret."""
         self.kit = Kit(address)
+        self.kit.authenticator.delay = delay
         self.local = address == "127.0.0.1"
+        if at_once:
+            self.connect(TOKEN, [ADMIN], 3, 4, False)
 
     def teardown(self) -> None:
         """Nothing is left at work once the transport is gone."""
@@ -55,8 +65,8 @@ class Client(RuleBasedStateMachine):
     @rule(
         secret=st.sampled_from(SECRETS),
         scopes=st.lists(st.sampled_from([ADMIN, READ, "operator.write", "operator.nonsense"]), max_size=3),
-        oldest=st.integers(1, 5),
-        newest=st.integers(1, 5),
+        oldest=st.sampled_from([1, 3, 3, 4, 5]),
+        newest=st.sampled_from([1, 3, 4, 4, 5]),
         device=st.booleans(),
     )
     def connect(self, secret: str | None, scopes: list[str], oldest: int, newest: int, device: bool) -> None:
@@ -70,26 +80,47 @@ class Client(RuleBasedStateMachine):
         self.kit.clock.advance(0)
         spoken = oldest <= 4 and newest >= 3 and oldest <= newest
         good = secret == TOKEN and spoken and (not device or self.local)
+        self.wanted, self.declared = good, set(scopes) or {ADMIN}  # the January release takes none for all
         if self.kit.connection.state is State.AUTHENTICATING:
-            assert not good  # a refusal that comes late
+            assert self.kit.authenticator.delay
             self.state = "authenticating"
             return
         (answer,) = self.kit.link.frames[before:]
         assert answer["ok"] is good, (answer, secret, oldest, newest, device, self.local)
-        self.state = "ready" if good else "closed"
-        if good:
+        self.decided()
+
+    @precondition(lambda self: self.state == "awaiting")
+    @rule(scopes=st.sampled_from([[], [ADMIN], [READ]]))
+    def come_in(self, scopes: list[str]) -> None:
+        """It says all that it has to."""
+        self.connect(TOKEN, scopes, 3, 4, False)
+
+    def decided(self) -> None:
+        """Somebody is let in, with no more than what they asked for, or is not."""
+        self.state = "ready" if self.wanted else "closed"
+        if self.wanted:
             held = self.kit.connection.principal.scopes
-            declared = set(scopes) or {ADMIN}  # the January release takes none for all
-            assert held <= declared | {READ}
+            assert held <= self.declared | {READ}
             assert self.local or held <= {READ}
+        answered = [frame["id"] for frame in self.kit.link.frames if frame.get("id") in self.early]
+        assert answered == (self.early if self.wanted else [])
+
+    @precondition(lambda self: self.state == "authenticating")
+    @rule()
+    def ask_early(self) -> None:
+        """It does not wait for the decision; it will have its answer all the same."""
+        self.asked += 1
+        self.early.append(f"q{self.asked}")
+        self.kit.ask("echo", None, self.early[-1])
 
     @precondition(lambda self: self.state == "authenticating")
     @rule(seconds=st.floats(0.1, 10))
     def wait(self, seconds: float) -> None:
-        """The refusal that was due."""
+        """The decision that was due; what was said meanwhile is heard after it."""
         self.kit.clock.advance(seconds)
-        if self.kit.connection.state is State.CLOSED:
-            self.state = "closed"
+        if self.kit.connection.state is not State.AUTHENTICATING:
+            assert (self.kit.connection.state is State.READY) == self.wanted
+            self.decided()
 
     @precondition(lambda self: self.state != "closed")
     @rule(
@@ -103,7 +134,8 @@ class Client(RuleBasedStateMachine):
         self.kit.say(data)
         if self.state == "awaiting":
             assert self.kit.connection.state is not State.READY
-            self.state = {State.CLOSED: "closed", State.AUTHENTICATING: "authenticating"}[self.kit.connection.state]
+            found = self.kit.connection.state
+            self.state = {State.AWAITING_CONNECT: "awaiting", State.CLOSED: "closed"}.get(found, "authenticating")
             assert all(not frame.get("ok") for frame in self.kit.link.frames[before:])
         elif self.state == "authenticating":
             assert self.kit.link.frames[before:] == []
@@ -131,9 +163,11 @@ class Client(RuleBasedStateMachine):
         assert [frame["ok"] for frame in self.kit.link.frames[before:]] == [True]
 
     @precondition(lambda self: self.state != "closed")
-    @rule()
-    def hang_up(self) -> None:
+    @rule(luck=RARELY)
+    def hang_up(self, luck: bool) -> None:
         """The transport is gone; nothing is said to it any more."""
+        if not luck:
+            return
         before, waiting = len(self.kit.link.frames), len(self.kit.waiting)
         self.kit.connection.lost()
         assert len(self.kit.link.frames) == before
@@ -157,18 +191,22 @@ class Client(RuleBasedStateMachine):
             assert [frame["seq"] for frame in heard] == [self.events]
 
     @precondition(lambda self: self.state == "ready")
-    @rule()
-    def rotate(self) -> None:
+    @rule(luck=RARELY)
+    def rotate(self, luck: bool) -> None:
         """The secret is another one."""
-        self.kit.authenticator.valid = False
+        if not luck:
+            return
+        self.kit.authenticator.secret = "another"
         self.kit.connection.revalidate()
         assert self.kit.link.closed == CREDENTIALS_CHANGED
         self.kit.waiting.clear()
         self.state = "closed"
 
-    @rule()
-    def overdue(self) -> None:
+    @rule(luck=RARELY)
+    def overdue(self, luck: bool) -> None:
         """The time for the handshake is over."""
+        if not luck:
+            return
         self.kit.connection.overdue()
         if self.state in ("awaiting", "authenticating"):
             assert self.kit.link.closed is not None
@@ -198,5 +236,5 @@ class ModelTests(SynchronousTestCase):
 
     def test_connection(self) -> None:
         """No order of things lets anybody in who is not, loses an answer, or leaves work behind."""
-        run(Client, 60)
+        run(Client, 100)
         self.assertEqual(self.flushLoggedErrors(), [])

@@ -209,6 +209,9 @@ class FramingTests(SynchronousTestCase):
             rest = rest[size:]
         found += decoder.feed(rest) + decoder.finish()
         self.assertEqual(found, expected)
+        slowly = make()
+        each = [payload for at in range(len(stream)) for payload in slowly.feed(stream[at : at + 1])]
+        self.assertEqual(each + slowly.finish(), expected)
         self.assertEqual(expected, plain_events(stream) if make is SseDecoder else plain_lines(stream))
 
     @examples(25)
