@@ -98,7 +98,7 @@ class RelayCrew(Crew):
 
     def authenticator(self, own: Authenticator, guard: GatewayAuthenticator) -> Authenticator:
         """See L{Crew.authenticator}."""
-        return AskingAuthenticator(self._questions, guard)
+        return AskingAuthenticator(self._questions, guard, self._clock)
 
     def join(self, rooms: CrewRooms) -> None:
         """See L{Crew.join}."""

@@ -211,6 +211,33 @@ class TogetherTests(SynchronousTestCase):
         (run,) = pair.relay.engine.live()
         self.assertTrue(pair.relay._house.authenticator.is_valid(run.principal))
 
+    def test_right_secret(self) -> None:
+        """A right secret is asked about once in a second for each address; one that was rotated is not trusted."""
+        pair = self.pair({"gateway": {"auth": {"rateLimit": {"exemptLoopback": False}}}})
+        asks: list[str] = []
+        inner = pair.chief._house.authenticator.authenticate
+
+        async def counted(credentials: Any, peer: Any) -> Any:
+            asks.append(peer.address)
+            return await inner(credentials, peer)
+
+        authenticator: Any = pair.chief._house.authenticator
+        authenticator.authenticate = counted
+        for host in ("127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.1"):
+            client = pair.connect(host)
+            self.assertEqual(pair.ask("GET", "/v1/models", client=client).response.status, 200)
+        self.assertEqual(asks, ["127.0.0.1", "127.0.0.2"])
+        self.assertEqual(pair.ask("GET", "/v1/models", token="wrong").response.status, 401)
+        self.assertEqual(pair.ask("GET", "/v1/models", x_forwarded_for="9.9.9.9").response.status, 403)
+        self.assertEqual(len(asks), 4)
+        pair.advance(1.1)
+        pair.ask("GET", "/v1/models")
+        self.assertEqual(len(asks), 5)
+        for gateway in (pair.chief, pair.relay):
+            gateway.reload({**pair.config, "gateway": {**pair.config["gateway"], "auth": {"token": "another-secret"}}})
+        self.assertEqual(pair.ask("GET", "/v1/models").response.status, 401)
+        self.assertEqual(len(asks), 6)
+
     def test_other_modes(self) -> None:
         """What authentication goes by is told to the chief: headers of proxies, origins, the address."""
         pair = self.pair({"gateway": {"auth": {"mode": "none", "token": None}}})
