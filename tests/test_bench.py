@@ -84,7 +84,7 @@ class BudgetTests(SynchronousTestCase):
     def test_every_figure_can_be_had(self) -> None:
         """What a budget needs can be asked for; WebSocket events are measured elsewhere."""
         needs = {name for budget in budgets.BUDGETS for name in budget.needs}
-        self.assertEqual(needs - {*WORKLOADS, *ONCE}, {"ws"})
+        self.assertEqual(needs - {*WORKLOADS, *ONCE}, set())
 
     def test_a_part_shows_its_rows_alone(self) -> None:
         """A whole run shows empty rows as well."""

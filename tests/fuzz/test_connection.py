@@ -227,7 +227,7 @@ class Client(RuleBasedStateMachine):
         }
         assert self.kit.connection.state is expected[self.state]
         assert bool(self.kit.listing.ready) == (self.state == "ready")
-        assert len(self.kit.connection._in_flight) <= MAX_IN_FLIGHT
+        assert len(self.kit.connection._in_flight or ()) <= MAX_IN_FLIGHT
         assert TOKEN not in json.dumps(self.kit.link.frames)
 
 
