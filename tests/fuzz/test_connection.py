@@ -197,7 +197,8 @@ class Client(RuleBasedStateMachine):
         if not luck:
             return
         self.kit.authenticator.secret = "another"
-        self.kit.connection.revalidate()
+        assert not self.kit.connection.is_valid()
+        self.kit.connection.close(*CREDENTIALS_CHANGED)
         assert self.kit.link.closed == CREDENTIALS_CHANGED
         self.kit.waiting.clear()
         self.state = "closed"
