@@ -3,7 +3,7 @@
 """A listening socket that several processes share: each takes one connection at a time.
 
 C{adoptStreamPort} takes all that wait, up to a hundred: with several processes on one socket whoever wakes first would
-have them all. One at a time, whoever is busy with what it has leaves the next one to another.
+have them all. One at a time, and not the next one at once, the others get to wake as well.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from twisted.internet.interfaces import IDelayedCall, IProtocolFactory, IReadDes
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+BREATH_SECONDS = 0.001
+"""How long the next one is left to others. It bounds no rate: to answer a request takes longer."""
 
 REST_SECONDS = 1.0
 """How long nothing is accepted once there are no more files to be had."""
@@ -79,14 +82,18 @@ class Acceptor(Service):
             except OSError as error:
                 # It may have gone already: then it has no address any more.
                 self._log.debug("a connection was gone at once: {error}", error=str(error))
+        self._pause(BREATH_SECONDS)
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor is being stopped, or can not wait for the socket."""
 
     def _rest(self, error: OSError) -> None:
         self._log.error("no connections are accepted for a moment: {error}", error=str(error))
+        self._pause(REST_SECONDS)
+
+    def _pause(self, seconds: float) -> None:
         self._reactor.removeReader(self)
-        self._resting = self._reactor.callLater(REST_SECONDS, self._again)
+        self._resting = self._reactor.callLater(seconds, self._again)
 
     def _again(self) -> None:
         self._resting = None

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.workers.acceptor import REST_SECONDS, Acceptor
+from openclaw_tx.workers.acceptor import BREATH_SECONDS, REST_SECONDS, Acceptor
 
 
 class Client:
@@ -103,6 +103,17 @@ class AcceptorTests(SynchronousTestCase):
         self.assertEqual(self.reactor.adopted, [(9, socket.AF_INET, self.factory)])
         self.assertEqual((clients[0].closed, clients[0].blocking, self.acceptor.fileno()), (True, False, 7))
         self.assertEqual(len(self.listening.waiting), 1)
+
+    def test_leaves_some_to_others(self) -> None:
+        """After each one it looks away for a moment."""
+        self.listening.waiting = [Client(9), Client(10)]
+        self.acceptor.doRead()
+        self.assertEqual(self.reactor.readers, set())
+        self.reactor.advance(BREATH_SECONDS)
+        self.assertEqual(self.reactor.readers, {self.acceptor})
+        self.acceptor.doRead()
+        self.acceptor.stopService()
+        self.assertEqual((len(self.reactor.adopted), self.reactor.getDelayedCalls()), (2, []))
 
     def test_another_was_faster(self) -> None:
         """Nothing is there any more: no matter."""
