@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL = $(PIP) --no-build-isolation --config-settings editable_mode=compat --editable
 
-.PHONY: serve test lint trial e2e bench clients docs clean
+.PHONY: serve test lint trial e2e fuzz audit bench drill soak clients docs clean
 .NOTPARALLEL:
 
 # Runs the gateway in the foreground: first time with an embedded model and a new configuration.
@@ -47,9 +47,31 @@ trial: $(VENV)/test
 e2e: $(VENV)/test
 	@$(BIN)/python -m pytest --quiet tests/e2e
 
-# `make bench ARGS=--quick` takes half a minute instead of three.
+# What strangers send, made up anew in every run, TIMES as much of it as in `make test`. With atheris in $(VENV) (`make
+# $(VENV)/atheris`), readers are then led by what they have not done yet, for SECONDS.
+TIMES = 50
+SECONDS = 300
+FUZZED = tests.fuzz tests.ws.test_fuzz tests.runs.test_outbox tests.wire tests.config
+fuzz: $(VENV)/test
+	@OPENCLAW_FUZZ=$(TIMES) $(BIN)/python -m twisted.trial --reporter=text $(FUZZED)
+	@OPENCLAW_FUZZ=$(TIMES) $(BIN)/python -m pytest --quiet tests/e2e/test_openapi.py
+	@if [ -e $(VENV)/atheris ]; then $(BIN)/python -m tests.fuzz.led $(SECONDS); fi
+
+# Known vulnerabilities of what is installed; without a network, a line that says so.
+audit: $(VENV)/audit
+	@$(BIN)/python -m tests.support.dependencies
+
+# `make bench ARGS=--quick` takes a minute instead of eight.
 bench: $(VENV)/test
 	@$(BIN)/python -m bench $(ARGS)
+
+# What a crash, a full disk, too many requests do: docs/reliability.md. `make drill ARGS="--only kill,disk"` plays two.
+drill: $(VENV)/test
+	@$(BIN)/python -m bench.drills $(ARGS)
+
+# Half an hour of clients that come and go, and what is left of them. `make soak ARGS="--minutes 3"`
+soak: $(VENV)/test
+	@$(BIN)/python -m bench.drills.soak $(ARGS)
 
 # Clients that people use, each in an environment of its own: openai, LangChain, Vercel AI SDK ... Takes minutes the first time.
 clients: $(VENV)/test
@@ -61,7 +83,7 @@ docs: $(VENV)/docs
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis _trial_temp*
-	rm -rf .clients bench/out bench/stub bench/load twisted/plugins/dropin.cache
+	rm -rf .clients bench/out bench/stub bench/load bench/watch twisted/plugins/dropin.cache
 
 # Files under $(VENV) named like a target say that what it needs is installed.
 
@@ -91,6 +113,13 @@ $(VENV)/serve: $(VENV)/made setup.cfg
 $(VENV)/test: $(VENV)/made setup.cfg
 	@echo "Installing into $(VENV) ..."
 	@$(INSTALL) '.[test]'
+	@touch $@
+
+$(VENV)/audit: $(VENV)/test
+	@$(INSTALL) '.[audit]' && touch $@ || echo "Going on without pip-audit, which can not be installed here."
+
+$(VENV)/atheris: $(VENV)/test
+	@$(INSTALL) '.[fuzz]'
 	@touch $@
 
 $(VENV)/docs: $(VENV)/made setup.cfg

@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import mmap
 import os
 import socket
-import struct
 import sys
 import tempfile
 import time
@@ -26,14 +24,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.servers import HERE, LOAD_CORE, OUT, free_port, running
+from bench.timed import BEAT, Figures
 
 LIMIT_MS = 50.0
 TOKEN = "lag-bench"
-BEAT = 0.002
 CHAT = "/v1/chat/completions"
 MIB = 1024 * 1024
-
-_FIGURES = struct.Struct("dd")
 
 
 class Input(NamedTuple):
@@ -124,68 +120,6 @@ def tools(count: int, size: int) -> list[dict[str, Any]]:
 def frame(method: str, params: dict[str, Any]) -> bytes:
     """A request of the Gateway WebSocket protocol."""
     return json.dumps({"type": "req", "id": "1", "method": method, "params": params}).encode()
-
-
-class Figures:
-    """Two numbers that the gateway's process writes and the driver reads."""
-
-    def __init__(self, path: Path) -> None:
-        """
-        @param path: a file of their size.
-        """
-        with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), _FIGURES.size)
-
-    def get(self) -> tuple[float, float]:
-        """Longest turn and latest timer since L{reset}, in milliseconds."""
-        turn, late = _FIGURES.unpack(self._map[:])
-        return 1000 * turn, 1000 * late
-
-    def reset(self) -> None:
-        """From zero again."""
-        self._map[:] = _FIGURES.pack(0, 0)
-
-    def note(self, turn: float, late: float) -> None:
-        """Keep the largest."""
-        before = _FIGURES.unpack(self._map[:])
-        if turn > before[0] or late > before[1]:
-            self._map[:] = _FIGURES.pack(max(turn, before[0]), max(late, before[1]))
-
-
-def serve(path: Path, arguments: list[str]) -> None:
-    """Be the gateway, C{twist openclaw ARGUMENTS}, with a clock inside the reactor. Does not return."""
-    from twisted.application.twist._twist import Twist
-    from twisted.internet import reactor
-
-    figures = Figures(path)
-    loop: Any = reactor
-
-    class Poller:
-        """The reactor's poller, timed."""
-
-        def __init__(self, poller: Any) -> None:
-            self._poller = poller
-            self._since = 0.0
-
-        def poll(self, *arguments: Any) -> Any:
-            if self._since:
-                figures.note(time.perf_counter() - self._since, 0)
-            try:
-                return self._poller.poll(*arguments)
-            finally:
-                self._since = time.perf_counter()
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._poller, name)
-
-    def beat(due: float) -> None:
-        now = time.perf_counter()
-        figures.note(0, now - due)
-        loop.callLater(BEAT, beat, time.perf_counter() + BEAT)
-
-    loop._poller = Poller(loop._poller)
-    loop.callWhenRunning(lambda: beat(time.perf_counter()))
-    Twist.main(["twist", "--log-level=error", "openclaw", *arguments])
 
 
 def send(port: int, item: Input) -> str:
@@ -299,7 +233,6 @@ def main() -> int:
     OUT.mkdir(exist_ok=True)
     with ExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openclaw-lag-")))
-        (state / "figures").write_bytes(bytes(_FIGURES.size))
         figures = Figures(state / "figures")
         port, upstream = free_port(), free_port()
         (state / "openclaw.json").write_text(json.dumps(configuration(upstream)))
@@ -307,7 +240,7 @@ def main() -> int:
         env |= {"HOME": str(state), "PYTHONPATH": str(HERE.parent)}
         model = [sys.executable, "-m", "tests.support.upstream", "--port", str(upstream)]
         stack.enter_context(running("lag-upstream", model, upstream, LOAD_CORE, env))
-        gateway = [sys.executable, "-m", "bench.lag", str(state / "figures")]
+        gateway = [sys.executable, "-m", "bench.timed", str(state / "figures"), str(BEAT)]
         gateway += ["--config", str(state / "openclaw.json"), "--state-dir", str(state / "state"), "--port", str(port)]
         stack.enter_context(running("lag-gateway", gateway, port, env=env))
         time.sleep(1)
@@ -340,7 +273,4 @@ def measure(port: int, figures: Figures, rounds: int, only: str) -> bool:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        serve(Path(sys.argv[1]), sys.argv[2:])
-    else:
-        sys.exit(main())
+    sys.exit(main())

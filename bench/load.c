@@ -14,6 +14,7 @@
  *   -n COUNT           answers wanted; 0: until the time  (default 0)
  *   -t SECONDS         hard time limit                    (default 10)
  *   -r PER_SECOND      connections opened per second; 0: all at once
+ *   -w SECONDS         latencies before that are not counted
  * Prints one JSON line.
  */
 #define _GNU_SOURCE
@@ -62,7 +63,7 @@ static int port, ep;
 static long want;
 static unsigned long ok, bad_status, broken, markers, opened, streaming, started;
 static unsigned long long bytes;
-static uint64_t now;
+static uint64_t now, counted_from;
 static char complaint[400];
 static volatile sig_atomic_t stopping;
 
@@ -75,6 +76,8 @@ static uint64_t mono_ns(void)
 
 static void sample(struct samples *s, uint64_t ns)
 {
+    if (now < counted_from)
+        return;
     if (!s->us)
         s->us = malloc(KEEP * sizeof *s->us);
     s->total++;
@@ -207,9 +210,10 @@ static bool start(struct conn *c)
         c->request = malloc(request_len);
         memcpy(c->request, request, request_len);
     }
+    unsigned long number = started++;
     if (counter_at) {
         char digits[9];
-        snprintf(digits, sizeof digits, "%08lu", started++ % 100000000);
+        snprintf(digits, sizeof digits, "%08lu", number % 100000000);
         memcpy(c->request + counter_at, digits, 8);
     }
     ssize_t k = send(c->fd, c->request, request_len, MSG_NOSIGNAL);
@@ -229,6 +233,10 @@ static bool finished(struct conn *c)
         bad_status++;
     if (enough())
         return false;
+    if (want && (long)started >= want) {     /* the others are still at it */
+        c->phase = IDLE;
+        return true;
+    }
     if (c->close_after) {
         close_conn(c);
         open_conn(c);
@@ -436,10 +444,10 @@ static void event(struct conn *c, uint32_t what)
 int main(int argc, char **argv)
 {
     long conns = 1;
-    double limit = 10, ramp = 0;
+    double limit = 10, ramp = 0, warm = 0;
     int opt;
     const char *file = NULL;
-    while ((opt = getopt(argc, argv, "p:f:c:n:t:r:")) != -1)
+    while ((opt = getopt(argc, argv, "p:f:c:n:t:r:w:")) != -1)
         switch (opt) {
         case 'p': port = atoi(optarg); break;
         case 'f': file = optarg; break;
@@ -447,10 +455,11 @@ int main(int argc, char **argv)
         case 'n': want = atol(optarg); break;
         case 't': limit = atof(optarg); break;
         case 'r': ramp = atof(optarg); break;
+        case 'w': warm = atof(optarg); break;
         default: return 2;
         }
     if (!port || !file || conns < 1 || conns > 200000) {
-        fprintf(stderr, "usage: load -p PORT -f REQUEST [-c N] [-n N] [-t S] [-r N]\n");
+        fprintf(stderr, "usage: load -p PORT -f REQUEST [-c N] [-n N] [-t S] [-r N] [-w S]\n");
         return 2;
     }
     request = load_file(file, &request_len);
@@ -467,7 +476,9 @@ int main(int argc, char **argv)
     ep = epoll_create1(0);
     struct conn *all = calloc((size_t)conns, sizeof *all);
     struct epoll_event ev[1024];
-    uint64_t t0 = mono_ns(), end = t0 + (uint64_t)(limit * 1e9);
+    uint64_t t0 = mono_ns();
+    counted_from = t0 + (uint64_t)(warm * 1e9);
+    uint64_t end = t0 + (uint64_t)(limit * 1e9);
     long made = 0, peak = 0;
     while (!enough()) {
         now = mono_ns();

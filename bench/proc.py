@@ -44,6 +44,11 @@ def cpu_seconds(pid: int) -> float:
     return total / 1e9
 
 
+def waited_seconds(pid: int) -> float:
+    """Time that the process's main thread was ready to run while others had the processors."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def resident_mib(pid: int) -> float:
     """Resident memory of the tree; a page that two processes share counts once for each."""
     total = 0
@@ -74,7 +79,7 @@ def system_calls(pid: int, work: Callable[[], object], report: Path) -> int | No
             tracer.send_signal(signal.SIGINT)
         tracer.wait(10)
     lines = [line.split() for line in report.read_text().splitlines()]
-    return next((int(line[3]) for line in lines if line and line[-1] == "total"), None)
+    return next((int(line[3]) for line in lines if line and line[-1] == "total"), 0)
 
 
 def _wait_attached(pid: int, tracer: subprocess.Popen[bytes]) -> bool:

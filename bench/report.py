@@ -1,8 +1,8 @@
-"""Turns the figures of a run into one table, and puts that table into the documentation.
+"""Turns the figures of a run into two tables, and puts them into the documentation.
 
     python -m bench.report docs/performance.md README.md
 
-Each file must hold the two marker comments; what stands between them is replaced.
+Each file must hold marker comments for one of the tables or for both; what stands between them is replaced.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import budgets
+from bench.gateway import OURS
+from bench.growth import SESSIONS, TURNS
 from bench.servers import OUT
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 RESULTS = OUT / "results.json"
-OURS = "openclaw_tx"
 PEERS = ("nginx", "aiohttp")
-COLUMNS = ("direct", *PEERS, OURS)
+OTHERS = ("litellm", "portkey", "openclaw")
+"""Have a column when they were measured."""
 
 Figures = dict[str, float | None]
 """Medians of one target by C{"workload.key"}."""
@@ -65,6 +67,14 @@ LINES = (
     Line("CPU µs a request, 20 chunks", _plain("burst.cpu_us_request")),
     Line("CPU µs a request, not streamed", _plain("json.cpu_us_request")),
     Line("CPU µs a request, 1 chunk, a stored session each", _plain("session.cpu_us_request")),
+    *(
+        Line(f"CPU µs a request, 1 chunk, a new session among {count:,}", _plain(f"sessions.{count}.cpu_us_request"))
+        for count in SESSIONS
+    ),
+    *(
+        Line(f"CPU µs a request, 1 chunk, after {count:,} turns", _plain(f"turns.{count}.cpu_us_request"))
+        for count in TURNS
+    ),
     Line("CPU µs a relayed chunk, 64 streams at 50 chunks/s", _plain("paced.cpu_us_chunk"), 1),
     Line("CPU µs a relayed chunk, all streams open at 1 chunk/s", _plain("hold.cpu_us_chunk"), 1),
     Line("system calls a relayed chunk", _plain("calls.chunk"), 2),
@@ -76,9 +86,18 @@ LINES = (
     Line("resident MiB, all streams open", _plain("hold.open_mib"), 1),
     Line("KiB an open stream", _plain("hold.kib_stream"), 1),
     Line("open streams", _plain("hold.held"), ratio=False),
+    Line("resident MiB, as many streams open as must be", _plain("full.open_mib"), 1),
+    Line("chunk latency with them, p50 ms", _plain("full.chunk_us.p50", 0.001), 2),
+    Line("chunk latency with them, p99 ms", _plain("full.chunk_us.p99", 0.001), 2),
+    Line("share of a core with them", _plain("full.busy"), 2, ratio=False),
+    Line("streams that are open then", _plain("full.held"), ratio=False),
     Line("start to listening, s", _plain("start.seconds"), 2),
     Line("start to listening, CPU s", _plain("start.cpu_seconds"), 2),
     Line("share of a core when idle after the load", _plain("idle.share"), 4, ratio=False),
+    Line("share of a core with 1,000 idle connections", _plain("idle.connected"), 4, ratio=False),
+    Line("CPU µs a WebSocket event delivered", _plain("ws.event_us"), 1),
+    Line("KiB an idle WebSocket connection", _plain("ws.kib"), 1),
+    Line("share of a core with 1,000 idle WebSocket connections", _plain("ws.idle_share"), 4, ratio=False),
     Line("failed requests", _plain("failed"), ratio=False),
 )
 
@@ -87,26 +106,40 @@ def table(results: dict[str, Any]) -> str:
     """The Markdown table of one run, with its circumstances above it."""
     figures: dict[str, Figures] = results["figures"]
     direct = figures["direct"]
-    rows = [["", *COLUMNS, *(f"to {peer}" for peer in PEERS)]]
+    columns = ("direct", *PEERS, *(name for name in OTHERS if name in figures), OURS)
+    rows = [["", *columns, *(f"to {peer}" for peer in PEERS)]]
     for line in LINES:
-        values = {name: line.value(figures.get(name, {}), direct) for name in COLUMNS}
+        values = {name: line.value(figures.get(name, {}), direct) for name in columns}
         if all(value is None for value in values.values()):
             continue
-        row = [line.label, *(_number(values[name], line.digits) for name in COLUMNS)]
+        row = [line.label, *(_number(values[name], line.digits) for name in columns)]
         row += [_ratio(values[OURS], values[peer]) if line.ratio else "" for peer in PEERS]
         rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    text = [_render(row, widths) for row in (rows[0], rule, *rows[1:])]
+    text = _rendered(rows, left=1)
     notes = [f"{name}: {why}" for name, why in results["missing"].items()]
     return "\n".join(
         [results["circumstances"], "", *text, *(["", "Not measured. " + "; ".join(notes)] if notes else [])]
     )
 
 
-def _render(row: list[str], widths: list[int]) -> str:
-    cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-    return "| " + " | ".join(cells) + " |"
+def budget_table(results: dict[str, Any]) -> str:
+    """The Markdown table of the budgets, with the circumstances of the run above it."""
+    return "\n".join([results["circumstances"], "", *_rendered([budgets.HEAD, *budgets.lines(results)], left=2)])
+
+
+def _rendered(rows: list[list[str]], left: int) -> list[str]:
+    """Lines of a Markdown table.
+
+    @param left: columns of words.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = [f"{'-' * (width - 1)}{'-' if number < left else ':'}" for number, width in enumerate(widths)]
+    lines = []
+    for row in (rows[0], rule, *rows[1:]):
+        cells = zip(row, widths, strict=True)
+        padded = (cell.ljust(width) if n < left else cell.rjust(width) for n, (cell, width) in enumerate(cells))
+        lines.append("| " + " | ".join(padded) + " |")
+    return lines
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -117,24 +150,30 @@ def _ratio(ours: float | None, peer: float | None) -> str:
     return "-" if ours is None or not peer else f"{ours / peer:.2f}x"
 
 
-def put_into(path: Path, text: str) -> None:
+def put_into(path: Path, results: dict[str, Any]) -> None:
     """Replaces what stands between the markers of a document.
 
-    @raise SystemExit: the markers are not there.
+    @raise SystemExit: the markers of neither table are there.
     """
-    document = path.read_text("utf-8")
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{path}: needs the lines {BEGIN} and {END}")
-    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")
+    document = old = path.read_text("utf-8")
+    for name, text in (("bench", table(results)), ("budgets", budget_table(results))):
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        before, found, rest = document.partition(begin)
+        _, closed, after = rest.partition(end)
+        if found and closed:
+            document = f"{before}{begin}\n{text}\n{end}{after}"
+    if document == old:
+        raise SystemExit(f"{path}: needs the lines <!-- bench:begin --> and <!-- bench:end -->, or those of budgets")
+    path.write_text(document, "utf-8")
 
 
 if __name__ == "__main__":
     if not RESULTS.exists():
         raise SystemExit(f"{RESULTS} is missing: run `make bench` first")
-    latest = table(json.loads(RESULTS.read_text("utf-8")))
+    latest = json.loads(RESULTS.read_text("utf-8"))
+    if latest["partial"] and sys.argv[1:]:
+        raise SystemExit(f"{RESULTS} is of a run that measured a part: run `make bench` first")
     for name in sys.argv[1:]:
         put_into(Path(name), latest)
     if not sys.argv[1:]:
-        print(latest)
+        print(table(latest), budget_table(latest), sep="\n\n")

@@ -1,18 +1,14 @@
-"""Starts and stops what is measured: the stub, the gateway, the aiohttp proxy and nginx, all on loopback."""
+"""Starts servers on loopback and stops them: what all that is measured has in common, and the stub."""
 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import resource
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.proc import cpu_seconds, resident_mib
-from bench.workloads import ALL
 
 HERE = Path(__file__).parent
 OUT = HERE / "out"
@@ -28,10 +23,15 @@ OUT = HERE / "out"
 SERVER_CORE, LOAD_CORE = 0, 1
 """Core of the measured server, and of stub and load generator, on a machine that has both."""
 
+FILES = 65_536
+"""File descriptors that every process here may have open, where the machine lets it; 9,500 relayed streams need twice
+as many."""
+
+PATIENCE = 20.0
+"""Seconds until a server that does not listen is given up."""
+
 ANY_CORE = -1
 """For a server of several processes: wherever the kernel puts them."""
-
-AIOHTTP = "aiohttp==3.14.5"
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -55,6 +55,8 @@ class Target:
     start_seconds: list[float] = field(default_factory=list)
     start_cpu_seconds: list[float] = field(default_factory=list)
     idle_mib: float | None = None
+    slow: bool = False
+    """Takes a good part of a second for each answer: measurements are longer, and warming up as well."""
 
 
 Launcher = Callable[[ExitStack, int, int], Target]
@@ -68,10 +70,24 @@ def child_setup(core: int) -> Callable[[], None]:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if core in os.sched_getaffinity(0):
             os.sched_setaffinity(0, {core})
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        raise_file_limit()
 
     return setup
+
+
+def raise_file_limit() -> int:
+    """Let this process have L{FILES} files open, or as many as the machine allows it.
+
+    @return: how many that are.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    for limits in ((max(hard, FILES), max(hard, FILES)), (hard, hard)):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            return limits[0]
+        except (ValueError, OSError):
+            continue
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def free_port() -> int:
@@ -83,7 +99,12 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    name: str, command: list[str], port: int, core: int = SERVER_CORE, env: dict[str, str] | None = None
+    name: str,
+    command: list[str],
+    port: int,
+    core: int = SERVER_CORE,
+    env: dict[str, str] | None = None,
+    patience: float = PATIENCE,
 ) -> Iterator[tuple[int, float, float]]:
     """A server that listens on C{port}; yields its pid and the seconds and CPU seconds it took to get there."""
     log_path = OUT / f"{name}.log"
@@ -100,7 +121,7 @@ def running(
         )
     try:
         while not _listens(port):
-            if process.poll() is not None or time.perf_counter() - began > 20:
+            if process.poll() is not None or time.perf_counter() - began > patience:
                 raise Unavailable(f"does not listen; last words: {_last_line(log_path)}")
             time.sleep(0.003)
         yield process.pid, time.perf_counter() - began, cpu_seconds(process.pid)
@@ -123,20 +144,21 @@ def _last_line(path: Path) -> str:
     return lines[-1] if lines else "none"
 
 
-def _launch(
+def launch(
     stack: ExitStack,
     target: Target,
     command: list[str],
     starts: int,
     env: dict[str, str] | None = None,
+    patience: float = PATIENCE,
     core: int = SERVER_CORE,
 ) -> Target:
     """Starts a server C{starts} times; the last one stays until the stack closes."""
     for attempt in range(starts):
         with ExitStack() as one:
             last = attempt == starts - 1
-            started = running(target.name, command, target.port, core, env)
-            pid, wall, cpu = (stack if last else one).enter_context(started)
+            server = running(target.name, command, target.port, core, env, patience)
+            pid, wall, cpu = (stack if last else one).enter_context(server)
             target.start_seconds.append(wall)
             target.start_cpu_seconds.append(cpu)
     time.sleep(0.5)
@@ -150,7 +172,7 @@ def compile_tools() -> None:
     @raise Unavailable: there is no C compiler.
     """
     compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
-    for tool in ("stub", "load"):
+    for tool in ("stub", "load", "watch"):
         source, binary = HERE / f"{tool}.c", HERE / tool
         if binary.exists() and binary.stat().st_mtime >= source.stat().st_mtime:
             continue
@@ -164,120 +186,3 @@ def start_stub(stack: ExitStack) -> int:
     port = free_port()
     stack.enter_context(running("stub", [str(HERE / "stub"), str(port)], port, LOAD_CORE))
     return port
-
-
-def gateway(stack: ExitStack, stub_port: int, starts: int, workers: int = 0) -> Target:
-    """The gateway: token authentication, a state directory of its own, one agent for each workload.
-
-    @param workers: how many, on all cores; 0 = one process on its core.
-    """
-    state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openclaw-bench-")))
-    token = secrets.token_hex(24)
-    config = state / "openclaw.json"
-    config.write_text(json.dumps(_gateway_config(state, token, stub_port), indent=2))
-    config.chmod(0o600)
-    twistd = Path(sys.executable).with_name("twistd")
-    if not twistd.exists():
-        raise Unavailable(f"{twistd} is missing: run this with the Python of an environment that has openclaw-tx")
-    target = Target("openclaw_tx", free_port(), [f"Authorization: Bearer {token}"])
-    target.models = {workload.name: f"openclaw/{workload.name}" for workload in ALL}
-    command = [str(twistd), "-n", "--pidfile=", "openclaw"]
-    command += ["--config", str(config), "--state-dir", str(state), "--port", str(target.port)]
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("OPENCLAW_", "STUB_"))}
-    env |= {"HOME": str(state), "PYTHONPATH": str(HERE.parent)}
-    if workers:
-        return _launch(stack, target, [*command, "--workers", str(workers)], starts, env, ANY_CORE)
-    return _launch(stack, target, command, starts, env)
-
-
-def _gateway_config(state: Path, token: str, stub_port: int) -> dict[str, object]:
-    """A configuration that refuses none of the load."""
-    models = sorted({workload.model for workload in ALL})
-    return {
-        "gateway": {
-            "auth": {"mode": "token", "token": token},
-            "http": {"endpoints": {"chatCompletions": {"enabled": True}}},
-        },
-        "agents": {
-            "defaults": {"workspace": str(state / "workspace"), "maxConcurrent": 4000, "maxQueued": 4000},
-            "list": [{"id": workload.name, "model": f"stub/{workload.model}"} for workload in ALL],
-        },
-        "models": {
-            "mode": "replace",
-            "providers": {
-                "stub": {
-                    "baseUrl": f"http://127.0.0.1:{stub_port}/v1",
-                    "apiKey": "bench",
-                    "models": [{"id": model} for model in models],
-                }
-            },
-        },
-    }
-
-
-def aiohttp_proxy(stack: ExitStack, stub_port: int, starts: int) -> Target:
-    """aiohttp_proxy.py in a virtual environment of its own under out/."""
-    venv = OUT / "venv"
-    python, ready = venv / "bin" / "python", venv / AIOHTTP
-    if not ready.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
-        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", AIOHTTP]
-        if subprocess.run(pip).returncode:
-            raise Unavailable(f"pip cannot install {AIOHTTP}")
-        ready.touch()
-    target = Target("aiohttp", free_port())
-    command = [str(python), str(HERE / "aiohttp_proxy.py"), str(target.port), f"http://127.0.0.1:{stub_port}"]
-    return _launch(stack, target, command, starts)
-
-
-_NGINX = """\
-# One worker, no buffering, kept upstream connections: close to the least that a relay can cost.
-worker_processes 1;
-daemon off;
-error_log nginx-error.log error;
-pid nginx.pid;
-worker_rlimit_nofile {files};
-events {{ worker_connections {connections}; }}
-http {{
-    access_log off;
-    keepalive_requests 1000000000;
-    client_body_temp_path nginx-body;
-    proxy_temp_path nginx-proxy;
-    fastcgi_temp_path nginx-fastcgi;
-    uwsgi_temp_path nginx-uwsgi;
-    scgi_temp_path nginx-scgi;
-    upstream stub {{
-        server 127.0.0.1:{stub_port};
-        keepalive 4096;
-        keepalive_requests 1000000000;
-    }}
-    server {{
-        listen 127.0.0.1:{port} backlog=16384;
-        location / {{
-            proxy_pass http://stub;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_buffering off;
-            proxy_read_timeout 3600s;
-        }}
-    }}
-}}
-"""
-
-
-def nginx(stack: ExitStack, stub_port: int, starts: int) -> Target:
-    """The system's nginx, if it has one."""
-    binary = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if binary is None:
-        raise Unavailable("is not installed")
-    home = OUT / "nginx"
-    home.mkdir(exist_ok=True)
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    target = Target("nginx", free_port())
-    text = _NGINX.format(files=files, connections=min(files, 20000), port=target.port, stub_port=stub_port)
-    (home / "nginx.conf").write_text(text)
-    command = [binary, "-p", str(home), "-c", str(home / "nginx.conf")]
-    return _launch(stack, target, command, starts)
-
-
-LAUNCHERS: dict[str, Launcher] = {"nginx": nginx, "aiohttp": aiohttp_proxy, "openclaw_tx": gateway}

@@ -16,8 +16,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from bench import load
+from bench.gateway import gateway
 from bench.proc import cpu_seconds, resident_mib, tree
-from bench.servers import OUT, Target, compile_tools, gateway, start_stub
+from bench.servers import OUT, Target, compile_tools, start_stub
 from bench.workloads import WORKLOADS, Workload
 
 NAMES = ("one", "json", "burst", "session")
@@ -39,7 +40,7 @@ def main() -> None:
         for number in range(rounds):
             for workers in (1, 2):
                 with ExitStack() as one:
-                    target = gateway(one, stub, 1, workers)
+                    target = gateway(one, stub, 1, workers=workers)
                     time.sleep(3)
                     load.warm_up([target], WORKLOADS["burst"])
                     for name in NAMES:

@@ -20,8 +20,16 @@ class Workload:
     seconds: float = 1.5
     """Length of one measurement; C{--quick} halves it."""
     stream: bool = True
-    sessions: bool = False
-    """Ask the gateway to keep each conversation under a session key of its own; the other servers cannot."""
+    user: str = ""
+    """The request's C{user}, for whom the gateway keeps a session; the other servers cannot. C{{run}} is another word
+    in each measurement, C{########} another number in each request."""
+    answers: int = 0
+    """The measurement ends with so many, before its time is over; 0 = when its time is over."""
+
+    @property
+    def ours_alone(self) -> bool:
+        """Whether it asks for something that only the gateway can do."""
+        return bool(self.user)
 
 
 WORKLOADS = {
@@ -29,8 +37,8 @@ WORKLOADS = {
     for workload in (
         Workload("single", "bench-n1-b32", 1, connections=1),
         Workload("one", "bench-n1-b32", 1, connections=16),
+        Workload("session", "bench-n1-b32", 1, connections=16, user="{run}-########"),
         Workload("json", "bench-n1-b200", 1, connections=16, stream=False),
-        Workload("session", "bench-n1-b32", 1, connections=16, sessions=True),
         Workload("burst", "bench-n20-b32", 20, connections=16),
         Workload("paced", "bench-n100-b32-d20", 100, connections=64, seconds=3),
     )
@@ -40,19 +48,34 @@ WORKLOADS = {
 HOLD = Workload("hold", "bench-n600-b32-d1000", 600, connections=1000)
 """Streams held open at one chunk a second."""
 
-CALLS = [Workload(f"calls{chunks}", f"bench-n{chunks}-b32-d5", chunks, connections=1) for chunks in (1, 201)]
-"""Two lengths of one answer: the difference in system calls is what 200 chunks cost."""
+CALLS = [Workload(f"calls{chunks}", f"bench-n{chunks}-b32-d2", chunks, connections=1) for chunks in (1, 401)]
+"""Two lengths of one answer: the difference in system calls is what 400 chunks cost. Both are shorter than a second, so
+that neither is noted in the ledger of runs."""
 
 ALL = [*WORKLOADS.values(), HOLD, *CALLS]
+"""Those that the gateway has an agent for."""
+
+ONCE = {
+    "idle": "CPU when nobody asks anything, with and without a thousand idle connections",
+    "calls": "system calls a chunk",
+    "hold": "many open streams, on every server",
+    "full": "9,500 open streams, on the gateway",
+    "sessions": "growth with the number of stored sessions",
+    "turns": "growth with the turns of a conversation",
+    "ws": "a thousand watchers over WebSocket",
+}
+"""What is measured besides the rounds."""
 
 
 def http_request(port: int, workload: Workload, model: str, headers: list[str]) -> bytes:
     """One chat completion request, head and body, for load.c to send."""
-    body = {
+    body: dict[str, object] = {
         "model": model,
         "stream": workload.stream,
         "messages": [{"role": "user", "content": "Say hello."}],
     }
+    if workload.user:
+        body["user"] = workload.user.replace("{run}", secrets.token_hex(4))
     raw = json.dumps(body).encode()
     head = [
         "POST /v1/chat/completions HTTP/1.1",
@@ -62,6 +85,4 @@ def http_request(port: int, workload: Workload, model: str, headers: list[str]) 
         f"Content-Length: {len(raw)}",
         *headers,
     ]
-    if workload.sessions:
-        head.append(f"x-openclaw-session-key: bench-{secrets.token_hex(4)}-########")
     return "\r\n".join(head).encode() + b"\r\n\r\n" + raw

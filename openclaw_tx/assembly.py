@@ -38,14 +38,16 @@ from openclaw_tx.interfaces import Authenticator, Fetcher, IChannel, ModelProvid
 from openclaw_tx.mcp.factory import TransportFactory
 from openclaw_tx.mcp.http import Doors
 from openclaw_tx.mcp.servers import McpServers
+from openclaw_tx.models.door import HttpFailure
 from openclaw_tx.models.factory import HttpProviderFactory
-from openclaw_tx.models.http import HttpDoor, HttpFailure
+from openclaw_tx.models.http import HttpDoor
 from openclaw_tx.models.profile_files import ProfileFiles
 from openclaw_tx.models.registry import ModelRegistry
 from openclaw_tx.runs.admission import Admission
 from openclaw_tx.runs.engine import Engine, Rooms
 from openclaw_tx.runs.system_events import SystemEventQueue
 from openclaw_tx.runs.usage import UsageLog
+from openclaw_tx.sending import Turn
 from openclaw_tx.sessions.lifecycle import StoreParts, build_sessions
 from openclaw_tx.sessions.rules import rules_of
 from openclaw_tx.sessions.sql import SqlSessions
@@ -130,6 +132,7 @@ class House(NamedTuple):
     channels: ChannelDesk
     webhook: WebhookChannel
     usage: UsageLog
+    turn: Turn
 
 
 def build(given: Materials, log: Logger) -> House:
@@ -139,10 +142,11 @@ def build(given: Materials, log: Logger) -> House:
     """
     reactor, settings, new_id, crew = given.reactor, given.settings, given.new_id, given.crew
     tally = Tally()
+    turn = Turn()
     models = ModelRegistry(
         settings,
         HttpProviderFactory(
-            reactor, reactor, reactor, settings.state_dir, settings.environment, new_id, secrets.token_urlsafe
+            reactor, reactor, reactor, settings.state_dir, settings.environment, new_id, secrets.token_urlsafe, turn
         ),
         reactor,
         given.randomness,
@@ -153,7 +157,9 @@ def build(given: Materials, log: Logger) -> House:
     )
     repositories = Repositories(reactor, reactor, lambda: settings.environment)
     seeding = Seeding(str(settings.state_dir), repositories.create)
-    agents = ConfiguredAgents(settings, settings.state_dir, settings.environment, models.default_ref, seeding.prepare)
+    agents = ConfiguredAgents(
+        settings, settings.state_dir, settings.environment, models.default_ref, seeding.prepare, reactor.seconds
+    )
     sessions = build_sessions(
         settings().session.store,
         str(settings.state_dir),
@@ -217,7 +223,8 @@ def build(given: Materials, log: Logger) -> House:
         CountedAuthenticator(DeviceAuthenticator(guard, devices.tokens, settings), tally), guard
     )
     quotas = Quotas(reactor, guard.keys.limits)
-    admission = crew.admitted(Admission(crew.everywhere(engine), authorise, quotas), engine, agents, models)
+    everywhere = Admission(crew.everywhere(engine), authorise, quotas, engine.subscribe)
+    admission = crew.admitted(everywhere, engine, agents, models)
     flow = ChatFlow(admission, settings, reactor)
     desk = ChatDesk(
         ChatRooms(admission, agents, models, sessions, engine.compactor, approvals, settings), flow, reactor
@@ -283,6 +290,7 @@ def build(given: Materials, log: Logger) -> House:
         channels=channels,
         webhook=webhook,
         usage=usage,
+        turn=turn,
     )
 
 

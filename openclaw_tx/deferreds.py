@@ -52,13 +52,17 @@ def in_reactor_thread(function: Callable[..., T], *arguments: Any) -> Deferred[T
 
 
 def thread_pool(reactor: Any) -> InThread:
-    """An L{InThread} on the reactor's own pool.
+    """An L{InThread} on the reactor's own pool. Raises C{MemoryError} when that needs another thread and gets none.
 
     @param reactor: provides IReactorThreads.
     """
 
     def run(function: Callable[..., T], *arguments: Any) -> Deferred[T]:
-        done: Deferred[T] = deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
+        try:
+            done: Deferred[T] = deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
+        except RuntimeError as error:
+            # All that a system without memory for another thread's stack lets Python say.
+            raise MemoryError(str(error)) from None
         return done
 
     return run
@@ -69,6 +73,8 @@ class Gate:
 
     A cancelled waiter just stops waiting: neither the event nor another waiter notices.
     """
+
+    __slots__ = ("_waiters", "opened")
 
     def __init__(self) -> None:
         self.opened = False

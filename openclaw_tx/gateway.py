@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, fail
@@ -22,6 +21,7 @@ from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread, sleep, thread_pool
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.ids import new_uuid
 from openclaw_tx.interfaces import Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
 from openclaw_tx.runs.checkpoints import checkpoints
 from openclaw_tx.runs.engine import RunListener
@@ -70,7 +70,7 @@ class Gateway(MultiService):
         fetcher: Fetcher | None = None,
         in_thread: InThread | None = None,
         access_log: bool = False,
-        new_id: Callable[[], str] = lambda: str(uuid4()),
+        new_id: Callable[[], str] = new_uuid,
         randomness: Callable[[], float] = random.random,
         log_file: Callable[[], Path | None] = lambda: None,
         automation: bool = True,
@@ -164,7 +164,7 @@ class Gateway(MultiService):
 
     def site(self) -> GatewaySite:
         """A listener's factory that enforces all limits while bytes arrive, and that stops with the gateway."""
-        site = GatewaySite(self.resource(), self._reactor, self._logs_access, self._crew.elsewhere)
+        site = GatewaySite(self.resource(), self._reactor, self._logs_access, self._house.turn, self._crew.elsewhere)
         self._sites.append(site)
         return site
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.logs import json_line
 
 KEEP_DAYS = 7
@@ -94,7 +95,7 @@ class DayLog:
         path = self.path
         if path != self._path:
             self.close()
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(path.parent)
             self._open(path)
             self._prune()
         if self._size and self._size + size > self._max_bytes():

@@ -22,6 +22,7 @@ from twisted.python.logfile import LogFile
 
 from openclaw_tx import service
 from openclaw_tx.errors import ConfigError
+from openclaw_tx.steady import keep_steady
 
 if TYPE_CHECKING:
     from openclaw_tx.config.load import Loaded
@@ -162,6 +163,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     top = service.Service(lambda: log.info("{line}", line=service.summary(gateway)), observer)
     reactor.callWhenRunning(service.end_cleanly, reactor, log)
     reactor.callWhenRunning(service.freeze)
+    reactor.callWhenRunning(keep_steady, reactor)
     factory = site if start.endpoints else behind_tls(site, loaded, reactor, platform.node())
     # Stopped in this order: the ports first, so that nobody new gets in, then the gateway.
     for description, required in wanted:

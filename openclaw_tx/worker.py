@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from openclaw_tx import service
 from openclaw_tx.errors import ConfigError
+from openclaw_tx.steady import keep_steady
 from openclaw_tx.workers.instructions import Instructions, Word, encoded, instructions
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def workers_service(
     ParentWatch(reactor).setServiceParent(top)
     reactor.callWhenRunning(service.end_cleanly, reactor, log)
     reactor.callWhenRunning(service.freeze)
+    reactor.callWhenRunning(keep_steady, reactor)
     return top
 
 

@@ -44,6 +44,26 @@ class ThreadPoolTests(TestCase):
         ended.wait(10)
 
 
+class NoThreads:
+    """A reactor, and its pool, on a system that gives no more threads."""
+
+    def getThreadPool(self) -> NoThreads:
+        """Itself."""
+        return self
+
+    def callInThreadWithCallback(self, *arguments: object) -> None:
+        """As L{threading.Thread.start} says it."""
+        raise RuntimeError("can't start new thread")
+
+
+class NoThreadsTests(SynchronousTestCase):
+    """A pool that can not grow."""
+
+    def test_no_thread(self) -> None:
+        """Is a matter of memory."""
+        self.assertRaises(MemoryError, thread_pool(NoThreads()), divmod, 7, 2)
+
+
 class AtOnceTests(SynchronousTestCase):
     """The same without threads."""
 

@@ -52,6 +52,23 @@ class DeviceTests(SynchronousTestCase):
         self.assertNotIn(token, "".join(file.read_text() for file in files))
         self.assertEqual(list(json.loads(files[0].read_text()) | json.loads(files[1].read_text())), [self.identity.id])
 
+    def test_token_alone(self) -> None:
+        """A browser that keeps nothing but its device's token reads what the Control UI is told before it connects, as
+        often as it likes and without guessing; nothing else opens by it."""
+        _, hello = self.come({"token": self.memory.config["gateway"]["auth"]["token"]}, ["operator.admin"])
+        token = hello["payload"]["auth"]["deviceToken"]
+        browser = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+        for _ in range(20):
+            for path in ("/control-ui-config.json", "/__openclaw/control-ui-config.json"):
+                answer = self.memory.get(path, token=token, headers=browser)
+                self.assertEqual((answer.code, answer.json()["assistantAgentId"]), (200, "main"))
+        for method, path in (("GET", "/v1/models"), ("POST", "/v1/chat/completions"), ("GET", "/metrics")):
+            answer = self.memory.request(
+                method, path, b"{}" if method == "POST" else None, token=token, headers=browser
+            )
+            self.assertEqual(answer.code, 401, path)
+        self.assertEqual(self.memory.get("/control-ui-config.json", token=token[:-1], headers=browser).code, 401)
+
     def test_secret_rotated(self) -> None:
         """The gateway's secret may change: the device still comes in, who came with the old secret does not stay."""
         owner, hello = self.come({"token": self.memory.config["gateway"]["auth"]["token"]}, ["operator.read"])

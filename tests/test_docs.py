@@ -38,7 +38,7 @@ class ReadmeTests(SynchronousTestCase):
 
     def test_links(self) -> None:
         """What it points to is there, and so is what the pages point to."""
-        for page in (DOCS.parent / "README.md", *DOCS.glob("*.md")):
+        for page in (DOCS.parent / "README.md", DOCS.parent / "SECURITY.md", *DOCS.glob("*.md")):
             for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
                 self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
 

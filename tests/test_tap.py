@@ -283,6 +283,7 @@ class TapTests(SynchronousTestCase):
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
         stopped: list[bool] = []
         self.reactor.stop = lambda: stopped.append(True)
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
         self.addCleanup(gc.unfreeze)
         for hook, args, kwargs in self.reactor.whenRunningHooks:
             hook(*args, **kwargs)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from openclaw_tx.agents import sections as say
@@ -56,6 +56,10 @@ SUBAGENT_FILES = ("AGENTS.md", "TOOLS.md")
 
 MAX_PROMPTS = 128
 """Prompts, workspaces and directories of skills kept; the one unused for longest goes."""
+
+FRESH_SECONDS = 0.05
+"""So many runs begin in the time that a person takes to save a file and ask a question that it is not worth a dozen
+system calls for each of them to find out that nobody did."""
 
 MAX_KEPT_EXTRA = 16_000
 """Characters: client's instructions longer than this are put behind the prompt anew each time."""
@@ -107,9 +111,16 @@ class _Own(NamedTuple):
 
 
 class Prompts:
-    """Prompts that were put together before; an unchanged one costs its files' C{stat} calls and a lookup."""
+    """Prompts that were put together before; an unchanged one costs its files' C{stat} calls, now and then, and a
+    lookup."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: Callable[[], float] | None = None) -> None:
+        """
+        @param seconds: tells the time; files that were looked at L{FRESH_SECONDS} ago are not looked at again. None =
+            they always are.
+        """
+        self._seconds = seconds
+        self._looked: dict[str, float] = {}
         self._templates = {name: text.strip() for name, text in templates().items()}
         self._workspaces: OrderedDict[str, Workspace] = OrderedDict()
         self._skills: OrderedDict[str, SkillDirectory] = OrderedDict()
@@ -161,14 +172,27 @@ class Prompts:
         workspace = _kept(self._workspaces, directory)
         if workspace is None:
             workspace = _keep(self._workspaces, directory, Workspace(directory))
-        workspace.refresh()
+        if not self._is_fresh(directory):
+            workspace.refresh()
         return workspace.files
 
     def _skills_in(self, directory: str) -> tuple[Skill, ...]:
         skills = _kept(self._skills, directory)
         if skills is None:
             skills = _keep(self._skills, directory, SkillDirectory(directory))
-        return skills.refresh()
+        return skills.skills if self._is_fresh(directory) else skills.refresh()
+
+    def _is_fresh(self, directory: str) -> bool:
+        """Whether a workspace was looked at a moment ago. Notes that it is now, if not."""
+        if self._seconds is None:
+            return False
+        now = self._seconds()
+        if 0 <= now - self._looked.get(directory, -FRESH_SECONDS) < FRESH_SECONDS:
+            return True
+        if len(self._looked) >= MAX_PROMPTS:
+            self._looked.clear()
+        self._looked[directory] = now
+        return False
 
 
 K = TypeVar("K")

@@ -44,10 +44,23 @@ class _Manner(NamedTuple):
 class _Made(NamedTuple):
     """The prompt that was made last, and for what."""
 
-    run_id: str
+    request: RunRequest
+    agent: Agent
+    model: ModelInfo
+    tools: Sequence[ToolSpec]
     given: PromptInput
-    extra: str
     prompt: Prompt
+
+    def is_for(self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]) -> bool:
+        """Whether it was made for these."""
+        known = self.request
+        return (
+            known.run_id == request.run_id
+            and known.extra_system == request.extra_system
+            and self.agent is agent
+            and self.model is model
+            and self.tools == tools
+        )
 
 
 class ConfiguredAgents:
@@ -64,6 +77,7 @@ class ConfiguredAgents:
         environment: Mapping[str, str],
         default_model: Callable[[], str],
         prepare: Prepare = leave_alone,
+        seconds: Callable[[], float] | None = None,
     ) -> None:
         """
         @param settings: gives the configuration of the moment.
@@ -72,15 +86,17 @@ class ConfiguredAgents:
             their C{~}) and C{TZ}.
         @param default_model: ref of the model for agents that name none; "" when there is no model at all.
         @param prepare: makes an agent's workspace before its files are read for a run.
+        @param seconds: see L{Prompts}.
         """
         self._settings = settings
         self._state_dir = os.path.abspath(os.fspath(state_dir))
         self._environment = environment
         self._default_model = default_model
         self._prepare = prepare
-        self._prompts = Prompts()
+        self._prompts = Prompts(seconds)
         self._sizes = ToolSizes()
         self._made: _Made | None = None
+        self._summarised: tuple[tuple[ToolSpec, ...], tuple[tuple[str, str], ...]] = ((), ())
         self._host_timezone = host_timezone(environment)
         self._config: Config | None = None
         self._fallback_model = ""
@@ -111,8 +127,9 @@ class ConfiguredAgents:
         """The system prompt of a run; see L{openclaw_tx.agents.prompt}."""
         given = self._given(agent, request, model, tools)
         self._prepare(agent.workspace, bare=self._settings().agents.defaults.skip_bootstrap)
-        self._made = _Made(request.run_id, given, request.extra_system, self._prompts.get(given, request.extra_system))
-        return self._made.prompt.text
+        prompt = self._prompts.get(given, request.extra_system)
+        self._made = _Made(request, agent, model, tools, given, prompt)
+        return prompt.text
 
     def prompt_report(
         self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
@@ -124,12 +141,11 @@ class ConfiguredAgents:
         self, agent: Agent, request: RunRequest, model: ModelInfo, tools: Sequence[ToolSpec]
     ) -> tuple[str, PromptReport]:
         """The prompt itself beside L{prompt_report}."""
-        given = self._given(agent, request, model, tools)
-        extra = request.extra_system
-        made = self._made
-        if made is not None and (made.run_id, made.given, made.extra) == (request.run_id, given, extra):
-            prompt = made.prompt
+        extra, made = request.extra_system, self._made
+        if made is not None and made.is_for(agent, request, model, tools):
+            given, prompt = made.given, made.prompt
         else:
+            given = self._given(agent, request, model, tools)
             prompt = self._prompts.get(given, extra)
         return prompt.text, report(given, extra, prompt, self._sizes.of(tools, request.tools))
 
@@ -146,7 +162,7 @@ class ConfiguredAgents:
             context_window=model.context_window,
             channel=request.channel,
             timezone=defaults.user_timezone or self._host_timezone,
-            tools=tuple((tool.name, tool.description) for tool in tools),
+            tools=self._summaries(tools),
             file_chars=defaults.bootstrap_max_chars,
             total_chars=defaults.bootstrap_total_max_chars,
             mode=mode_of(request),
@@ -154,6 +170,15 @@ class ConfiguredAgents:
             aliases=self._aliases,
             skills=manner.skills,
         )
+
+    def _summaries(self, tools: Sequence[ToolSpec]) -> tuple[tuple[str, str], ...]:
+        """Names and descriptions; of run after run they are the same."""
+        if tools is not self._summarised[0]:
+            summaries = tuple((tool.name, tool.description) for tool in tools)
+            if not isinstance(tools, tuple):
+                return summaries
+            self._summarised = (tools, summaries)
+        return self._summarised[1]
 
     def _read(self, config: Config, fallback: str) -> None:
         defaults = config.agents.defaults

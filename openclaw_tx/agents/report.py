@@ -20,11 +20,16 @@ class ToolSizes:
 
     def __init__(self) -> None:
         self._known: OrderedDict[int, tuple[ToolSpec, PromptTool]] = OrderedDict()
+        self._latest: tuple[tuple[ToolSpec, ...], tuple[PromptTool, ...]] = ((), ())
 
     def of(self, tools: Sequence[ToolSpec], passing: Sequence[ToolSpec]) -> tuple[PromptTool, ...]:
         """
         @param passing: those among C{tools} that are there for one run only, and not worth remembering.
         """
+        if not passing and isinstance(tools, tuple):
+            if tools is not self._latest[0]:
+                self._latest = (tools, tuple(map(self._remembered, tools)))
+            return self._latest[1]
         client = {id(tool) for tool in passing}
         return tuple(size(tool) if id(tool) in client else self._remembered(tool) for tool in tools)
 

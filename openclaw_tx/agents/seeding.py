@@ -15,6 +15,7 @@ from collections.abc import Callable
 from twisted.logger import Logger
 
 from openclaw_tx.agents.workspace import MEMORY, STANDARD, templates
+from openclaw_tx.config.replacing import make_directory
 
 NOTES = "workspaces"
 """Directory in the state directory: a file for each workspace that has been made or found, named by the digest of its
@@ -77,21 +78,6 @@ class Seeding:
         write_new(note, workspace + "\n")
 
 
-def make_directory(path: str) -> None:
-    """Make a directory, and those above it that are missing, all for their owner only.
-
-    @raise OSError: it can not be made, or is something else.
-    """
-    parent = os.path.dirname(path)
-    if parent != path and not os.path.isdir(parent):
-        make_directory(parent)
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
-
-
 def write_new(path: str, text: str) -> None:
     """Write a file that is not there yet, for its owner only; one that is there, or a link, stays as it is.
 
@@ -105,4 +91,4 @@ def write_new(path: str, text: str) -> None:
         file.write(text)
 
 
-__all__ = ["NOTES", "Seeding", "make_directory", "write_new"]
+__all__ = ["NOTES", "Seeding", "write_new"]

@@ -11,11 +11,14 @@ import hmac
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from openclaw_tx.auth import origins
+from openclaw_tx.auth.actions import READ
 from openclaw_tx.auth.device_tokens import DeviceTokens
 from openclaw_tx.auth.failures import unauthorized
 from openclaw_tx.auth.limiter import Attempt, attempt_of
-from openclaw_tx.auth.methods import SECRET_MODES, GatewayAuthenticator
+from openclaw_tx.auth.methods import SECRET_MODES, SHARED_SECRET, GatewayAuthenticator
 from openclaw_tx.auth.pairing import covers
 from openclaw_tx.auth.pairing_records import DeviceToken
 from openclaw_tx.config.schema import Config
@@ -45,12 +48,14 @@ class DeviceAuthenticator:
 
         @raise GatewayError: besides, with the detail codes C{AUTH_DEVICE_TOKEN_MISMATCH} and C{AUTH_SCOPE_MISMATCH}.
         """
+        if credentials.any_device and credentials.token and self._guard.auth_mode() in SECRET_MODES:
+            return await self._reader(credentials, credentials.token, peer)
         named = credentials.device_token
         claimed = named or (credentials.token if credentials.device_id else None)
         if not claimed or self._guard.auth_mode() not in SECRET_MODES:
             return await self._guard.authenticate(credentials, peer)
         alone = not credentials.token and not credentials.password
-        attempt = self._attempt(peer)
+        attempt = self._attempt(peer, DEVICE_TOKEN)
         try:
             self._guard.limiter.check(attempt)
         except GatewayError:
@@ -75,6 +80,25 @@ class DeviceAuthenticator:
         in_force = token is not None and hmac.compare_digest(token.hash, principal.credential)
         return in_force and self._guard.auth_mode() in SECRET_MODES
 
+    async def _reader(self, credentials: Credentials, claimed: str, peer: Peer) -> Principal:
+        """Who comes with a token alone: its device, which may read and no more, since nothing proves that the token was
+        not stolen. What is no device's token goes on to the shared secret and counts there; so whoever is locked out
+        there is not listened to here either."""
+        attempts = [self._attempt(peer, scope) for scope in (DEVICE_TOKEN, SHARED_SECRET)]
+        try:
+            for attempt in attempts:
+                self._guard.limiter.check(attempt)
+        except GatewayError:
+            return await self._guard.authenticate(credentials, peer)  # the token is not even looked at
+        device_id = self._tokens.holder("operator", claimed)
+        token = self._tokens.get(device_id, "operator") if device_id else None
+        if device_id is None or token is None:
+            return await self._guard.authenticate(credentials, peer)
+        self._guard.limiter.succeeded(attempts[0])
+        held = self._principal(msgspec.structs.replace(credentials, device_id=device_id, scopes=()), peer, token)
+        reads = frozenset({READ}) if covers(held.scopes, READ) else frozenset()
+        return msgspec.structs.replace(held, scopes=reads)
+
     def _principal(self, credentials: Credentials, peer: Peer, token: DeviceToken) -> Principal:
         """Who comes with a token. Scopes that the device itself does not have yet are a question of pairing.
 
@@ -92,10 +116,10 @@ class DeviceAuthenticator:
             device_role=credentials.role,
         )
 
-    def _attempt(self, peer: Peer) -> Attempt:
+    def _attempt(self, peer: Peer, scope: str) -> Attempt:
         limits = self._settings().gateway.auth.rate_limit
         client = self._guard.client_of(peer)
-        return attempt_of(DEVICE_TOKEN, client, peer.header("origin"), origins.is_browser(peer), limits)
+        return attempt_of(scope, client, peer.header("origin"), origins.is_browser(peer), limits)
 
 
 __all__ = ["DEVICE_TOKEN", "DeviceAuthenticator"]

@@ -145,7 +145,7 @@ class PairingFiles:
             rows = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._set_aside(path, error)
             return {}
         found: dict[str, T] = {}

@@ -8,6 +8,7 @@ C{gateway.trustedProxies} vouch for it; what can not be attributed is refused, n
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
@@ -71,6 +72,7 @@ class Client(NamedTuple):
     """C{loopback}, and it called the gateway by a loopback name: I{local direct}."""
 
 
+@lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address | None:
     """Read an IP address in any of the spellings proxies use: port, brackets, quotes, zone, C{::ffff:}.
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.values import CronJob, JobRecord
 
 VERSION = 1
@@ -72,7 +73,7 @@ def append_record(path: Path, record: JobRecord) -> None:
 
     @raise OSError: it was not added.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(path.parent)
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "ab") as file:
         file.write(msgspec.json.encode(record) + b"\n")
@@ -104,7 +105,7 @@ def read_records(path: Path, limit: int) -> Sequence[JobRecord]:
             break
         try:
             records.append(msgspec.json.decode(line, type=JobRecord))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             continue
     return records
 
@@ -142,7 +143,7 @@ def _decoded(data: bytes) -> tuple[Sequence[CronJob], Sequence[str]]:
 
 def _write(path: Path, data: bytes) -> None:
     """Put C{data} in place of a file in one step, for its owner only."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(path.parent)
     fresh = path.with_name(f"{path.name}.new")
     try:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -8,10 +8,10 @@ not load), of plugins, of the sandbox, of elevated rights, and of a switch that 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from openclaw_tx.cli.audit_agents import agent_findings
 from openclaw_tx.cli.audit_files import file_findings
 from openclaw_tx.cli.audit_findings import Finding, Severity, ordered
 
@@ -24,11 +24,6 @@ MIN_TOKEN = 24
 MIN_PASSWORD = 16
 LOOSE_ATTEMPTS = 1000
 """Wrong secrets in a minute that are no limit any more."""
-SMALL_BILLIONS = 300.0
-"""Up to here a model is small: more easily talked into things."""
-RISKY_TOOLS = frozenset({"exec", "web_fetch", "web_search"})
-
-_SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
 
 
 def audited(loaded: Loaded) -> list[Finding]:
@@ -41,8 +36,7 @@ def audited(loaded: Loaded) -> list[Finding]:
             *_http(loaded),
             *_hooks(loaded),
             *_in_file(loaded),
-            *_commands(loaded),
-            *_models(loaded),
+            *agent_findings(loaded),
             *file_findings(loaded),
             _surface(loaded),
         ]
@@ -109,6 +103,10 @@ def _proxies(loaded: Loaded) -> Iterator[Finding]:
         detail = "gateway.trustedProxies is empty: requests that come through a reverse proxy are refused"
         advice = "if there is one, list its addresses; otherwise nothing is to be done"
         yield Finding("gateway.trusted_proxies_missing", "warn", "No proxy is trusted", detail, advice)
+    if exposed and not gateway.trusted_proxies and not gateway.tls.enabled:
+        detail = f"gateway.bind is {gateway.bind}, and neither gateway.tls nor a proxy encrypts"
+        advice = "set gateway.tls.enabled, or put a proxy with TLS in front and list it in gateway.trustedProxies"
+        yield Finding("gateway.plain_http_exposed", "warn", "Secrets cross the network in clear text", detail, advice)
     mode = secret_of(loaded).mode
     if gateway.allow_real_ip_fallback:
         remote = any(network is not None and not network.is_loopback for network in networks)
@@ -263,58 +261,6 @@ def _in_file(loaded: Loaded) -> Iterator[Finding]:
             yield Finding(check_id, found, "A secret stands in the configuration", f"{name} is written out", advice)
 
 
-def _commands(loaded: Loaded) -> Iterator[Finding]:
-    config = loaded.config
-    full = [("tools.exec", config.tools.exec.security, config.tools.exec.ask)]
-    full += [
-        (f"agents.list[{entry.id}].tools.exec", own.security, own.ask or config.tools.exec.ask)
-        for entry in config.agents.entries
-        if (own := entry.tools.exec).security is not None
-    ]
-    for path, security, ask in full:
-        if security == "full":
-            severity: Severity = "critical" if ask == "off" else "warn"
-            detail = f"{path}.security is full, and ask is {ask}: a model that is talked into it runs any command"
-            advice = "set it to allowlist"
-            title = "Agents may run every command"
-            yield Finding("tools.exec.security_full_configured", severity, title, detail, advice)
-
-
-def billions(ref: str) -> float | None:
-    """Parameters of a model as its name tells, in billions."""
-    found = _SIZE.findall(ref.lower())
-    sizes = [int(times or 1) * float(number) / (1 if unit == "b" else 1000) for times, number, unit in found]
-    return max(sizes, default=None)
-
-
-def _models(loaded: Loaded) -> Iterator[Finding]:
-    from openclaw_tx.cli.models_status import agents_of
-
-    for agent in agents_of(loaded):
-        small = [ref for ref in agent.models if (size := billions(ref)) is not None and size <= SMALL_BILLIONS]
-        if not small:
-            continue
-        risky = sorted(RISKY_TOOLS.intersection(tool_names(loaded, agent.id, small[0])))
-        severity: Severity = "warn" if risky else "info"
-        may = f", and may use {', '.join(risky)}" if risky else ""
-        detail = f"agent {agent.id} is answered for by {', '.join(small)}{may}"
-        advice = "narrow its tools (agents.list[].tools), or take a larger model" if risky else ""
-        yield Finding("models.small_params", severity, "A small model is easily talked into things", detail, advice)
-
-
-def tool_names(loaded: Loaded, agent_id: str, ref: str) -> list[str]:
-    """The tools that an agent is offered with a model."""
-    from twisted.internet import reactor
-
-    from openclaw_tx.errors import ConfigError, GatewayError
-    from openclaw_tx.gateway import Gateway
-
-    try:
-        return [spec.name for spec in Gateway(reactor, loaded).tools(agent_id, model=ref)]
-    except (ConfigError, GatewayError):
-        return []  # no such model: nothing answers
-
-
 def _surface(loaded: Loaded) -> Finding:
     config = loaded.config
     endpoints = [name for name, each in _answering(config.gateway.http.endpoints) if each.enabled]
@@ -331,4 +277,4 @@ def _surface(loaded: Loaded) -> Finding:
     return Finding("summary.attack_surface", "info", "What can be reached", detail)
 
 
-__all__ = ["audited", "billions", "is_exposed", "secret_of"]
+__all__ = ["audited", "is_exposed", "secret_of"]

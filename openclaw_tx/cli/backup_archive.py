@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.sessions.copies import copy, is_database
 
 SCHEMA_VERSION = 1
@@ -153,7 +154,7 @@ def manifest_of(path: Path) -> Manifest:
             raw = file.read(MAX_MANIFEST_BYTES + 1)
             try:
                 manifest = msgspec.json.decode(raw, type=Manifest)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, RecursionError) as error:
                 raise Broken(f"its manifest can not be read: {error}") from None
             if manifest.schema_version != SCHEMA_VERSION:
                 raise Broken(f"its format is {manifest.schema_version}; this program knows {SCHEMA_VERSION}")
@@ -211,7 +212,7 @@ def unpack(path: Path, manifest: Manifest, place_of: Callable[[Entry], Path | No
 
 
 def _write(file: IO[bytes], entry: Entry, target: Path) -> None:
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(target.parent)
     handle, name = tempfile.mkstemp(prefix=f".{target.name[:64]}-", dir=target.parent)
     digest = hashlib.sha256()
     try:

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import fcntl
-import http.client
 import json
 import os
-import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.config.replacing import make_directory
 
 if TYPE_CHECKING:
     from openclaw_tx.cli.place import Place
@@ -195,6 +194,9 @@ def port(place: Place, loaded: Loaded) -> Iterator[Ill]:
 
 def is_gateway(host: str, number: int, tls: bool) -> bool:
     """Whether what listens there answers like a gateway. It is told nothing, so its certificate is not looked at."""
+    import http.client
+    import ssl
+
     connection: http.client.HTTPConnection
     if tls:
         anybody = ssl.create_default_context()
@@ -218,7 +220,7 @@ def state_dir(place: Place, loaded: Loaded) -> Iterator[Ill]:
     if not path.exists():
 
         def make() -> str:
-            path.mkdir(mode=0o700, parents=True)
+            make_directory(path)
             return f"made {path}"
 
         yield Ill("state.missing", "info", f"{path} does not exist; the gateway makes it", str(path), "", make)

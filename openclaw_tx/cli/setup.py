@@ -12,6 +12,7 @@ import click
 
 from openclaw_tx.cli.errors import CommandError
 from openclaw_tx.cli.place import DEV_PORT, Place, here
+from openclaw_tx.config.replacing import make_directory
 
 TOKEN_BYTES = 32
 """Randomness of a token; 43 characters of text."""
@@ -48,8 +49,8 @@ def setup(place: Place, yes: bool, force: bool, if_missing: bool, port: int | No
     if not yes and not click.confirm(f"Write {path}?", default=True):
         raise click.Abort
     try:
-        make_private(found.state_dir)
-        make_private(path.parent)
+        make_directory(found.state_dir)
+        make_directory(path.parent)
         backup = set_aside(path) if exists else None
         write_private(path, render(first_config(secrets.token_urlsafe(TOKEN_BYTES), port)))
     except OSError as error:
@@ -70,16 +71,6 @@ def first_config(token: str, port: int | None) -> dict[str, Any]:
 def render(config: dict[str, Any]) -> str:
     """A configuration as the text of its file."""
     return json.dumps(config, indent=2) + "\n"
-
-
-def make_private(directory: Path) -> None:
-    """Make a directory that only its owner may enter; one that exists is left as it is.
-
-    @raise OSError: it can not be made.
-    """
-    if not directory.is_dir():
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)  # whatever the umask took away
 
 
 def set_aside(path: Path) -> Path:

@@ -40,10 +40,12 @@ def parse(raw: bytes) -> Any:
     @raise json5.Json5Error: with line and column.
     """
     try:
-        return msgspec.json.decode(raw)
+        value = msgspec.json.decode(raw)
+        if not json5.is_too_deep(value):
+            return value
     except (msgspec.MsgspecError, RecursionError):
-        # Not strict JSON: the slower reader accepts more, and tells better what is wrong.
         pass
+    # Not strict JSON, or not for us: the slower reader accepts more, and tells better what is wrong.
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -54,6 +54,21 @@ def loads(text: str) -> Any:
     return value
 
 
+def is_too_deep(value: Any) -> bool:
+    """Whether a document is nested deeper than L{MAX_DEPTH}."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            item
+            for holder in level
+            if isinstance(holder, dict | list)
+            for item in (holder.values() if isinstance(holder, dict) else holder)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _plain(message: str) -> str:
     """The parser's words without its places and bytes literals."""
     words = re.sub(r"b'(\w+)'", r"\1", _PLACE.sub("", message))
@@ -79,4 +94,4 @@ def _not_finite(value: Any) -> float | None:
     return next((found for item in items if (found := _not_finite(item)) is not None), None)
 
 
-__all__ = ["MAX_DEPTH", "Json5Error", "loads"]
+__all__ = ["MAX_DEPTH", "Json5Error", "is_too_deep", "loads"]

@@ -62,6 +62,9 @@ class Loaded(Value, frozen=True):
     def __repr__(self) -> str:
         return f"Loaded(path={str(self.path)!r}, ...)"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("path", str(self.path))]
+
 
 def load(
     environ: Environment,
@@ -157,7 +160,7 @@ def from_mapping(
     try:
         # A copy in plain JSON types, bounded in depth like a file.
         plain = json5.loads(msgspec.json.encode(dict(data)).decode())
-    except (TypeError, RecursionError, json5.Json5Error):
+    except (TypeError, UnicodeError, OverflowError, RecursionError, json5.Json5Error):
         raise ConfigError([("", "is nested too deep, or holds what JSON can not express")]) from None
     agents = plain.setdefault("agents", {})
     defaults = agents.setdefault("defaults", {}) if isinstance(agents, dict) else None

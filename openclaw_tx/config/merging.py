@@ -172,7 +172,9 @@ def with_value(value: Any, path: Path, new: Any) -> Any:
 
 def _index(part: str | int) -> int:
     """A place in a list, C{0} as well as C{[0]}; -1 = it is none."""
-    return part if isinstance(part, int) else int(part) if part.isascii() and part.isdigit() else -1
+    if isinstance(part, int):
+        return part
+    return int(part) if part.isascii() and part.isdigit() and len(part) < 10 else -1
 
 
 def without(value: Any, path: Path) -> Any:

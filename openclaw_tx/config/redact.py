@@ -19,7 +19,7 @@ _SECRET_KEY = re.compile(
     r"(token|password|passphrase|secret|credentials?|authorization|cookie|api_?key|(private|secret|access|signing)_?key|hash)$",
     re.IGNORECASE,
 )
-_SECRET_PARENTS = {"headers", "vars", "env"}
+PARENTS = {"headers", "vars", "env"}
 """Objects of which every string is treated as a secret."""
 _NAMES = ("id", "label", "name")
 """Keys that name an item of a list, the surest first."""
@@ -36,7 +36,7 @@ def redact(value: Any, key: str = "", inside_secret: bool = False) -> Any:
     """
     if isinstance(value, dict):
         names_secret = _SECRET_KEY.search(key) is not None and "source" not in value
-        inside = inside_secret or key in _SECRET_PARENTS or names_secret
+        inside = inside_secret or key in PARENTS or names_secret
         return {name: redact(item, name, inside) for name, item in value.items()}
     if isinstance(value, list):
         return [redact(item, key, inside_secret) for item in value]
@@ -61,7 +61,7 @@ def secrets_in(value: Any, key: str = "", inside_secret: bool = False) -> Iterat
     (L{LONG_ENOUGH}) count as well.
     """
     if isinstance(value, dict):
-        inside = inside_secret or key in _SECRET_PARENTS or names_secret(key)
+        inside = inside_secret or key in PARENTS or names_secret(key)
         for name, item in value.items():
             yield from secrets_in(item, name, inside)
     elif isinstance(value, list):

@@ -240,7 +240,7 @@ class AgentDefaults(Section, frozen=True):
     max_concurrent: PositiveInt = max(8, 4 * (os.cpu_count() or 1))
     """Runs at work at the same time; more wait in line."""
     max_queued: PositiveInt = 1000
-    """Runs that may wait in the main lane before new ones are refused with 429."""
+    """Runs that may wait before new ones are refused with 429, but for keys with less than an equal share of them."""
     max_queued_per_session: PositiveInt = 50
     """Runs that may wait for one session."""
     on_disconnect: OnDisconnect = ""

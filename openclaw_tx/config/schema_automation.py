@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
@@ -93,12 +93,6 @@ class HooksSection(Section, frozen=True):
     """Give texts of `wake` and `agent` requests to the agent as they are, as orders of whoever has the token."""
     mappings: list[HookMapping] = []
     """Requests of services in their own form."""
-
-    def __repr__(self) -> str:
-        return f"HooksSection(enabled={self.enabled!r}, ...)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("enabled", self.enabled)]
 
 
 __all__ = ["CronSection", "HookMapping", "HookMatch", "HooksSection"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
@@ -59,12 +59,6 @@ class WebhookAccount(Section, frozen=True):
     """Largest body of a request."""
     allow_loopback: bool = False
     """Let outUrl lie on this machine; other private addresses are out of bounds anyway."""
-
-    def __repr__(self) -> str:
-        return f"WebhookAccount(enabled={self.enabled!r}, ...)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("enabled", self.enabled)]
 
 
 class ChannelsSection(Section, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
@@ -80,12 +80,6 @@ class Auth(Section, frozen=True):
     trusted_proxy: TrustedProxy = field(default_factory=TrustedProxy)
     keys: Annotated[list[Key], Meta(max_length=1000)] = []
     """Further keys, each with its own scopes and limits; in the modes token and password."""
-
-    def __repr__(self) -> str:
-        return f"Auth(mode={self.mode!r}, ...)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("mode", self.mode)]
 
 
 class ControlUi(Section, frozen=True):
@@ -239,12 +233,6 @@ class Remote(Section, frozen=True):
     """The same for auth mode password."""
     tls_fingerprint: str = ""
     """SHA-256 of the certificate that it must have: sha256: and 64 hex digits."""
-
-    def __repr__(self) -> str:
-        return f"Remote(url={self.url!r}, ...)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("url", self.url)]
 
 
 class GatewaySection(Section, frozen=True):

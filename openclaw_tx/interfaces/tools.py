@@ -84,7 +84,9 @@ class Tool(Protocol):
     """Something an agent can do."""
 
     @property
-    def spec(self) -> ToolSpec: ...
+    def spec(self) -> ToolSpec:
+        """What models are told of it. It is asked for now and then and must not change; a L{ToolSource} whose tools do
+        has new ones."""
 
     async def call(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
         """Do it. Arguments have been validated against the spec's schema. An exception becomes an error result;

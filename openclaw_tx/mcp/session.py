@@ -15,6 +15,7 @@ import msgspec
 
 from openclaw_tx._version import __version__
 from openclaw_tx.values import Value
+from openclaw_tx.wire.large_json import LARGE, is_too_deep
 
 VERSION = "2025-06-18"
 """The revision that is offered."""
@@ -137,6 +138,8 @@ class Session:
             found = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise BadMessage(f"no JSON ({error})") from None
+        if len(data) < LARGE and is_too_deep(data):
+            raise BadMessage("it is nested too deeply")
         messages = found if isinstance(found, list) else [found]
         if len(messages) > MAX_BATCH:
             raise BadMessage(f"more than {MAX_BATCH} messages at once")

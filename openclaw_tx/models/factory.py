@@ -15,6 +15,7 @@ from openclaw_tx.config.schema_models import Compat, LocalModel, ModelDefinition
 from openclaw_tx.config.vendors import completed
 from openclaw_tx.interfaces import ModelProvider
 from openclaw_tx.models.apis import APIS
+from openclaw_tx.models.door import Door
 from openclaw_tx.models.embeddings import usual_model
 from openclaw_tx.models.http import HttpDoor
 from openclaw_tx.models.local import LocalProvider
@@ -22,6 +23,8 @@ from openclaw_tx.models.openai import bearer
 from openclaw_tx.models.provider import EmbeddingHttpProvider, HttpProvider, ServedModel, Service
 from openclaw_tx.models.refs import key_names
 from openclaw_tx.models.setup import ModelSetup
+from openclaw_tx.models.streaming import StreamingDoor
+from openclaw_tx.sending import Turn
 from openclaw_tx.values import ModelInfo, Sampling
 
 DEFAULT_API = "openai-completions"
@@ -40,6 +43,7 @@ class HttpProviderFactory:
         environ: Mapping[str, str],
         new_id: Callable[[], str],
         new_secret: Callable[[], str],
+        turn: Turn | None = None,
         agent: IAgent | None = None,
     ) -> None:
         """
@@ -47,6 +51,7 @@ class HttpProviderFactory:
         @param new_id: makes ids for tool calls that came without one.
         @param new_secret: makes the key between us and the embedded model's process.
         @param agent: used instead of real connections, for tests.
+        @param turn: what a read of an answer causes leaves at its end; None = it has turns of its own.
         """
         self._reactor = reactor
         self._clock = clock
@@ -56,20 +61,14 @@ class HttpProviderFactory:
         self._new_id = new_id
         self._new_secret = new_secret
         self._agent = agent
+        self._turn = turn or Turn()
 
     def remote(self, provider: str, definition: ProviderDefinition, key: str) -> ModelProvider:
         """
         @raise ValueError: the base URL, a header, or a model's C{api} can not be used.
         """
         definition = completed(provider, definition)
-        door = HttpDoor(
-            self._reactor,
-            self._clock,
-            definition.base_url,
-            connect_timeout_s=definition.connect_timeout_seconds,
-            idle_timeout_s=definition.timeout_seconds,
-            agent=self._agent,
-        )
+        door = self._door(definition)
         as_bearer = True if definition.auth == "token" else definition.auth_header
         api = APIS[definition.api or DEFAULT_API]
         headers = {**api.headers(key, as_bearer), **_lower(definition.headers)}
@@ -106,6 +105,18 @@ class HttpProviderFactory:
             self._environ,
             self._new_id,
             self._new_secret,
+            self._turn,
+        )
+
+    def _door(self, definition: ProviderDefinition) -> Door:
+        address, clock = definition.base_url, self._clock
+        connect, idle = definition.connect_timeout_seconds, definition.timeout_seconds
+        if self._agent is not None:
+            return HttpDoor(
+                self._reactor, clock, address, connect_timeout_s=connect, idle_timeout_s=idle, agent=self._agent
+            )
+        return StreamingDoor(
+            self._reactor, clock, address, connect_timeout_s=connect, idle_timeout_s=idle, turn=self._turn
         )
 
 

@@ -8,12 +8,10 @@ passed over, and called only when all else has failed: a limited provider is bet
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -66,14 +64,14 @@ class Failover:
         self.policy = policy
         self.on_call = on_call
 
-    async def call(
+    def call(
         self,
         targets: Sequence[Wish],
         asker: Asker,
         attempt: Callable[[ModelProvider, Target], Awaitable[T]],
         untouched: Callable[[], bool] = lambda: True,
         is_final: Callable[[GatewayError], bool] = lambda error: False,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """The result of the first model that answers.
 
         @param targets: models in their order, or a ref with the reason why it is none.
@@ -83,11 +81,25 @@ class Failover:
         @raise GatewayError: that of the only model, or one for all of them.
             Cancelling ends it all.
         """
-        return await _Call(self, targets, asker, attempt, untouched, is_final).run()
+        return _Call(self, targets, asker, attempt, untouched, is_final).run()
 
 
 class _Call(Generic[T]):
     """One call."""
+
+    __slots__ = (
+        "_asker",
+        "_attempt",
+        "_common",
+        "_failures",
+        "_given",
+        "_is_final",
+        "_keyring",
+        "_passed",
+        "_targets",
+        "_tried",
+        "_untouched",
+    )
 
     _log = Logger()
 
@@ -117,9 +129,9 @@ class _Call(Generic[T]):
 
     async def run(self) -> T:
         """See L{Failover.call}."""
-        with ExitStack() as held:
-            for target in self._targets:
-                held.enter_context(target.entry.held())
+        for target in self._targets:
+            target.entry.hold()
+        try:
             for target in self._targets:
                 found = await self._with_ready_keys(target)
                 if found is not None:
@@ -128,6 +140,9 @@ class _Call(Generic[T]):
                 found = await self._after_all(target, credential)
                 if found is not None:
                     return found[0]
+        finally:
+            for target in self._targets:
+                target.entry.release()
         refs = [target[0] if not isinstance(target, Target) else target.ref for target in self._given]
         raise all_failed([(ref, self._failures[ref]) for ref in refs])
 
@@ -189,14 +204,18 @@ class _Call(Generic[T]):
         self._tried = True
         since = self._keyring.taken(credential)
         try:
-            with target.entry.lent(credential) as provider:
+            lent = target.entry.lend(credential)
+            try:
                 result = await retrying(
-                    lambda: self._told(target, self._attempt(provider, target)),
+                    partial(self._attempt, lent.provider, target),
                     lambda error: self._untouched() and not (error.info.code in ROTATE_CODES and others()),
                     policy=self._common.policy,
                     clock=self._common.clock,
                     random=self._common.random,
+                    told=partial(self._common.on_call, target.entry.name),
                 )
+            finally:
+                target.entry.give_back(lent)
         except GatewayError as error:
             if not self._untouched():
                 raise without(error, credential.secret) from None
@@ -209,22 +228,6 @@ class _Call(Generic[T]):
             return None
         self._keyring.succeeded(credential, self._asker, since)
         return (result,)
-
-    async def _told(self, target: Target, attempt: Awaitable[T]) -> T:
-        """One attempt, of which the outcome is told."""
-        outcome = "internal_error"
-        try:
-            result = await attempt
-            outcome = "ok"
-            return result
-        except CancelledError:
-            outcome = "cancelled"
-            raise
-        except GatewayError as error:
-            outcome = error.info.code
-            raise
-        finally:
-            self._common.on_call(target.entry.name, outcome)
 
     def _any_ready(self, credentials: Iterable[Credential]) -> bool:
         return any(map(self._is_ready, credentials))

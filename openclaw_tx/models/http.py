@@ -1,5 +1,6 @@
 # -*- test-case-name: tests.models.test_http -*-
-"""The one door to HTTP servers of models: treq over a connection pool of our own.
+"""The door to HTTP servers for what is asked for now and then: treq over a connection pool of our own. What is asked
+for all the time, answers of models, comes through L{openclaw_tx.models.streaming}.
 
 What treq and Agent leave open is closed here: timeouts, caps, no redirects, no cookies, no gzip, and a hang-up that
 takes effect at once in every phase. Before the head of the answer C{Deferred.cancel} closes the connection; after it
@@ -9,7 +10,7 @@ does not read or does not say goodbye. So each connection is wrapped: for it, to
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hyperlink import DecodedURL
@@ -17,8 +18,6 @@ from hyperlink import DecodedURL
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError, DNSLookupError
-from twisted.internet.error import TimeoutError as ConnectTimeoutError
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -35,41 +34,26 @@ from twisted.web.iweb import IAgent, IResponse
 
 from openclaw_tx.bodies import RequestBody
 from openclaw_tx.models.connections import Connections, NoGzip, endpoint_for, parse_base_url
+from openclaw_tx.models.door import (
+    IDLE_CONNECTION_S,
+    LINGER_S,
+    MAX_IDLE_CONNECTIONS,
+    MAX_RESPONSE_BYTES,
+    Answer,
+    HttpFailure,
+    OnData,
+    cut_off,
+    failure_of,
+    silence,
+    too_large,
+)
 from openclaw_tx.models.idle import IdleTimer
-
-MAX_RESPONSE_BYTES = 256 * 1024 * 1024
-MAX_ERROR_BYTES = 64 * 1024
-MAX_IDLE_CONNECTIONS = 64
-IDLE_CONNECTION_S = 30
-"""Idle connections are dropped after this; shorter than most servers keep theirs, so that few are found dead."""
-LINGER_S = 0.25
-"""How long the end of a body may come after the last thing of interest in it, before we hang up."""
 
 _NO_ANSWER = (RequestTransmissionFailed, ResponseNeverReceived)
 
-OnData = Callable[[bytes], bool]
-"""Takes what one read brought; True = nothing further is of interest. May raise: the connection is closed then."""
-
-
-class HttpFailure(Exception):
-    """The exchange failed below HTTP.
-
-    @ivar timed_out: the server did not connect or answer in time.
-    @ivar was_stale: an idle connection turned out to be dead: no piece of an answer came over it.
-    """
-
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
-        self.was_stale = False
-
 
 class HttpDoor:
-    """Requests to one server.
-
-    @ivar base_url: root of its API, parsed once.
-    @ivar last_heard: when a piece of any answer came last, in seconds of the clock.
-    """
+    """A L{openclaw_tx.models.door.Door} by treq."""
 
     def __init__(
         self,
@@ -103,21 +87,24 @@ class HttpDoor:
         self._treq = HTTPClient(NoGzip(agent or own), cookiejar=_NoCookies())
 
     def url(self, *path: str) -> DecodedURL:
-        """A URL below the base; its query, if any, is kept."""
+        """See L{Door.url}."""
         return self.base_url.child(*path)
 
     async def send(
-        self, method: str, url: DecodedURL, headers: Headers, body: bytes = b"", *, repeat: bool = True
+        self,
+        method: str,
+        url: DecodedURL,
+        headers: Headers,
+        body: bytes = b"",
+        *,
+        more: Mapping[str, str] | None = None,
+        repeat: bool = True,
     ) -> Answer:
-        """Send a request and wait for the head of the answer, which the caller must then L{Answer.deliver} or
-        L{Answer.collect} without waiting for anything else before.
-
-        A server may close an idle connection just when we use it again. That says nothing about the server, so the
-        request is sent once more over a new connection.
-
-        @param repeat: False = never twice: what it asks for may have been done although no answer came.
-        @raise HttpFailure: no connection, no answer, or silence. Cancelling closes the connection.
-        """
+        """See L{Door.send}."""
+        if more:
+            headers = headers.copy()
+            for name, value in more.items():
+                headers.setRawHeaders(name, [value])
         try:
             return await self._send(method, url, headers, body)
         except HttpFailure as failure:
@@ -144,13 +131,13 @@ class HttpDoor:
 
         def failed(failure: Failure) -> None:
             if not given_up:
-                error = _failure_of(failure)
+                error = failure_of(failure)
                 error.was_stale = reused and bool(failure.check(*_NO_ANSWER))  # type: ignore[no-untyped-call]
                 outcome.errback(error)
 
         def silent() -> None:
             give_up()
-            outcome.errback(_silence(self._idle_s))
+            outcome.errback(silence(self._idle_s))
 
         idle.start(silent)
         attempts = self._connections.attempts
@@ -170,7 +157,7 @@ class HttpDoor:
         except BaseException:
             idle.stop()
             raise
-        return Answer(self, response, idle)
+        return _Answer(self, response, idle)
 
     @property
     def reading(self) -> bool:
@@ -187,49 +174,25 @@ class HttpDoor:
         await self._connections.close()
 
 
-class Answer:
-    """The head of an answer, and the way to its body."""
-
+class _Answer(Answer):
     def __init__(self, door: HttpDoor, response: IResponse, idle: IdleTimer) -> None:
-        self.status: int = response.code
+        self.status = response.code
         self._door = door
         self._headers = response.headers
         self._response = response
         self._idle = idle
 
     def header(self, name: str) -> str:
-        """First value of a header; "" when it is absent."""
+        """See L{Answer.header}."""
         values = self._headers.getRawHeaders(name)
         return values[0].strip() if values else ""
 
     async def deliver(self, on_data: OnData, limit: int = MAX_RESPONSE_BYTES) -> None:
-        """Hand the body to C{on_data} as it comes; return at its end or when C{on_data} has enough.
-
-        @param limit: cap on the body in bytes.
-        @raise HttpFailure: cut off, silent for too long, or over the limit.
-        @raise Exception: what C{on_data} raised. In all these cases, and when cancelled, the connection is closed.
-        """
+        """See L{Answer.deliver}."""
         done: Deferred[None] = Deferred(lambda _: body.hang_up())
         body = _Body(on_data, self._idle, limit, done, self._door)
         self._response.deliverBody(body)  # type: ignore[no-untyped-call]
         await done
-
-    async def collect(self, limit: int = MAX_ERROR_BYTES) -> bytes:
-        """The body, cut off at C{limit} bytes.
-
-        @raise HttpFailure: as L{deliver}, except that a longer body is no failure.
-        """
-        parts: list[bytes] = []
-        size = 0
-
-        def keep(data: bytes) -> bool:
-            nonlocal size
-            parts.append(data)
-            size += len(data)
-            return size >= limit
-
-        await self.deliver(keep)
-        return b"".join(parts)[:limit]
 
 
 class _Body(Protocol):
@@ -276,7 +239,7 @@ class _Body(Protocol):
             self._door.last_heard = now
         self._left -= len(data)
         if self._left < 0:
-            self._fail(HttpFailure("The answer is larger than allowed."))
+            self._fail(too_large())
             return
         try:
             self._enough = self._on_data(data)
@@ -294,7 +257,7 @@ class _Body(Protocol):
         if self._enough or reason.check(ResponseDone, PotentialDataLoss):  # type: ignore[no-untyped-call]
             self._done.callback(None)
         else:
-            self._done.errback(HttpFailure("The connection broke off in the middle of the answer."))
+            self._done.errback(cut_off())
 
     def hang_up(self) -> None:
         """Close the connection now; the answer is of no further interest."""
@@ -307,7 +270,7 @@ class _Body(Protocol):
         self._done.errback(failure)
 
     def _silent(self) -> None:
-        self._fail(_silence(self._idle.seconds))
+        self._fail(silence(self._idle.seconds))
 
     def _linger_over(self) -> None:
         self.hang_up()
@@ -328,22 +291,4 @@ class _NoCookies(IndexableCookieJar):
         """Keep none."""
 
 
-def _silence(seconds: float) -> HttpFailure:
-    return HttpFailure(f"No answer within {seconds:g} seconds.", timed_out=True)
-
-
-def _failure_of(failure: Failure) -> HttpFailure:
-    """What went wrong before the head of an answer was here, in words that name no address."""
-    if failure.check(ConnectTimeoutError):  # type: ignore[no-untyped-call]
-        return HttpFailure("The connection could not be made in time.", timed_out=True)
-    if failure.check(DNSLookupError):  # type: ignore[no-untyped-call]
-        return HttpFailure("The host name could not be resolved.")
-    if failure.check(ConnectError):  # type: ignore[no-untyped-call]
-        return HttpFailure("The connection was refused or could not be made.")
-    causes = " ".join(repr(cause.value) for cause in getattr(failure.value, "reasons", ()))
-    if "SSL" in causes or "VerificationError" in causes or "certificate" in causes:
-        return HttpFailure("The TLS handshake failed.")
-    return HttpFailure("The connection broke off before an answer came.")
-
-
-__all__ = ["MAX_ERROR_BYTES", "MAX_RESPONSE_BYTES", "Answer", "HttpDoor", "HttpFailure", "OnData"]
+__all__ = ["HttpDoor"]

@@ -24,12 +24,15 @@ from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import OnEvents
 from openclaw_tx.models import weights
-from openclaw_tx.models.http import HttpDoor, HttpFailure
+from openclaw_tx.models.door import HttpFailure
+from openclaw_tx.models.http import HttpDoor
 from openclaw_tx.models.local_embeddings import LocalEmbeddings
 from openclaw_tx.models.openai import speaking
 from openclaw_tx.models.provider import EmbeddingHttpProvider, ServedModel, Service
 from openclaw_tx.models.refs import LOCAL
+from openclaw_tx.models.streaming import StreamingDoor
 from openclaw_tx.models.supervisor import INSTALL_COMMAND, ChildSettings, Ready, Supervisor
+from openclaw_tx.sending import Turn
 from openclaw_tx.values import Embeddings, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.wire.openai_completions import Dialect
 
@@ -66,6 +69,7 @@ class LocalProvider:
         environ: Mapping[str, str],
         new_id: Callable[[], str],
         new_secret: Callable[[], str],
+        turn: Turn | None = None,
         *,
         has_runtime: Callable[[], bool] = has_runtime,
         find_weights: Callable[[Path], Path | None] = weights.find,
@@ -84,6 +88,7 @@ class LocalProvider:
         self._own = weights.own_path(settings.path, environ)
         self._new_id = new_id
         self._new_secret = new_secret
+        self._turn = turn or Turn()
         self._supervisor = Supervisor(processes, clock, self._child_settings, environ)
         self._link: _Link | None = None
         self._check: IDelayedCall | None = None
@@ -159,7 +164,10 @@ class LocalProvider:
     def _linked(self, ready: Ready) -> _Link:
         """The way to the process that serves now."""
         if self._link is None or self._link.ready.number != ready.number:
-            before, self._link = self._link, _Link(self._reactor, self._clock, ready, self._served, self._new_id)
+            before, self._link = (
+                self._link,
+                _Link(self._reactor, self._clock, ready, self._served, self._new_id, self._turn),
+            )
             if before is not None:
                 spawn(before.close(), self._log, "closing connections to an old local model process")
         return self._link
@@ -186,13 +194,24 @@ class _Link:
     """Connections to one process."""
 
     def __init__(
-        self, reactor: IReactorTCP, clock: IReactorTime, ready: Ready, served: ServedModel, new_id: Callable[[], str]
+        self,
+        reactor: IReactorTCP,
+        clock: IReactorTime,
+        ready: Ready,
+        served: ServedModel,
+        new_id: Callable[[], str],
+        turn: Turn,
     ) -> None:
         self.ready = ready
         headers = {"Authorization": f"Bearer {ready.api_key}"}
         self._headers = Headers({name: [value] for name, value in headers.items()})
-        self.door = HttpDoor(
-            reactor, clock, f"{ready.url}/v1", connect_timeout_s=ABORT_GRACE_S, idle_timeout_s=IDLE_TIMEOUT_S
+        self.door = StreamingDoor(
+            reactor,
+            clock,
+            f"{ready.url}/v1",
+            connect_timeout_s=ABORT_GRACE_S,
+            idle_timeout_s=IDLE_TIMEOUT_S,
+            turn=turn,
         )
         self._control = HttpDoor(
             reactor, clock, ready.url, connect_timeout_s=ABORT_GRACE_S, idle_timeout_s=ABORT_GRACE_S
@@ -206,7 +225,7 @@ class _Link:
             answer = await self._control.send("GET", self._control.url("slots"), self._headers)
             slots: Any = msgspec.json.decode(await answer.collect())
             return any(slot.get("is_processing") for slot in slots)
-        except (HttpFailure, msgspec.MsgspecError, AttributeError, TypeError):
+        except (HttpFailure, msgspec.MsgspecError, AttributeError, TypeError, RecursionError):
             return True
 
     async def close(self) -> None:

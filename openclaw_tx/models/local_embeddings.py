@@ -16,7 +16,7 @@ from twisted.web.http_headers import Headers
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.models.child import BATCH_TOKENS
-from openclaw_tx.models.http import HttpDoor, HttpFailure
+from openclaw_tx.models.door import Door, HttpFailure
 from openclaw_tx.models.provider import EmbeddingHttpProvider
 from openclaw_tx.models.refs import LOCAL
 from openclaw_tx.values import Embeddings, Usage
@@ -41,7 +41,7 @@ class _Tokens(msgspec.Struct):
 class LocalEmbeddings:
     """Embeddings by one process."""
 
-    def __init__(self, provider: EmbeddingHttpProvider, control: HttpDoor, headers: Headers) -> None:
+    def __init__(self, provider: EmbeddingHttpProvider, control: Door, headers: Headers) -> None:
         """
         @param provider: the way to the process's OpenAI API.
         @param control: the way to its own API.
@@ -83,7 +83,7 @@ class LocalEmbeddings:
         except HttpFailure as failure:
             code = "provider_timeout" if failure.timed_out else "provider_error"
             raise GatewayError(code, f"{LOCAL}: {failure}") from None
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise GatewayError("provider_error", f"{LOCAL}: the tokens of a text can not be read.") from None
         if not tokens:
             return [text]

@@ -10,6 +10,7 @@ from hyperlink import DecodedURL
 from openclaw_tx.models.provider import Codec
 from openclaw_tx.models.setup import Abilities, ModelSetup
 from openclaw_tx.values import Sampling
+from openclaw_tx.wire.encoded import Encoded
 from openclaw_tx.wire.openai_chunks import ChunkReader
 from openclaw_tx.wire.openai_completions import Dialect, encode_request
 
@@ -43,7 +44,7 @@ def completions(setup: ModelSetup) -> Codec:
 
 def speaking(dialect: Dialect) -> Codec:
     """The codec of a server that is known."""
-    return Codec(_url, partial(encode_request, dialect=dialect), ChunkReader)
+    return Codec(_url, partial(encode_request, dialect=dialect, encoded=Encoded()), ChunkReader)
 
 
 def is_openai(host: str) -> bool:

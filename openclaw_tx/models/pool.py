@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
 from msgspec.structs import replace
@@ -49,8 +48,13 @@ Recipe = Remote | LocalModel | ModelProvider
 """What a provider comes from; the last one is the embedder's own."""
 
 
-class _Built:
-    """A provider for one key."""
+class Built:
+    """A provider for one key.
+
+    @ivar calls: those that have it at the moment.
+    """
+
+    __slots__ = ("calls", "evicted", "provider")
 
     def __init__(self, provider: ModelProvider) -> None:
         self.provider = provider
@@ -72,7 +76,7 @@ class Entry:
         self.recipe = recipe
         self._factory = factory
         self._log = log
-        self._built: dict[tuple[str, str], _Built] = {}
+        self._built: dict[tuple[str, str], Built] = {}
         self._holders = 0
         self._retired = False
         self.own = Credential(provider=name)
@@ -106,30 +110,29 @@ class Entry:
             return None
         return ModelInfo(provider=self.name, id=model, name=model, context_window=200_000, max_tokens=8192)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """While somebody means to use it: it is not closed before."""
+    def hold(self) -> None:
+        """Somebody means to use it: it is not closed before L{release}."""
         self._holders += 1
-        try:
-            yield
-        finally:
-            self._holders -= 1
-            self._close_if_done()
 
-    @contextmanager
-    def lent(self, credential: Credential) -> Iterator[ModelProvider]:
-        """The provider with a key, for one call, within L{held}.
+    def release(self) -> None:
+        """The end of a L{hold}."""
+        self._holders -= 1
+        self._close_if_done()
+
+    def lend(self, credential: Credential) -> Built:
+        """The provider with a key, for one call, while it is held; to be given back.
 
         @raise GatewayError: C{provider_auth}: it can not be built with this key.
         """
         built = self._for(credential)
         built.calls += 1
-        try:
-            yield built.provider
-        finally:
-            built.calls -= 1
-            if built.evicted and not built.calls:
-                self._close_one(built.provider)
+        return built
+
+    def give_back(self, built: Built) -> None:
+        """The end of a L{lend}."""
+        built.calls -= 1
+        if built.evicted and not built.calls:
+            self._close_one(built.provider)
 
     def retire(self) -> None:
         """It has left the configuration: it finishes what it was asked, then closes."""
@@ -142,7 +145,7 @@ class Entry:
         for each in [self._main, *built]:
             await each.provider.close()
 
-    def _for(self, credential: Credential) -> _Built:
+    def _for(self, credential: Credential) -> Built:
         key = self._key(credential)
         if not isinstance(self.recipe, Remote) or key == self._key(self.own):
             return self._main
@@ -158,17 +161,17 @@ class Entry:
                 self._close_one(oldest.provider)
         return built
 
-    def _build(self, credential: Credential) -> _Built:
+    def _build(self, credential: Credential) -> Built:
         recipe = self.recipe
         if isinstance(recipe, LocalModel):
-            return _Built(self._factory.local(recipe))
+            return Built(self._factory.local(recipe))
         if not isinstance(recipe, Remote):
-            return _Built(recipe)
+            return Built(recipe)
         definition = recipe.definition
         auth: Literal["token", "api-key"] = "token" if credential.kind == "token" else "api-key"
         if definition.auth != auth:
             definition = replace(definition, auth=auth)
-        return _Built(self._factory.remote(self.name, definition, credential.secret))
+        return Built(self._factory.remote(self.name, definition, credential.secret))
 
     def _close_if_done(self) -> None:
         if self._retired and not self._holders:

@@ -62,6 +62,9 @@ class Profiles(Value, frozen=True):
     def __repr__(self) -> str:
         return f"Profiles({sorted(self.credentials)!r})"
 
+    def __rich_repr__(self) -> list[Any]:
+        return sorted(self.credentials)
+
 
 def decode(raw: bytes, owner: str) -> Profiles:
     """Read a file. What is odd in it is left out, not refused: other programs write it too.

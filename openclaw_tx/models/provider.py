@@ -17,8 +17,8 @@ from twisted.web.http_headers import Headers
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import OnEvents
-from openclaw_tx.models.http import Answer, HttpDoor, HttpFailure
-from openclaw_tx.models.refusals import check, failures_of
+from openclaw_tx.models.door import Answer, Door, HttpFailure
+from openclaw_tx.models.refusals import check, refusal_of, secrets_of
 from openclaw_tx.models.sampling import with_defaults
 from openclaw_tx.values import Embeddings, ModelAnswered, ModelEvent, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.values.value import Value
@@ -34,6 +34,9 @@ MAX_WHOLE_REPLY_BYTES = 32 * 1024 * 1024
 
 _WHOLE = re.compile(r"(application|text)/([^;\s]+\+)?json\s*(;|$)", re.IGNORECASE)
 """Content types of such a reply; NDJSON is a stream."""
+
+_PAGE = re.compile(r"text/html\s*(;|$)", re.IGNORECASE)
+"""What sends this is a proxy, a portal or a wrong path; but some servers of models call their streams so."""
 
 
 class Codec(NamedTuple):
@@ -59,7 +62,7 @@ class Service(NamedTuple):
     """
 
     provider: str
-    door: HttpDoor
+    door: Door
     headers: Mapping[str, str]
     new_id: Callable[[], str]
     advice: str = ""
@@ -92,6 +95,7 @@ class HttpProvider:
         own = ((name, served.headers) for name, served in self._models.items())
         self._headers = {name: _headers(values) for name, values in own if values is not None}
         self._common_headers = _headers(headers)
+        self._secrets = secrets_of(self._common_headers, *self._headers.values())
 
     def models(self) -> Sequence[ModelInfo]:
         return [served.info for served in self._models.values()]
@@ -105,13 +109,21 @@ class HttpProvider:
             raise GatewayError("model_not_found", f"Unknown model: {ref}")
         codec = served.codec
         url = self._urls.get(model) or codec.url(self._door.base_url, model)
-        body = codec.encode(model, with_defaults(request, served.defaults))
         intake = _Intake(codec.reader(self._new_id), codec.framing(), on_events, self._provider, model)
-        with failures_of(ref):
-            headers = _traced(self._headers.get(model, self._common_headers), request.traceparent)
-            answer = await self._door.send("POST", url, headers, body)
-            await check(ref, answer, self._advice)
+        headers = self._headers.get(model, self._common_headers)
+        try:
+            answer = await self._door.send(
+                "POST",
+                url,
+                headers,
+                # Held by nobody once it is sent: as long as the answer lasts it would be most of what a stream takes.
+                codec.encode(model, with_defaults(request, served.defaults)),
+                more=_trace(headers, request.traceparent),
+            )
+            await check(ref, answer, self._advice, self._secrets)
             await intake.take(answer)
+        except (HttpFailure, UpstreamError) as error:
+            raise refusal_of(ref, error, self._secrets) from None
         return intake.reader.reply(self._provider, model)
 
     async def close(self) -> None:
@@ -141,6 +153,7 @@ class EmbeddingHttpProvider(HttpProvider):
         self._embedding_model = embedding_model
         asked = service.headers if embedding_headers is None else embedding_headers
         self._embedding_headers = _headers({**asked, "accept": "application/json"})
+        self._secrets = (*self._secrets, *secrets_of(self._embedding_headers))
 
     def embedding_model(self) -> str:
         return self._embedding_model
@@ -158,16 +171,20 @@ class EmbeddingHttpProvider(HttpProvider):
             parts.append(data)
             return False
 
-        with failures_of(ref):
+        try:
             answer = await self._door.send("POST", self._embeddings_url, self._embedding_headers, body)
-            await check(ref, answer, self._advice)
+            await check(ref, answer, self._advice, self._secrets)
             await answer.deliver(keep, MAX_WHOLE_REPLY_BYTES)
             vectors, usage = decode_reply(b"".join(parts), len(texts))
+        except (HttpFailure, UpstreamError) as error:
+            raise refusal_of(ref, error, self._secrets) from None
         return Embeddings(vectors=vectors, usage=usage, provider=self._provider, model=model)
 
 
 class _Intake:
     """From the bytes of one answer to batches of events."""
+
+    __slots__ = ("_answered", "_framing", "_on_events", "reader")
 
     def __init__(self, reader: ReplyReader, framing: Framing, on_events: OnEvents, provider: str, model: str) -> None:
         self.reader = reader
@@ -181,6 +198,14 @@ class _Intake:
         @raise HttpFailure: it was cut off.
         @raise UpstreamError: it ends in an error, or can not be read.
         """
+        try:
+            await self._take(answer)
+        except UpstreamError:
+            if self._answered is not None and _PAGE.match(answer.header("content-type")):
+                raise UpstreamError("The provider sent a web page (text/html); is its baseUrl right?") from None
+            raise
+
+    async def _take(self, answer: Answer) -> None:
         if _WHOLE.match(answer.header("content-type")):
             body = await answer.collect(MAX_WHOLE_REPLY_BYTES)
             events: list[ModelEvent] = []
@@ -189,11 +214,22 @@ class _Intake:
             try:
                 await answer.deliver(self._data)
             except HttpFailure:
-                if not self.reader.finished:  # complete but for the farewell is complete
+                if not self.reader.finished:
                     raise
-            events = self._read(self._framing.finish())
+            events = self._rest()
         self.reader.finish(events)
         self._push(events, at_end=True)
+
+    def _rest(self) -> list[ModelEvent]:
+        """What came without an end. An answer that is complete but for the farewell is complete, and half a farewell
+        says nothing."""
+        finished = self.reader.finished
+        try:
+            return self._read(self._framing.finish())
+        except UpstreamError:
+            if not finished:
+                raise
+            return []
 
     def _data(self, data: bytes) -> bool:
         self._push(self._read(self._framing.feed(data)))
@@ -217,13 +253,9 @@ class _Intake:
             self._on_events(events)
 
 
-def _traced(headers: Headers, traceparent: str) -> Headers:
-    """C{headers} with the trace that the call belongs to, unless the configuration has one there."""
-    if not traceparent or headers.hasHeader(HEADER):
-        return headers
-    traced = headers.copy()
-    traced.setRawHeaders(HEADER, [traceparent])
-    return traced
+def _trace(headers: Headers, traceparent: str) -> Mapping[str, str]:
+    """The trace that the call belongs to, unless the configuration has one there."""
+    return {} if not traceparent or headers.hasHeader(HEADER) else {HEADER: traceparent}
 
 
 def _headers(values: Mapping[str, str]) -> Headers:

@@ -3,35 +3,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 
+from twisted.web.http_headers import Headers
+
+from openclaw_tx.config.redact import LONG_ENOUGH
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.models.door import Answer, HttpFailure
 from openclaw_tx.models.failures import gateway_error
-from openclaw_tx.models.http import Answer, HttpFailure
 from openclaw_tx.wire.upstream import UpstreamError, decode_error
 
-
-@contextmanager
-def failures_of(ref: str) -> Iterator[None]:
-    """Make L{GatewayError} of what can go wrong with a call of C{ref}."""
-    try:
-        yield
-    except HttpFailure as failure:
-        code = "provider_timeout" if failure.timed_out else "provider_error"
-        raise GatewayError(code, f"{ref}: {failure}") from None
-    except UpstreamError as error:
-        raise gateway_error(ref, error) from None
+_KNOWN = frozenset({b"accept", b"anthropic-beta", b"anthropic-version", b"content-type", b"traceparent", b"user-agent"})
+"""Headers whose values everybody may know."""
 
 
-async def check(ref: str, answer: Answer, advice: str = "") -> None:
+def secrets_of(*sent: Headers) -> Sequence[str]:
+    """What stands in headers that we send and must not come back in a provider's words: keys, and whatever else the
+    configuration has there."""
+    lines = ((name, value) for headers in sent for name, found in headers.getAllRawHeaders() for value in found)
+    texts = [value.decode("utf-8", "replace").rpartition(" ")[2] for name, value in lines if name.lower() not in _KNOWN]
+    return tuple(dict.fromkeys(text for text in texts if len(text) >= LONG_ENOUGH))
+
+
+def refusal_of(ref: str, error: HttpFailure | UpstreamError, secrets: Sequence[str] = ()) -> GatewayError:
+    """What has gone wrong with a call of C{ref}.
+
+    @param secrets: taken out of the provider's words.
+    """
+    if isinstance(error, UpstreamError):
+        return gateway_error(ref, _without(error, secrets))
+    return GatewayError("provider_timeout" if error.timed_out else "provider_error", f"{ref}: {error}")
+
+
+async def check(ref: str, answer: Answer, advice: str = "", secrets: Sequence[str] = ()) -> None:
     """
     @param advice: what to do when the provider does not know us; "" = nothing to say.
+    @param secrets: taken out of the provider's words.
     @raise GatewayError: the status is none of 2xx.
     """
     if not 200 <= answer.status < 300:
-        raise gateway_error(ref, await _refusal(answer), _retry_after(answer), advice)
+        raise gateway_error(ref, _without(await _refusal(answer), secrets), _retry_after(answer), advice)
+
+
+def _without(error: UpstreamError, secrets: Sequence[str]) -> UpstreamError:
+    """Before the words are cut to their length: half a secret would not be found any more."""
+    for secret in secrets:
+        error.message = error.message.replace(secret, "***")
+    return error
 
 
 async def _refusal(answer: Answer) -> UpstreamError:
@@ -62,4 +81,4 @@ def _retry_after(answer: Answer) -> float | None:
         return None
 
 
-__all__ = ["check", "failures_of"]
+__all__ = ["check", "refusal_of", "secrets_of"]

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -29,6 +30,10 @@ from openclaw_tx.values import Embeddings, ModelEvent, ModelInfo, ModelReply, Mo
 
 SMALL_WINDOW = 32_000
 """Tokens of context below which a model is warned of."""
+
+
+MAX_FOUND = 1000
+"""Refs remembered; more are looked up each time."""
 
 
 class ModelRegistry:
@@ -69,6 +74,8 @@ class ModelRegistry:
         self._closed = False
         self._entries: dict[str, Entry] = {}
         self._choices = Choices(Config())
+        self._found: dict[str, tuple[Entry, ModelInfo]] = {}
+        """Ref -> what it stands for, until the configuration changes."""
         self._warned: set[str] = set()
 
     def catalog(self) -> Sequence[ModelInfo]:
@@ -90,7 +97,11 @@ class ModelRegistry:
             self._default = next((info.ref for info in self.catalog()), DEFAULT_LOCAL_REF)
         return self._default
 
-    async def stream(self, refs: Sequence[str], request: ModelRequest, on_events: OnEvents) -> ModelReply:
+    def stream(
+        self, refs: Sequence[str], request: ModelRequest, on_events: OnEvents
+    ) -> Coroutine[Any, Any, ModelReply]:
+        """See L{openclaw_tx.interfaces.Models.stream}. There are many levels between a run and what its provider sends,
+        so those that have nothing to wait for by themselves are no coroutines."""
         handed_on = False
 
         def hand_on(events: Sequence[ModelEvent]) -> None:
@@ -98,9 +109,9 @@ class ModelRegistry:
             handed_on = True
             on_events(events)
 
-        async def attempt(provider: ModelProvider, target: Target) -> ModelReply:
+        def attempt(provider: ModelProvider, target: Target) -> Awaitable[ModelReply]:
             asked = with_defaults(request, self._choices.params.get(target.ref, Sampling()))
-            return await provider.stream(target.model, asked, hand_on)
+            return provider.stream(target.model, asked, hand_on)
 
         asker = Asker(request.agent_id, request.session, request.auth_profile)
         wishes = list(self._wishes(refs or [self.default_ref()]))
@@ -109,7 +120,7 @@ class ModelRegistry:
             # Another level is nearer to what was asked for than another model; the caller tries it.
             return bool(request.sampling.reasoning_effort) and refuses_thinking(error)
 
-        return await self._failover.call(wishes, asker, attempt, lambda: not handed_on, is_final)
+        return self._failover.call(wishes, asker, attempt, lambda: not handed_on, is_final)
 
     async def embed(
         self, texts: Sequence[str], dimensions: int | None = None, *, agent_id: str = "", model: str = ""
@@ -173,6 +184,14 @@ class ModelRegistry:
         @raise GatewayError: C{model_not_found}.
         """
         self._refresh()
+        found = self._found.get(ref)
+        if found is None:
+            found = self._search(ref)
+            if found[0].is_configured and len(self._found) < MAX_FOUND:  # others may change what they have
+                self._found[ref] = found
+        return found
+
+    def _search(self, ref: str) -> tuple[Entry, ModelInfo]:
         wanted = self._choices.resolve(ref)
         provider, model = split_ref(wanted)
         if not provider:
@@ -242,6 +261,7 @@ class ModelRegistry:
             if self._entries.get(name) is not entry:
                 self._keyring.forget(name)
         self._choices = Choices(config)
+        self._found.clear()
         self._warned.clear()
         for path, problem in self._choices.problems:
             self._log.error("{path}: {problem}", path=path, problem=problem)

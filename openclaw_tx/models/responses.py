@@ -10,6 +10,7 @@ from hyperlink import DecodedURL
 from openclaw_tx.models.openai import takes_cache_key
 from openclaw_tx.models.provider import Codec
 from openclaw_tx.models.setup import Abilities, ModelSetup
+from openclaw_tx.wire.encoded import Encoded
 from openclaw_tx.wire.openai_responses_calls import ResponsesDialect, encode_request
 from openclaw_tx.wire.openai_responses_events import ResponseReader
 
@@ -35,7 +36,7 @@ def responses(setup: ModelSetup) -> Codec:
         response_format=setup.compat.supports_response_format,
         prompt_cache_key=takes_cache_key(setup),
     )
-    return Codec(_url, partial(encode_request, dialect=dialect), ResponseReader)
+    return Codec(_url, partial(encode_request, dialect=dialect, encoded=Encoded()), ResponseReader)
 
 
 def _url(base: DecodedURL, model: str) -> DecodedURL:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.deferreds import sleep
@@ -47,22 +48,33 @@ async def retrying(
     policy: RetryPolicy,
     clock: IReactorTime,
     random: Callable[[], float],
+    told: Callable[[str], None] = lambda outcome: None,
 ) -> T:
     """The result of the first attempt that succeeds.
 
     @param may_retry: False once something was handed on, or when there is something better to do after such a
         failure than to wait.
     @param random: numbers in [0, 1), e.g. L{random.random}.
+    @param told: hears how every attempt came out: C{ok}, C{cancelled} or the code of its error.
     @raise GatewayError: the last attempt's error. Cancelling ends the wait and everything.
     """
     number = 1
     while True:
+        outcome = "internal_error"
         try:
-            return await attempt()
+            result = await attempt()
+            outcome = "ok"
+            return result
+        except CancelledError:
+            outcome = "cancelled"
+            raise
         except GatewayError as error:
+            outcome = error.info.code
             wait = policy.wait(number, error, random()) if may_retry(error) else None
             if wait is None:
                 raise
+        finally:
+            told(outcome)
         await sleep(clock, wait)
         number += 1
 

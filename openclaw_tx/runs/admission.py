@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from twisted.logger import Logger
-
-from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authoriser, Meter, Run, RunEngine
-from openclaw_tx.values import Entry, Principal, RunRequest, Target
+from openclaw_tx.values import Entry, Principal, RunEnded, RunRequest, Target
+
+Subscribe = Callable[[Callable[[Run, Sequence[Entry]], None]], Callable[[], None]]
 
 ACTION = "agent"
 """Running an agent, by whichever route."""
@@ -22,11 +21,18 @@ ACTION = "agent"
 class Admission:
     """Implements L{openclaw_tx.interfaces.RunEngine} over the engine."""
 
-    def __init__(self, engine: RunEngine, authorise: Authoriser, meter: Meter) -> None:
+    def __init__(
+        self, engine: RunEngine, authorise: Authoriser, meter: Meter, subscribe: Subscribe | None = None
+    ) -> None:
+        """
+        @param subscribe: as C{engine.subscribe}, to what starts runs here, where C{engine} shows others as well.
+        """
         self._engine = engine
         self._authorise = authorise
         self._meter = meter
-        self._log = Logger()
+        self._entered: set[str] = set()
+        """Ids of the runs that are to be settled."""
+        (subscribe or engine.subscribe)(self._heard)
 
     def start(self, request: RunRequest, principal: Principal) -> Run:
         """See L{openclaw_tx.interfaces.RunEngine.start}. Joining a run that is there counts as nothing.
@@ -42,13 +48,13 @@ class Admission:
             # The guard has counted HTTP requests before their bodies were read.
             self._meter.request(principal)
         self._meter.enter(principal)
+        self._entered.add(request.run_id)
         try:
-            run = self._engine.start(request, principal)
+            return self._engine.start(request, principal)
         except GatewayError:
+            self._entered.discard(request.run_id)
             self._meter.leave(principal, 0)
             raise
-        spawn(self._settle(run), self._log, f"usage of run {request.run_id}")
-        return run
 
     def get(self, run_id: str) -> Run | None:
         """See L{openclaw_tx.interfaces.RunEngine.get}."""
@@ -62,9 +68,13 @@ class Admission:
         """See L{openclaw_tx.interfaces.RunEngine.subscribe}."""
         return self._engine.subscribe(listener)
 
-    async def _settle(self, run: Run) -> None:
-        """Once the run has ended, however it did: what it used counts."""
-        usage = (await run.result()).usage
+    def _heard(self, run: Run, batch: Sequence[Entry]) -> None:
+        """Once a run has ended, however it did: what it used counts."""
+        event = batch[-1].event
+        if type(event) is not RunEnded or run.request.run_id not in self._entered:
+            return
+        self._entered.discard(run.request.run_id)
+        usage = event.result.usage
         self._meter.leave(run.principal, (usage.prompt_tokens or 0) + (usage.completion_tokens or 0))
 
 

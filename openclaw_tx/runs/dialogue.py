@@ -16,6 +16,8 @@ class Dialogue:
     @ivar added: the client's new messages, then answers and tool results; this is what the transcript gets.
     """
 
+    __slots__ = ("added", "history")
+
     def __init__(self, history: Iterable[Message], added: Iterable[Message]) -> None:
         self.history: list[Message] = list(history)
         self.added: list[Message] = list(added)

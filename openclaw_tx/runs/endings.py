@@ -9,6 +9,7 @@ from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.rooms import Premises
 from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.unstored import UnstoredEnds
 from openclaw_tx.values import AssistantMessage, RunResult
 
 
@@ -34,10 +35,16 @@ def for_client(info: ErrorInfo, run: AgentRun) -> ErrorInfo:
 
 
 async def committed(
-    premises: Premises, run: AgentRun, dialogue: Dialogue, context_tokens: int | None, result: RunResult
+    premises: Premises,
+    run: AgentRun,
+    dialogue: Dialogue,
+    context_tokens: int | None,
+    result: RunResult,
+    unstored: UnstoredEnds,
 ) -> RunResult:
     """Make the turn of a run durable; only then is its answer final.
 
+    @param unstored: takes the end of a run whose turn is not.
     @return: the result, or the error it has become.
     """
     if result.status != "ok":
@@ -51,15 +58,17 @@ async def committed(
             context_tokens=context_tokens,
         )
     except GatewayError as error:
-        return run.conclude("error", error=for_client(error.info, run))
+        result = run.conclude("error", error=for_client(error.info, run))
+        unstored.add(run.stored(result))
     except CancelledError:
         # The store closed under the run: whether the turn was written is not known.
         closed = GatewayError("storage_unavailable", "The store was closed.")
-        return run.conclude("error", error=for_client(closed.info, run))
+        result = run.conclude("error", error=for_client(closed.info, run))
     except Exception:
         premises.log.failure("run {run} could not be stored", run=run.request.run_id)
         failed = GatewayError("storage_unavailable", "The turn was not stored.")
-        return run.conclude("error", error=for_client(failed.info, run))
+        result = run.conclude("error", error=for_client(failed.info, run))
+        unstored.add(run.stored(result))
     return result
 
 

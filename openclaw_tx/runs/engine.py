@@ -19,6 +19,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import TurnStart
 from openclaw_tx.runs import choices
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
+from openclaw_tx.runs.crowd import Crowd
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.durable import DurableEvents
 from openclaw_tx.runs.ended import EndedRuns
@@ -26,14 +27,20 @@ from openclaw_tx.runs.endings import committed, cut_short, for_client
 from openclaw_tx.runs.lanes import Lanes
 from openclaw_tx.runs.loop import AgentLoop
 from openclaw_tx.runs.manual import SessionCompactor
+from openclaw_tx.runs.offers import Offers
 from openclaw_tx.runs.rooms import Premises, Rooms
 from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.unstored import UnstoredEnds
 from openclaw_tx.runs.upkeep import Upkeep
 from openclaw_tx.values import Agent, Entry, Principal, RunRequest, RunResult, SessionSettings
 from openclaw_tx.wire.trace import child, trace_id
 
 CHECKPOINT_AGE_MS = 1000
 """Age from which a live run is written down by L{Engine.checkpoint}."""
+
+CHECKPOINT_RUNS = 500
+"""Runs that one checkpoint writes down at most: of more, those that were not for longest. So thousands of open streams
+make no long turn of the reactor each second, and each is written down every so many seconds."""
 
 LONG_WAIT_SECONDS = 2.0
 """A wait for a place that is worth a line in the log (spec 3.8)."""
@@ -48,8 +55,8 @@ class Engine:
     """Implements L{openclaw_tx.interfaces.RunEngine}.
 
     Bounds: C{agents.defaults.maxConcurrent} runs at work, C{maxQueued} waiting, C{maxQueuedPerSession} waiting for one
-    session; beyond, C{queue_full}. Ended runs are kept as L{EndedRuns} says. Between those who wait for a place in one
-    lane the places go round by principal.
+    session; beyond, C{queue_full}, but for principals with less than a share of those who wait (L{Crowd}). Ended runs
+    are kept as L{EndedRuns} says. Between those who wait for a place in one lane the places go round by principal.
 
     @ivar compactor: summarises sessions when somebody asks for it (L{openclaw_tx.interfaces.Compactor}).
     """
@@ -70,15 +77,16 @@ class Engine:
         self._clock = clock
         self._log = Logger()
         self._lanes = Lanes(self._cap)
-        self._premises = Premises(rooms, settings, clock, self._log)
+        self._premises = Premises(rooms, settings, clock, self._log, Offers())
         self._compactor = ConversationCompactor(self._premises)
         self._upkeep = Upkeep(self._premises, self._compactor)
         self.compactor = SessionCompactor(self._premises, self._compactor, self._lanes, _session_lane)
         self._live: OrderedDict[str, AgentRun] = OrderedDict()
         self._ended = EndedRuns()
-        self._queued = 0
+        self._queued = Crowd()
         self._checkpointed: set[str] = set()
         self._to_forget: list[str] = []
+        self._unstored = UnstoredEnds(rooms.sessions, self._log)
         self._listeners: dict[int, RunListener] = {}
         self._next_listener = 0
         self._idle: Gate | None = None
@@ -92,11 +100,11 @@ class Engine:
         known = self.get(request.run_id)
         if known is not None:
             return _joined(known, request, principal)
-        agent = self._admissible(request)
+        agent = self._admissible(request, principal)
         request = replace(request, traceparent=child(request.traceparent, self._new_id()))
         run = AgentRun(request, principal, self._clock, self._notify, self.durable)
         self._live[request.run_id] = run
-        self._queued += 1
+        self._queued.join(principal.id)
         run.task = spawn(self._drive(run, agent), self._log, f"run {request.run_id}")
         return run
 
@@ -124,7 +132,7 @@ class Engine:
     @property
     def busy(self) -> bool:
         """Whether a run of the main lane would have to wait for a place."""
-        return self._queued > 0 or self._lanes.active("main") >= self._cap("main")
+        return len(self._queued) > 0 or self._lanes.active("main") >= self._cap("main")
 
     def config_changed(self) -> None:
         """Caps may have grown."""
@@ -132,8 +140,11 @@ class Engine:
 
     async def checkpoint(self) -> None:
         """Write down runs that live for a second or more, so that a crash can be reported; called every second."""
+        await self._unstored.again()
         now = self._clock.seconds() * 1000
         due = [run for run in self._live.values() if run.started_at_ms and now - run.started_at_ms >= CHECKPOINT_AGE_MS]
+        due.sort(key=lambda run: run.noted_at)
+        del due[CHECKPOINT_RUNS:]
         ended, self._to_forget = self._to_forget, []
         self._ended.expire(now)
         # Somebody may have begun to watch the events of one that had ended.
@@ -141,6 +152,8 @@ class Engine:
         if not due and not ended:
             return
         self._checkpointed.update(run.request.run_id for run in due if run.request.stateless)
+        for run in due:
+            run.noted_at = now
         try:
             await self._rooms.sessions.checkpoint([run.stored() for run in due], ended)
         except GatewayError as error:
@@ -174,7 +187,7 @@ class Engine:
         }
         return caps.get(lane, 1)
 
-    def _admissible(self, request: RunRequest) -> Agent:
+    def _admissible(self, request: RunRequest, principal: Principal) -> Agent:
         if self.draining:
             raise GatewayError("gateway_draining", "The gateway is shutting down.", retry_after=5)
         agent = self._rooms.agents.get(request.agent_id)
@@ -183,7 +196,8 @@ class Engine:
         if not request.messages:
             raise GatewayError("invalid_request", "Missing user message in `messages`.", param="messages")
         defaults = self._settings().agents.defaults
-        full = self._queued >= defaults.max_queued and self._lanes.active(request.lane) >= self._cap(request.lane)
+        busy = self._lanes.active(request.lane) >= self._cap(request.lane)
+        full = busy and not self._queued.admits(principal.id, defaults.max_queued)
         if full or self._lanes.waiting(_session_lane(request.session_key)) >= defaults.max_queued_per_session:
             raise GatewayError("queue_full", "Too many runs are waiting; try again shortly.", retry_after=1)
         return agent
@@ -234,7 +248,7 @@ class Engine:
             await self._settle(run, result)
         if turn is not None:
             tokens = loop.context_tokens if loop is not None else None
-            result = await committed(self._premises, run, dialogue, tokens, result)
+            result = await committed(self._premises, run, dialogue, tokens, result, self._unstored)
         self._end(run, result)
         for lane in reversed(held):
             self._lanes.leave(lane)
@@ -258,7 +272,7 @@ class Engine:
                         "run {run} waited {waited:.1f} s in lane {lane}", run=request.run_id, waited=waited, lane=lane
                     )
         finally:
-            self._queued -= 1
+            self._queued.leave(run.principal.id)
 
     def _subject(self, run: AgentRun, agent: Agent, turn: TurnStart | None, settings: SessionSettings) -> Subject:
         """Which model answers, and where the conversation is kept.

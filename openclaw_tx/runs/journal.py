@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from itertools import islice
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import (
@@ -45,7 +43,7 @@ class Journal:
         """
         @param limit: bytes to hold at most (estimated); the newest entry is always held.
         """
-        self._entries: deque[Entry] = deque()
+        self._entries: list[Entry] = []
         self._limit = limit
         self._next = 1
         self.held = 0
@@ -82,8 +80,16 @@ class Journal:
         self._entries.extend(entries)
         for entry in entries:
             self.held += cost(entry.event)
-        while self.held > self._limit and len(self._entries) > 1:
-            self.held -= cost(self._entries.popleft().event)
+        if self.held > self._limit:
+            self._drop()
+
+    def _drop(self) -> None:
+        """The oldest go, but never the newest one."""
+        count = 0
+        while self.held > self._limit and count < len(self._entries) - 1:
+            self.held -= cost(self._entries[count].event)
+            count += 1
+        del self._entries[:count]
 
     def since(self, after: int) -> Sequence[Entry]:
         """All entries with a number greater than C{after}.
@@ -102,4 +108,4 @@ class Journal:
         """
         first = self.first_seq
         end = len(self._entries) if last is None else max(0, last + 1 - first)
-        return list(islice(self._entries, max(0, after + 1 - first), end))
+        return self._entries[max(0, after + 1 - first) : end]

@@ -66,6 +66,26 @@ class AgentLoop:
     @ivar context_tokens: prompt size of the last model call, as the provider counted it.
     """
 
+    __slots__ = (
+        "_agent",
+        "_choice",
+        "_compactor",
+        "_compacts",
+        "_dialogue",
+        "_format",
+        "_max_rounds",
+        "_milder",
+        "_premises",
+        "_rejected",
+        "_repairs_left",
+        "_run",
+        "_subject",
+        "_thinking",
+        "_tools",
+        "_window",
+        "context_tokens",
+    )
+
     def __init__(
         self,
         run: AgentRun,
@@ -151,17 +171,16 @@ class AgentLoop:
         """
         request, config = self._run.request, self._premises.settings()
         own = self._tools.offer()
-        own_names = {tool.spec.name for tool in own}
         offered = () if request.tool_choice.mode == "none" else request.tools
         for position, spec in enumerate(request.tools):
-            if spec.name in own_names:
+            if spec.name in own.by_name:
                 raise GatewayError(
                     "tool_name_conflict",
                     f"Invalid tool configuration: the agent already has a tool called {spec.name!r}.",
                     param=f"tools[{position}].function.name",
                 )
         forced = request.tool_choice.mode in ("required", "named")
-        specs = (*(tool.spec for tool in own), *offered)
+        specs = (*own.specs, *offered) if offered else own.specs
         told = replace(request, thinking=self._thinking) if request.thinking != self._thinking else request
         agents = self._premises.rooms.agents
         system = agents.system_prompt(self._agent, told, self._choice.info, specs)

@@ -53,7 +53,7 @@ class Outbox:
         self._write = write
         self._overflow = overflow
         self._limit = limit
-        self._items: deque[Item] = deque()
+        self._items: deque[Item] | None = None  # there is seldom anything in it, and it is large when empty
         self._paused = False
         self._closed = False
         self._drained: Callable[[], None] | None = None
@@ -71,12 +71,15 @@ class Outbox:
         if not self._paused and not self._items:
             self._write(item if isinstance(item, bytes) else item.render())
             return
-        if not self._merge(item):
+        if self._items is None:
+            self._items = deque()
+        if not self._merge(self._items, item):
             self._items.append(item)
             self.held += _size(item)
         if self.held > self._limit:
+            overflow = self._overflow
             self.close()
-            self._overflow()
+            overflow()
 
     def finish(self, drained: Callable[[], None]) -> None:
         """Call C{drained} once everything pushed so far has been taken by the transport; at once if it has been.
@@ -91,10 +94,11 @@ class Outbox:
             drained()
 
     def close(self) -> None:
-        """Drop what is held; ignore what comes."""
+        """Drop what is held, and who was to get it; ignore what comes."""
         self._closed = True
+        self._write, self._overflow = _drop, _nothing
         self._drained = None
-        self._items.clear()
+        self._items = None
         self.held = 0
 
     def pauseProducing(self) -> None:
@@ -108,6 +112,8 @@ class Outbox:
             item = self._items.popleft()
             self.held -= _size(item)
             self._write(item if isinstance(item, bytes) else item.render())
+        if not self._items:
+            self._items = None
         if self._drained is not None and not self._paused and not self._items:
             drained, self._drained = self._drained, None
             drained()
@@ -116,10 +122,10 @@ class Outbox:
         """The connection is gone."""
         self.close()
 
-    def _merge(self, item: Item) -> bool:
-        if not self._items:
+    def _merge(self, items: deque[Item], item: Item) -> bool:
+        if not items:
             return False
-        last = self._items[-1]
+        last = items[-1]
         if isinstance(last, bytes):
             return False
         before = last.size
@@ -127,6 +133,14 @@ class Outbox:
             return False
         self.held += last.size - before
         return True
+
+
+def _drop(data: bytes) -> None:
+    """Takes what is for nobody."""
+
+
+def _nothing() -> None:
+    """Is told what nobody wants to know."""
 
 
 def _size(item: Item) -> int:

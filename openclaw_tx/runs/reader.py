@@ -21,7 +21,8 @@ from openclaw_tx.values import (
 )
 
 MAX_TEXT = 8 * 1024 * 1024
-"""Characters a run may say; beyond, it is stopped with C{run_failed}."""
+"""Characters a run may say, or one message of it say, think and ask tools for; beyond, it is stopped with
+C{run_failed}."""
 
 Showing = Literal["all", "json", "none"]
 """What of the text is shown as it comes: all, text that begins as JSON does, or nothing before L{CallReader.show}."""
@@ -34,6 +35,22 @@ class CallReader:
     @ivar began: True once anything was handed on; the model can not be asked again as if nothing had been.
     @ivar silent: True when the model chose to say nothing.
     """
+
+    __slots__ = (
+        "_ack_max_chars",
+        "_calls_seen",
+        "_client_names",
+        "_filter",
+        "_indexes",
+        "_length",
+        "_round",
+        "_run",
+        "_showing",
+        "_text",
+        "began",
+        "shown",
+        "silent",
+    )
 
     def __init__(
         self,
@@ -78,11 +95,14 @@ class CallReader:
                 self._length += len(text)
             elif type(event) is ToolCallDelta:
                 self._tool_call(event, out)
+                self._length += len(event.arguments)
             elif type(event) is ModelAnswered:
                 self._run.provider, self._run.model = event.provider, event.model
                 out.append(ModelAnswered(provider=event.provider, model=event.model, round=self._round))
             else:
                 out.append(event)
+                if type(event) is ReasoningDelta:
+                    self._length += len(event.text)
         if out:
             self._run.emit(out)
         if max(self._run.text_length, self._length) > MAX_TEXT:

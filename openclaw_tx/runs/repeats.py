@@ -9,7 +9,6 @@ begins anew.
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -31,9 +30,11 @@ class _Call(NamedTuple):
 class Repeats:
     """The calls of one run."""
 
+    __slots__ = ("_calls", "_limits")
+
     def __init__(self, limits: LoopDetection) -> None:
         self._limits = limits
-        self._calls: deque[_Call] = deque(maxlen=limits.history_size)
+        self._calls: list[_Call] = []
 
     def before(self, tool: str, arguments: Mapping[str, Any] | str) -> Verdict:
         """Whether a call may be made, should it have the result of those like it.
@@ -56,6 +57,7 @@ class Repeats:
             return ""
         asked, got = _asked(tool, arguments), _digest(result.encode("utf-8", "surrogatepass"))
         self._calls.append(_Call(asked, got))
+        del self._calls[: -self._limits.history_size]
         number = self._alike(asked)
         if number < self._limits.warning_threshold:
             return ""

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.interfaces import Agents, Models, Sessions, SystemEvents, Tool, Tools
+from openclaw_tx.runs.offers import Offers
 
 
 class ArgumentDecoder(Protocol):
@@ -39,6 +40,7 @@ class Premises(NamedTuple):
     settings: Callable[[], Config]
     clock: IReactorTime
     log: Logger
+    offers: Offers
 
     def now_ms(self) -> int:
         """Epoch milliseconds."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from openclaw_tx.interfaces import Push
 from openclaw_tx.runs.journal import Journal
 from openclaw_tx.runs.machine import RunMachine, Terminal
 from openclaw_tx.runs.steering import Steering
+from openclaw_tx.runs.times import Times
 from openclaw_tx.values import (
     Entry,
     FinishReason,
@@ -40,19 +40,6 @@ MAX_PARTIAL = 256 * 1024
 """Characters of partial text that a checkpoint writes down."""
 
 
-class Times:
-    """Implements L{openclaw_tx.interfaces.RunTimes}."""
-
-    __slots__ = ("called", "ended", "first_text", "queued", "started")
-
-    def __init__(self, queued: float) -> None:
-        self.queued = queued
-        self.started = 0.0
-        self.called = 0.0
-        self.first_text = 0.0
-        self.ended = 0.0
-
-
 class Keeper(Protocol):
     """Makes events durable: L{openclaw_tx.runs.durable}."""
 
@@ -73,6 +60,15 @@ class AgentRun:
     @ivar abort_reason: why it was cancelled; "" when it was not.
     @ivar settled: True once the outcome is decided and only being stored: too late to abort.
     """
+
+    __slots__ = """
+        __weakref__ _clock _delivering _gate _machine _next_watcher _notify _pieces _texts _undelivered _watchers
+        abort_reason durable durable_seq effects journal keeper media model noted_at outcome principal prompt_report
+        provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering task
+        text_length times usage verbose
+    """.split()  # noqa: SIM905 (one on a line they would be a page)
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -107,6 +103,8 @@ class AgentRun:
         self.reply_to = ""
         self.steering = Steering()
         self.keeper = keeper
+        self.noted_at = 0.0
+        """When it was written down last by a checkpoint; 0 = never."""
         self.durable = request.durable
         self.durable_seq = -1
         """Number of the newest event that is in the ledger; -1 = not even the run is. L{openclaw_tx.runs.durable}."""
@@ -114,13 +112,12 @@ class AgentRun:
         self.queued_at_ms = _now_ms(clock)
         self.started_at_ms = 0
         self._clock = clock
-        self._log = Logger()
         self._notify = notify
         self._machine = RunMachine()
         self._gate = Gate()
         self._watchers: dict[int, Push] = {}
         self._next_watcher = 0
-        self._undelivered: deque[Sequence[Entry]] = deque()
+        self._undelivered: list[Sequence[Entry]] = []
         self._delivering = False
         self._texts: list[str] = []
         self._pieces: list[str] = []
@@ -244,7 +241,7 @@ class AgentRun:
         self._delivering = True
         try:
             while self._undelivered:
-                batch = self._undelivered.popleft()
+                batch = self._undelivered.pop(0)
                 for number, push in list(self._watchers.items()):
                     try:
                         push(batch)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Push
-from openclaw_tx.runs.run import Times
+from openclaw_tx.runs.times import Times
 from openclaw_tx.values import (
     Entry,
     MessageEnded,

@@ -17,6 +17,7 @@ from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.deferreds import Gate, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, ConcurrentTool, Tool
+from openclaw_tx.runs.offers import Offer
 from openclaw_tx.runs.repeats import Repeats
 from openclaw_tx.runs.rooms import Premises
 from openclaw_tx.runs.run import AgentRun
@@ -71,6 +72,18 @@ class CallContext(Value, frozen=True):
 class ToolCaller:
     """Calls the tools of one run."""
 
+    __slots__ = (
+        "_agent",
+        "_characters",
+        "_model_ref",
+        "_offered",
+        "_premises",
+        "_repeats",
+        "_rooms",
+        "_run",
+        "_started",
+    )
+
     def __init__(self, run: AgentRun, agent: Agent, model_ref: str, premises: Premises, characters: int) -> None:
         """
         @param model_ref: of the model whose policy counts.
@@ -84,19 +97,21 @@ class ToolCaller:
         self._characters = min(characters, MAX_TOOL_TEXT)
         self._repeats = Repeats(premises.settings().tools.loop_detection)
         self._started: set[str] = set()
-        self._offered: frozenset[str] = frozenset()
+        self._offered: Mapping[str, Tool] = {}
 
     def allowed(self) -> Mapping[str, Tool]:
         """The tools that the policy of the moment leaves, by name."""
-        subagent = bool(self._run.request.spawned_by)
-        tools = self._rooms.tools.allowed(self._agent, self._model_ref, subagent=subagent)
-        return {tool.spec.name: tool for tool in tools}
+        return self._of_the_moment().by_name
 
-    def offer(self) -> Sequence[Tool]:
+    def offer(self) -> Offer:
         """The tools that the model is told of."""
-        tools = self.allowed()
-        self._offered = frozenset(tools)
-        return list(tools.values())
+        offer = self._of_the_moment()
+        self._offered = offer.by_name
+        return offer
+
+    def _of_the_moment(self) -> Offer:
+        subagent = bool(self._run.request.spawned_by)
+        return self._premises.offers.of(self._rooms.tools.allowed(self._agent, self._model_ref, subagent=subagent))
 
     async def work(self, calls: Sequence[ToolCall], into: list[Message]) -> None:
         """Do what the calls of one message ask for. Neighbours that only look are done together, all others in order.

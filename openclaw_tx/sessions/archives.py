@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Literal
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions.entries import Found
 from openclaw_tx.sessions.records import messages_of
@@ -95,14 +96,6 @@ def word(text: str) -> str:
     return _UNSAFE.sub("_", text)[:128] or "_"
 
 
-def make_directory(directory: str) -> None:
-    """Make a directory and those above it that are missing, for the owner only."""
-    if not os.path.isdir(directory):
-        make_directory(os.path.dirname(directory))
-        with suppress(FileExistsError):
-            os.mkdir(directory, 0o700)
-
-
 def _free(path: str) -> str:
     """C{path}, or with a number behind it when that exists."""
     name, number = path, 2
@@ -139,4 +132,4 @@ def write_whole(path: str, lines: Iterator[bytes]) -> int:
     return size
 
 
-__all__ = ["KEEP_MS", "MAX_BYTES", "Archives", "Reason", "make_directory", "word", "write_whole"]
+__all__ = ["KEEP_MS", "MAX_BYTES", "Archives", "Reason", "word", "write_whole"]

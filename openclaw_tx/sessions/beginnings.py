@@ -108,6 +108,10 @@ class Beginnings:
         found = entries.find(connection, key)
         if found is not None or not agent_id:
             return found
+        return self.make(connection, key, agent_id, now_ms)
+
+    def make(self, connection: Connection, key: str, agent_id: str, now_ms: int) -> Found:
+        """A session that is not there yet."""
         entry = SessionEntry(
             key=key,
             agent_id=agent_id,

@@ -88,7 +88,7 @@ class Ledger:
         if before is not None and rules.begins_anew(before.entry, run, now_ms):
             found = self._beginnings.renew(connection, before, now_ms)
         if found is None:
-            found = self._session(connection, run)
+            found = self._make(connection, run)
         history = reading.context(connection, found)
         added = unheld(reading.held(connection, found, messages, history), messages)
         columns = run_columns(run, session_id=found.entry.session_id, owner=self._owners.me, pending=added)
@@ -121,12 +121,12 @@ class Ledger:
         run's end is. A run that was never begun (the database was replaced in between) is stored whole.
         """
         run, statements = end.run, connection.statements
-        state = connection.run(statements.run_state, the_run=run.run_id).fetchone()
-        if state is not None and state[0] not in _LIVE:
+        ended = _end(connection, run)
+        if not ended and connection.run(statements.run_state, the_run=run.run_id).fetchone() is not None:
             return None
-        session_id = state[1] if state is not None else None
+        session_id = ended[0] if ended else None
         if session_id is None:
-            made = self._session(connection, run)
+            made = entries.find(connection, run.session_key) or self._make(connection, run)
             change = self._append(connection, end, made)
             columns = run_columns(run, session_id=made.entry.session_id, owner=self._owners.me, pending=())
             connection.run(statements.delete_run, the_run=run.run_id)
@@ -134,9 +134,7 @@ class Ledger:
             return change
         found = entries.find(connection, run.session_key)
         held = found is not None and found.entry.session_id == session_id
-        stored = self._append(connection, end, found) if found is not None and held else None
-        _end(connection, run)
-        return stored
+        return self._append(connection, end, found) if found is not None and held else None
 
     def checkpoint(self, connection: Connection, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}."""
@@ -214,11 +212,9 @@ class Ledger:
             _end(connection, run)
         return True
 
-    def _session(self, connection: Connection, run: StoredRun) -> Found:
-        """The run's session, made if need be."""
-        made = self._beginnings.made(connection, run.session_key, run.agent_id, run.started_at_ms or run.queued_at_ms)
-        assert made is not None
-        return made
+    def _make(self, connection: Connection, run: StoredRun) -> Found:
+        """The run's session, which is not there yet."""
+        return self._beginnings.make(connection, run.session_key, run.agent_id, run.started_at_ms or run.queued_at_ms)
 
     def _append(self, connection: Connection, end: TurnEnd, found: Found) -> SessionChange:
         usage = end.run.result.usage if end.run.result is not None else None
@@ -254,8 +250,12 @@ def _spoken(entry: SessionEntry, run: StoredRun, at_ms: int) -> int:
     return max(entry.interacted_at_ms, at_ms) if run.trigger in SPOKEN else entry.interacted_at_ms
 
 
-def _end(connection: Connection, run: StoredRun) -> None:
-    connection.run(
+def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
+    """Note the end of a run that is live.
+
+    @return: its session's id, or None for a stateless one; empty = there is no such run.
+    """
+    rows = connection.run(
         connection.statements.end_run,
         the_run=run.run_id,
         status=run.status,
@@ -265,6 +265,7 @@ def _end(connection: Connection, run: StoredRun) -> None:
         partial=run.partial if run.status == "interrupted" else "",
         result=encoded(run.result) if run.result is not None else None,
     )
+    return [row[0] for row in rows.fetchall()]
 
 
 def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.errors import ConfigError
 from openclaw_tx.sessions.records import messages_of
 from openclaw_tx.sessions.statements import compiled
@@ -89,11 +90,22 @@ def _add_usage(connection: sqlite3.Connection) -> None:
     )
 
 
+def _narrow_indices(connection: sqlite3.Connection) -> None:
+    """Version 6: indices of the rows that are looked for by them."""
+    for name, table, column, rows in (
+        ("sessions_by_parent", "sessions", "spawned_by", "spawned_by IS NOT NULL"),
+        ("runs_by_end", "runs", "ended_at_ms", "status NOT IN ('queued', 'running')"),
+        ("runs_by_idempotency", "runs", "idempotency", "idempotency IS NOT NULL"),
+    ):
+        connection.execute(f"DROP INDEX {name}")
+        connection.execute(f"CREATE INDEX {name} ON {table} ({column}) WHERE {rows}")
+
+
 def _ignore(text: str) -> None:
     """What can not be read is reported where it is read for good."""
 
 
-UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings, _add_titles, _add_usage)
+UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings, _add_titles, _add_usage, _narrow_indices)
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 
 
@@ -166,7 +178,7 @@ def _open(
 
 def _make_file(path: str) -> None:
     """Make the file, readable by its owner only; SQLite gives its side files the same mode."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    make_directory(os.path.dirname(path))
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     if os.stat(path).st_mode & 0o077:
         os.chmod(path, 0o600)

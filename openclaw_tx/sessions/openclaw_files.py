@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.sessions.archives import make_directory, word, write_whole
+from openclaw_tx.sessions.archives import word, write_whole
 from openclaw_tx.sessions.keys import MAIN_AGENT, SENTINELS, canonical_key, parse_key
 from openclaw_tx.values import Message, SessionEntry
 from openclaw_tx.wire.openclaw_sessions import entry_object, imported
@@ -78,7 +79,7 @@ def candidates(store: Store) -> Iterator[Candidate]:
     """
     try:
         index = msgspec.json.decode(store.file.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"{store.file}: {error}") from None
     if not isinstance(index, dict):
         raise Unreadable(f"{store.file}: expected an object of sessions by key")
@@ -90,7 +91,7 @@ def orphans(store: Store) -> int:
     """How many transcripts lie beside an index that does not name them: of sessions that were begun anew."""
     try:
         index = msgspec.json.decode(store.file.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return 0
     named = {_file_name(value) for value in index.values()} if isinstance(index, dict) else set()
     return sum(path.name not in named for path in store.file.parent.glob("*.jsonl"))

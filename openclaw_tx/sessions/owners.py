@@ -13,6 +13,8 @@ import os
 from contextlib import suppress
 from typing import Protocol
 
+from openclaw_tx.config.replacing import make_directory
+
 
 class Owners(Protocol):
     """The processes that use a store."""
@@ -67,7 +69,7 @@ class LockedOwners:
         """See L{Owners.acquire}."""
         if self._held is not None:
             return
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        make_directory(self._directory)
         # Locked before it has its name: nobody ever finds it unlocked while this process lives.
         making = self._path(self.me) + ".new"
         held = os.open(making, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

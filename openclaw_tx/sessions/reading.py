@@ -34,6 +34,8 @@ def history(connection: Connection, session_id: str, limit: int = HISTORY_MESSAG
 
 def context(connection: Connection, found: Found) -> list[Message]:
     """What the model still reads: the newest mark of a compaction, what it keeps, and what came after."""
+    if not found.position:
+        return []
     statements, session_id = connection.statements, found.entry.session_id
     mark = _mark(connection, found)
     if mark is None or found.mark is None:

@@ -44,7 +44,8 @@ class SqlSessions:
     """Implements L{openclaw_tx.interfaces.Sessions}.
 
     Every method may raise C{storage_unavailable}: then nothing was written, and the next call tries anew. A method
-    that returned has made its changes durable. A cancelled caller just stops waiting: its changes are written all the
+    that returned has made its changes durable; L{begin} alone so that they outlive the process, but perhaps not a loss
+    of power in the moment after. A cancelled caller just stops waiting: its changes are written all the
     same, except that a cancelled L{begin} is undone.
 
     Of a session's transcript the newest 4,000 messages or 32 MiB of JSON are ever loaded, whichever is less
@@ -116,7 +117,8 @@ class SqlSessions:
                 self._ledger.forget(connection, run, begun[0])
 
         try:
-            return await self._jobs.submit(begin)
+            # That the process dies is what the ledger is for; the turn itself is on the disk when it ends.
+            return await self._jobs.submit(begin, synced=False)
         except CancelledError:
             undone = self._jobs.submit(undo)
             undone.addErrback(lambda _: None)  # Trouble with the database is reported where it is met.

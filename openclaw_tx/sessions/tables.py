@@ -4,9 +4,27 @@ conversion."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TextClause,
+    text,
+)
 
 metadata = MetaData()
+
+
+def _index(name: str, column: str, rows: TextClause) -> Index:
+    """An index of just the rows that are looked for by it: each other one would have a page of it written in vain."""
+    return Index(name, column, sqlite_where=rows, postgresql_where=rows)
+
 
 sessions = Table(
     "sessions",
@@ -32,7 +50,7 @@ sessions = Table(
     Column("preview", Text, nullable=False, server_default=""),
     Column("mark_position", Integer),
     Index("sessions_by_age", "updated_at_ms"),
-    Index("sessions_by_parent", "spawned_by"),
+    _index("sessions_by_parent", "spawned_by", text("spawned_by IS NOT NULL")),
 )
 """One row a session: L{openclaw_tx.values.SessionEntry}, C{extra} and C{settings} as JSON, where its transcript goes
 on, where its newest mark of a compaction stands, and once more the C{spawned_by} of its settings."""
@@ -73,9 +91,9 @@ runs = Table(
     Column("idempotency", Text),
     Column("run_trigger", Text, nullable=False, server_default="user"),
     Column("channel", Text, nullable=False, server_default=""),
-    Index("runs_by_end", "ended_at_ms"),
-    Index("runs_by_idempotency", "idempotency"),
-    Index("live_runs", "run_id", sqlite_where=LIVE, postgresql_where=LIVE),
+    _index("runs_by_end", "ended_at_ms", ENDED),
+    _index("runs_by_idempotency", "idempotency", text("idempotency IS NOT NULL")),
+    _index("live_runs", "run_id", LIVE),
 )
 """The ledger: L{openclaw_tx.values.StoredRun}, C{pending} and C{result} as JSON, and the process it runs in.
 

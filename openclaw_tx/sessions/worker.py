@@ -2,8 +2,10 @@
 """One thread writes, many jobs share a transaction: group commit behind an async seam.
 
 Jobs are functions of a connection. All that wait when the thread is free run in one transaction, each in a savepoint
-of its own, and are committed (one C{fsync}) and reported back to the reactor together. How a thread is made and how
-the reactor is called are arguments, so that tests run the same code in one thread, in memory, step by step.
+of its own, and are committed (one C{fsync}) and reported back to the reactor together. A batch in which nobody needs
+it is committed without: it outlives the process, but not a loss of power before the next batch that has one. How a
+thread is made and how the reactor is called are arguments, so that tests run the same code in one thread, in memory,
+step by step.
 """
 
 from __future__ import annotations
@@ -98,6 +100,7 @@ class Connection:
         self.driver = driver
         self.statements = statements
         self.report = report
+        self._synced = True
 
     def run(self, statement: Statement, /, **parameters: Any) -> sqlite3.Cursor:
         """Run a statement with its parameters by name."""
@@ -110,6 +113,16 @@ class Connection:
     def execute(self, sql: str) -> None:
         """Run a word of transaction control."""
         self.driver.execute(sql)
+
+    def begin(self, *, writes: bool, synced: bool) -> None:
+        """Begin a transaction.
+
+        @param synced: what it writes is on the disk when it is committed, and all that was written before.
+        """
+        if writes and synced is not self._synced:
+            self.driver.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._synced = synced
+        self.driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     @property
     def in_transaction(self) -> bool:
@@ -150,11 +163,12 @@ Job = Callable[[Connection], T]
 class _Waiting(Generic[T]):
     """A job and who waits for it."""
 
-    __slots__ = ("deferred", "job", "outcome", "writes")
+    __slots__ = ("deferred", "job", "outcome", "synced", "writes")
 
-    def __init__(self, job: Job[T], writes: bool) -> None:
+    def __init__(self, job: Job[T], writes: bool, synced: bool = True) -> None:
         self.job = job
         self.writes = writes
+        self.synced = synced
         # A caller that no longer waits does not stop the job: what was asked for is written.
         self.deferred: Deferred[T] = Deferred()
         self.outcome: T | Failure | None = None
@@ -186,14 +200,15 @@ class GroupCommit:
         self._scheduled = False
         self._closed: Gate | None = None
 
-    def submit(self, job: Job[T], *, writes: bool = True) -> Deferred[T]:
+    def submit(self, job: Job[T], *, writes: bool = True, synced: bool = True) -> Deferred[T]:
         """Run C{job} in the next transaction, after all that was submitted before.
 
         @param writes: False for a job that only reads.
+        @param synced: False for a job whose changes a loss of power may take.
         @return: fires with the job's result once that is durable; cancelling it does not stop the job. Fails with the
             job's exception, or C{storage_unavailable}: then nothing of it was written.
         """
-        waiting = _Waiting(job, writes)
+        waiting = _Waiting(job, writes, synced)
         with self._lock:
             if self._closed is not None or len(self._waiting) >= self._max_waiting:
                 what = "is closed" if self._closed is not None else "has too much to do"
@@ -236,15 +251,17 @@ class GroupCommit:
         @return: whether all is well with the database.
         """
         wrote = any(waiting.writes for waiting in batch)
+        synced = any(waiting.writes and waiting.synced for waiting in batch)
         try:
             connection = self._database.connect()
-            connection.execute("BEGIN IMMEDIATE" if wrote else "BEGIN")
+            connection.begin(writes=wrote, synced=synced)
         except DRIVER_ERRORS as error:
             _fail(batch, self._database.failed(error))
             return False
         try:
-            sound = [self._run_one(connection, waiting) for waiting in batch]
-            connection.execute("COMMIT")
+            sound = [self._run_one(connection, waiting, alone=len(batch) == 1) for waiting in batch]
+            if connection.in_transaction:
+                connection.execute("COMMIT")
         except DRIVER_ERRORS as error:
             _fail(batch, self._database.failed(error))
             _roll_back(connection)
@@ -254,13 +271,15 @@ class GroupCommit:
             raise
         return all(sound) and self._database.worked(wrote)
 
-    def _run_one(self, connection: Connection, waiting: _Waiting[Any]) -> bool:
+    def _run_one(self, connection: Connection, waiting: _Waiting[Any], *, alone: bool) -> bool:
         """Run one job; what goes wrong in it stays with it.
 
+        @param alone: the transaction is there for this job, and ends when it fails; else it has a savepoint.
         @return: False when the database refused it.
         @raise Exception: one of L{DRIVER_ERRORS}: the transaction is lost with all its jobs.
         """
-        if waiting.writes:
+        saved = waiting.writes and not alone
+        if saved:
             connection.execute("SAVEPOINT job")
         sound = True
         try:
@@ -274,8 +293,8 @@ class GroupCommit:
                 error = refusal
             waiting.outcome = Failure(error)  # type: ignore[no-untyped-call]
             if waiting.writes:
-                connection.execute("ROLLBACK TO job")
-        if waiting.writes:
+                connection.execute("ROLLBACK TO job" if saved else "ROLLBACK")
+        if saved:
             connection.execute("RELEASE job")
         return sound
 

@@ -187,7 +187,7 @@ class MemoryGateway:
         assert not left, f"left behind: {left}"
 
     def _endpoint(self) -> MemoryEndpoint:
-        endpoint = MemoryEndpoint(self.site)
+        endpoint = MemoryEndpoint(self.site, self.clock)
         self._endpoints.append(endpoint)
         return endpoint
 

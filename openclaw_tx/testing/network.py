@@ -21,8 +21,12 @@ SERVER = IPv4Address("TCP", "127.0.0.1", 18789)
 class MemoryEndpoint:
     """Leads to a server's factory; hand it to an C{Agent} or connect a client's factory yourself."""
 
-    def __init__(self, server: IProtocolFactory) -> None:
+    def __init__(self, server: IProtocolFactory, clock: Any = None) -> None:
+        """
+        @param clock: the reactor of the server; what it does in its next turn is done as bytes are carried.
+        """
         self._server = server
+        self._clock = clock
         self._pumps: list[IOPump] = []
 
     def connect(self, protocolFactory: Any) -> Deferred[Any]:
@@ -33,7 +37,7 @@ class MemoryEndpoint:
             FakeTransport(server, True, hostAddress=SERVER, peerAddress=CLIENT),
             FakeTransport(client, False, hostAddress=CLIENT, peerAddress=SERVER),
         )
-        self._pumps.append(connect(server, ends[0], client, ends[1], greet=True))
+        self._pumps.append(connect(server, ends[0], client, ends[1], greet=True, clock=self._clock))
         return succeed(client)
 
     def endpointForURI(self, uri: object) -> MemoryEndpoint:

@@ -20,6 +20,7 @@ import msgspec
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.tools.allowlist import Pattern
@@ -234,7 +235,7 @@ class ApprovalsFile:
         raw = msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
         if len(raw) > MAX_BYTES:
             raise GatewayError("invalid_request", f"file: larger than {MAX_BYTES} bytes", param="file")
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(self._path.parent)
         descriptor, name = tempfile.mkstemp(prefix=f".{NAME}-", dir=self._path.parent)  # for its owner only
         try:
             with os.fdopen(descriptor, "wb") as target:

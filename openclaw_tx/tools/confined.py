@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.config.schema import Config
 from openclaw_tx.tools.opening import (
     DIRECTORY,
@@ -222,7 +223,7 @@ class Files:
         if not self.confined:
             return os.open("/", DIRECTORY)
         if create:
-            os.makedirs(self.root, exist_ok=True)
+            make_directory(self.root)
         return os.open(self.root, DIRECTORY)
 
     def _absolute(self, names: list[str]) -> str:

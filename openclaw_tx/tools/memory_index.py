@@ -20,6 +20,7 @@ from operator import mul
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.tools.memory_files import MemoryFile
 from openclaw_tx.tools.memory_text import Term, chunks, words_of
 
@@ -216,7 +217,7 @@ class MemoryIndex:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[sqlite3.Connection, bool]]:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self._path.parent)
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             os.fchmod(handle, 0o600)

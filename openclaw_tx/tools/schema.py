@@ -10,6 +10,7 @@ import msgspec
 
 from openclaw_tx.interfaces import AliasedTool, Tool
 from openclaw_tx.wire.json_schema import complaints, named
+from openclaw_tx.wire.large_json import is_too_deep
 
 MAX_CHARS = 1_000_000
 """Longest arguments text."""
@@ -40,6 +41,8 @@ def decode_arguments(tool: Tool, text: str) -> Mapping[str, Any]:
         arguments = msgspec.json.decode(text) if text.strip() else {}
         if not isinstance(arguments, dict):
             raise ValueError(f"they must be a JSON object, not {named(arguments)}.")
+        if is_too_deep(text.encode("utf-8")):
+            raise RecursionError
         arguments = named_as_declared(tool, arguments)
         wrong = complaints(arguments, tool.spec.parameters)
     except (msgspec.DecodeError, UnicodeError) as error:

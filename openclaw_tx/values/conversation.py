@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from openclaw_tx.values.value import Value
+from openclaw_tx.values.value import Plain
 
 
-class TextPart(Value, frozen=True, tag="text"):
+class TextPart(Plain, frozen=True, tag="text"):
     """A piece of text in a user message."""
 
     text: str
 
 
-class ImagePart(Value, frozen=True, tag="image"):
+class ImagePart(Plain, frozen=True, tag="image"):
     """An image in a user message or a tool result."""
 
     data: str
@@ -24,7 +24,7 @@ class ImagePart(Value, frozen=True, tag="image"):
 Part = TextPart | ImagePart
 
 
-class ToolCall(Value, frozen=True):
+class ToolCall(Plain, frozen=True):
     """A tool the model wants called."""
 
     id: str
@@ -33,7 +33,7 @@ class ToolCall(Value, frozen=True):
     """JSON text exactly as the model produced it; C{"{}"} for none."""
 
 
-class Usage(Value, frozen=True, omit_defaults=True):
+class Usage(Plain, frozen=True, omit_defaults=True):
     """Token counts in OpenAI's meaning; None = the provider did not say, which is not 0.
 
     C{prompt_tokens} includes cached tokens, C{completion_tokens} includes reasoning tokens.
@@ -64,7 +64,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 StopReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "aborted", "interrupted", "injected"]
 
 
-class UserMessage(Value, frozen=True, tag="user", omit_defaults=True):
+class UserMessage(Plain, frozen=True, tag="user", omit_defaults=True):
     """What a person or client said."""
 
     content: tuple[Part, ...]
@@ -78,7 +78,7 @@ class UserMessage(Value, frozen=True, tag="user", omit_defaults=True):
         return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
 
 
-class AssistantMessage(Value, frozen=True, tag="assistant", omit_defaults=True):
+class AssistantMessage(Plain, frozen=True, tag="assistant", omit_defaults=True):
     """One answer of the model, or a client's account of one."""
 
     text: str = ""
@@ -95,7 +95,7 @@ class AssistantMessage(Value, frozen=True, tag="assistant", omit_defaults=True):
     """What C{provider} wants back with this message (L{openclaw_tx.wire.replay}); never shown to anybody."""
 
 
-class ToolResultMessage(Value, frozen=True, tag="toolResult", omit_defaults=True):
+class ToolResultMessage(Plain, frozen=True, tag="toolResult", omit_defaults=True):
     """The outcome of one tool call."""
 
     tool_call_id: str
@@ -107,7 +107,7 @@ class ToolResultMessage(Value, frozen=True, tag="toolResult", omit_defaults=True
     timestamp_ms: int = 0
 
 
-class CompactionMessage(Value, frozen=True, tag="compaction", omit_defaults=True):
+class CompactionMessage(Plain, frozen=True, tag="compaction", omit_defaults=True):
     """A mark in a transcript: what stands before it is told to the model as this summary from now on."""
 
     summary: str
@@ -125,7 +125,7 @@ Message = Spoken | CompactionMessage
 """What transcripts hold."""
 
 
-class ToolSpec(Value, frozen=True):
+class ToolSpec(Plain, frozen=True):
     """A tool as the model sees it."""
 
     name: str
@@ -135,7 +135,7 @@ class ToolSpec(Value, frozen=True):
     strict: bool | None = None
 
 
-class ToolResult(Value, frozen=True):
+class ToolResult(Plain, frozen=True):
     """What a tool gives back. An error is a result too; it never ends the run."""
 
     text: str
@@ -146,7 +146,7 @@ class ToolResult(Value, frozen=True):
     """Tokens of model calls that the tool made; they count as the run's."""
 
 
-class ToolChoice(Value, frozen=True):
+class ToolChoice(Plain, frozen=True):
     """OpenAI's C{tool_choice}: C{name} is set only for mode C{named}."""
 
     mode: Literal["auto", "none", "required", "named"] = "auto"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from openclaw_tx.values.value import Value
+from openclaw_tx.values.value import Plain
 
 FileState = Literal["whole", "cut", "left_out", "empty", "missing", "refused"]
 """How a workspace file fared: shown as it is, shown in part, not shown for want of room, nothing in it, not there, or
@@ -14,14 +14,14 @@ CHARS_PER_TOKEN = 4
 """What English text and JSON come to, for estimates."""
 
 
-class PromptSection(Value, frozen=True):
+class PromptSection(Plain, frozen=True):
     """A section of a prompt."""
 
     name: str
     chars: int
 
 
-class PromptFile(Value, frozen=True, omit_defaults=True):
+class PromptFile(Plain, frozen=True, omit_defaults=True):
     """A file of the workspace."""
 
     name: str
@@ -35,7 +35,7 @@ class PromptFile(Value, frozen=True, omit_defaults=True):
     """Why it was refused."""
 
 
-class PromptTool(Value, frozen=True):
+class PromptTool(Plain, frozen=True):
     """A tool as the model is told of it. The schema goes beside the prompt, not into it."""
 
     name: str
@@ -47,7 +47,7 @@ class PromptTool(Value, frozen=True):
     """Parameters on the first level."""
 
 
-class PromptSkill(Value, frozen=True):
+class PromptSkill(Plain, frozen=True):
     """A skill that the prompt lists."""
 
     name: str
@@ -55,7 +55,7 @@ class PromptSkill(Value, frozen=True):
     """Its entry in the list."""
 
 
-class PromptReport(Value, frozen=True, omit_defaults=True):
+class PromptReport(Plain, frozen=True, omit_defaults=True):
     """What went into one system prompt, and how much (docs/agents.md). All sizes are in characters."""
 
     mode: str

@@ -9,7 +9,7 @@ from openclaw_tx.values.approvals import Approval, Decision
 from openclaw_tx.values.conversation import FinishReason, Message, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
 from openclaw_tx.values.models import Sampling
 from openclaw_tx.values.prompts import PromptReport
-from openclaw_tx.values.value import Value
+from openclaw_tx.values.value import Plain, Value
 
 Trigger = Literal["user", "heartbeat", "cron", "hook", "agent", "subagent", "announce", "memory"]
 """C{agent}: another agent's message; C{announce}: news of a sub-agent; C{memory}: the silent turn before a
@@ -65,7 +65,7 @@ class RunRequest(Value, frozen=True):
 RunStatus = Literal["queued", "running", "ok", "error", "aborted", "interrupted"]
 
 
-class RunResult(Value, frozen=True, omit_defaults=True):
+class RunResult(Plain, frozen=True, omit_defaults=True):
     """How a run ended. Exactly one exists for each run."""
 
     run_id: str
@@ -169,13 +169,13 @@ class RunState(Value, frozen=True, omit_defaults=True):
 # Events of a run, in the order they can occur. The journal numbers them; every surface reads only these.
 
 
-class RunStarted(Value, frozen=True, tag="started"):
+class RunStarted(Plain, frozen=True, tag="started"):
     """The run left its queues and begins to work."""
 
     session_id: str
 
 
-class ModelAnswered(Value, frozen=True, tag="model"):
+class ModelAnswered(Plain, frozen=True, tag="model"):
     """The provider accepted a call and its first bytes are here."""
 
     provider: str
@@ -184,7 +184,7 @@ class ModelAnswered(Value, frozen=True, tag="model"):
     """1 for the first model call of the run."""
 
 
-class TextDelta(Value, frozen=True, tag="text", omit_defaults=True):
+class TextDelta(Plain, frozen=True, tag="text", omit_defaults=True):
     """More text of the current assistant message."""
 
     text: str
@@ -192,13 +192,13 @@ class TextDelta(Value, frozen=True, tag="text", omit_defaults=True):
     """The model declines to answer, and this is how it says so."""
 
 
-class ReasoningDelta(Value, frozen=True, tag="reasoning"):
+class ReasoningDelta(Plain, frozen=True, tag="reasoning"):
     """More thinking of the current assistant message; not part of the answer."""
 
     text: str
 
 
-class ToolCallDelta(Value, frozen=True, tag="toolCall"):
+class ToolCallDelta(Plain, frozen=True, tag="toolCall"):
     """A piece of a I{client} tool call: id and name come once, with the first piece of that index."""
 
     index: int
@@ -207,14 +207,14 @@ class ToolCallDelta(Value, frozen=True, tag="toolCall"):
     arguments: str
 
 
-class MessageEnded(Value, frozen=True, tag="message", omit_defaults=True):
+class MessageEnded(Plain, frozen=True, tag="message", omit_defaults=True):
     """An assistant message is complete; text that follows belongs to the next one."""
 
     usage: Usage | None = None
     """What the run has used up to here."""
 
 
-class ToolStarted(Value, frozen=True, tag="toolStart"):
+class ToolStarted(Plain, frozen=True, tag="toolStart"):
     """One of the agent's own tools begins."""
 
     call_id: str
@@ -222,7 +222,7 @@ class ToolStarted(Value, frozen=True, tag="toolStart"):
     arguments: Any
 
 
-class ToolProgress(Value, frozen=True, tag="toolUpdate"):
+class ToolProgress(Plain, frozen=True, tag="toolUpdate"):
     """One of the agent's own tools tells how far it is."""
 
     call_id: str
@@ -230,14 +230,14 @@ class ToolProgress(Value, frozen=True, tag="toolUpdate"):
     text: str
 
 
-class ApprovalRequested(Value, frozen=True, tag="approval"):
+class ApprovalRequested(Plain, frozen=True, tag="approval"):
     """A tool waits for a person's word."""
 
     call_id: str
     approval: Approval
 
 
-class ApprovalResolved(Value, frozen=True, tag="approvalEnd"):
+class ApprovalResolved(Plain, frozen=True, tag="approvalEnd"):
     """A tool waits no more."""
 
     call_id: str
@@ -247,7 +247,7 @@ class ApprovalResolved(Value, frozen=True, tag="approvalEnd"):
     """Nobody answered in time."""
 
 
-class Compacting(Value, frozen=True, tag="compaction", omit_defaults=True):
+class Compacting(Plain, frozen=True, tag="compaction", omit_defaults=True):
     """The conversation is being summarised, or has been."""
 
     phase: Literal["start", "end"]
@@ -258,7 +258,7 @@ class Compacting(Value, frozen=True, tag="compaction", omit_defaults=True):
     """At the end: the model is asked again."""
 
 
-class ToolEnded(Value, frozen=True, tag="toolEnd"):
+class ToolEnded(Plain, frozen=True, tag="toolEnd"):
     """One of the agent's own tools gave its result."""
 
     call_id: str
@@ -268,7 +268,7 @@ class ToolEnded(Value, frozen=True, tag="toolEnd"):
     details: Any = None
 
 
-class RunEnded(Value, frozen=True, tag="ended"):
+class RunEnded(Plain, frozen=True, tag="ended"):
     """The one terminal event."""
 
     result: RunResult
@@ -294,7 +294,7 @@ ToolEvent = ToolProgress | ApprovalRequested | ApprovalResolved
 ModelEvent = ModelAnswered | TextDelta | ReasoningDelta | ToolCallDelta
 
 
-class Entry(Value, frozen=True):
+class Entry(Plain, frozen=True):
     """A numbered event in a run's journal."""
 
     seq: int

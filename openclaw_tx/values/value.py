@@ -11,6 +11,11 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all values here: immutable, keyword-only."""
 
 
+class Plain(Value, frozen=True, gc=False):
+    """Base of values that hold nothing but data, and so never a way back to themselves: the garbage collector need not
+    look at them. There are many, as runs are remembered for a while with all that they told."""
+
+
 class Principal(Value, frozen=True):
     """Who is asking and what the credential allows. Scopes come from the credential, never from the request."""
 
@@ -47,6 +52,8 @@ class Credentials(Value, frozen=True):
     """The role asked for."""
     scopes: tuple[str, ...] = ()
     """The scopes asked for; a device's token may be bound to fewer."""
+    any_device: bool = False
+    """C{token} may be that of any operator's device, unproved: good for reading only."""
 
     def __repr__(self) -> str:
         return "Credentials(...)"

@@ -171,11 +171,11 @@ class Asset(GatewayResource):
         # A picture with scripts in it, opened by itself, is a page.
         exchange.set_header("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; sandbox")
         if kind.startswith(("text/javascript", "text/css")):
-            exchange.request.responseHeaders.removeHeader(b"Content-Security-Policy")
+            exchange.drop_header("Content-Security-Policy")
         if found.encoding:
             exchange.set_header("Content-Encoding", found.encoding)
         if exchange.request.setLastModified(found.modified) is CACHED:
-            exchange.request.responseHeaders.removeHeader(b"Content-Encoding")
+            exchange.drop_header("Content-Encoding")
             exchange.send(b"", kind.encode("ascii"), 304)
             return
         exchange.send(found.content, kind.encode("ascii"))
@@ -212,6 +212,7 @@ class Bootstrap(Endpoint):
 
     action = "control-ui.config"
     config_key = "gateway.controlUi.enabled"
+    by_device = True
 
     def __init__(self, guard: Guard, shared: Shared, agents: Agents, base_path: str) -> None:
         super().__init__(guard, shared.new_id)

@@ -30,9 +30,13 @@ STANDING_HEADERS: Mapping[bytes, bytes] = {
 }
 """On every reply (spec 1.0)."""
 
+STANDING = b"".join(b"%s: %s\r\n" % field for field in STANDING_HEADERS.items())
+"""The same as they stand in a head."""
+
 LARGE = 64 * 1024
 """Bodies from this size on are sent at the reader's pace, so that no idle timeout cuts them."""
 
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 CREDENTIALS = frozenset({"authorization", "cookie"})
 """Headers that secrets are in."""
 
@@ -51,7 +55,7 @@ class Exchange:
     @ivar tally: where what happens to it is counted.
     """
 
-    __slots__ = ("_visit", "gone", "id", "request", "tally")
+    __slots__ = ("_fields", "_visit", "gone", "id", "request", "tally")
 
     def __init__(self, request: Request, new_id: Callable[[], str]) -> None:
         """
@@ -60,13 +64,18 @@ class Exchange:
         self.request = request
         self.gone = False
         self._visit = visited(request)
+        self._fields = {
+            name.decode("latin-1").lower(): lines for name, lines in request.requestHeaders.getAllRawHeaders()
+        }
         self.tally = self._visit.tally if self._visit is not None else Tally()
         offered = self.header("x-request-id") or ""
         self.id = offered if _SANE_ID.fullmatch(offered) else new_id()
-        headers = request.responseHeaders
-        for name, value in STANDING_HEADERS.items():
-            headers.setRawHeaders(name, [value])
-        headers.setRawHeaders(b"X-Request-Id", [self.id.encode("ascii")])
+        if isinstance(request, BoundedRequest):
+            request.standing = STANDING
+        else:
+            for name, value in STANDING_HEADERS.items():
+                request.responseHeaders.setRawHeaders(name, [value])
+        self.set_header("X-Request-Id", self.id)
 
     # -- reading
 
@@ -77,13 +86,16 @@ class Exchange:
 
     def header(self, name: str) -> str | None:
         """See L{openclaw_tx.interfaces.Peer.header}."""
-        return header_value(name, self.request.requestHeaders.getRawHeaders(name.encode("ascii")))
+        return header_value(name, self._fields.get(name.lower()))
+
+    def put_header(self, name: str, value: str) -> None:
+        """Have the request say something as if it stood in its head."""
+        self._fields[name.lower()] = [value.encode("utf-8")]
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """See L{openclaw_tx.interfaces.WholePeer}."""
         found = []
-        for raw, values in self.request.requestHeaders.getAllRawHeaders():
-            name = raw.decode("latin-1").lower()
+        for name, values in self._fields.items():
             value = header_value(name, values)
             if value is not None and name not in CREDENTIALS:
                 found.append((name, value))
@@ -97,7 +109,7 @@ class Exchange:
     @property
     def traceparent(self) -> str:
         """The client's trace context as it came, for L{openclaw_tx.values.RunRequest}; "" without one."""
-        return trace_header(self.request.requestHeaders.getRawHeaders(TRACEPARENT.encode("ascii")))
+        return trace_header(self._fields.get(TRACEPARENT))
 
     async def body(self, limit: int) -> bytes:
         """The whole body.
@@ -154,7 +166,19 @@ class Exchange:
 
     def set_header(self, name: str, value: str) -> None:
         """Set a header of the reply; characters that no header can carry become C{?}."""
-        self.request.responseHeaders.setRawHeaders(name.encode("ascii"), [value.encode("utf-8")])
+        if not value.isprintable():
+            value = _UNPRINTABLE.sub("?", value)
+        if isinstance(self.request, BoundedRequest) and name != "Content-Type":  # which Twisted itself would add
+            self.request.fields[name] = value
+        else:
+            self.request.responseHeaders.setRawHeaders(name.encode("ascii"), [value.encode("utf-8")])
+
+    def drop_header(self, name: str) -> None:
+        """Take a header back that was set by this name."""
+        if isinstance(self.request, BoundedRequest):
+            self.request.fields.pop(name, None)
+        else:
+            self.request.responseHeaders.removeHeader(name.encode("ascii"))
 
     def send_json(self, body: bytes, status: int = 200) -> None:
         """Send a whole JSON reply; nothing when the client has gone."""

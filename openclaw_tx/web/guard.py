@@ -29,12 +29,13 @@ class Guard(NamedTuple):
     meter: Meter | None = None
     """Counts requests against limits; None = nobody has any."""
 
-    async def admit(self, exchange: Exchange, action: str) -> Principal:
+    async def admit(self, exchange: Exchange, action: str, *, by_device: bool = False) -> Principal:
         """The principal behind a request, who may do C{action}. The answer tells how its limits stand.
 
+        @param by_device: a device's token does as well.
         @raise GatewayError: as L{Authenticator.authenticate}, L{Authoriser} and L{Meter.request}.
         """
-        principal = await self.authenticator.authenticate(credentials_of(exchange), exchange)
+        principal = await self.authenticator.authenticate(credentials_of(exchange, by_device), exchange)
         self.authorise(principal, action)
         if self.meter is not None and ACTIONS[action].metered:
             try:
@@ -52,6 +53,9 @@ class Endpoint(GatewayResource):
     """What it does, by the name that L{openclaw_tx.auth.actions} knows."""
     config_key: ClassVar[str]
     """The switch, named to clients that meet it off; "" = it is always on."""
+    by_device: ClassVar[bool] = False
+    """A device's token opens it, besides all else that does. For reads of the Control UI: a browser that was paired
+    keeps nothing but its token."""
     fields: ClassVar[Mapping[str, Handling]] = {}
     """What is done with each field of a request; C{/v1/capabilities} shows it."""
 
@@ -81,14 +85,18 @@ class Endpoint(GatewayResource):
 
     async def respond(self, exchange: Exchange) -> None:
         """Ask the guard, then serve."""
-        await self.serve(exchange, await self._guard.admit(exchange, self.action_of(exchange.request.method)))
+        action = self.action_of(exchange.request.method)
+        await self.serve(exchange, await self._guard.admit(exchange, action, by_device=self.by_device))
 
 
-def credentials_of(exchange: Exchange) -> Credentials:
-    """What C{Authorization: Bearer} offers: the one secret, as token and as password (spec 1.1)."""
+def credentials_of(exchange: Exchange, by_device: bool = False) -> Credentials:
+    """What C{Authorization: Bearer} offers: the one secret, as token and as password (spec 1.1).
+
+    @param by_device: it may be a device's token.
+    """
     value = exchange.header("authorization") or ""
     secret = value[len(_SCHEME) :].strip() if value[: len(_SCHEME)].lower() == _SCHEME else ""
-    return Credentials(token=secret or None, password=secret or None)
+    return Credentials(token=secret or None, password=secret or None, any_device=by_device)
 
 
 __all__ = ["Endpoint", "Guard", "credentials_of"]

@@ -1,34 +1,49 @@
-# -*- test-case-name: tests.web.test_elsewhere -*-
-"""The head of a request, put together again for another process."""
+# -*- test-case-name: tests.web.test_head -*-
+"""What the head of a request must look like, beyond what Twisted asks: one that two readers could read differently
+is refused (RFC 9110, 7.2; RFC 9112, 3.2, 6.1, 11.2). No I/O.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 
-from twisted.web.http_headers import Headers
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)([/?][\x21-\x7e]*)?", re.IGNORECASE)
+_ORIGIN = re.compile(rb"/[\x21-\x7e]*")
+_AUTHORITY = re.compile(
+    rb"[A-Za-z0-9._~%!$&'()*+;=-]*(:[0-9]{0,5})?|\[[0-9A-Fa-f:.]+(%25[A-Za-z0-9._~-]+)?\](:[0-9]{0,5})?"
+)
 
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 
+def origin_form(method: bytes, target: bytes) -> tuple[bytes, bytes | None] | None:
+    """A request's target as path and query.
 
-def head_of(method: bytes, uri: bytes, version: bytes, headers: Headers, length: int | None, expect: bool) -> bytes:
-    """The head of a request, to be read again.
-
-    @param length: of the body, which follows as it is; None = it follows as it came.
-    @param expect: the client waits to be told that it may send it.
+    @return: it, and the authority that takes the place of C{Host} (None = C{Host} counts); None = the target is none
+        that a server has to know.
     """
-    lines = [b"%s %s %s" % (method, uri, version), *_lines(headers, whole=length is None)]
-    if length is not None:
-        lines.append(b"Content-Length: %d" % length)
-    if expect:
-        lines.append(b"Expect: 100-continue")
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    if _ORIGIN.fullmatch(target):
+        return target, None
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is not None and absolute[1] and _AUTHORITY.fullmatch(absolute[1]):
+        rest = absolute[2] or b"/"
+        return rest if rest.startswith(b"/") else b"/" + rest, absolute[1]
+    if target == b"*" and method == b"OPTIONS":
+        return target, None
+    return None
 
 
-def _lines(headers: Headers, *, whole: bool) -> Iterable[bytes]:
-    for name, values in headers.getAllRawHeaders():
-        if whole or name.lower() not in _FRAMING:
-            for value in values:
-                yield b"%s: %s" % (name, value)
+def is_well_framed(version: bytes, hosts: Sequence[bytes], encodings: Sequence[bytes]) -> bool:
+    """Whether there is one C{Host} that can be one, and nothing but C{chunked} that a body is wrapped in.
+
+    @param version: as in the request line, e.g. C{HTTP/1.1}.
+    @param hosts: values of C{Host}.
+    @param encodings: values of C{Transfer-Encoding}.
+    """
+    if len(hosts) > 1 or (not hosts and version == b"HTTP/1.1"):
+        return False
+    if hosts and not _AUTHORITY.fullmatch(hosts[0]):
+        return False
+    return not encodings or (version == b"HTTP/1.1" and [each.lower() for each in encodings] == [b"chunked"])
 
 
-__all__ = ["head_of"]
+__all__ = ["is_well_framed", "origin_form"]

@@ -29,6 +29,7 @@ from openclaw_tx.web.once import Once, Reply
 from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import GatewayResource, NewId
 from openclaw_tx.wire.frames import describe
+from openclaw_tx.wire.large_json import is_too_deep
 
 LIMITS = RateLimit(max_attempts=20, window_ms=60_000, lockout_ms=60_000, exempt_loopback=False)
 """Wrong tokens of one address."""
@@ -187,6 +188,8 @@ def decoded(body: bytes, type: type[T]) -> T:
         raise GatewayError("invalid_request", describe(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise GatewayError("invalid_request", "the body is not JSON") from None
+    if is_too_deep(body):
+        raise GatewayError("invalid_request", "the body is nested too deeply")
     return value
 
 

@@ -15,6 +15,12 @@ from twisted.python.failure import Failure
 
 from openclaw_tx.config.load import Loaded
 
+BACKLOG = 1024
+"""Connections that may wait to be accepted, where the endpoint does not say (Twisted: 50). More than that at the same
+moment, and the kernel has the rest try again after a second."""
+
+_WITH_BACKLOG = ("tcp:", "tcp6:", "ssl:", "unix:")
+
 
 class Listener(Service):
     """One endpoint. Twisted's own C{StreamServerEndpointService} only logs a busy port and seems to run.
@@ -40,7 +46,7 @@ class Listener(Service):
         """
         self.description = description
         self.where: Any = None
-        self._endpoint = serverFromString(reactor, description)
+        self._endpoint = serverFromString(reactor, _patient(description))
         self._factory = factory
         self._required = required
         self._accepts = accepts
@@ -89,6 +95,13 @@ class Listener(Service):
             self.port.stopReading()
         self.where = port.getHost()
         self._log.info("listening on {where}", where=self.description)
+
+
+def _patient(description: str) -> str:
+    """An endpoint's description with L{BACKLOG}, if it can have one and has none."""
+    if ":backlog=" in description or not description.startswith(_WITH_BACKLOG):
+        return description
+    return f"{description}:backlog={BACKLOG}"
 
 
 def behind_tls(factory: Any, loaded: Loaded, clock: IReactorTime, host: str) -> Any:

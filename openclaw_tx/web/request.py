@@ -18,12 +18,12 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.web.head import head_of
+from openclaw_tx.web.resent import head_of
+from openclaw_tx.web.visit import Visit
 
 if TYPE_CHECKING:
     from openclaw_tx.web.site import GatewayChannel
@@ -56,13 +56,20 @@ class BoundedRequest(Request):
     """A request whose body has a size, a pace and a deadline.
 
     @ivar prober: set by an answer under way that can write something harmless (a comment in an event stream).
+    @ivar visit: what the tree notes on it.
+    @ivar standing: lines for the head of the answer that are the same for all.
+    @ivar fields: more of them, each once. Twisted's C{responseHeaders} hold what may come several times, and what it
+        looks at itself.
     """
 
     channel: GatewayChannel
     prober: Prober | None = None
+    visit: Visit | None = None
+    standing = b""
 
     def __init__(self, channel: GatewayChannel, queued: bool = False) -> None:
         super().__init__(channel, queued, parsePOSTFormSubmission=False)
+        self.fields: dict[str, str] = {}
         self._clock: IReactorTime = channel.site.reactor
         self._resource: IResource | None = None
         self._early = False
@@ -100,7 +107,7 @@ class BoundedRequest(Request):
             if self._expects_continue:
                 self._expects_continue = False
                 self.channel.write(CONTINUE)
-            self._read_on()
+            self._release()
         return wanted
 
     @property
@@ -143,9 +150,13 @@ class BoundedRequest(Request):
         expect = self.requestHeaders.getRawHeaders(b"Expect") or [b""]
         self.requestHeaders.removeHeader(b"Expect")
         self._expects_continue = expect[0].lower() == b"100-continue" and self.clientproto == b"HTTP/1.1"
-        self._started_at = self._clock.seconds()
-        self._timer = self._clock.callLater(BODY_WINDOW, self._check_pace)
         self.render(self._resource)
+
+    def read_on(self) -> None:
+        """A read has been worked off. If more of the body is to come, it has a time to come in."""
+        if self._early and self._timer is None and not (self._complete or self._failed or self._disconnected):
+            self._started_at = self._clock.seconds()
+            self._timer = self._clock.callLater(BODY_WINDOW, self._check_pace)
 
     def handleContentChunk(self, data: bytes) -> None:
         """More of the body: hold it, wait for somebody to want it, or throw it away."""
@@ -156,7 +167,11 @@ class BoundedRequest(Request):
             self._fail(too_large())
             return
         assert self.content is not None
-        self.content.write(data)
+        try:
+            self.content.write(data)
+        except MemoryError:
+            self._fail(no_memory())
+            return
         if self._wanted is None and self._early:
             # Somebody is still being asked who this is. One read's worth is enough to hold until then.
             self._hold_back()
@@ -189,6 +204,11 @@ class BoundedRequest(Request):
 
     # -- answering
 
+    @property
+    def head(self) -> bytes:
+        """The lines of the head that are not in C{responseHeaders}."""
+        return self.standing + "".join([f"{name}: {value}\r\n" for name, value in self.fields.items()]).encode("utf-8")
+
     def write(self, data: bytes) -> None:
         """Send a piece of the answer. An answer before the end of the body is the connection's last."""
         if not self.startedWriting and not self._complete:
@@ -208,7 +228,7 @@ class BoundedRequest(Request):
         self.content = BytesIO()
         self._stop_timer()
         self._timer = self._clock.callLater(LINGER_SECONDS, self._linger_ended)
-        self._read_on()
+        self._release()
 
     def abort(self) -> None:
         """Cut the connection: the client must not take what it has for a whole answer."""
@@ -229,7 +249,7 @@ class BoundedRequest(Request):
 
     def _find_resource(self) -> None:
         self.site = self.channel.site
-        self.setHeader(b"Date", datetimeToString(self._clock.seconds()))
+        self.fields["Date"] = self.site.date()
         self.prepath = []
         self.postpath = [unquote_to_bytes(part) for part in self.path[1:].split(b"/")]
         self._resource = self.channel.site.getResourceFor(self)
@@ -254,7 +274,7 @@ class BoundedRequest(Request):
             self._held_back = True
             self.channel.hold()
 
-    def _read_on(self) -> None:
+    def _release(self) -> None:
         if self._held_back:
             self._held_back = False
             self.channel.release()
@@ -292,9 +312,14 @@ class BoundedRequest(Request):
             self._timer = None
 
 
+def no_memory() -> GatewayError:
+    """C{queue_full}: the system gives no more memory. What others have asked for will give some back."""
+    return GatewayError("queue_full", "There is no memory for this request; try again shortly.", retry_after=5)
+
+
 def too_large() -> GatewayError:
     """C{payload_too_large}, with the recorded gateway's text."""
     return GatewayError("payload_too_large", "Payload too large")
 
 
-__all__ = ["UNASKED", "BoundedRequest", "Prober", "too_large"]
+__all__ = ["UNASKED", "BoundedRequest", "Prober", "no_memory", "too_large"]

@@ -18,6 +18,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError, NotHere
 from openclaw_tx.web.exchange import Exchange, internal_error
+from openclaw_tx.web.request import no_memory
 
 NewId = Callable[[], str]
 
@@ -87,6 +88,9 @@ class GatewayResource(Resource):
             raise
         except GatewayError as error:
             exchange.send_error(error.info)
+        except MemoryError:
+            self._log.warn("request {request}: out of memory", request=exchange.id)
+            exchange.send_error(no_memory().info)
         except Exception:
             self._log.failure("request {request} failed", request=exchange.id)
             exchange.send_error(internal_error().info)

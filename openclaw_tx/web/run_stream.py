@@ -80,6 +80,25 @@ class RunStream:
     ordinary error reply. Reasoning and the agent's own tools are not part of the answer and do not show.
     """
 
+    __slots__ = (
+        "_blank",
+        "_calls",
+        "_clock",
+        "_exchange",
+        "_hold",
+        "_log",
+        "_opened",
+        "_options",
+        "_over",
+        "_refused",
+        "_run",
+        "_settled",
+        "_speaking",
+        "_spoke",
+        "_stream",
+        "_writer",
+    )
+
     def __init__(
         self,
         run: Run,

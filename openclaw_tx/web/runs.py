@@ -191,7 +191,7 @@ def _say(exchange: Exchange, field: str, value: str, header: str | None, name: s
         return
     if header and header != value:
         raise GatewayError("invalid_request", f"`{field}` and `{name}` say different things.", param=field)
-    exchange.request.requestHeaders.setRawHeaders(name, [value.encode("utf-8")])
+    exchange.put_header(name, value)
 
 
 __all__ = ["CANCELLED", "OneRun", "RunCollection", "RunEvents"]

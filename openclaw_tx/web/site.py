@@ -12,13 +12,17 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.http import HTTPChannel
+from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Elsewhere, Taken
+from openclaw_tx.sending import Turn
+from openclaw_tx.web.answering import HoldingChannel
+from openclaw_tx.web.head import is_well_framed, origin_form
+from openclaw_tx.web.pace import Pace
 from openclaw_tx.web.request import BoundedRequest
 from openclaw_tx.web.visit import visited
 from openclaw_tx.wire.openai_chat_render import error_body
@@ -29,22 +33,46 @@ IDLE_SECONDS = 60.0
 PROBE_SECONDS = 0.5
 """After a client has closed its side: when to write once more to learn whether it has gone altogether."""
 
-_BAD_BODY = error_body(GatewayError("invalid_request", "The request is not valid HTTP.").info)
+HEAD_SECONDS = 30.0
+"""The head of a request must be complete so long after its first byte."""
 
-BAD_REQUEST = (
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(_BAD_BODY), _BAD_BODY)
+REFUSAL_SECONDS = 1.0
+"""How long what a refused client still sends is read and thrown away: to close at once would cost it the answer."""
+
+AT_ONCE = 16
+"""Requests of one connection that are answered before others get their turn."""
+
+
+def _refusal(status: bytes, message: str, code: str = "invalid_request") -> bytes:
+    """A whole answer to what is no request yet, the last one on its connection."""
+    body = error_body(GatewayError(code, message).info)
+    retry = b"X-Should-Retry: false\r\n" if code == "body_timeout" else b""
+    return (
+        b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n%s"
+        b"Content-Length: %d\r\n\r\n%s" % (status, retry, len(body), body)
+    )
+
+
+BAD_REQUEST = _refusal(b"400 Bad Request", "The request is not valid HTTP.")
+TOO_SLOW = _refusal(b"408 Request Timeout", "The head of the request did not arrive in time.", "body_timeout")
+URI_TOO_LONG = _refusal(b"414 URI Too Long", "The request line is longer than 16 KiB.")
+HEAD_TOO_LARGE = _refusal(
+    b"431 Request Header Fields Too Large", "The head of the request is larger than 16 KiB or 100 fields."
 )
 
 
 @implementer(IHalfCloseableProtocol)
-class GatewayChannel(HTTPChannel):
+class GatewayChannel(HoldingChannel):
     """One HTTP/1 connection, known to its site."""
 
     maxHeaders = 100
     site: GatewaySite
     _read_closed = False
     _probe: IDelayedCall | None = None
+    _turn: IDelayedCall | None = None
+    _leaving: IDelayedCall | None = None
+    _served = 0
+    _head_since: float | None = None
     _taken: Taken | None = None
 
     def connectionMade(self) -> None:
@@ -52,24 +80,90 @@ class GatewayChannel(HTTPChannel):
         self.site.channels.add(self)
         super().connectionMade()
 
+    def dataReceived(self, data: bytes) -> None:
+        """Serve it when it is its turn, unless it is another process's."""
+        if self._taken is not None:
+            self._taken.received(data)
+        else:
+            self.site.pace.received(self, data)
+
+    def serve(self, data: bytes) -> None:
+        """Take what has come; what that causes to be written leaves together. A head must not take for ever: neither
+        silence nor a trickle keeps the connection."""
+        if self._taken is not None:  # it was given away while this waited
+            self._taken.received(data)
+            return
+        self._served = 0
+        turn = self.site.turn
+        turn.begin()
+        try:
+            if self._is_late(data):
+                self._refuse(TOO_SLOW)
+                return
+            super().dataReceived(data)
+            if self.requests:
+                self.requests[-1].read_on()
+            self._leave_if_done()
+        finally:
+            turn.end()
+
+    def _is_late(self, data: bytes) -> bool:
+        """Whether a head is still coming that should have come long ago."""
+        if self._head_since is not None:
+            return self.site.reactor.seconds() - self._head_since > HEAD_SECONDS
+        if self.line_mode and data.strip(b"\r\n"):
+            self._head_since = self.site.reactor.seconds()
+        return False
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Let the site know, then whoever is being served."""
+        """Let the site know, then whoever is being served. A request that has not begun never will."""
+        self.site.pace.forget(self)
         self.site.channels.discard(self)
-        if self._probe is not None:
-            self._probe.cancel()
-            self._probe = None
+        for call in (self._probe, self._turn, self._leaving):
+            if call is not None and call.active():
+                call.cancel()
+        self._probe = self._turn = None
         if self._taken is not None:
             self._taken.lost()
         super().connectionLost(reason)
 
+    def timeoutConnection(self) -> None:
+        """Silence: close, with a word to whoever was about to ask something."""
+        if self._head_since is not None:
+            self._refuse(TOO_SLOW)
+        super().timeoutConnection()
+
+    def lineReceived(self, line: bytes) -> None:
+        """A line of the head. None begins with a blank: some would read a folded line otherwise than we."""
+        if line[:1] in (b" ", b"\t"):
+            self._respondToBadRequestAndDisconnect()
+        else:
+            super().lineReceived(line)
+
+    def allHeadersReceived(self) -> None:
+        """The head is complete; is it one that can be read in one way only?"""
+        self._head_since = None
+        headers = self.requests[-1].requestHeaders
+        hosts, encodings = headers.getRawHeaders(b"host") or [], headers.getRawHeaders(b"transfer-encoding") or []
+        target = origin_form(self._command, self._path)
+        if target is None or not is_well_framed(self._version, hosts, encodings):
+            self._respondToBadRequestAndDisconnect()
+            self.length = None  # it is not handed on
+            return
+        self._path, authority = target
+        if authority is not None:
+            headers.setRawHeaders(b"host", [authority])
+        super().allHeadersReceived()
+
     def readConnectionLost(self) -> None:
         """The client has closed its side. One that only does not send any more still gets its answer; one that has
         gone altogether shows when it is written to, and for sure when it is written to a second time."""
+        self.site.pace.settle(self)
         self._read_closed = True
         if self._taken is not None:
             self._taken.half_closed()
             return
-        if not self.requests:
+        if not self.requests or self._leaving is not None:
             self.loseConnection()
             return
         self.requests[0].half_closed()
@@ -80,17 +174,13 @@ class GatewayChannel(HTTPChannel):
         """Nothing to do: nobody here closes one side only."""
 
     def requestDone(self, request: http.Request) -> None:
-        """An answer is complete: on to the next request, if there can be one."""
-        super().requestDone(request)
-        if self._read_closed and not self.requests:
-            self.loseConnection()
-
-    def dataReceived(self, data: bytes) -> None:
-        """Bytes of the client's."""
-        if self._taken is not None:
-            self._taken.received(data)
+        """An answer is complete: on to the next request, if there can be one. Whoever sends many at once waits for
+        others in between."""
+        self._served += 1
+        if self._served < AT_ONCE or not (self._dataBuffer or self._buffer):
+            self._done(request)
         else:
-            super().dataReceived(data)
+            self._turn = self.site.reactor.callLater(0, self._next_turn, request)
 
     def rawDataReceived(self, data: bytes) -> None:
         """Bytes of a body, or of the next request."""
@@ -113,14 +203,15 @@ class GatewayChannel(HTTPChannel):
         self.requests.clear()
         later = b"".join(self._dataBuffer)
         self._dataBuffer.clear()
+        self.flush()
         cast(Any, self._networkProducer).unregisterProducer()
         self._taken = self.site.elsewhere.take(self.transport, first + later)
         if self._read_closed:
             self._taken.half_closed()
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """A header line without an end."""
-        self._respondToBadRequestAndDisconnect()
+        """A line without an end."""
+        self._refuse(HEAD_TOO_LARGE if self._receivedHeaderSize else URI_TOO_LONG)
 
     def hold(self) -> None:
         """Read no more for now."""
@@ -140,12 +231,42 @@ class GatewayChannel(HTTPChannel):
         if self.requests:
             self.requests[0].half_closed()
 
+    def _next_turn(self, request: http.Request) -> None:
+        self._turn = None
+        self._served = 0
+        self._done(request)
+
+    def _done(self, request: http.Request) -> None:
+        super().requestDone(request)
+        if not self._busyReceiving:  # else there may be more in this read
+            self._leave_if_done()
+
+    def _leave_if_done(self) -> None:
+        if self._read_closed and not self.requests and self._taken is None:
+            self.loseConnection()
+
     def _respondToBadRequestAndDisconnect(self) -> None:
-        """Bytes that are no HTTP. Unlike Twisted's, the answer has a body, and is not put into another answer."""
-        if not any(request.startedWriting for request in self.requests):
+        """Bytes that are no HTTP, or too many of them."""
+        if self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders:
+            self._refuse(HEAD_TOO_LARGE)
+        else:
+            self._refuse(BAD_REQUEST)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer and close. Unlike Twisted's, the answer has a body, and is not put into another answer."""
+        if self._leaving is not None:
+            return
+        begun = any(request.startedWriting for request in self.requests)
+        if not begun:
             assert self.transport is not None
-            self.transport.write(BAD_REQUEST)
-        self.loseConnection()
+            self.write(answer)
+        self._head_since = None
+        self.setTimeout(None)
+        self.rawDataReceived = lambda data: None  # type: ignore[method-assign]
+        self.setRawMode()
+        self._leaving = self.site.reactor.callLater(REFUSAL_SECONDS, self.loseConnection)
+        if begun:
+            self.loseConnection()
 
 
 class GatewaySite(Site):
@@ -153,6 +274,7 @@ class GatewaySite(Site):
     to end.
 
     @ivar channels: live connections; a connection that became a WebSocket is not among them.
+    @ivar pace: requests that wait for their turn.
     """
 
     noisy = False
@@ -163,17 +285,29 @@ class GatewaySite(Site):
         root: IResource,
         reactor: IReactorTime,
         access_log: Callable[[], bool] = lambda: False,
+        turn: Turn | None = None,
         elsewhere: Elsewhere | None = None,
     ) -> None:
         """
         @param access_log: whether to log a line for each request, asked each time.
+        @param turn: what a read causes leaves at its end; None = the site has turns of its own.
         @param elsewhere: serves what is not served here; None = there is nothing of the kind.
         """
         super().__init__(root, BoundedRequest, reactor=reactor, timeout=IDLE_SECONDS, parsePOSTFormSubmission=False)
         self.channels: set[GatewayChannel] = set()
+        self.turn = turn or Turn()
+        self._date = (-1, "")
+        self.pace = Pace(reactor)
         self.elsewhere = elsewhere
         self._access_log = access_log
         self._logger = Logger()
+
+    def date(self) -> str:
+        """The time of day as a header tells it (RFC 9110, 6.6.1), written out once a second."""
+        now = int(self.reactor.seconds())
+        if now != self._date[0]:
+            self._date = (now, datetimeToString(now).decode("ascii"))
+        return self._date[1]
 
     def startFactory(self) -> None:
         """Nothing to open: the access log goes to the program's log, and no clock ticks for it."""
@@ -189,7 +323,6 @@ class GatewaySite(Site):
         """Note an answered request, if asked to; never its query, which may hold what it should not."""
         if self._access_log():
             visit = visited(request) if isinstance(request, BoundedRequest) else None
-            request_id = request.responseHeaders.getRawHeaders(b"X-Request-Id", [b""])
             self._logger.info(
                 "{method} {path} {status} {size} bytes {ms} ms",
                 method=request.method.decode("latin-1"),
@@ -197,7 +330,7 @@ class GatewaySite(Site):
                 status=request.code,
                 size=request.sentLength,
                 ms=round(visit.milliseconds) if visit is not None else 0,
-                request=request_id[0].decode("ascii", "replace"),
+                request=request.fields.get("X-Request-Id", "") if isinstance(request, BoundedRequest) else "",
             )
 
     def wind_down(self) -> None:

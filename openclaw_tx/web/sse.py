@@ -90,6 +90,21 @@ class EventStream:
     @ivar ended: opens when the last byte was handed to the transport and the answer is finished.
     """
 
+    __slots__ = (
+        "_check",
+        "_clock",
+        "_ending",
+        "_error",
+        "_exchange",
+        "_interval",
+        "_keep_alive",
+        "_outbox",
+        "_stamp",
+        "_timer",
+        "_written_at",
+        "ended",
+    )
+
     def __init__(
         self,
         exchange: Exchange,
@@ -148,6 +163,9 @@ class EventStream:
         """Let go of timers and of what is held; the connection is left as it is."""
         self._ending = True
         self._outbox.close()
+        self._check = _nothing
+        if isinstance(self._exchange.request, BoundedRequest):
+            self._exchange.request.prober = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -173,6 +191,8 @@ class EventStream:
         if not self._ending:
             self._check()
         silent = self._clock.seconds() - self._written_at
+        if silent < 0:
+            silent = self._interval  # The clock was set back; a comment too many does no harm.
         if silent >= STALL_SECONDS and not self._outbox.willing:
             self._exchange.abort()
             return
@@ -199,6 +219,10 @@ class EventStream:
         self.close()
         self._exchange.finish()
         self.ended.open()
+
+
+def _nothing() -> None:
+    """A stream that is over has nothing to look after, and holds nobody who would."""
 
 
 __all__ = ["PING", "EventStream", "Frames"]

@@ -166,6 +166,8 @@ class Starter:
 class ClientRun:
     """A run (L{openclaw_tx.interfaces.Run}) as one of its clients sees it: that this one hangs up is not its end."""
 
+    __slots__ = ("_leave", "replayed", "request", "run")
+
     def __init__(self, run: Run, request: RunRequest, leave: Callable[[], None], *, replayed: bool) -> None:
         """
         @param request: what this client asked for.

@@ -2,7 +2,8 @@
 # mypy: allow-untyped-calls
 """What the tree notes on each request that passes it: which route it took, and where that is counted.
 
-A request is C{Componentized}; so this works under any Twisted site that the tree is mounted in.
+Requests of our own site have a place for it. Others are C{Componentized}, so this works under any Twisted site that the
+tree is mounted in.
 """
 
 from __future__ import annotations
@@ -45,7 +46,11 @@ class Visit:
 
 def note(request: Request, tally: Tally, route: str, clock: IReactorTime) -> None:
     """Note the visit on the request."""
-    request.setComponent(IVisit, Visit(tally, route, clock))
+    visit = Visit(tally, route, clock)
+    if hasattr(request, "visit"):
+        request.visit = visit
+    else:
+        request.setComponent(IVisit, visit)
 
 
 def route_of(path: tuple[bytes, ...], *, listed: bool, known: bool) -> str:
@@ -61,7 +66,7 @@ def route_of(path: tuple[bytes, ...], *, listed: bool, known: bool) -> str:
 
 def visited(request: Request) -> Visit | None:
     """The visit noted on a request."""
-    found: Visit | None = request.getComponent(IVisit)
+    found: Visit | None = request.visit if hasattr(request, "visit") else request.getComponent(IVisit)
     return found
 
 

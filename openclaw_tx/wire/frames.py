@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from openclaw_tx.errors import ErrorInfo, GatewayError
-from openclaw_tx.wire.large_json import LARGE
+from openclaw_tx.wire.large_json import LARGE, is_too_deep
 
 T = TypeVar("T")
 
@@ -114,6 +114,8 @@ def decode_params(type: type[T], raw: Raw | bytes, method: str) -> T:
     @param type: the struct that describes them; unknown properties are refused if it forbids them.
     @raise GatewayError: C{invalid_request}, C{invalid <method> params: ...} naming the property.
     """
+    if len(memoryview(raw)) < LARGE and is_too_deep(memoryview(raw)):
+        raise GatewayError("invalid_request", f"invalid {method} params: nested too deeply")
     try:
         params: T = _decoder(cast("Any", type)).decode(raw if len(memoryview(raw)) else b"{}")
     except msgspec.ValidationError as error:

@@ -167,7 +167,7 @@ class _Cleaner:
         if not properties:
             return
         kept["properties"] = {name: self.clean(inner, depth + 1, refs) for name, inner in properties.items()}
-        required = [name for name in dict.fromkeys(_list(schema.get("required"))) if name in properties]
+        required = [name for name in _texts(schema.get("required")) if name in properties]
         if required:
             kept["required"] = required
 
@@ -185,7 +185,7 @@ def _kinds(schema: dict[str, Any]) -> list[str]:
     if isinstance(kind, str):
         return [kind]
     if isinstance(kind, list):
-        return [one for one in dict.fromkeys(kind) if isinstance(one, str)]
+        return _texts(kind)
     if "properties" in schema:
         return ["object"]
     if "items" in schema or "prefixItems" in schema:
@@ -205,6 +205,11 @@ def _dict(value: Any) -> dict[str, Any]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts of a list, each once."""
+    return list(dict.fromkeys(one for one in _list(value) if isinstance(one, str)))
 
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "Budget", "google_schema"]

@@ -25,6 +25,7 @@ from openclaw_tx.values import (
     ToolResultMessage,
     UserMessage,
 )
+from openclaw_tx.wire.large_json import is_too_deep
 
 IMAGE_OMITTED = "(An image was left out here: this model reads text only.)"
 BEGINNING = "(The beginning of the conversation was left out.)"
@@ -128,10 +129,24 @@ def has_images(content: Sequence[Part]) -> bool:
 def as_object(arguments: str) -> dict[str, Any]:
     """A call's arguments for vendors that want an object, not text; what is none stands under C{input}."""
     try:
-        found = msgspec.json.decode(arguments or "{}")
-    except (msgspec.MsgspecError, RecursionError):
+        found = arguments_of(arguments)
+    except ValueError:
         found = arguments
     return found if isinstance(found, dict) else {"input": found}
+
+
+def arguments_of(text: str) -> Any:
+    """What a model wrote as a call's arguments; nothing at all is an empty object.
+
+    @raise ValueError: it is not JSON, or nested too deeply.
+    """
+    try:
+        data = (text if text.strip() else "{}").encode("utf-8")
+        if is_too_deep(data):
+            raise ValueError("nested too deeply")
+        return msgspec.json.decode(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 class CallIds:
@@ -166,6 +181,7 @@ __all__ = [
     "NO_RESULT",
     "CallIds",
     "Exchange",
+    "arguments_of",
     "as_object",
     "exchanges",
     "has_images",

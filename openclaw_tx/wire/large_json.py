@@ -24,9 +24,16 @@ MAX_VALUES = 500_000
 MAX_PIECE_VALUES = 100_000
 """Most values in one piece that is L{LARGE} itself: an element of an array, or a field that is none."""
 
+MAX_DEPTH = 128
+"""Deepest nesting of arrays and objects that is taken from anybody. The interpreter's own limit is higher, but depends
+on who is calling: what was read within it can be too deep to be written by somebody further down."""
+
 _WINDOW = 64 * 1024
 _INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 """As much of a string as there is before its end, or before an escape that is cut in two."""
+
+_MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""A string, whole or cut off, or a bracket."""
 
 _items = msgspec.json.Decoder(list[Raw])
 
@@ -56,6 +63,20 @@ def fields_reader(names: Iterable[str]) -> ReadFields:
         return {name: _pieces(memoryview(raw)) for name, raw in raws if len(memoryview(raw))}
 
     return read
+
+
+def is_too_deep(data: bytes | memoryview) -> bool:
+    """Whether JSON is nested deeper than L{MAX_DEPTH}. From L{LARGE} bytes on this is work for a thread."""
+    text = bytes(data)
+    if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+        return False  # not even if all of them were open at once
+    depth = 0
+    for found in _MARK.finditer(text):
+        mark = text[found.start()]
+        depth += (mark in b"[{") - (mark in b"]}")
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def has_more_values(data: bytes | memoryview, limit: int) -> bool:
@@ -117,4 +138,14 @@ def _piece(raw: memoryview) -> Any:
     return msgspec.json.decode(raw)
 
 
-__all__ = ["LARGE", "MAX_PIECE_VALUES", "MAX_VALUES", "ReadFields", "TooManyValues", "fields_reader", "has_more_values"]
+__all__ = [
+    "LARGE",
+    "MAX_DEPTH",
+    "MAX_PIECE_VALUES",
+    "MAX_VALUES",
+    "ReadFields",
+    "TooManyValues",
+    "fields_reader",
+    "has_more_values",
+    "is_too_deep",
+]

@@ -12,7 +12,7 @@ import msgspec
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Sampling, Spoken, ToolChoice, ToolSpec, Value
-from openclaw_tx.wire.large_json import LARGE, ReadFields, TooManyValues, fields_reader
+from openclaw_tx.wire.large_json import LARGE, ReadFields, TooManyValues, fields_reader, is_too_deep
 from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, ImageUrl
 from openclaw_tx.wire.openai_chat_messages import read_messages
 from openclaw_tx.wire.openai_chat_sampling import read_sampling, refuse_unsupported
@@ -116,13 +116,18 @@ def decode_object(body: bytes, large: ReadFields | None = None) -> dict[str, Any
     except TooManyValues:
         raise GatewayError("payload_too_large", "The JSON body holds too many values.") from None
     except msgspec.ValidationError:
-        raise expected("object", _EXAMPLES.get(body.lstrip()[:1], 0), "") from None
+        first = body.lstrip()[:1]
+        if first == b"{":
+            raise GatewayError("invalid_request", "The body is not valid JSON: a number is out of range") from None
+        raise expected("object", _EXAMPLES.get(first, 0), "") from None
     except RecursionError:
         raise GatewayError("invalid_request", "The JSON body is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise GatewayError("invalid_request", f"The body is not valid JSON: {error}") from None
     if not isinstance(fields, dict):
         raise expected("object", fields, "")
+    if is_too_deep(body):
+        raise GatewayError("invalid_request", "The JSON body is nested too deeply.")
     return fields
 
 

@@ -18,6 +18,24 @@ from openclaw_tx.wire.openai_fields import (
     optional_string,
 )
 
+_PARAMETERS = frozenset({"max_completion_tokens", *Sampling.__struct_fields__})
+_NONE = Sampling()
+"""Most requests have none of them."""
+
+_UNSERVED = frozenset(
+    {
+        "n",
+        "logprobs",
+        "top_logprobs",
+        "modalities",
+        "audio",
+        "functions",
+        "function_call",
+        "logit_bias",
+        "web_search_options",
+    }
+)
+
 MAX_STOPS = 4
 """Most stop sequences (OpenAI)."""
 
@@ -27,6 +45,8 @@ def read_sampling(fields: Mapping[str, Any]) -> Sampling:
 
     @raise GatewayError: C{invalid_request} with the field at fault.
     """
+    if fields.keys().isdisjoint(_PARAMETERS):
+        return _NONE
     limit = token_limit(fields, "max_completion_tokens")
     legacy_limit = token_limit(fields, "max_tokens")
     return Sampling(
@@ -50,6 +70,8 @@ def refuse_unsupported(fields: Mapping[str, Any]) -> None:
 
     @raise GatewayError: C{unsupported_parameter}.
     """
+    if fields.keys().isdisjoint(_UNSERVED):
+        return
     choices = fields.get("n")
     if choices is not None:
         if isinstance(choices, bool) or not isinstance(choices, int):

@@ -23,6 +23,7 @@ from openclaw_tx.values import (
     UserMessage,
 )
 from openclaw_tx.values.value import Value
+from openclaw_tx.wire.encoded import Encoded
 from openclaw_tx.wire.history import CallIds, exchanges, has_images, pictures, plain
 
 _encode = msgspec.json.Encoder().encode
@@ -52,15 +53,17 @@ class Dialect(Value, frozen=True):
     """Ids of calls are nine letters or digits."""
 
 
-def encode_request(model: str, request: ModelRequest, dialect: Dialect) -> bytes:
+def encode_request(model: str, request: ModelRequest, dialect: Dialect, encoded: Encoded | None = None) -> bytes:
     """The JSON body of a streaming request.
 
     @param model: the provider's own id of the model.
+    @param encoded: remembers prompts and tools between requests.
     """
+    encoded = encoded or Encoded()
     role = "developer" if dialect.developer_role else "system"
     messages: list[dict[str, Any]] = []
     if request.system:
-        messages.append({"role": role, "content": request.system})
+        messages.append({"role": role, "content": encoded.of(request.system, str)})
     messages.extend(_messages(request.messages, dialect))
     body: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
     if dialect.usage_in_streaming:
@@ -71,7 +74,7 @@ def encode_request(model: str, request: ModelRequest, dialect: Dialect) -> bytes
         body["return_progress"] = True
     if dialect.prompt_cache_key and request.session:
         body["prompt_cache_key"] = cache_key(request.session)
-    add_tools(body, request, tool_of, lambda name: {"type": "function", "function": {"name": name}})
+    add_tools(body, request, tool_of, lambda name: {"type": "function", "function": {"name": name}}, encoded)
     _add_sampling(body, request.sampling, dialect)
     return _encode(body)
 
@@ -149,15 +152,17 @@ def add_tools(
     request: ModelRequest,
     shape: Callable[[ToolSpec], dict[str, Any]],
     named: Callable[[str], dict[str, Any]],
+    encoded: Encoded,
 ) -> None:
     """Add the tools to C{body}, and how to choose among them; both of OpenAI's APIs say it alike.
 
     @param shape: makes one tool.
     @param named: makes the choice of the tool of that name.
+    @param encoded: remembers tools between requests, for one C{shape}.
     """
     if not request.tools:
         return
-    body["tools"] = [shape(tool) for tool in request.tools]
+    body["tools"] = encoded.of(request.tools, lambda tools: [shape(tool) for tool in tools])
     choice = request.tool_choice
     if choice.mode != "auto":
         body["tool_choice"] = named(choice.name) if choice.mode == "named" else choice.mode

@@ -15,6 +15,7 @@ import msgspec
 
 from openclaw_tx.values import ModelRequest, Part, Sampling, Spoken, TextPart, ToolSpec, UserMessage
 from openclaw_tx.values.value import Value
+from openclaw_tx.wire.encoded import Encoded
 from openclaw_tx.wire.history import CallIds, Exchange, exchanges, has_images, plain, result_parts
 from openclaw_tx.wire.openai_completions import NO_PARAMETERS, add_tools, cache_key
 from openclaw_tx.wire.replay import unseal, woven
@@ -42,7 +43,9 @@ class ResponsesDialect(Value, frozen=True):
     prompt_cache_key: bool = False
 
 
-def encode_request(model: str, request: ModelRequest, dialect: ResponsesDialect) -> bytes:
+def encode_request(
+    model: str, request: ModelRequest, dialect: ResponsesDialect, encoded: Encoded | None = None
+) -> bytes:
     """The JSON body of a streaming request.
 
     @param model: the provider's own id of the model.
@@ -55,7 +58,7 @@ def encode_request(model: str, request: ModelRequest, dialect: ResponsesDialect)
         body["store"] = False
     if dialect.prompt_cache_key and request.session:
         body["prompt_cache_key"] = cache_key(request.session)
-    add_tools(body, request, _tool, lambda name: {"type": "function", "name": name})
+    add_tools(body, request, _tool, lambda name: {"type": "function", "name": name}, encoded or Encoded())
     _add_sampling(body, request.sampling, dialect)
     return _encode(body)
 

@@ -26,6 +26,7 @@ from openclaw_tx.values import (
     UserMessage,
 )
 from openclaw_tx.values.conversation import StopReason
+from openclaw_tx.wire.history import arguments_of
 
 _TO_OPENCLAW: Mapping[StopReason, str] = {
     "tool_calls": "toolUse",
@@ -100,8 +101,8 @@ def _call_block(call: ToolCall) -> dict[str, Any]:
     """A tool call. Arguments that are no JSON object are kept beside as the text they are."""
     block: dict[str, Any] = {"type": "toolCall", "id": call.id, "name": call.name, "arguments": {}}
     try:
-        arguments = msgspec.json.decode(call.arguments or "{}")
-    except (msgspec.DecodeError, UnicodeEncodeError):
+        arguments = arguments_of(call.arguments)
+    except ValueError:
         arguments = None
     if isinstance(arguments, dict):
         block["arguments"] = arguments

@@ -138,7 +138,7 @@ def read(lines: Iterable[bytes]) -> Transcript:
             continue
         try:
             entry = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             faults.append(f"line {number}: not JSON")
             continue
         if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):

@@ -55,7 +55,7 @@ def unseal(message: AssistantMessage, api: str, provider: str, model: str) -> li
         return []
     try:
         found = _decode(message.opaque)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return []
     return found.pieces if found.api == api else []
 

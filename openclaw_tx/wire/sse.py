@@ -44,6 +44,9 @@ class SseDecoder:
         if b"\r" in data:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if self._fresh and not self._line and len(data) >= len(_BOM):
+            self._fresh = False
+            data = data.removeprefix(_BOM)
         if self._held == 0 and not self._fresh and data.endswith(b"\n\n") and len(data) <= self._max:
             # The common case: whole events, one line each.
             for block in data[:-2].split(b"\n\n"):

@@ -10,7 +10,7 @@ from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Push
 from openclaw_tx.runs.journal import Journal
-from openclaw_tx.runs.run import Times
+from openclaw_tx.runs.times import Times
 from openclaw_tx.values import (
     Entry,
     RunEnded,

@@ -1,53 +1,58 @@
 # -*- test-case-name: tests.ws.test_channel -*-
-"""The one place that knows autobahn: a connection machine on a WebSocket that came out of an HTTP upgrade.
+"""A connection machine on a WebSocket that came out of an HTTP upgrade.
 
-autobahn frames and unframes; everything with a clock is ours, since its own timers run on the global reactor. Its
-methods and attributes are named by it, hence the camelCase.
+autobahn (L{openclaw_tx.ws.lean}) does the upgrade, unframes what comes, and closes; what goes out is framed by us, and
+everything with a clock is ours, since its own timers run on the global reactor. Its methods and attributes are named by
+it, hence the camelCase.
 """
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from autobahn.twisted.resource import WebSocketResource
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
+from zope.interface import implementer
 
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Peer
 from openclaw_tx.runs.outbox import Outbox
+from openclaw_tx.sending import send_now
 from openclaw_tx.tally import Tally
+from openclaw_tx.wire.events import Batch, Numbered, text_frame_head
 from openclaw_tx.ws.connection import HANDSHAKE_SECONDS, Connection, Desk
 from openclaw_tx.ws.hello import MAX_BUFFERED, MAX_EARLY_PAYLOAD, MAX_PAYLOAD
+from openclaw_tx.ws.lean import MAX_REASON, PING, LeanFactory, LeanProtocol, cut, take_over
+from openclaw_tx.ws.reading import BoundedReading
+from openclaw_tx.ws.slices import Slices
 from openclaw_tx.ws.timers import Alarm, Timers
 
 PING_SECONDS = 30.0
 """Pause between a pong and the next ping."""
 PONG_SECONDS = 25.0
 """A client that takes longer to answer a ping is gone."""
+GRAIN_SECONDS = 5.0
+"""Pings, and the end of waiting for their answers, come so much later at most: with those of others."""
 CLOSE_SECONDS = 1.0
 """How long a close frame, and what is before it, may take to reach the client before the connection is cut."""
-MAX_REASON = 123
-"""Bytes of a close reason."""
 MAX_CONNECTIONS = 10_000
 MAX_WAITING = 64
 """Connections from one address that have not been let in yet."""
 
 
-class Channel(WebSocketServerProtocol):
+@implementer(IPushProducer)
+class Channel(BoundedReading, LeanProtocol):  # type: ignore[misc]  # autobahn's own bases differ
     """One WebSocket.
 
-    The attributes below are autobahn's options. It copies those a protocol lacks from its factory.
+    The attributes below are those of autobahn's options that are not as it has them.
     """
 
     maxFramePayloadSize = MAX_EARLY_PAYLOAD
@@ -56,28 +61,22 @@ class Channel(WebSocketServerProtocol):
     utf8validateIncoming = False  # done at once for the whole message, in C
     openHandshakeTimeout = 0
     closeHandshakeTimeout = 0
-    autoPingInterval = 0
-    autoPingTimeout = 0
-    logFrames = False
-    logOctets = False
 
     _log = Logger()
     factory: ChannelFactory
     transport: Any
-    http_headers: Any
-    http_request_data: Any
-    http_response_data: Any
+    _web_peer: Peer | None = None
+    _connection: Connection | None = None
+    _outbox: Outbox | None = None
+    _alarm: Alarm | None = None
+    _closing: Alarm | None = None
+    _waiting = False
+    _closed = False
 
     def __init__(self, peer: Peer) -> None:
         super().__init__()
-        self._web_peer: Peer | None = peer
+        self._web_peer = peer
         self._address = peer.address
-        self._connection: Connection | None = None
-        self._outbox: Outbox | None = None
-        self._alarm: Alarm | None = None
-        self._closing: Alarm | None = None
-        self._waiting = False
-        self._closed = False
 
     # -- autobahn's and Twisted's hooks
 
@@ -86,12 +85,11 @@ class Channel(WebSocketServerProtocol):
         with self._guarded():
             self.transport.unregisterProducer()  # the HTTP channel still holds that place
             self._outbox = Outbox(self._write, self._overflow, limit=self.factory.max_buffered)
-            self.transport.registerProducer(self._outbox, True)
+            self.transport.registerProducer(self, True)
             peer, self._web_peer = self._web_peer, None
             assert peer is not None
             self._connection = self.factory.open(self, peer)
             self._alarm = self.factory.timers.after(HANDSHAKE_SECONDS, self._connection.overdue)
-            self.http_headers = self.http_request_data = self.http_response_data = None  # not needed any more
             self._connection.opened()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
@@ -136,6 +134,25 @@ class Channel(WebSocketServerProtocol):
             self.factory.closed(self)
         super().connectionLost(reason)
 
+    # -- the transport's producer
+
+    def pauseProducing(self) -> None:
+        """The client does not take as much as it gets."""
+        if self._outbox is not None:
+            self._outbox.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """It took all. What is held for it goes out in a slice: very many may resume in one turn."""
+        self.factory.slices.add(self._resume())
+
+    def stopProducing(self) -> None:
+        """The transport is gone, as L{connectionLost} will say."""
+
+    def _resume(self) -> Iterator[None]:
+        if self._outbox is not None:
+            self._outbox.resumeProducing()
+        yield
+
     # -- the machine's Link
 
     def keeps_up(self, size: int) -> bool:
@@ -146,7 +163,12 @@ class Channel(WebSocketServerProtocol):
     def send(self, message: bytes) -> None:
         """See L{openclaw_tx.ws.connection.Link}."""
         if self._outbox is not None and not self._closed:
-            self._outbox.push(message)
+            self._outbox.push(text_frame_head(len(message)) + message)
+
+    def tell(self, batch: Batch, first: int) -> None:
+        """See L{openclaw_tx.ws.connection.Link}."""
+        if self._outbox is not None and not self._closed:
+            self._outbox.push(Numbered(batch, first))
 
     def close(self, code: int, reason: str) -> None:
         """Close with code and reason, without waiting for what is held for a client that does not read."""
@@ -155,11 +177,18 @@ class Channel(WebSocketServerProtocol):
             return
         self.sendCloseFrame(code, cut(reason, MAX_REASON), False)
 
+    def leave(self, code: int, reason: str) -> None:
+        """Close, once it has been told all that it is to know."""
+        if self._connection is not None:
+            self._connection.leave(code, reason)
+        self.close(code, reason)
+
     def accepted(self) -> None:
         """Let in: lift the limit, and look after it from now on."""
         self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_PAYLOAD
         self._no_longer_waiting()
         self._set_alarm(PING_SECONDS, self._ping)
+        self.slim()
 
     # -- inside
 
@@ -167,11 +196,11 @@ class Channel(WebSocketServerProtocol):
         """It counts among those that wait to be let in."""
         self._waiting = True
 
-    def _write(self, message: bytes) -> None:
+    def _write(self, frames: bytes) -> None:
         if self.state == self.STATE_OPEN:
-            self.factory.tally.socket_bytes += len(message)
+            self.factory.tally.socket_bytes += len(frames)
             # Not by sendMessage, which words log lines that nobody reads: that is three quarters of its time.
-            self.transport.writeSequence((text_frame_head(len(message)), message))
+            send_now(self.transport, frames)
 
     def _overflow(self) -> None:
         """The client does not read: what it missed is lost to it, so it must know (spec 2.7)."""
@@ -181,12 +210,12 @@ class Channel(WebSocketServerProtocol):
 
     def _ping(self) -> None:
         self._set_alarm(PONG_SECONDS, self._cut)
-        self.sendPing()
+        send_now(self.transport, PING)
 
     def _set_alarm(self, seconds: float, action: Callable[[], None]) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = self.factory.timers.after(seconds, action)
+        self._alarm = self.factory.timers.after(seconds, action, GRAIN_SECONDS)
 
     def _end(self) -> None:
         """No more of it: stop the machine, drop what is held. Called once or many times."""
@@ -225,29 +254,30 @@ class Channel(WebSocketServerProtocol):
             self.close(1011, "internal error")
 
 
-class ChannelFactory(WebSocketServerFactory):
+class ChannelFactory(LeanFactory):
     """Makes channels for upgrades, and bounds how many there are.
 
     @ivar timers: for all of them.
+    @ivar slices: likewise.
     @ivar tally: counts for C{/metrics}.
     """
-
-    noisy = False
 
     def __init__(
         self,
         desk: Desk,
         timers: Timers,
+        slices: Slices,
         clock: IReactorTime,
         max_buffered: int = MAX_BUFFERED,
         tally: Tally | None = None,
     ) -> None:
         """
-        @param clock: only to keep autobahn from importing the reactor; its timers are off.
+        @param clock: for autobahn; its timers are off.
         @param tally: where connections and bytes are counted; None = nobody asks.
         """
-        super().__init__(reactor=clock, server=None)  # type: ignore[no-untyped-call]
+        super().__init__(clock)
         self.timers = timers
+        self.slices = slices
         self.max_buffered = max_buffered
         self.tally = tally or Tally()
         self._desk = desk
@@ -272,14 +302,9 @@ class ChannelFactory(WebSocketServerFactory):
             raise GatewayError("queue_full", "Too many WebSocket connections.", retry_after=5)
         if self._waiting[peer.address] >= MAX_WAITING:
             raise GatewayError("rate_limit_exceeded", "Too many connections that have not logged in.", retry_after=5)
-        resource: Any = WebSocketResource(_Once(self, peer))  # type: ignore[no-untyped-call]
-        return resource.render(request)
-
-    def channel(self, peer: Peer) -> Channel:
-        """A channel for the transport that comes next."""
         channel = Channel(peer)
         channel.factory = self
-        return channel
+        return take_over(request, channel)
 
     def open(self, channel: Channel, peer: Peer) -> Connection:
         """The upgrade of C{channel} is done."""
@@ -305,39 +330,19 @@ class ChannelFactory(WebSocketServerFactory):
     def stop(self, code: int, reason: str) -> Deferred[None]:
         """Take no more upgrades and close every channel, also those that were never let in.
 
-        @return: fires when all transports are gone, C{CLOSE_SECONDS} at the latest.
+        @return: fires when all transports are gone, C{CLOSE_SECONDS} after they were told at the latest.
         """
         if self._all_gone is None:
             self._all_gone = Gate()
-        for channel in list(self._channels):
-            channel.close(code, reason)
+            self.slices.add(self._close_all(code, reason))
         if not self._channels:
             self._all_gone.open()
         return self._all_gone.wait()
 
-
-class _Once:
-    """What autobahn's resource takes for a factory: it hands the peer to the channel."""
-
-    def __init__(self, factory: ChannelFactory, peer: Peer) -> None:
-        self._factory = factory
-        self._peer = peer
-
-    def buildProtocol(self, address: IAddress | None) -> Channel:
-        """The channel of this upgrade."""
-        return self._factory.channel(self._peer)
+    def _close_all(self, code: int, reason: str) -> Iterator[None]:
+        for channel in list(self._channels):
+            channel.leave(code, reason)
+            yield
 
 
-def text_frame_head(size: int) -> bytes:
-    """What comes before a whole text message of C{size} bytes from a server (RFC 6455, 5.2)."""
-    if size < 126:
-        return bytes((0x81, size))
-    return b"\x81" + (struct.pack("!BH", 126, size) if size < 65_536 else struct.pack("!BQ", 127, size))
-
-
-def cut(text: str, limit: int) -> bytes:
-    """As much of C{text} as fits in C{limit} bytes of UTF-8, without half a character."""
-    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore").encode("utf-8")
-
-
-__all__ = ["Channel", "ChannelFactory", "cut"]
+__all__ = ["Channel", "ChannelFactory"]

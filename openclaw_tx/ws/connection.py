@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.interfaces import Authenticator, Peer
 from openclaw_tx.values import Principal
+from openclaw_tx.wire.events import Batch, Event
 from openclaw_tx.wire.frames import (
     BadFrame,
     Failure,
@@ -26,7 +27,6 @@ from openclaw_tx.wire.frames import (
     decode_request,
     encode,
     event_body,
-    numbered,
     refusal,
     response,
     unnumbered,
@@ -37,6 +37,8 @@ from openclaw_tx.ws.methods import Methods
 
 NOBODY = Principal(id="", method="none", scopes=frozenset())
 """Who a connection is before it has said so."""
+NOTHING: frozenset[str] = frozenset()
+"""No capabilities, for all connections alike."""
 MAX_IN_FLIGHT = 256
 """Requests at work on one connection; more are refused as UNAVAILABLE."""
 MAX_EARLY_BYTES = 64 * 1024
@@ -55,6 +57,12 @@ class Link(Protocol):
 
     def send(self, message: bytes) -> None:
         """Send, or hold until the peer takes it; over the limit the link closes with 1008."""
+
+    def tell(self, batch: Batch, first: int) -> None:
+        """Send events, or hold them likewise.
+
+        @param first: number of the first.
+        """
 
     def close(self, code: int, reason: str) -> None:
         """Close; only the first call counts."""
@@ -83,6 +91,8 @@ class Desk(NamedTuple):
     now_ms: Callable[[], int]
     new_id: Callable[[], str]
     """A new UUID."""
+    catch_up: Callable[[Connection], None] = lambda _: None
+    """Tells a connection what it is behind with, before something else is sent."""
 
 
 class State(Enum):
@@ -133,14 +143,14 @@ class Connection:
         self._peer: Peer | None = peer
         self._nonce = desk.new_id()
         self._seq = 0
-        self._in_flight: set[Deferred[Any]] = set()
+        self._in_flight: set[Deferred[Any]] | None = None
         self._connecting: Deferred[Any] | None = None
         self._early: deque[bytes] | None = None
         self._early_bytes = 0
         self.number = number
         self.id = ""
         self.state = State.AWAITING_CONNECT
-        self.caps: frozenset[str] = frozenset()
+        self.caps: frozenset[str] = NOTHING
         self.protocol = 0
         self.role = ""
         self.scopes: Sequence[str] = ()
@@ -176,7 +186,7 @@ class Connection:
             self._desk.watch.left(self)
         if self._connecting is not None:
             self._connecting.cancel()
-        for deferred in list(self._in_flight):
+        for deferred in list(self._in_flight or ()):
             deferred.cancel()
 
     def overdue(self) -> None:
@@ -187,28 +197,43 @@ class Connection:
     # -- what others ask of it
 
     def send(self, frame: bytes) -> None:
-        """Send a response."""
+        """Send a response, after all events that came before it."""
         if self.state is State.READY:
+            self._desk.catch_up(self)
             self._link.send(frame)
 
     def event(self, body: bytes, droppable: bool = False) -> None:
-        """Send an event under this connection's next number. One that is dropped takes no number, so there are no
-        holes (spec 2.7)."""
-        if self.state is not State.READY or (droppable and not self._link.keeps_up(len(body))):
-            return
-        self._seq += 1
-        self._link.send(numbered(body, self._seq))
+        """Send an event to this connection alone, in its place among the others."""
+        if self.state is State.READY:
+            self._desk.catch_up(self)
+            self.tell(Batch([Event(body, droppable)]))
 
-    def revalidate(self) -> None:
-        """Close if the credential it came in with is no longer good."""
-        if self.state is State.READY and not self._desk.authenticator.is_valid(self.principal):
-            self.close(*CREDENTIALS_CHANGED)
+    def tell(self, batch: Batch) -> None:
+        """Send events under this connection's next numbers. One that is dropped takes no number, so there are no holes
+        (spec 2.7)."""
+        if self.state is not State.READY:
+            return
+        if not self._link.keeps_up(batch.size):
+            batch = batch.without_droppable(self._link.keeps_up)
+        if batch.events:
+            first = self._seq + 1
+            self._seq += len(batch.events)
+            self._link.tell(batch, first)
+
+    def is_valid(self) -> bool:
+        """Whether the credential it came in with is still good."""
+        return self._desk.authenticator.is_valid(self.principal)
 
     def close(self, code: int, reason: str) -> None:
         """Close, and forget what is at work."""
         if self.state is not State.CLOSED:
             self.lost()
             self._link.close(code, reason)
+
+    def leave(self, code: int, reason: str) -> None:
+        """Close, after all events that came before."""
+        self._desk.catch_up(self)
+        self.close(code, reason)
 
     # -- before the handshake is over
 
@@ -273,7 +298,7 @@ class Connection:
         self.params = params = admitted.params
         self.local = admitted.local
         self.role = params.role
-        self.caps = frozenset(params.caps)
+        self.caps = frozenset(params.caps) or NOTHING
         self.id = self._desk.new_id()
         self._peer = None
         hello = response(request.id, self._desk.hello(self, admitted))
@@ -299,14 +324,23 @@ class Connection:
             message = f"invalid request frame: {error.reason}"
             self._link.send(refusal(error.reply_to, Failure(code="INVALID_REQUEST", message=message)))
             return
-        if not self._desk.authenticator.is_valid(self.principal):
+        if not self.is_valid():
             self.close(*CREDENTIALS_CHANGED)
             return
-        if len(self._in_flight) >= MAX_IN_FLIGHT:
+        in_flight = self._in_flight
+        if in_flight is not None and len(in_flight) >= MAX_IN_FLIGHT:
             busy = Failure(code="UNAVAILABLE", message="too many requests in flight", retryable=True)
             self._link.send(refusal(request.id, busy))
             return
         work = spawn(self._desk.methods.serve(self, request), self._log, "request")
         if not work.called:
+            if self._in_flight is None:
+                self._in_flight = set()
             self._in_flight.add(work)
-            work.addBoth(lambda _: self._in_flight.discard(work))
+            work.addBoth(lambda _: self._served(work))
+
+    def _served(self, work: Deferred[Any]) -> None:
+        assert self._in_flight is not None
+        self._in_flight.discard(work)
+        if not self._in_flight:
+            self._in_flight = None  # most connections have nothing at work most of the time

@@ -103,6 +103,7 @@ class Handshake:
         self._rooms = rooms
         self._now_ms = now_ms
         self._trusts_page = trusts_page
+        self._known: dict[frozenset[str], frozenset[str]] = {}
 
     async def admit(self, request: Request, peer: Peer, nonce: str) -> Admitted:
         """
@@ -133,13 +134,17 @@ class Handshake:
                 token = credentials.device_token or credentials.token
             await self._saved(params)
             scopes = _of_device(params, principal, device)
-            held = msgspec.structs.replace(principal, scopes=scopes, device_id=device.device_id)
+            held = msgspec.structs.replace(principal, scopes=self._one(scopes), device_id=device.device_id)
             return Admitted(held, _ordered(params, scopes), protocol, open_params, local, token, issued_at)
         if params.role == "node":
             raise no_device(params)
         scopes = self._without_device(params, principal, peer, trusted)
-        held = msgspec.structs.replace(principal, scopes=scopes)
+        held = msgspec.structs.replace(principal, scopes=self._one(scopes))
         return Admitted(held, _ordered(params, scopes), protocol, open_params, local)
+
+    def _one(self, scopes: frozenset[str]) -> frozenset[str]:
+        """The one set that stands for all that are equal. There are few: each scope in them is known."""
+        return self._known.setdefault(scopes, scopes)
 
     def _verify(self, params: ConnectParams, device: Device, nonce: str, local: bool) -> None:
         try:

@@ -1,28 +1,32 @@
 # -*- test-case-name: tests.ws.test_hub -*-
 """All ready connections, and what they are told: run events, tick, health, shutdown (spec 2.7).
 
-Each batch of a run is rendered once; what differs for a connection is its frame number and whether it may read the
-run. With nobody connected nothing is rendered at all.
+Each event is encoded once; what differs for a connection is its frame number and whether it may hear it. With nobody
+connected nothing is encoded at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from functools import partial
+from operator import is_
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from openclaw_tx.auth.actions import may
-from openclaw_tx.auth.sight import run_target
 from openclaw_tx.chat.values import Notice
 from openclaw_tx.deferreds import spawn
-from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Authoriser, Run, RunEngine
-from openclaw_tx.values import Entry, Principal, RunEnded, Target
+from openclaw_tx.interfaces import Authoriser, RunEngine
+from openclaw_tx.values import Principal, Target
+from openclaw_tx.wire.events import Event
 from openclaw_tx.wire.frames import encode, event_body
 from openclaw_tx.ws.connection import CREDENTIALS_CHANGED, Connection
-from openclaw_tx.ws.render import Rendered, RunRenderer, render_notice
+from openclaw_tx.ws.fanout import Audience, Fanout
+from openclaw_tx.ws.render import render_notice
+from openclaw_tx.ws.run_events import RunEvents
+from openclaw_tx.ws.slices import Slices
 from openclaw_tx.ws.subscriptions import Subscriptions
 from openclaw_tx.ws.timers import Alarm, Timers
 
@@ -50,10 +54,6 @@ EVENTS = (
 """Every event this surface sends, for C{features.events}."""
 HEALTH_SECONDS = 60.0
 """Pause between two health events."""
-ROUNDING = 0.001
-"""Seconds by which sums of times may be off."""
-TOOL_EVENTS = "tool-events"
-"""Capability of clients that want tool events."""
 
 HealthFor = Callable[[Connection], Awaitable[tuple[Any, tuple[int, int]]]]
 """Makes the health payload that a connection may see, and the state version that goes with it."""
@@ -70,6 +70,7 @@ class Hub:
         engine: RunEngine,
         authorise: Authoriser,
         timers: Timers,
+        slices: Slices,
         tick_seconds: Callable[[], float],
         health: HealthFor,
         now_ms: Callable[[], int],
@@ -80,69 +81,63 @@ class Hub:
         self._engine = engine
         self._authorise = authorise
         self._timers = timers
+        self._slices = slices
         self._tick_seconds = tick_seconds
         self._health = health
         self._now_ms = now_ms
         self._log = Logger()
         self.subscriptions = Subscriptions()
-        self._connections: dict[int, Connection] = {}
-        self._runs: dict[str, _Stream] = {}
+        self._fanout = Fanout(slices, self._collect)
+        self._runs = RunEvents(self._fanout, timers, authorise)
         self._unsubscribe: Callable[[], None] | None = None
         self._tick: Alarm | None = None
-        self._chat: Alarm | None = None
         self._next_health: Alarm | None = None
         self._asking: set[Deferred[Any]] = set()
+        self._jobs: dict[str, Iterator[None]] = {}
+        self._soon: dict[Callable[[], None], None] = {}
+        self._stopping = False
 
     def __len__(self) -> int:
         """Connections that are ready."""
-        return len(self._connections)
+        return len(self._fanout)
 
     # -- connections come and go
 
     def joined(self, connection: Connection) -> None:
         """Start telling C{connection}. Protocol 3 clients get the health at once, as they always did."""
-        self._connections[connection.number] = connection
+        self._fanout.join(connection)
         if self._unsubscribe is None:
-            self._unsubscribe = self._engine.subscribe(self._on_batch)
+            self._unsubscribe = self._engine.subscribe(self._runs.on_batch)
         if self._tick is None:
             self._tick = self._timers.after(self._tick_seconds(), self._on_tick)
             self._next_health = self._timers.after(HEALTH_SECONDS, self._on_health)
         if connection.protocol == 3:
-            self._tell_health([connection])
+            self._ask(self._health_for(connection))
 
     def left(self, connection: Connection) -> None:
         """Stop telling it; with the last one, stop listening."""
-        if self._connections.pop(connection.number, None) is None:
-            return
-        for stream in self._runs.values():
-            stream.readers.pop(connection.number, None)
+        audience = self._fanout.leave(connection)
+        if audience is not None:
+            self._runs.forget(audience)
         self.subscriptions.forget(connection.number)
-        if not self._connections:
+        if not self._fanout:
             self._rest()
+
+    def catch_up(self, connection: Connection) -> None:
+        """Tell C{connection} now what it would be told in its turn."""
+        self._fanout.catch_up(connection)
 
     def revalidate(self) -> None:
         """The configuration changed: close connections whose credential is no longer good."""
-        for connection in list(self._connections.values()):
-            connection.revalidate()
+        self._begin("credentials", self._revalidate_all())
 
     def broadcast(self, name: str, payload: Any, may: Callable[[Principal], bool]) -> None:
         """Tell an event to everybody who may hear of it."""
-        listeners = [each for each in self._connections.values() if may(each.principal)]
-        if listeners:
-            body = event_body(name, encode(payload))
-            for connection in listeners:
-                connection.event(body)
+        self._post(name, payload, lambda audience: may(audience.principal), droppable=False)
 
     def tell(self, event: str, payload: Any, action: str, target: Target, *, droppable: bool = True) -> None:
         """Send an event to every connection that may do C{action} to C{target}."""
-        body = b""
-        for connection in list(self._connections.values()):
-            try:
-                self._authorise(connection.principal, action, target)
-            except GatewayError:
-                continue
-            body = body or event_body(event, encode(payload))
-            connection.event(body, droppable)
+        self._post(event, payload, lambda audience: audience.may(self._authorise, action, target), droppable=droppable)
 
     def tell_if(
         self,
@@ -152,168 +147,145 @@ class Hub:
         state_version: tuple[int, int] | None = None,
         *,
         droppable: bool = True,
+        topic: str = "",
+        replaces: Sequence[str] = (),
     ) -> None:
         """Send an event to every connection that C{wants} it.
 
         @param droppable: a slow client may miss it.
+        @param topic: see L{Fanout.post}.
+        @param replaces: likewise.
         """
-        body = b""
-        for connection in list(self._connections.values()):
-            if wants(connection):
-                body = body or event_body(event, encode(payload), state_version)
-                connection.event(body, droppable)
+        self._post(event, payload, None, wants, state_version, topic, replaces, droppable=droppable)
 
     def devices(self) -> frozenset[str]:
         """Ids of the paired devices that are connected."""
-        return frozenset(one.principal.device_id for one in self._connections.values()) - {""}
+        return frozenset(one.principal.device_id for one in self._fanout) - {""}
 
     def hang_up(self, device_id: str) -> None:
         """Close the connections of a device that is no longer paired."""
-        for connection in list(self._connections.values()):
+        for connection in self._fanout:
             if connection.principal.device_id == device_id:
                 connection.close(*CREDENTIALS_CHANGED)
 
     def shutdown(self, reason: str) -> None:
-        """Tell everybody that the gateway stops, and close with 1012."""
-        payload = encode({"reason": reason, "restartExpectedMs": None})
-        body = event_body("shutdown", payload)
-        for connection in list(self._connections.values()):
-            connection.event(body)
-            connection.close(1012, "service restart")
+        """Tell everybody that the gateway stops. Nobody is told of anything that comes after it."""
+        self._post("shutdown", {"reason": reason, "restartExpectedMs": None}, droppable=False)
+        self._stopping = True
 
     def publish(self, event: str, payload: Any, target: Target) -> None:
         """Tell everybody who may watch runs of C{target} something that is no run's event."""
-        body = event_body(event, encode(payload))
-        for connection in list(self._connections.values()):
-            if may(connection.principal, "runs.events", target):
-                connection.event(body)
+        self._post(event, payload, lambda audience: may(audience.principal, "runs.events", target), droppable=False)
+
+    def _post(
+        self,
+        name: str,
+        payload: Any,
+        hears: Callable[[Audience], bool] | None = None,
+        wants: Callable[[Connection], bool] | None = None,
+        state_version: tuple[int, int] | None = None,
+        topic: str = "",
+        replaces: Sequence[str] = (),
+        *,
+        droppable: bool,
+    ) -> None:
+        if self._fanout and not self._stopping:
+            self._collect()
+            event = Event(event_body(name, encode(payload), state_version), droppable)
+            self._fanout.post(event, hears, wants, topic, replaces)
+
+    def soon(self, tell: Callable[[], None]) -> None:
+        """Call C{tell} when the next round begins, once, however often that is asked for until then."""
+        if self._fanout:
+            self._soon[tell] = None
+            self._fanout.wake()
+
+    def _collect(self) -> None:
+        """Have everything posted that was held back until a round begins."""
+        self._runs.collect()
+        if self._soon:
+            soon, self._soon = self._soon, {}
+            for tell in soon:
+                tell()
 
     def _rest(self) -> None:
         """Nobody is connected: hold nothing, do nothing."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        for alarm in (self._tick, self._chat, self._next_health):
+        for alarm in (self._tick, self._next_health):
             if alarm is not None:
                 alarm.cancel()
-        self._tick = self._chat = self._next_health = None
+        self._tick = self._next_health = None
         self._runs.clear()
+        self._soon.clear()
+        self._fanout.clear()
+        for job in self._jobs.values():
+            self._slices.drop(job)
+        self._jobs.clear()
         for deferred in list(self._asking):
             deferred.cancel()
-
-    # -- events of runs
-
-    def _on_batch(self, run: Run, entries: Sequence[Entry]) -> None:
-        run_id = run.request.run_id
-        stream = self._runs.get(run_id)
-        if stream is None:
-            stream = self._runs[run_id] = _Stream(run, entries[0].seq)
-        now = self._timers.seconds()
-        self._send(stream, stream.renderer.render(entries, now))
-        if type(entries[-1].event) is RunEnded:
-            self._runs.pop(run_id, None)
-        elif stream.renderer.chat_due is not None and self._chat is None and self._connections:
-            self._chat = self._timers.after(stream.renderer.chat_due - now, self._on_chat)
-
-    def _on_chat(self) -> None:
-        """The pause of at least one run is over."""
-        self._chat = None
-        now = self._timers.seconds()
-        later: list[float] = []
-        for stream in list(self._runs.values()):
-            due = stream.renderer.chat_due
-            if due is not None and due <= now + ROUNDING:
-                self._send(stream, stream.renderer.flush_chat(now))
-            elif due is not None:
-                later.append(due)
-        if later and self._connections:
-            self._chat = self._timers.after(min(later) - now, self._on_chat)
-
-    def _send(self, stream: _Stream, events: Iterable[Rendered]) -> None:
-        for event in events:
-            for connection in list(self._connections.values()):
-                if event.tool and not stream.verbose and TOOL_EVENTS not in connection.caps:
-                    continue
-                if self._may_read(stream, connection):
-                    connection.event(event.body, event.droppable)
-
-    def _may_read(self, stream: _Stream, connection: Connection) -> bool:
-        known = stream.readers.get(connection.number)
-        if known is None:
-            try:
-                self._authorise(connection.principal, "runs.events", stream.target)
-                known = True
-            except GatewayError:
-                known = False
-            stream.readers[connection.number] = known
-        return known
 
     # -- events of messages that are no runs
 
     def notice(self, notice: Notice) -> None:
         """Tell who may read it how a message came out."""
-        if not self._connections:
+        if not self._fanout:
             return
         target = Target(agent_id=notice.agent_id, session_key=notice.session_key, owner_id=notice.owner_id)
         event = render_notice(notice, self._now_ms())
-        for connection in list(self._connections.values()):
-            if may(connection.principal, "runs.events", target):
-                connection.event(event.body, event.droppable)
+        self._collect()
+        self._fanout.post(
+            Event(event.body, event.droppable), lambda audience: may(audience.principal, "runs.events", target)
+        )
 
     # -- by the clock
 
     def _on_tick(self) -> None:
         self.revalidate()
-        body = event_body("tick", b'{"ts":%d}' % self._now_ms())
-        for connection in list(self._connections.values()):
-            connection.event(body, droppable=True)
-        if self._connections:
+        self._post("tick", {"ts": self._now_ms()}, droppable=True)
+        if self._fanout:
             self._tick = self._timers.after(self._tick_seconds(), self._on_tick)
+
+    def _revalidate_all(self) -> Iterator[None]:
+        known: dict[Principal, bool] = {}
+        for connection in self._fanout:
+            principal = connection.principal
+            if principal not in known:
+                known[principal] = connection.is_valid()
+            if not known[principal]:
+                connection.close(*CREDENTIALS_CHANGED)
+            yield
 
     def _on_health(self) -> None:
         self._next_health = self._timers.after(HEALTH_SECONDS, self._on_health)
-        self._tell_health(list(self._connections.values()))
+        self._begin("health", self._ask_for_all())
 
-    def _tell_health(self, connections: Sequence[Connection]) -> None:
-        asking = spawn(self._send_health(connections), self._log, "health event")
-        if not asking.called:
-            self._asking.add(asking)
-            asking.addBoth(lambda _: self._asking.discard(asking))
+    def _ask(self, asking: Coroutine[Deferred[Any], Any, None]) -> None:
+        asked = spawn(asking, self._log, "health event")
+        if not asked.called:
+            self._asking.add(asked)
+            asked.addBoth(lambda _: self._asking.discard(asked))
 
-    async def _send_health(self, connections: Sequence[Connection]) -> None:
-        for connection in connections:
-            payload, version = await self._health(connection)
-            connection.event(event_body("health", encode(payload), version))
+    async def _health_for(self, connection: Connection) -> None:
+        payload, version = await self._health(connection)
+        connection.event(event_body("health", encode(payload), version))
 
+    def _ask_for_all(self) -> Iterator[None]:
+        for audience, connection in self._fanout.audiences().items():
+            self._ask(self._health_of(audience, connection))
+            yield
 
-class _Stream:
-    """A live run as the hub follows it.
+    async def _health_of(self, audience: Audience, connection: Connection) -> None:
+        """Tell an audience the health that one of it may see."""
+        payload, version = await self._health(connection)
+        self._post("health", payload, partial(is_, audience), None, version, droppable=False)
 
-    @ivar readers: connection number -> whether it may read the run.
-    """
-
-    __slots__ = ("_run", "readers", "renderer", "target")
-
-    def __init__(self, run: Run, first: int) -> None:
-        """
-        @param first: journal number of the first entry that will be rendered; what came before is caught up with.
-        """
-        self._run = run
-        self.renderer = RunRenderer(run)
-        self.readers: dict[int, bool] = {}
-        self.target = run_target(run)
-        if first > 1:
-            self._catch_up(run, first)
-
-    @property
-    def verbose(self) -> bool:
-        """Everybody is told of tools."""
-        return self._run.verbose
-
-    def _catch_up(self, run: Run, first: int) -> None:
-        past: list[Entry] = []
-        try:
-            run.watch(past.extend)()
-        except GatewayError:
-            return  # the beginning is no longer held: the text starts here
-        self.renderer.catch_up([entry for entry in past if entry.seq < first])
+    def _begin(self, name: str, job: Iterator[None]) -> None:
+        """Do something for all connections; what is left of the same from before need not be done any more."""
+        before = self._jobs.pop(name, None)
+        if before is not None:
+            self._slices.drop(before)
+        if self._fanout:
+            self._jobs[name] = job
+            self._slices.add(job)

@@ -38,6 +38,7 @@ def is_upgrade(request: Request) -> bool:
     allowed = b",".join(headers.getRawHeaders(b"connection", [])).lower()
     return bool(
         request.method == b"GET"
+        and request.clientproto == b"HTTP/1.1"
         and b"websocket" in (token.strip() for token in wanted.split(b","))
         and b"upgrade" in (token.strip() for token in allowed.split(b","))
     )

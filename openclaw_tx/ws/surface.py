@@ -67,6 +67,7 @@ from openclaw_tx.ws.rpc.startup import StartupMethods
 from openclaw_tx.ws.rpc.usage import UsageMethods
 from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
 from openclaw_tx.ws.session_events import SessionEvents
+from openclaw_tx.ws.slices import Slices
 from openclaw_tx.ws.timers import Timers
 
 
@@ -157,6 +158,7 @@ class WebSocketSurface:
         heartbeats = Heartbeats(settings, automation.events) if automation is not None else NO_HEARTBEATS
         self._health = Health(rooms.agents, rooms.sessions, clock, heartbeats)
         self._timers = Timers(clock)
+        self._slices = Slices(clock)
 
         def now_ms() -> int:
             return int(clock.seconds() * 1000)
@@ -177,7 +179,7 @@ class WebSocketSurface:
 
         engine, agents, models, sessions = rooms.engine, rooms.agents, rooms.models, rooms.sessions
         authorise = rooms.authorise
-        self.hub = Hub(engine, authorise, self._timers, tick_seconds, self._health_of, now_ms)
+        self.hub = Hub(engine, authorise, self._timers, self._slices, tick_seconds, self._health_of, now_ms)
         chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings, rooms.channels)
         lists = SessionMethods(agents, models, sessions, clock)
         following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
@@ -250,8 +252,9 @@ class WebSocketSurface:
             watch=Watches(self.hub, nodes, watch),
             now_ms=now_ms,
             new_id=new_id,
+            catch_up=self.hub.catch_up,
         )
-        self.factory = ChannelFactory(desk, self._timers, clock, tally=tally)
+        self.factory = ChannelFactory(desk, self._timers, self._slices, clock, tally=tally)
         self.resource = UpgradeResource(self.factory, rooms.authenticator)
         self.methods: Sequence[str] = methods.names
         self.registry = methods
@@ -284,7 +287,9 @@ class WebSocketSurface:
             self._revalidation.cancel()
             self._revalidation = None
         self.hub.shutdown(reason)
-        return self.factory.stop(1012, "service restart")
+        gone = self.factory.stop(1012, "service restart")
+        gone.addCallback(lambda _: self._slices.stop())
+        return gone
 
     async def _health_of(self, connection: Connection) -> tuple[Any, StateVersion]:
         return await self._health.report(connection.principal), self._state_version()

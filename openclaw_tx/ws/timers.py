@@ -5,9 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from math import ceil
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+
+RING_SECONDS = 0.01
+"""How long a turn of the reactor may be kept at it; alarms that are due as well ring in the next."""
+SET_SECONDS = 1.0
+"""The time is never so much earlier than it was, unless the clock was set back."""
 
 
 class Alarm:
@@ -47,6 +53,7 @@ class Timers:
         self._count = 0
         self._call: IDelayedCall | None = None
         self._ringing = False
+        self._latest = 0.0
 
     def __len__(self) -> int:
         """Alarms that are set."""
@@ -56,13 +63,21 @@ class Timers:
         """The time of the clock."""
         return self._clock.seconds()
 
-    def after(self, seconds: float, action: Callable[[], None]) -> Alarm:
+    def after(self, seconds: float, action: Callable[[], None], grain: float = 0.0) -> Alarm:
         """Set an alarm.
 
         @param action: called once; what it raises is logged and harms no other alarm.
+        @param grain: it may ring so many seconds later, with others: to wake for each of a thousand costs more than
+            what they do.
         """
         self._count += 1
-        alarm = Alarm(self, self._clock.seconds() + seconds, self._count, action)
+        now = self._clock.seconds()
+        self._set_back(self._latest - now)
+        self._latest = now
+        due = now + seconds
+        if grain:
+            due = ceil(due / grain) * grain
+        alarm = Alarm(self, due, self._count, action)
         heappush(self._heap, alarm)
         self._live += 1
         if self._heap[0] is alarm:
@@ -79,6 +94,12 @@ class Timers:
             self._heap.clear()
             self._arm()
 
+    def _set_back(self, seconds: float) -> None:
+        """When the clock is set back the delayed call keeps its time (L{openclaw_tx.steady}); so do the alarms."""
+        if seconds > SET_SECONDS:
+            for alarm in self._heap:
+                alarm.due -= seconds
+
     def _arm(self) -> None:
         """Have the one delayed call at the time of the first alarm."""
         if self._ringing:
@@ -92,8 +113,12 @@ class Timers:
     def _ring(self) -> None:
         self._ringing = True
         now = self._clock.seconds()
+        if self._heap:
+            self._set_back(self._heap[0].due - now)
+        self._latest = now
+        until = now + RING_SECONDS
         try:
-            while self._heap and self._heap[0].due <= now:
+            while self._heap and self._heap[0].due <= now and self._clock.seconds() < until:
                 alarm = heappop(self._heap)
                 action, alarm.action = alarm.action, None
                 if action is None:

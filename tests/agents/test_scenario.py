@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw_tx.agents.prompt import FRESH_SECONDS
 from openclaw_tx.agents.workspace import STANDARD, templates
 from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.values import Principal, RunRequest, TextPart, UserMessage
@@ -50,6 +51,8 @@ class PromptScenarios(SynchronousTestCase):
         self.assertIs(self.ask(), system)
         (self.workspace / "SOUL.md").unlink()
         (self.workspace / "BOOTSTRAP.md").unlink()
+        self.assertIs(self.ask(), system, "it was looked at in this very moment")
+        self.house.advance(2 * FRESH_SECONDS)
         system = self.ask()
         self.assertIn(f"(Missing; expected at {self.workspace}/SOUL.md)", system)
         self.assertNotIn("BOOTSTRAP", system)
@@ -82,6 +85,7 @@ class PromptScenarios(SynchronousTestCase):
         folder = self.workspace / "skills" / "weather"
         folder.mkdir(parents=True)
         (folder / "SKILL.md").write_text("---\nname: weather\ndescription: Tells the weather.\n---\nLook outside.\n")
+        self.house.advance(2 * FRESH_SECONDS)
         system = self.ask()
         self.assertIn(f"\n- weather: Tells the weather. ({folder}/SKILL.md)\n", system)
         self.assertNotIn("Look outside", system)

@@ -148,6 +148,38 @@ class AuthenticateTests(DeviceTestCase):
             error = self.refused(offering(self.token, device=device), FakePeer("192.0.2.78"))
             self.assertEqual(detail(error), "AUTH_TOKEN_MISMATCH")
 
+    def test_alone_it_reads(self) -> None:
+        """Where a page may come with its token alone it gets to read, no more, and nothing is counted; in the token's
+        place the secret does as well."""
+        alone = offering(self.token, device="", any_device=True)
+        for peer in (FAR, FakePeer()):
+            principal = self.accepted(alone, peer)
+            self.assertEqual((principal.id, principal.scopes), ("device:d1", {READ}))
+            self.assertTrue(self.auth.is_valid(principal))
+        self.assertEqual(len(self.guard.limiter), 0)
+        secret = offering("right-token", device="", any_device=True)
+        self.assertEqual(self.accepted(secret, FAR).method, "token")
+        self.tokens.revoke("d1", "operator", OWNER)
+        self.assertFalse(self.auth.is_valid(principal))
+        self.refused(alone, FAR)
+
+    def test_alone_it_does_not_read_more_than_its_device(self) -> None:
+        """A device without the scope has none here, and a node's token is none at all."""
+        self.book.replace(self.device, scopes=(PAIRING,), tokens=self.book.known("d1").tokens)
+        self.assertEqual(self.accepted(offering(self.token, device="", any_device=True), FAR).scopes, frozenset())
+        self.refused(offering(self.issue("node"), device="", any_device=True), FAR)
+
+    def test_alone_wrong_ones_count(self) -> None:
+        """With the secret's guesses: beyond the limit neither is looked at, and none tells whether it was right."""
+        self.config = config_of(auth={"mode": "token", "token": "right-token", "rateLimit": {"maxAttempts": 3}})
+        for number in range(3):
+            self.refused(offering(f"guess{number}", device="", any_device=True), FAR)
+        for token in (self.token, "right-token"):
+            error = self.refused(offering(token, device="", any_device=True), FAR)
+            self.assertEqual(detail(error), "AUTH_RATE_LIMITED")
+        self.config = config_of(auth={"mode": "none"})
+        self.refused(offering(self.token, device="", any_device=True), FAR)
+
     def test_every_wrong_one_counts(self) -> None:
         """Wrong device tokens lock out, also those offered beside the right secret; the secret still works then, and
         the device's token is not even looked at."""

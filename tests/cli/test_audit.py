@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from typing import Any
 
 from click.testing import CliRunner
 
 from twisted.internet.error import ConnectionRefusedError
 
-from openclaw_tx.cli.audit import billions
+from openclaw_tx.cli import audit, audit_agents, audit_files
+from openclaw_tx.cli import security as security_module
+from openclaw_tx.cli.audit_agents import billions
 from openclaw_tx.cli.security import security
 from openclaw_tx.config.files import merge
 from tests.cli.doubles import NO_SECRETS, MemoryPlace, ScriptedGateway
@@ -135,6 +139,11 @@ PLANTED: list[tuple[dict[str, Any], dict[str, str]]] = [
         {"agents": {"list": [{"id": "main", "tools": {"exec": {"security": "full", "ask": "off"}}}]}},
         {"tools.exec.security_full_configured": "critical"},
     ),
+    ({"tools": {"fs": {"workspaceOnly": False}}}, {"tools.fs.workspace_only_disabled": "warn"}),
+    (
+        {"agents": {"list": [{"id": "main", "tools": {"fs": {"workspaceOnly": False}}}]}},
+        {"tools.fs.workspace_only_disabled": "warn"},
+    ),
     ({"agents": {"defaults": {"model": "openai/q-7b"}}}, {"models.small_params": "warn"}),
     (
         {"agents": {"defaults": {"model": "openai/q-7b"}}, "tools": {"deny": ["*"]}},
@@ -142,6 +151,39 @@ PLANTED: list[tuple[dict[str, Any], dict[str, str]]] = [
     ),
 ]
 """What differs from a good configuration, and what the audit says of that."""
+
+HARMLESS: list[dict[str, Any]] = [
+    gateway(auth={"token": "t" * 24}),
+    gateway(auth={"mode": "password", "password": "${LONG}"}),
+    gateway(auth={"rateLimit": {"maxAttempts": 100_000}}),
+    merge(LAN, gateway(auth={"rateLimit": {"maxAttempts": 20, "lockoutMs": 60_000}})),
+    merge(LAN, gateway(tls={"enabled": True})),
+    gateway(controlUi={"allowedOrigins": ["https://ui.example"]}),
+    gateway(http={"cors": {"allowedOrigins": ["https://ui.example"]}}),
+    gateway(bind="custom", customBindHost="127.0.0.1"),
+    gateway(tools={"allow": ["session_status"]}),
+    {"hooks": {**HOOKS, "token": "${LONG}"}},
+    {"hooks": {"allowedAgentIds": ["*"], "allowRequestSessionKey": True}},
+    {"tools": {"exec": {"security": "allowlist", "ask": "off"}}},
+    {"tools": {"exec": {"security": "deny"}}},
+    {"agents": {"list": [{"id": "main", "tools": {"fs": {"workspaceOnly": True}}}]}},
+    {"agents": {"defaults": {"model": "openai/gpt-large"}}, "tools": {"deny": ["exec"]}},
+]
+"""What is near to something that is found, and good."""
+
+EXPOSED: list[tuple[dict[str, Any], dict[str, str]]] = [
+    (gateway(controlUi={"allowedOrigins": ["*"]}), {"gateway.control_ui.allowed_origins_wildcard": "critical"}),
+    (
+        gateway(controlUi={"dangerouslyAllowHostHeaderOriginFallback": True}),
+        {"gateway.control_ui.host_header_origin_fallback": "critical"},
+    ),
+    (gateway(http={"cors": {"allowedOrigins": ["*"]}}), {"gateway.http.cors.allowed_origins_wildcard": "critical"}),
+    (
+        {"hooks": {**HOOKS, "allowRequestSessionKey": True, "token": "${LONG}"}},
+        {"hooks.request_session_key_enabled": "critical", "hooks.request_session_key_prefixes_missing": "critical"},
+    ),
+]
+"""What is worse where other machines can connect."""
 
 
 class AuditTestCase(ConfigTestCase):
@@ -160,7 +202,9 @@ class AuditTestCase(ConfigTestCase):
 
     def report(self, *words: str) -> dict[str, Any]:
         """What the audit says."""
-        result = self.invoke("security", "audit", "--json", *words, SHORT="pass")
+        result = self.invoke(
+            "security", "audit", "--json", *words, SHORT="pass", LONG="a-long-and-random-value-of-a-variable"
+        )
         self.assertEqual(result.exit_code, 0, result.output)
         report: dict[str, Any] = json.loads(result.stdout)
         return report
@@ -184,11 +228,42 @@ class SettingsTests(AuditTestCase):
             self.write(differs)
             self.assertEqual(self.found(), expected, differs)
 
+    def test_harmless(self) -> None:
+        """What is near to one, and good, is not found: a secret that is just long enough or stands in a variable, hooks
+        that are off, a limit of loopback's."""
+        for differs in HARMLESS:
+            self.write(differs)
+            ours = {name: level for name, level in self.found().items() if not name.startswith("hooks.default")}
+            self.assertEqual(ours, {}, differs)
+
+    def test_exposed(self) -> None:
+        """Some are worse where other machines can connect."""
+        for differs, expected in EXPOSED:
+            self.write(merge(LAN, differs))
+            self.assertEqual(self.found(), expected, differs)
+
+    def test_every_check_is_planted(self) -> None:
+        """No check stands in the code that no test of this module plants."""
+        sources = [audit, audit_agents, audit_files, security_module]
+        code = "".join(inspect.getsource(module) for module in sources)
+        checks = set(re.findall(r"\"((?:gateway|hooks|fs|config|tools|models|summary)\.[a-z_]+(?:\.[a-z_]+)*)\"", code))
+        checks |= {f"{prefix}{name}" for prefix in ("fs.config", "fs.config_include")
+                   for name in re.findall(r"f\"{prefix}(\.[a-z_]+)\"", code)}  # fmt: skip
+        checks -= {"fs.config", "fs.config_include", "tools.exec", "tools.fs"}
+        self.assertGreater(len(checks), 40)
+        planted = inspect.getsource(inspect.getmodule(type(self)))  # type: ignore[arg-type]
+        self.assertEqual({check for check in checks if check.rpartition(".")[2] not in planted}, set())
+
     def test_no_proxies(self) -> None:
         """The one finding that a list can not plant: merging adds to lists."""
         alone = {**GOOD, "gateway": {"auth": {"token": TOKEN}}}
         self.path.write_text(json.dumps(alone))
         self.assertEqual(self.found(), {"gateway.trusted_proxies_missing": "warn"})
+        exposed = merge(alone, LAN)
+        self.path.write_text(json.dumps(exposed))
+        self.assertEqual(self.found(), {"gateway.plain_http_exposed": "warn"})
+        self.path.write_text(json.dumps(merge(exposed, gateway(tls={"enabled": True}))))
+        self.assertEqual(self.found(), {})
         self.path.write_text(json.dumps(merge(alone, proxied())))
         self.assertEqual(self.found()["gateway.trusted_proxy_no_proxies"], "critical")
 

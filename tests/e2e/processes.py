@@ -107,9 +107,9 @@ def spawn(arguments: list[str], environment: dict[str, str] | None = None, progr
     return child
 
 
-async def start_upstream() -> tuple[Child, str]:
+async def start_upstream(*arguments: str) -> tuple[Child, str]:
     """A scripted OpenAI-compatible server; its base URL ends in /v1."""
-    child = spawn(["-m", "tests.support.upstream", "--port", "0"])
+    child = spawn(["-m", "tests.support.upstream", "--port", "0", *arguments])
     output = await child.printed("\n")
     url: str = json.loads(output)["url"]
     return child, url
@@ -185,6 +185,7 @@ async def websocket(gateway: GatewayProcess, on_event: Any = nobody, scopes: Seq
     """A WebSocket client that is let in.
 
     @param on_event: is called with the name and the payload of each event.
+    @param scopes: what it asks for.
     """
     from twisted.internet import reactor
 

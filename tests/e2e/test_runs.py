@@ -19,10 +19,10 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
-from twisted.web.client import ResponseDone, ResponseFailed
 
 from tests.e2e.processes import KILLED, TOKEN, GatewayProcess, configuration, start_upstream
-from tests.support.runs import events, texts
+from tests.e2e.watching import Watcher
+from tests.support.runs import texts
 
 pytestmark = pytest.mark.e2e
 
@@ -63,51 +63,6 @@ async def post(gateway: GatewayProcess, path: str, body: Any, **headers: str) ->
 async def get(gateway: GatewayProcess, path: str) -> Any:
     """GET JSON."""
     return await treq.json_content(await treq.get(f"{gateway.url}{path}", headers=AUTHORIZED))
-
-
-class Watcher:
-    """A client that watches one run, and comes back with the number of its last whole event.
-
-    @ivar found: the events it has.
-    """
-
-    def __init__(self, gateway: GatewayProcess, run_id: str) -> None:
-        self.run_id = run_id
-        self.found: list[dict[str, Any]] = []
-        self._gateway = gateway
-        self._body = b""
-
-    async def watch(self) -> bool:
-        """Watch until the stream ends, in whatever way.
-
-        @return: whether it ended well.
-        """
-        self._body = b""
-        last = str(self.found[-1]["seq"]) if self.found else "0"
-        try:
-            response = await treq.get(
-                f"{self._gateway.url}/v1/runs/{self.run_id}/events",
-                headers={**AUTHORIZED, "Last-Event-ID": last},
-                unbuffered=True,
-            )
-            assert response.code == 200, response.code
-            await treq.collect(response, self._received)
-            well = True
-        except (ResponseFailed, ResponseDone):
-            well = False
-        except Exception as error:
-            assert "Connection" in type(error).__name__ or "connection" in str(error), repr(error)
-            well = False
-        self.found += events(self._body)
-        return well
-
-    @property
-    def seen(self) -> int:
-        """How many whole events the present stream has brought."""
-        return self._body.count(b"\n\n")
-
-    def _received(self, data: bytes) -> None:
-        self._body += data
 
 
 @pytest_twisted.ensureDeferred

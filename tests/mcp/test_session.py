@@ -132,7 +132,18 @@ class SessionTests(SynchronousTestCase):
 
     def test_bad(self) -> None:
         """What is no message, or too large a one."""
-        for data in (b"", b"hello", b"5", b'{"id":1}', b'{"jsonrpc":"1.0","id":1}', b"[5]", b"\xff", b"[" * 100_000):
+        deep = b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 200 + b"]" * 200 + b"}"
+        for data in (
+            deep,
+            b"",
+            b"hello",
+            b"5",
+            b'{"id":1}',
+            b'{"jsonrpc":"1.0","id":1}',
+            b"[5]",
+            b"\xff",
+            b"[" * 100_000,
+        ):
             self.bad(data)
         self.bad(b" " * (MAX_MESSAGE_BYTES + 1))
 

@@ -12,7 +12,10 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.web.server import Site
 
+from openclaw_tx.models.door import Door
 from openclaw_tx.models.http import HttpDoor
+from openclaw_tx.models.streaming import StreamingDoor
+from openclaw_tx.sending import Turn
 from tests.support.upstream import Script, Upstream
 
 T = TypeVar("T")
@@ -82,10 +85,18 @@ class Memory:
             self.reactor.advance(step)
             self.accept()
 
-    def door(self, url: str = URL, *, connect_timeout_s: float = 10, idle_timeout_s: float = 20) -> HttpDoor:
-        """A door to the model server."""
-        return HttpDoor(
-            self.reactor, self.reactor, url, connect_timeout_s=connect_timeout_s, idle_timeout_s=idle_timeout_s
+    def door(
+        self, url: str = URL, *, connect_timeout_s: float = 10, idle_timeout_s: float = 20, treq: bool = False
+    ) -> Door:
+        """A door to the model server.
+
+        @param treq: the one for what is asked for now and then.
+        """
+        reactor: Any = self.reactor
+        if treq:
+            return HttpDoor(reactor, reactor, url, connect_timeout_s=connect_timeout_s, idle_timeout_s=idle_timeout_s)
+        return StreamingDoor(
+            reactor, reactor, url, connect_timeout_s=connect_timeout_s, idle_timeout_s=idle_timeout_s, turn=Turn()
         )
 
     def _connect(self, factory: Any, port: int) -> None:

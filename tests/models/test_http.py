@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
-from openclaw_tx.models.http import MAX_ERROR_BYTES, Answer, HttpDoor, HttpFailure
+from openclaw_tx.models.door import MAX_ERROR_BYTES, Answer, Door, HttpFailure
 from tests.models.memory import URL, Memory, outcome, start
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -38,9 +38,9 @@ class Transport(StringTransport):
 class Wire:
     """One request over a transport that a test plays the server of."""
 
-    def __init__(self, *, enough: bytes = b"!", limit: int = 1000, collect: int = 0) -> None:
+    def __init__(self, *, enough: bytes = b"!", limit: int = 1000, collect: int = 0, treq: bool = False) -> None:
         self.memory = Memory()
-        self.door = self.memory.door()
+        self.door = self.memory.door(treq=treq)
         self.got: list[bytes] = []
         self.status = 0
         self._enough = enough
@@ -85,8 +85,18 @@ class Wire:
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
-class HttpDoorTests(SynchronousTestCase):
-    """L{HttpDoor}."""
+class DoorContract(SynchronousTestCase):
+    """What holds for every L{Door}."""
+
+    treq = False
+
+    def wire(self, **how: Any) -> Wire:
+        """A request under way."""
+        return Wire(treq=self.treq, **how)
+
+    def door(self, memory: Memory, *url: str, **how: Any) -> Door:
+        """A door to a machine."""
+        return memory.door(*url, treq=self.treq, **how)
 
     def failure(self, wire: Wire, timed_out: bool = False) -> None:
         """The exchange failed, and nothing of it is left."""
@@ -98,7 +108,7 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_request_on_the_wire(self) -> None:
         """One write with exactly the headers meant: no gzip, no cookies."""
-        wire = Wire().connect()
+        wire = self.wire().connect()
         head, _, body = wire.transport.value().partition(b"\r\n\r\n")
         self.assertEqual(body, b"{}")
         lines = sorted(head.lower().split(b"\r\n"))
@@ -106,7 +116,7 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_pieces_as_they_come(self) -> None:
         """Each read is handed on at once; the connection is then used again."""
-        wire = Wire().connect().receive(HEAD)
+        wire = self.wire().connect().receive(HEAD)
         wire.receive(chunked(b"one"))
         self.assertEqual(wire.got, [b"one"])
         wire.receive(chunked(b"two"), b"0\r\n\r\n")
@@ -119,14 +129,14 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_one_read_is_one_piece(self) -> None:
         """What one read brought comes as one piece, however many chunks it was sent in, also at the end."""
-        wire = Wire().connect().receive(HEAD + chunked(b"a") + chunked(b"b"))
+        wire = self.wire().connect().receive(HEAD + chunked(b"a") + chunked(b"b"))
         wire.receive(chunked(b"c") + chunked(b"d") + b"0\r\n\r\n")
         self.assertEqual(wire.got, [b"ab", b"cd"])
         self.assertEqual(wire.result, [None])
 
     def test_dead_idle_connection(self) -> None:
         """One that the server closed meanwhile is replaced at once; a new one that closes has failed."""
-        wire = Wire().connect().receive(HEAD, b"0\r\n\r\n")
+        wire = self.wire().connect().receive(HEAD, b"0\r\n\r\n")
         again = outcome(start(wire._exchange()))
         wire.lose()
         self.assertEqual((wire.memory.connections, again), (2, []))
@@ -138,7 +148,7 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_idle_connection_that_answers_is_not_replaced(self) -> None:
         """Once a piece of an answer came, the request is not sent again."""
-        wire = Wire().connect().receive(HEAD, b"0\r\n\r\n")
+        wire = self.wire().connect().receive(HEAD, b"0\r\n\r\n")
         again = outcome(start(wire._exchange()))
         wire.receive(b"HTTP/1.1 2")
         wire.lose()
@@ -147,7 +157,7 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_cookies_are_not_kept(self) -> None:
         """What a server gives one request does not follow the next."""
-        wire = Wire().connect()
+        wire = self.wire().connect()
         wire.receive(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n")
         wire.transport.clear()
         start(wire._exchange())
@@ -155,12 +165,12 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_redirects_are_not_followed(self) -> None:
         """A redirect is an answer like any other."""
-        wire = Wire().connect().receive(b"HTTP/1.1 307 x\r\nLocation: http://b/\r\nContent-Length: 0\r\n\r\n")
+        wire = self.wire().connect().receive(b"HTTP/1.1 307 x\r\nLocation: http://b/\r\nContent-Length: 0\r\n\r\n")
         self.assertEqual((wire.status, wire.result, wire.memory.connections), (307, [None], 1))
 
     def test_cancel_while_connecting(self) -> None:
         """The attempt is dropped."""
-        wire = Wire()
+        wire = self.wire()
         connector = wire.memory.reactor.connectors[-1]
         wire.deferred.cancel()
         self.assertTrue(connector.stoppedConnecting)
@@ -169,7 +179,7 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_cancel_before_the_head(self) -> None:
         """The connection is aborted, not merely asked to end."""
-        wire = Wire().connect()
+        wire = self.wire().connect()
         wire.deferred.cancel()
         self.assertTrue(wire.transport.aborting)
         self.assertIsInstance(wire.result[0].value, CancelledError)
@@ -179,7 +189,7 @@ class HttpDoorTests(SynchronousTestCase):
     def test_cancel_after_the_head(self) -> None:
         """Likewise, before the first piece of the body and after it; what still comes is not handed on."""
         for pieces in ((), (chunked(b"one"),)):
-            wire = Wire().connect().receive(HEAD, *pieces)
+            wire = self.wire().connect().receive(HEAD, *pieces)
             wire.deferred.cancel()
             self.assertTrue(wire.transport.aborting)
             self.assertIsInstance(wire.result[0].value, CancelledError)
@@ -195,7 +205,7 @@ class HttpDoorTests(SynchronousTestCase):
             (DNSLookupError("secret.example"), False),
             (ConnectTimeoutError(), True),
         ):
-            wire = Wire()
+            wire = self.wire()
             wire.memory.reactor.tcpClients[-1][2].clientConnectionFailed(None, Failure(error))
             self.failure(wire, timed_out)
             self.assertNotIn("example", str(wire.result[0].value))
@@ -203,34 +213,34 @@ class HttpDoorTests(SynchronousTestCase):
     def test_connect_timeout_is_passed_on(self) -> None:
         """The reactor is told how long to try."""
         memory = Memory()
-        door = memory.door(connect_timeout_s=3)
+        door = self.door(memory, connect_timeout_s=3)
         start(door.send("GET", door.url(), Headers({})))
         self.assertEqual(memory.reactor.tcpClients[-1][3], 3)
 
     def test_lost_before_the_head(self) -> None:
         """A server that hangs up without an answer has failed."""
-        wire = Wire().connect()
+        wire = self.wire().connect()
         wire.lose()
         self.failure(wire)
 
     def test_lost_in_the_body(self) -> None:
         """A cut-off body is not an end; one that ends with the connection by its head's own word is."""
-        wire = Wire().connect().receive(HEAD, chunked(b"one"))
+        wire = self.wire().connect().receive(HEAD, chunked(b"one"))
         wire.lose()
         self.failure(wire)
-        wire = Wire().connect().receive(b"HTTP/1.1 200 OK\r\n\r\none")
+        wire = self.wire().connect().receive(b"HTTP/1.1 200 OK\r\n\r\none")
         wire.lose()
         self.assertEqual((wire.got, wire.result), ([b"one"], [None]))
 
     def test_not_http(self) -> None:
         """Something else that listens there."""
-        wire = Wire().connect().receive(b"SSH-2.0-OpenSSH\r\n\r\n")
+        wire = self.wire().connect().receive(b"SSH-2.0-OpenSSH\r\n\r\n")
         self.assertTrue(wire.transport.aborting)
         self.failure(wire)
 
     def test_silence_before_the_head(self) -> None:
         """Time runs from the request on, and the connection is closed."""
-        wire = Wire().connect()
+        wire = self.wire().connect()
         wire.memory.reactor.advance(19.9)
         self.assertEqual(wire.result, [])
         wire.memory.reactor.advance(0.2)
@@ -239,13 +249,13 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_silence_while_connecting(self) -> None:
         """A connection that never comes about is given up too."""
-        wire = Wire()
+        wire = self.wire()
         wire.memory.reactor.advance(20.1)
         self.failure(wire, timed_out=True)
 
     def test_silence_in_the_body(self) -> None:
         """Each piece re-arms the time, and that costs no new timer."""
-        wire = Wire().connect().receive(HEAD)
+        wire = self.wire().connect().receive(HEAD)
         for _ in range(5):
             wire.memory.reactor.advance(15)
             calls = list(wire.memory.reactor.getDelayedCalls())
@@ -259,7 +269,7 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_cap(self) -> None:
         """A body over the cap is refused and the connection closed."""
-        wire = Wire(limit=10).connect().receive(HEAD, chunked(b"x" * 10))
+        wire = self.wire(limit=10).connect().receive(HEAD, chunked(b"x" * 10))
         self.assertEqual(wire.result, [])
         wire.receive(chunked(b"x"))
         self.assertTrue(wire.transport.aborting)
@@ -267,7 +277,7 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_collect_is_bounded(self) -> None:
         """An endless error page is read to the cap and no further."""
-        wire = Wire(collect=MAX_ERROR_BYTES).connect()
+        wire = self.wire(collect=MAX_ERROR_BYTES).connect()
         wire.receive(b"HTTP/1.1 500 x\r\nTransfer-Encoding: chunked\r\n\r\n", *[chunked(b"x" * 1024)] * 100)
         wire.memory.reactor.advance(0.3)
         self.assertEqual((wire.result, len(wire.body)), ([None], MAX_ERROR_BYTES))
@@ -275,18 +285,18 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_failing_consumer(self) -> None:
         """What the consumer raises comes out, and the connection is closed."""
-        wire = Wire().connect().receive(HEAD, chunked(b"?"))
+        wire = self.wire().connect().receive(HEAD, chunked(b"?"))
         self.assertIsInstance(wire.result[0].value, ZeroDivisionError)
         self.assertTrue(wire.transport.aborting)
 
     def test_enough(self) -> None:
         """After the last thing of interest the body may end in its own time, within bounds; the rest is dropped."""
-        wire = Wire().connect().receive(HEAD, chunked(b"end!"), chunked(b"more"))
+        wire = self.wire().connect().receive(HEAD, chunked(b"end!"), chunked(b"more"))
         self.assertEqual((wire.got, wire.result), ([b"end!"], []))
         wire.receive(b"0\r\n\r\n")
         self.assertEqual(wire.result, [None])
         self.assertFalse(wire.transport.disconnecting)
-        wire = Wire().connect().receive(HEAD, chunked(b"end!"))
+        wire = self.wire().connect().receive(HEAD, chunked(b"end!"))
         wire.memory.reactor.advance(0.3)
         self.assertEqual(wire.result, [None])
         self.assertTrue(wire.transport.aborting)
@@ -294,15 +304,15 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_last_heard(self) -> None:
         """The door knows when it last heard anything."""
-        wire = Wire().connect().receive(HEAD)
+        wire = self.wire().connect().receive(HEAD)
         wire.memory.reactor.advance(7)
         wire.receive(chunked(b"x"))
         self.assertEqual(wire.door.last_heard, 7)
 
     def test_close(self) -> None:
         """Closing hangs up on idle and busy connections, and waits until they are gone."""
-        wire = Wire().connect().receive(HEAD, b"0\r\n\r\n")
-        busy = Wire()
+        wire = self.wire().connect().receive(HEAD, b"0\r\n\r\n")
+        busy = self.wire()
         busy.connect()
         for one in (wire, busy):
             closed = outcome(start(one.door.close()))
@@ -310,7 +320,7 @@ class HttpDoorTests(SynchronousTestCase):
             self.assertEqual(closed, [])
             one.lose()
             self.assertEqual(closed, [None])
-        self.assertEqual(outcome(start(Memory().door().close())), [None])
+        self.assertEqual(outcome(start(self.door(Memory()).close())), [None])
 
     def test_bad_urls(self) -> None:
         """What is no address of a server is refused at once, without repeating a secret in it."""
@@ -324,23 +334,25 @@ class HttpDoorTests(SynchronousTestCase):
             "https://key@c/",
             "http://a:99999x",
         ):
-            error = self.assertRaises(ValueError, Memory().door, url)
+            error = self.assertRaises(ValueError, self.door, Memory(), url)
             self.assertNotIn("key@", str(error))
 
     def test_urls(self) -> None:
         """Slashes at the end do not matter, and a query stays."""
         for base in ("http://h/v1", "http://h/v1/", "http://h//v1//"):
-            self.assertEqual(Memory().door(base).url("a", "b").to_text(), "http://h/v1/a/b")
-        self.assertEqual(Memory().door("http://h/v1?k=1").url("a").to_text(), "http://h/v1/a?k=1")
+            self.assertEqual(self.door(Memory(), base).url("a", "b").to_text(), "http://h/v1/a/b")
+        self.assertEqual(self.door(Memory(), "http://h/v1?k=1").url("a").to_text(), "http://h/v1/a?k=1")
 
 
-class OverMemoryTests(SynchronousTestCase):
+class OverMemoryContract(SynchronousTestCase):
     """The same over a network in memory with a real server at its other end."""
+
+    treq = False
 
     def test_many_at_once_then_reuse(self) -> None:
         """Parallel requests get connections of their own, which later ones use again."""
         memory = Memory()
-        door = memory.door()
+        door = memory.door(treq=self.treq)
         body = b'{"stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
         async def ask() -> int:
@@ -361,7 +373,7 @@ class OverMemoryTests(SynchronousTestCase):
     def test_hang_up_reaches_the_server(self) -> None:
         """Cancelling in mid-stream is seen at the other end within a second."""
         memory = Memory()
-        door: HttpDoor = memory.door(URL)
+        door = memory.door(URL, treq=self.treq)
         body = b'{"stream":true,"messages":[{"role":"user","content":"[[chunks=9 delay=1]]"}]}'
 
         async def ask() -> None:
@@ -376,3 +388,15 @@ class OverMemoryTests(SynchronousTestCase):
         memory.advance(0.2)
         self.assertEqual(memory.upstream.exchanges[0].outcome, "hung up")
         self.failureResultOf(asked, CancelledError)
+
+
+class HttpDoorTests(DoorContract):
+    """L{openclaw_tx.models.http.HttpDoor}; the contract itself runs with L{StreamingDoor}."""
+
+    treq = True
+
+
+class HttpDoorOverMemoryTests(OverMemoryContract):
+    """L{openclaw_tx.models.http.HttpDoor}; likewise."""
+
+    treq = True

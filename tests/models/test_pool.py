@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -67,6 +68,18 @@ def profile(secret: str, **more: Any) -> Credential:
     return Credential(provider="p", secret=secret, profile=f"p:{secret}", **more)
 
 
+@contextmanager
+def lent(entry: Entry, credential: Credential) -> Iterator[ModelProvider]:
+    """A provider for one call."""
+    entry.hold()
+    built = entry.lend(credential)
+    try:
+        yield built.provider
+    finally:
+        entry.give_back(built)
+        entry.release()
+
+
 class EntryTests(SynchronousTestCase):
     """L{Entry}."""
 
@@ -76,7 +89,7 @@ class EntryTests(SynchronousTestCase):
 
     def used(self, credential: Credential) -> Made:
         """The provider that a call with this key gets."""
-        with self.entry.held(), self.entry.lent(credential) as provider:
+        with lent(self.entry, credential) as provider:
             assert isinstance(provider, Made)
             return provider
 
@@ -91,7 +104,7 @@ class EntryTests(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """The one unused for the longest time is closed, one at work when it is done."""
-        with self.entry.held(), self.entry.lent(profile("0")) as busy:
+        with lent(self.entry, profile("0")) as busy:
             for number in range(1, MAX_BUILT + 2):
                 self.used(profile(str(number)))
             closed = [each.recipe[2] for each in self.factory.made if each.closed]
@@ -109,11 +122,12 @@ class EntryTests(SynchronousTestCase):
 
     def test_retired(self) -> None:
         """It closes when nobody holds it any more, once."""
-        with self.entry.held():
-            self.used(profile("k"))
-            self.entry.retire()
-            self.used(profile("k"))
-            self.assertEqual([each.closed for each in self.factory.made], [0, 0])
+        self.entry.hold()
+        self.used(profile("k"))
+        self.entry.retire()
+        self.used(profile("k"))
+        self.assertEqual([each.closed for each in self.factory.made], [0, 0])
+        self.entry.release()
         self.assertEqual([each.closed for each in self.factory.made], [1, 1])
 
     def test_others_have_no_keys(self) -> None:
@@ -121,7 +135,7 @@ class EntryTests(SynchronousTestCase):
         own = Made()
         for recipe in (LocalModel(), own):
             entry = Entry("x", recipe, self.factory, LOG)
-            with entry.held(), entry.lent(profile("k")) as provider:
+            with lent(entry, profile("k")) as provider:
                 self.assertIs(provider, entry.provider)
             self.assertFalse(entry.is_configured or entry.needs_key)
         self.assertTrue(self.entry.is_configured)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -39,18 +38,11 @@ def request(number: int = 1, agent: str = "main", key: str = "agent:main:laptop:
 
 
 class JoiningEngine(ScriptedEngine):
-    """The same run id joins the run that is there; listeners are remembered."""
-
-    listeners: tuple[object, ...] = ()
+    """The same run id joins the run that is there."""
 
     def start(self, request: RunRequest, principal: Principal) -> ScriptedRun:
         """Join or start."""
         return self.get(request.run_id) or super().start(request, principal)
-
-    def subscribe(self, listener: object) -> Callable[[], None]:
-        """Remember it."""
-        self.listeners = (*self.listeners, listener)
-        return lambda: None
 
 
 class AdmissionTests(SynchronousTestCase):
@@ -159,8 +151,9 @@ class AdmissionTests(SynchronousTestCase):
         self.assertIs(self.seam.get("run-1"), run)
         self.assertEqual(list(self.seam.live()), [run])
 
-        def listener(run: Any, entries: Any) -> None:
-            """Hears nothing."""
-
-        self.seam.subscribe(listener)()
-        self.assertEqual(self.engine.listeners, (listener,))
+        heard: list[Any] = []
+        stop = self.seam.subscribe(lambda run, entries: heard.append(run))
+        run.say("x")
+        stop()
+        run.say("y")
+        self.assertEqual(heard, [run])

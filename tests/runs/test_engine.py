@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema_agents import AgentDefaults
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.runs.engine import CHECKPOINT_RUNS
 from openclaw_tx.values import (
     AssistantMessage,
     ModelAnswered,
@@ -145,6 +146,21 @@ class EngineTests(SynchronousTestCase):
         self.model.say("room again")
         self.assertEqual(self.ended(self.bench.start()).status, "ok")
 
+    def test_queue_full_of_another(self) -> None:
+        """A key that has filled the queue does not keep out one that waits with less; places go round between them."""
+        self.bench.config = Bench(defaults=AgentDefaults(max_concurrent=1, max_queued=4)).config
+        one, other = (Principal(id=name, method="key", scopes=frozenset()) for name in ("greedy", "modest"))
+        greedy = [self.bench.start(principal=one) for _ in range(5)]
+        self.assertRaises(GatewayError, self.bench.start, principal=one)
+        modest = [self.bench.start(principal=other) for _ in range(2)]
+        self.assertRaises(GatewayError, self.bench.start, principal=other)
+        greedy[0].abort("test")
+        self.assertEqual(greedy[1].status, "running")
+        greedy[1].abort("test")
+        self.assertEqual([run.status for run in modest], ["running", "queued"])
+        for run in reversed([*greedy[2:], *modest]):
+            run.abort("test")
+
     def test_session_queue_full(self) -> None:
         """One session can not fill the gateway with waiting runs."""
         self.bench.config = Bench(defaults=AgentDefaults(max_queued_per_session=1)).config
@@ -264,6 +280,18 @@ class EngineTests(SynchronousTestCase):
         self.ended(run)
         self.successResultOf(Deferred.fromCoroutine(self.engine.checkpoint()))
         self.assertEqual(self.bench.sessions.runs, {})
+
+    def test_checkpoint_of_many(self) -> None:
+        """One writes down a bounded number of runs; those that were written longest ago are next."""
+        self.bench.config = Bench(defaults=AgentDefaults(max_concurrent=CHECKPOINT_RUNS + 10)).config
+        runs = [self.bench.start() for _ in range(CHECKPOINT_RUNS + 10)]
+        self.bench.clock.advance(2)
+        for noted in (CHECKPOINT_RUNS, CHECKPOINT_RUNS + 10):
+            self.successResultOf(Deferred.fromCoroutine(self.engine.checkpoint()))
+            self.assertEqual(len(self.bench.sessions.runs), noted)
+            self.bench.clock.advance(1)
+        for run in runs:
+            run.abort("test")
 
     def test_checkpoint_survives_a_broken_store(self) -> None:
         """What could not be forgotten is tried again; runs go on."""

@@ -73,6 +73,14 @@ class TroubleTests(SynchronousTestCase):
         for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
             self.assertEqual(driver.execute(f"PRAGMA {pragma}").fetchone(), (value,))
 
+    def test_the_end_of_a_turn_is_synced(self) -> None:
+        """That a run began may be lost with the power, what it said may not."""
+        driver = self.stores.database.connect().driver
+        self.do(self.store.begin(live("r1"), [user("x")]))
+        self.assertEqual(driver.execute("PRAGMA synchronous").fetchone(), (1,))
+        self.do(self.store.commit(ended("r1"), [answer("y")], model_provider="p", model="m", context_tokens=None))
+        self.assertEqual(driver.execute("PRAGMA synchronous").fetchone(), (2,))
+
     def test_locked(self) -> None:
         """Another program holds the file: refused after the wait, told once, well again by itself."""
         self.turn("r1")

@@ -102,6 +102,35 @@ class GroupCommitTests(SynchronousTestCase):
         self.failureResultOf(failed, ZeroDivisionError)
         self.assertEqual(self.values(), [1, 2])
 
+    def test_a_job_alone_needs_no_savepoint(self) -> None:
+        """The transaction is its own: it ends with the job, well or not, and the next one is as good as ever."""
+
+        def failing(connection: Connection) -> None:
+            self.put("lost")(connection)
+            raise ZeroDivisionError
+
+        failed = self.jobs.submit(failing)
+        self.worker.flush()
+        self.failureResultOf(failed, ZeroDivisionError)
+        done = self.jobs.submit(self.put(1))
+        self.worker.flush()
+        self.assertEqual((self.successResultOf(done), self.values()), (1, [1]))
+        self.assertNotIn("SAVEPOINT job", self.trace)
+
+    def test_synced_where_anybody_needs_it(self) -> None:
+        """A batch waits for the disk unless nobody in it does; readers do not count."""
+
+        def level(connection: Connection) -> object:
+            return connection.driver.execute("PRAGMA synchronous").fetchone()[0]
+
+        full, normal = 2, 1
+        for synced, expected in (([False], normal), ([False, True], full), ([False, False], normal), ([True], full)):
+            answers = [self.jobs.submit(level, synced=each) for each in synced]
+            reading = self.jobs.submit(level, writes=False)
+            self.worker.flush()
+            self.assertEqual({self.successResultOf(answer) for answer in answers}, {expected})
+            self.assertEqual(self.successResultOf(reading), expected)
+
     def test_failing_statement_hurts_nobody_else(self) -> None:
         """The same when it is the database that refuses."""
         self.driver.execute("CREATE UNIQUE INDEX one ON t (v)")

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import ErrorInfo, GatewayError
-from openclaw_tx.interfaces import OnEvents, Peer, Push, Tool
+from openclaw_tx.interfaces import OnEvents, Peer, Push, Run, Tool
 from openclaw_tx.runs.run import Times
 from openclaw_tx.values import (
     Agent,
@@ -56,8 +56,14 @@ def no_report(agent: Agent, request: RunRequest, model: ModelInfo) -> PromptRepo
     )
 
 
+Listener = Callable[[Run, Sequence[Entry]], None]
+
+
 class ScriptedRun:
     """A run (L{openclaw_tx.interfaces.Run}) whose events a test writes."""
+
+    listeners: Sequence[Listener] = ()
+    """Hear every batch after the watchers."""
 
     def __init__(self, request: RunRequest, principal: Principal, clock: IReactorTime) -> None:
         self.request = request
@@ -130,6 +136,8 @@ class ScriptedRun:
             batch.append(entry)
         for push in list(self._pushes.values()):
             push(batch)
+        for listener in self.listeners:
+            listener(self, batch)
 
     def say(self, *pieces: str) -> None:
         """The model answers: one batch with a delta for each piece."""
@@ -194,12 +202,14 @@ class ScriptedEngine:
         self.runs: list[ScriptedRun] = []
         self.refuse: GatewayError | None = None
         self._clock = clock
+        self.listeners: list[Listener] = []
 
     def start(self, request: RunRequest, principal: Principal) -> ScriptedRun:
         """Start one."""
         if self.refuse is not None:
             raise self.refuse
         run = ScriptedRun(request, principal, self._clock)
+        run.listeners = self.listeners
         self.runs.append(run)
         self.script(run)
         return run
@@ -212,9 +222,10 @@ class ScriptedEngine:
         """Those that have not ended."""
         return [run for run in self.runs if run.outcome is None]
 
-    def subscribe(self, listener: object) -> Callable[[], None]:
-        """Nobody asks for this here."""
-        raise NotImplementedError
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Tell C{listener} of every batch."""
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
 
 
 class FixedAgents:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from openclaw_tx.config.files import merge
 from openclaw_tx.testing import MemoryGateway
+from openclaw_tx.testing.gateway import TOKEN
 from tests.models.memory import Memory
 from tests.support.upstream import Exchange, Script
 from tests.support.web import Client
@@ -30,6 +31,23 @@ UPSTREAM: dict[str, Any] = {
     },
 }
 """The scripted model server as the only provider."""
+
+
+class Heard(NamedTuple):
+    """What a client has in the end of a chat.
+
+    @ivar code: C{error.code}; "" = an answer.
+    @ivar text: what it read of an answer, or of the beginning of one.
+    @ivar complete: the answer ended as HTTP says.
+    """
+
+    status: int
+    code: str
+    text: str
+    message: str
+    should_retry: str | None
+    retry_after: str | None
+    complete: bool
 
 
 class House:
@@ -73,6 +91,38 @@ class House:
         """A chat request."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.ask("POST", "/v1/chat/completions", data, {"Content-Type": "application/json", **headers})
+
+    def hear(self, client: Client, stream: bool, patience: float) -> Heard:
+        """Wait for the end of a chat.
+
+        @param patience: seconds by the gateway's clock.
+        """
+        until = self.clock.seconds() + patience
+        while self.clock.seconds() < until and not (client.responses and client.response.complete):
+            self.advance(0.5, 0.25)
+        got = client.response
+        error: dict[str, Any] = {}
+        if got.status != 200:
+            error, text = got.error, ""
+        elif stream:
+            error = next((event["error"] for event in got.events if "error" in event and event != "[DONE]"), {})
+            text = got.text
+        else:
+            text = got.json["choices"][0]["message"]["content"]
+        told = (error.get("code", ""), text, error.get("message", ""))
+        return Heard(got.status, *told, got.header("x-should-retry"), got.header("retry-after"), got.complete)
+
+    def stored(self, user: str) -> list[tuple[str, str, str]]:
+        """What the transcript of a user's session holds: role, text, and how the message ended."""
+        client = self.memory.websocket()
+        client.connect(token=TOKEN)
+        history = client.request("chat.history", {"sessionKey": f"agent:main:openai-user:{user}"})
+        client.close()
+        self.settle()
+        return [
+            (one["role"], "".join(part.get("text", "") for part in one["content"]), one.get("stopReason", ""))
+            for one in history["payload"]["messages"]
+        ]
 
     def settle(self) -> None:
         """Let everything that is on its way arrive, at this moment of the clock."""

@@ -160,28 +160,7 @@ class Drill:
         before = self.tries()
         body = {"model": "openclaw", "messages": [{"role": "user", "content": "hi"}], "stream": stream}
         client = self.house.post(body, {"Authorization": f"Bearer {TOKEN}"})
-        waited = 0.0
-        while waited < PATIENCE and not (client.responses and client.response.complete):
-            self.house.advance(0.5, 0.1)
-            waited += 0.5
-        got = client.response
-        error: dict[str, Any] = {}
-        if got.status != 200:
-            error, text = got.error, ""
-        elif stream:
-            error = next((event["error"] for event in got.events if "error" in event and event != "[DONE]"), {})
-            text = got.text
-        else:
-            text = got.json["choices"][0]["message"]["content"]
-        return Seen(
-            got.status,
-            error.get("code", ""),
-            text,
-            error.get("message", ""),
-            got.header("x-should-retry"),
-            got.header("retry-after"),
-            self._since(before),
-        )
+        return Seen(*self.house.hear(client, stream, PATIENCE)[:-1], self._since(before))
 
     def websocket(self) -> Seen:
         """A run of the same agent over the WebSocket."""

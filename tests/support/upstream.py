@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,12 +72,16 @@ class Upstream(Resource):
 
     isLeaf = True
 
-    def __init__(self, clock: IReactorTime, script: Script | None = None) -> None:
+    def __init__(self, clock: IReactorTime, script: Script | None = None, keep: int = sys.maxsize) -> None:
+        """
+        @param keep: completions that are remembered, the newest ones.
+        """
         super().__init__()
         self.exchanges: list[Exchange] = []
         self.embeddings: list[Exchange] = []
         self._clock = clock
         self._script = script
+        self._keep = keep
 
     def render_GET(self, request: Request) -> bytes:
         """What came so far, for tests in another process; C{/v1/models} lists one model."""
@@ -101,6 +106,8 @@ class Upstream(Resource):
         directives = self._script(body) if self._script is not None else directives_of(body, voice)
         exchange = Exchange(body, headers, directives, voice, request.uri.decode())
         self.exchanges.append(exchange)
+        if len(self.exchanges) > self._keep:
+            del self.exchanges[0]
         if "status" in directives:
             status = int(directives["status"])
             exchange.outcome = f"status {status}"
@@ -282,9 +289,11 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="A scripted model server.")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--keep", type=int, default=sys.maxsize, help="completions that /requests tells of")
+    chosen = parser.parse_args()
     any_reactor: Any = reactor
-    site = Site(Upstream(any_reactor), reactor=any_reactor)
-    port = any_reactor.listenTCP(parser.parse_args().port, site, interface="127.0.0.1")
+    site = Site(Upstream(any_reactor, keep=chosen.keep), reactor=any_reactor)
+    port = any_reactor.listenTCP(chosen.port, site, interface="127.0.0.1")
     address = {"url": f"http://127.0.0.1:{port.getHost().port}/v1", "port": port.getHost().port}
     print(json.dumps(address), flush=True)  # noqa: T201
     any_reactor.run()

@@ -10,7 +10,7 @@ from twisted.web.http_headers import Headers
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_gateway import GatewaySection, Http
 from openclaw_tx.web.elsewhere import served_here
-from openclaw_tx.web.head import head_of
+from openclaw_tx.web.resent import head_of
 
 CHAT = (b"v1", b"chat", b"completions")
 

@@ -70,7 +70,8 @@ class GuardTests(SynchronousTestCase):
         """Of a repeated header the first value counts."""
         client = self.gateway.connect()
         client.send(
-            f"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer no\r\nAuthorization: Bearer {SECRET}\r\n\r\n".encode()
+            "GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer no\r\n"
+            f"Authorization: Bearer {SECRET}\r\n\r\n".encode()
         )
         self.assertEqual(client.response.status, 401)
 

@@ -159,6 +159,7 @@ class RefusedTests(Case):
             ("wake", b"{", "not JSON"),
             ("wake", b"", "text"),
             ("wake", b"[]", "object"),
+            ("ci/build", b'{"a":' * 200 + b"1" + b"}" * 200, "nested"),
             ("wake", {"text": " "}, "text"),
             ("wake", {"text": 7}, "text"),
             ("wake", {"text": "x", "mode": "soon"}, "mode"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -11,6 +12,14 @@ from openclaw_tx.config.schema_gateway import ChatCompletions
 from tests.support.web import Client, Harness
 
 BODY = json.dumps({"messages": [{"role": "user", "content": "ping"}]}).encode()
+
+
+class NoRoom(BytesIO):
+    """Where nothing can be put."""
+
+    def write(self, data: object) -> int:
+        """There is no memory."""
+        raise MemoryError
 
 
 class BodyTests(SynchronousTestCase):
@@ -68,6 +77,18 @@ class BodyTests(SynchronousTestCase):
         self.assertEqual(client.response.status, 413)
         client.send(piece * 5 + b"0\r\n\r\n")
         self.assertTrue(client.closed)
+
+    def test_no_memory(self) -> None:
+        """A body that there is no memory for is refused with a word on when to come again; the line is not just cut."""
+        client = self.head("Content-Length: 1000")
+        [channel] = self.gateway.site.channels
+        channel.requests[0].content = NoRoom()
+        client.send(b"x" * 100)
+        response = client.response
+        self.assertEqual((response.status, response.error["code"]), (429, "queue_full"))
+        self.assertEqual((response.header("retry-after"), response.header("x-should-retry")), ("5", "true"))
+        self.assertIn("memory", response.error["message"])
+        self.assertEqual(self.gateway.scripted.runs, [])
 
     def test_exactly_at_the_cap(self) -> None:
         """The cap itself is allowed."""

@@ -71,6 +71,16 @@ class ResourceTests(SynchronousTestCase):
             self.assertEqual(response.header(name), value)
         self.assertIsNotNone(response.header("date"))
 
+    def test_no_memory(self) -> None:
+        """Is nobody's mistake, and may be over soon."""
+
+        async def respond(exchange: Exchange) -> None:
+            raise MemoryError
+
+        response = self.ask(respond).response
+        self.assertEqual((response.status, response.error["code"]), (429, "queue_full"))
+        self.assertEqual(response.header("retry-after"), "5")
+
     def test_request_id(self) -> None:
         """A sane one is echoed, anything else replaced."""
 
@@ -263,7 +273,7 @@ class ResourceTests(SynchronousTestCase):
         site.resource = Custom(look)
         client = Client(site, self.clock, "203.0.113.9")
         client.send(
-            b"GET / HTTP/1.1\r\nX-First:  a \r\nX-First: b\r\nX-Forwarded-For: 1\r\nX-Forwarded-For: 2\r\n"
+            b"GET / HTTP/1.1\r\nHost: x\r\nX-First:  a \r\nX-First: b\r\nX-Forwarded-For: 1\r\nX-Forwarded-For: 2\r\n"
             b"X-Latin: caf\xe9\r\n\r\n"
         )
         self.assertEqual(seen, [("203.0.113.9", "a", "1,2", "caf\u00e9", None)])

@@ -10,7 +10,7 @@ from openclaw_tx.runs.outbox import LIMIT
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.resource import GatewayResource
 from openclaw_tx.web.site import GatewaySite
-from openclaw_tx.web.sse import EventStream, Frames
+from openclaw_tx.web.sse import PING, EventStream, Frames
 from tests.support.web import Client, Response
 
 
@@ -85,6 +85,17 @@ class EventStreamTests(SynchronousTestCase):
             ("x-content-type-options", "nosniff"),
         ):
             self.assertEqual(self.response.header(name), value)
+
+    def test_clock_set_back(self) -> None:
+        """Comments go on when the time of day was set back and delayed calls kept their time (openclaw_tx.steady)."""
+        self.open()
+        self.clock.advance(10)
+        self.clock.rightNow -= 3600
+        for call in self.clock.getDelayedCalls():
+            call.delay(-3600)
+        self.clock.advance(5)
+        self.clock.advance(15)
+        self.assertEqual(self.response.body.count(PING), 2)
 
     def test_t03_keep_alive(self) -> None:
         """Exactly one comment line with one newline, from the moment the headers are out; none after the end."""

@@ -165,6 +165,11 @@ class SchemaTests(SynchronousTestCase):
         self.assertEqual(cleaned(pair)["items"], {"anyOf": [{"type": "string"}, {"type": "integer"}]})
         self.assertEqual(cleaned({"type": "array"})["items"], {"type": "string"})
 
+    def test_nonsense(self) -> None:
+        """Lists that hold what is no name hold nothing."""
+        odd = {"type": [["object"], "object"], "properties": {"a": {}}, "required": [["a"], {}, "a", 1]}
+        self.assertEqual(cleaned(odd)["required"], ["a"])
+
     def test_bounds(self) -> None:
         """References that double at every step are refused in words; what is very deep ends."""
         doubling = {f"d{n}": {"properties": {k: {"$ref": f"#/$defs/d{n + 1}"} for k in "ab"}} for n in range(30)}

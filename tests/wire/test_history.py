@@ -90,6 +90,7 @@ class PartsTests(SynchronousTestCase):
             ("[1]", {"input": [1]}),
             ("{", {"input": "{"}),
             ("[" * 5000, {"input": "[" * 5000}),
+            ('{"a":' * 300 + "1" + "}" * 300, {"input": '{"a":' * 300 + "1" + "}" * 300}),
         ):
             self.assertEqual(as_object(text), wanted)
 

@@ -110,6 +110,7 @@ class BodyTests(RefusedMixin):
             error = self.assertRaises(GatewayError, parse, body)
             self.assertEqual(error.info.code, "invalid_request", body[:40])
             self.assertLess(len(str(error)), 200)
+        self.refused(b'{"temperature": -1e999}', "The body is not valid JSON: a number is out of range", None)
 
     def test_t36_duplicate_keys(self) -> None:
         """The last one counts, as in JavaScript: what was checked is what is used."""

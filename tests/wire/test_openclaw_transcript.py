@@ -292,6 +292,13 @@ class ReadTests(SynchronousTestCase):
         """Nothing makes it fail."""
         read(lines)
 
+    def test_deep(self) -> None:
+        """A line nested deeper than can be read is a fault like any other, and loses no other line."""
+        found = read(
+            [b'{"type":"message","message":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"type":"session","id":"s"}']
+        )
+        self.assertEqual((found.session_id, found.faults), ("s", ("line 1: not JSON",)))
+
     @given(
         st.lists(
             st.fixed_dictionaries(

@@ -38,7 +38,8 @@ class SealTests(SynchronousTestCase):
         """Nothing is kept without need, or when it is huge; what can not be read is nothing."""
         self.assertEqual(seal("api", [Piece(kind="text"), Piece(kind="call")]), "")
         self.assertEqual(seal("api", [Piece(kind="thought", data="x" * MAX_OPAQUE_CHARS)]), "")
-        for opaque in ("", "{", "[]", '{"api":"api","pieces":[{"kind":"odd"}]}'):
+        deep = '{"api":"api","pieces":[{"kind":"text","data":' + "[" * 5000 + "]" * 5000 + "}]}"
+        for opaque in ("", "{", "[]", '{"api":"api","pieces":[{"kind":"odd"}]}', deep):
             self.assertEqual(unseal(message(opaque), "api", "p", "m"), [])
 
 

@@ -133,7 +133,12 @@ class Pair:
     # -- time
 
     def settle(self) -> None:
-        """Let everything arrive that is on its way."""
+        """Let everything arrive that is on its way, also what leaves in the next turn of the reactor."""
+        self._carry()
+        self.clock.advance(0)
+        self._carry()
+
+    def _carry(self) -> None:
         moved = True
         while moved:
             before = sum(len(client.wire.taken) for client in self.clients)

@@ -41,6 +41,18 @@ from openclaw_tx.values import (
 TOKEN = "lab-token"
 
 
+class Turns(Clock):
+    """A clock whose turns are those of a reactor: what is asked for in one happens in the next."""
+
+    def turn(self) -> None:
+        """Make the calls that are due now, and none that they ask for."""
+        for call in [call for call in self.calls if call.getTime() <= self.seconds()]:
+            if call in self.calls:
+                self.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+
+
 class Sessions:
     """Sessions in two dicts."""
 

@@ -17,6 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.auth.actions import ADMIN, READ, WRITE, authorise, granted
 from openclaw_tx.auth.device_auth import DeviceAuthenticator
 from openclaw_tx.config.schema import Config
+from openclaw_tx.wire.events import Batch
+from openclaw_tx.wire.frames import numbered
 from openclaw_tx.ws.connect import ConnectParams, Params
 from openclaw_tx.ws.connection import MAX_EARLY_BYTES, MAX_IN_FLIGHT, Connection, Desk, State
 from openclaw_tx.ws.handshake import Handshake
@@ -45,6 +47,10 @@ class MemoryLink:
     def send(self, message: bytes) -> None:
         assert self.closed is None, "sent after close"
         self.frames.append(json.loads(message))
+
+    def tell(self, batch: Batch, first: int) -> None:
+        assert self.closed is None, "sent after close"
+        self.frames += [json.loads(numbered(event.body, seq)) for seq, event in enumerate(batch.events, first)]
 
     def close(self, code: int, reason: str) -> None:
         assert self.closed is None, "closed twice"

@@ -6,10 +6,11 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth.actions import READ
-from openclaw_tx.values import Principal, RunRequest, TextDelta, ToolStarted
+from openclaw_tx.values import Principal, RunRequest, Target, TextDelta, ToolStarted
 from tests.ws.fakes import FakeRun
 from tests.ws.harness import House
 
+UI = {"id": "openclaw-control-ui", "version": "1", "platform": "linux", "mode": "webchat"}
 OWNER = Principal(id="shared-secret", method="token", scopes=frozenset())
 
 
@@ -87,12 +88,15 @@ class HubTests(SynchronousTestCase):
         first, second = self.run_("1"), self.run_("2")
         for run in (first, second):
             run.say("a")
+        self.house.flush()
+        for run in (first, second):
             run.say("b")
         self.assertEqual([event["payload"]["deltaText"] for event in line.events("chat")], ["a", "a"])
         self.house.advance(0.1)
         second.say("c")
         self.house.advance(0.06)
-        self.assertEqual([event["payload"]["deltaText"] for event in line.events("chat")], ["a", "a", "b", "bc"])
+        chats = [(event["payload"]["runId"], event["payload"]["deltaText"]) for event in line.events("chat")]
+        self.assertEqual(sorted(chats[2:]), [("1", "b"), ("2", "bc")])
 
     def test_tick(self) -> None:
         """One tick for all, every tickIntervalMs."""
@@ -152,3 +156,71 @@ class HubTests(SynchronousTestCase):
         line = self.house.ready()
         self.run_().emit(*(TextDelta(text=str(number)) for number in range(10)))
         self.assertEqual([event["payload"]["data"]["text"] for event in line.events("agent")], ["0123456789"])
+
+    def test_turns(self) -> None:
+        """What several runs say in one turn is with every client after the next one, each run's in order."""
+        lines = [self.house.ready() for _ in range(3)]
+        runs = [self.run_(str(number)) for number in range(2)]
+        for text in ("a", "b"):
+            for run in runs:
+                run.say(text)
+        for line in lines:
+            told = [(event["payload"]["runId"], event["payload"]["data"]["delta"]) for event in line.events("agent")]
+            self.assertEqual(told, [("0", "ab"), ("1", "ab")], "the deltas of a turn make one event")
+
+    def test_answer_after_events(self) -> None:
+        """The answer to a request comes after all that was told before it, in the same turn or not."""
+        line, other = self.house.ready(), self.house.ready()
+        run = self.run_()
+        run.say("a")
+        self.house.surface.hub.publish("chat", {"n": 1}, Target())
+        run.say("b")
+        channel = next(one for one in self.house.surface.factory._channels if one.transport is line.pump.serverIO)
+        assert channel._connection is not None
+        channel._connection.send(b'{"type":"res","id":"x"}')
+        kinds = [
+            (frame.get("event"), frame.get("payload", {}).get("data", {}).get("delta"))
+            for frame in (line.events(), line.frames)[1]
+        ]
+        self.assertEqual(kinds[2:], [("agent", "a"), ("chat", None), ("chat", None), ("agent", "b"), (None, None)])
+        self.assertEqual([frame["seq"] for frame in line.frames[2:-1]], [1, 2, 3, 4])
+        self.assertEqual([event["seq"] for event in other.events()[1:]], [1, 2, 3, 4])
+
+    def test_health_is_made_once(self) -> None:
+        """Those who may see the same get the same health, asked for once (a report asks the store twice)."""
+        lines = [self.house.ready() for _ in range(4)] + [self.house.ready(scopes=[READ])]
+        asked = self.house.sessions.asked
+        self.house.advance(60)
+        self.assertEqual([len(line.events("health")) for line in lines], [1] * 5)
+        self.assertEqual(self.house.sessions.asked - asked, 2 * 2)
+
+    def test_told_nothing_after_shutdown(self) -> None:
+        """The last event is that the gateway stops, whatever the leaving of others would cause."""
+        lines = [self.house.ready(client={**UI, "instanceId": str(number)}) for number in range(3)]
+        run = self.run_()
+        run.say("a")
+        self.house.surface.stop()
+        self.house.flush()
+        for line in lines:
+            self.assertEqual([event["event"] for event in line.events()][-1], "shutdown")
+            self.assertEqual(len(line.events("agent")), 1)
+            self.assertEqual(line.closed, (1012, "service restart"))
+
+    def test_soon(self) -> None:
+        """What is asked for many times before a round is done once, at its beginning; with nobody there it is not."""
+        hub = self.house.surface.hub
+        told: list[str] = []
+
+        def tell() -> None:
+            told.append("x")
+            hub.tell_if("presence", {}, lambda _: True)
+
+        hub.soon(tell)
+        line = self.house.ready()
+        hub.soon(tell)
+        hub.soon(tell)
+        self.assertEqual(told, [])
+        self.assertEqual(len(line.events("presence")), 1)
+        hub.soon(tell)
+        self.assertEqual(len(line.events("presence")), 2)
+        self.assertEqual(told, ["x", "x"])

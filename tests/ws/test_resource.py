@@ -94,7 +94,7 @@ class RequestTests(SynchronousTestCase):
 
     def request(self, headers: dict[str, list[str]], method: bytes = b"GET") -> Any:
         request = DummyRequest([b""])
-        request.method = method
+        request.method, request.clientproto = method, b"HTTP/1.1"
         request.requestHeaders = Headers(headers)
         return request
 

@@ -124,6 +124,7 @@ class StopTests(SynchronousTestCase):
         line = house.ready()
         line.pump.serverIO.stalled = True
         done = house.surface.stop()
+        house.flush()
         house.advance(0.9)
         self.assertNoResult(done)
         house.advance(0.2)

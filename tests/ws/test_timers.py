@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.ws.timers import Alarm, Timers
+from openclaw_tx.ws.timers import RING_SECONDS, Alarm, Timers
+from tests.ws.fakes import Turns
 
 
 class TimersTests(SynchronousTestCase):
@@ -68,6 +69,63 @@ class TimersTests(SynchronousTestCase):
         self.clock.advance(1)
         self.assertEqual(self.rung, ["next"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_grain(self) -> None:
+        """Alarms that need not be exact ring together, never too early."""
+        for seconds in (0.5, 4.0, 5.0, 5.5):
+            self.timers.after(seconds, lambda seconds=seconds: self.rung.append(str(seconds)), 5.0)  # type: ignore[misc]
+        self.clock.advance(4.9)
+        self.assertEqual(self.rung, [])
+        self.clock.advance(0.1)
+        self.assertEqual(self.rung, ["0.5", "4.0", "5.0"])
+        self.clock.advance(5)
+        self.assertEqual(self.rung[3:], ["5.5"])
+
+    def test_many_at_once(self) -> None:
+        """Alarms that are due together and take their time share it out among turns."""
+        clock = Turns()
+        timers = Timers(clock)
+
+        def ring(number: int) -> None:
+            clock.rightNow += RING_SECONDS / 3.5
+            self.rung.append(str(number))
+
+        for number in range(6):
+            timers.after(1, lambda number=number: ring(number))  # type: ignore[misc]
+        clock.rightNow += 1
+        clock.turn()
+        self.assertEqual(self.rung, ["0", "1", "2", "3"])
+        clock.turn()
+        self.assertEqual(self.rung[4:], ["4", "5"])
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def set_back(self, seconds: float) -> None:
+        """Set the clock; its delayed calls keep the time that is left to them."""
+        self.clock.rightNow -= seconds
+        for call in self.clock.getDelayedCalls():
+            call.delay(-seconds)
+
+    def test_clock_set_back(self) -> None:
+        """Alarms ring when they would have."""
+        self.after(30, "a")
+        self.after(40, "b")
+        self.clock.advance(10)
+        self.set_back(3600)
+        self.clock.advance(20)
+        self.assertEqual(self.rung, ["a"])
+        self.clock.advance(10)
+        self.assertEqual(self.rung, ["a", "b"])
+
+    def test_clock_set_back_and_used(self) -> None:
+        """A new alarm makes the old ones no later than by the time that nobody had looked at the clock."""
+        self.after(30, "a")
+        self.clock.advance(10)
+        self.set_back(3600)
+        self.after(1, "new")
+        self.clock.advance(1)
+        self.assertEqual(self.rung, ["new"])
+        self.clock.advance(30)
+        self.assertEqual(self.rung, ["new", "a"])
 
     @settings(max_examples=100, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=200))

@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from twisted.internet.defer import CancelledError, TimeoutError
 from twisted.internet.interfaces import IDelayedCall
 
+from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_tools import Ask, Security
 from openclaw_tx.deferreds import InThread
@@ -207,7 +208,7 @@ def working_directory(files: Files, workdir: str) -> str:
 
     @raise FileRefused: not there, or outside of the workspace when files are confined to it.
     """
-    os.makedirs(files.root, mode=0o700, exist_ok=True)
+    make_directory(files.root)
     return files.directory(workdir) if workdir else os.path.realpath(files.root)
 
 

@@ -23,6 +23,7 @@ from openclaw_tx.config import files, hints, json5
 from openclaw_tx.config.editing import Candidate, Editor, Original, current
 from openclaw_tx.config.live import LiveConfig, Written
 from openclaw_tx.config.merging import Lossy, check_lists, merge_patch
+from openclaw_tx.config.programs import new_program
 from openclaw_tx.config.redact import redact, restore
 from openclaw_tx.config.rewriting import same
 from openclaw_tx.config.schema import Config
@@ -145,7 +146,8 @@ class ConfigMethods:
     async def set(self, call: Call[ConfigSetParams]) -> Any:
         """Replace the file: C{{ok, path, hash, config, changedPaths[], appliedPaths[], restartPaths[],
         requiresRestart}}. It is checked as a whole first, takes effect at once as far as it can, and the old file stays
-        beside it as C{.bak}."""
+        beside it as C{.bak}. Programs to run (servers of MCP, C{tools.exec.pathPrepend} and C{safeBins}) can be taken
+        out, not named."""
         return await self._replace(call.principal, call.params)
 
     async def apply(self, call: Call[ConfigApplyParams]) -> Any:
@@ -168,7 +170,7 @@ class ConfigMethods:
 
         def change(editor: Editor, original: Original) -> Candidate | None:
             current(original, params.base_hash)
-            return patched(editor, original, patch, replace)
+            return self._without_programs(patched(editor, original, patch, replace))
 
         written = await self._live.change(change)
         if written is None:
@@ -186,13 +188,27 @@ class ConfigMethods:
     async def _replace(self, principal: Principal, params: ConfigSetParams) -> Any:
         may_write(principal)
 
-        def change(editor: Editor, original: Original) -> Candidate:
+        def change(editor: Editor, original: Original) -> Candidate | None:
             current(original, params.base_hash)
-            return editor.replaced(original, params.raw)
+            return self._without_programs(editor.replaced(original, params.raw))
 
         written = await self._live.change(change)
         assert written is not None
         return _answer(written)
+
+    def _without_programs(self, candidate: Candidate | None) -> Candidate | None:
+        """The same.
+
+        @raise GatewayError: it names a program that the file did not name. To run something of one's own choice takes
+            more than the right to configure: the machine.
+        """
+        if candidate is not None:
+            before = candidate.original.loaded
+            place = new_program(before.config if before is not None else self._settings(), candidate.loaded.config)
+            if place is not None:
+                message = f"{place} names a program to run: change it in the file, or with `openclaw-tx config set`"
+                raise GatewayError("invalid_request", message, param="raw")
+        return candidate
 
     async def _known_shape(self) -> hints.Shape:
         if self._shape is None:

@@ -14,6 +14,7 @@ from openclaw_tx.auth.pairing_records import PairedDevice
 from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.wire.history import arguments_of
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.handshake import DeviceRooms
@@ -315,7 +316,7 @@ def _approves(connection: Connection) -> bool:
 def _read(text: str) -> Any:
     """What a node sent as a text of JSON; UNSET when it is none."""
     try:
-        return msgspec.json.decode(text)
+        return arguments_of(text) if text.strip() else UNSET
     except ValueError:
         return UNSET
 

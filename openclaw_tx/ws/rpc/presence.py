@@ -51,6 +51,9 @@ class AboutParams(Params, frozen=True, omit_defaults=True):
 _NAMES = [(field.name, field.encode_name) for field in msgspec.structs.fields(AboutParams)]
 """Properties of a row: here and on the wire."""
 
+JOINED, LEFT = "presence of who came", "presence"
+"""Topics: not everybody is told of who came, and that somebody left is told all the same."""
+
 
 class Teller(Protocol):
     """L{openclaw_tx.ws.hub.Hub}, as far as it is needed here."""
@@ -61,7 +64,12 @@ class Teller(Protocol):
         payload: Any,
         wants: Callable[[Connection], bool],
         state_version: tuple[int, int] | None = None,
+        *,
+        topic: str = "",
+        replaces: Sequence[str] = (),
     ) -> None: ...
+
+    def soon(self, tell: Callable[[], None]) -> None: ...
 
 
 class PresenceWatch:
@@ -71,16 +79,18 @@ class PresenceWatch:
         self._presence = presence
         self._hub = hub
         self._health_version = health_version
+        self._all_hear = False
 
     def joined(self, connection: Connection) -> None:
         """See L{openclaw_tx.ws.connection.Watch}."""
         if self._presence.joined(connection):
-            self.tell(lambda other: other.protocol >= OLDEST_WITH_JOIN)
+            self._hub.soon(self.tell)
 
     def left(self, connection: Connection) -> None:
         """See L{openclaw_tx.ws.connection.Watch}."""
         if self._presence.left(connection):
-            self.tell()
+            self._all_hear = True
+            self._hub.soon(self.tell)
 
     def report(self, caller: Caller, about: AboutParams, text: str) -> None:
         """Take what a machine says of itself (C{system-event}), and tell everybody."""
@@ -88,15 +98,23 @@ class PresenceWatch:
         told = msgspec.structs.asdict(about)
         named = {encoded: told[name] for name, encoded in _NAMES if told[name] is not None}
         self._presence.report(caller, {**named, "text": text[:MAX_TEXT]})
-        self.tell()
+        self._all_hear = True
+        self._hub.soon(self.tell)
 
-    def tell(self, wants: Callable[[Connection], bool] = lambda _: True) -> None:
-        """Send the event to everybody who may see who is there."""
+    def tell(self) -> None:
+        """Send the event to everybody who may see who is there; that somebody came, not to the oldest clients.
+
+        Each event has all of them. So when very many come at once they make one event for each round, and who is so far
+        behind as to have heard none of several is told the last.
+        """
+        all_hear, self._all_hear = self._all_hear, False
         self._hub.tell_if(
             "presence",
             {"presence": self._presence.rows()},
-            lambda connection: sees_presence(connection.principal) and wants(connection),
+            lambda one: sees_presence(one.principal) and (all_hear or one.protocol >= OLDEST_WITH_JOIN),
             (self._presence.version, self._health_version()),
+            topic=LEFT if all_hear else JOINED,
+            replaces=(JOINED, LEFT) if all_hear else (JOINED,),
         )
 
 

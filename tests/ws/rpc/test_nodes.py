@@ -209,6 +209,14 @@ class InvokeTests(NodeCase):
         )
         self.assertEqual(self.answer(ok=True)["payload"], {"ok": True, "ignored": True})
 
+    def test_odd_answers(self) -> None:
+        """A text that is no JSON, or nested too deeply to be written again, is told as the text that it is."""
+        for text in ("", "{", "[" * 200 + "]" * 200, "[" * 5000):
+            asked = self.invoke()
+            self.assertEqual(self.answer(ok=True, payloadJSON=text)["payload"], {"ok": True})
+            (told,) = self.owner.answers(asked)
+            self.assertEqual((told["ok"], told["payload"]["payload"]), (True, None), text[:9])
+
     def test_no_params(self) -> None:
         """Nothing is made up."""
         asked = self.invoke()

@@ -1,0 +1,76 @@
+# -*- test-case-name: tests.test_sending -*-
+"""When bytes leave: at the end of the read that caused them, in one piece, without asking the reactor.
+
+C{ITransport.write} queues bytes and asks the reactor to say when the socket takes them, which nearly always is at once:
+six system calls for a chunk that is passed on. A L{Turn} gathers what is written while one read is worked off, and
+L{send_now} hands it to the socket directly: three, as many as nginx makes. Where that can not be done it is C{write}.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.tcp import Connection
+
+MAX_HELD = 64 * 1024
+"""Bytes that a writer holds during a turn, at most about that: then they go out."""
+
+
+class Writer(Protocol):
+    """Something that holds bytes until the turn is over."""
+
+    def flush(self) -> None:
+        """Send what is held. Must not raise."""
+
+
+class Turn:
+    """What is done about one read, from its bytes to all that they cause. Turns may be nested: the outermost counts."""
+
+    __slots__ = ("_depth", "_waiting")
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._waiting: list[Writer] = []
+
+    @property
+    def runs(self) -> bool:
+        """True while a read is worked off. Then a writer may hold its bytes, after one call of L{wait}."""
+        return self._depth > 0
+
+    def wait(self, writer: Writer) -> None:
+        """Have C{writer} flushed when the turn is over."""
+        self._waiting.append(writer)
+
+    def begin(self) -> None:
+        """A read is worked off from here..."""
+        self._depth += 1
+
+    def end(self) -> None:
+        """...to here, whatever happened."""
+        self._depth -= 1
+        if not self._depth and self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for writer in waiting:
+                writer.flush()
+
+
+def send_now(transport: Any, data: bytes) -> None:
+    """Write C{data} to a transport; at once, if that is a plain TCP connection with nothing queued. What its socket
+    does not take, and everything else, goes through C{write}, so back-pressure works as ever."""
+    if (
+        isinstance(transport, Connection)
+        and transport.connected
+        and not transport.TLS
+        and not transport.dataBuffer
+        # Private, but there is no other way to ask. If it is called something else one day, this is write() again.
+        and not getattr(transport, "_tempDataBuffer", True)
+    ):
+        sent = transport.writeSomeData(data)
+        if isinstance(sent, int) and sent > 0:
+            if sent == len(data):
+                return
+            data = data[sent:]
+    transport.write(data)
+
+
+__all__ = ["Turn", "Writer", "send_now"]

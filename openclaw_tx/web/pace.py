@@ -1,0 +1,115 @@
+# -*- test-case-name: tests.web.test_pace -*-
+"""Spreads requests that come at the same moment over turns of the reactor.
+
+The reactor serves all connections that have something to say before it looks for new ones and before any timer. When
+hundreds of requests come at once, that is a turn of many hundred milliseconds, in which no stream goes on and no probe
+is answered. Here those that find the turn used up wait for the next ones, in order. Probes never wait.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+BUDGET = 0.01
+"""Seconds of a turn in which requests begin; one always does."""
+
+GAP = 0.001
+"""After so many idle seconds this is another turn."""
+
+MAX_HELD = 128 * 1024
+"""Bytes that wait on one connection; with more it is served at once."""
+
+PROBES = (b"GET /health", b"GET /ready", b"GET /startup", b"HEAD /health", b"HEAD /ready", b"HEAD /startup")
+
+
+class Channel(Protocol):
+    """A connection."""
+
+    requests: list[object]
+    """What is being served on it."""
+
+    def serve(self, data: bytes) -> None:
+        """Take what has come."""
+
+    def abort(self) -> None:
+        """Cut the connection."""
+
+
+class Pace:
+    """The requests that wait on one listener."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        """
+        @param clock: measures turns, and begins the next one.
+        """
+        self._clock = clock
+        self._began = 0.0
+        self._ended = 0.0
+        self._waiting: OrderedDict[Channel, bytearray] = OrderedDict()
+        self._call: IDelayedCall | None = None
+        self._log = Logger()
+
+    def __len__(self) -> int:
+        """Connections that wait."""
+        return len(self._waiting)
+
+    def received(self, channel: Channel, data: bytes) -> None:
+        """Something came: serve it now, or hold it if it begins a request and there have been enough."""
+        held, in_time = self._waiting.get(channel), self._in_time()
+        if held is not None:
+            held += data
+            if len(held) > MAX_HELD:
+                self.settle(channel)
+        elif in_time or channel.requests or data.startswith(PROBES):
+            channel.serve(data)
+            self._ended = self._clock.seconds()
+        else:
+            self._waiting[channel] = bytearray(data)
+            if self._call is None:
+                self._call = self._clock.callLater(0, self._next)
+
+    def settle(self, channel: Channel) -> None:
+        """Serve what waits on a connection now: nothing more will come on it, or too much has."""
+        held = self.forget(channel)
+        if held:
+            channel.serve(held)
+
+    def forget(self, channel: Channel) -> bytes:
+        """A connection waits no more.
+
+        @return: what was held for it.
+        """
+        held = self._waiting.pop(channel, b"")
+        if not self._waiting and self._call is not None:
+            self._call.cancel()
+            self._call = None
+        return bytes(held)
+
+    def _in_time(self) -> bool:
+        """Whether there is time left in this turn; notices when it is another one."""
+        now = self._clock.seconds()
+        if abs(now - self._ended) > GAP:
+            self._began = now
+        return not self._waiting and now - self._began <= BUDGET
+
+    def _next(self) -> None:
+        """Another turn."""
+        self._call = None
+        self._began = self._ended = self._clock.seconds()
+        while self._waiting and self._ended - self._began <= BUDGET:
+            channel, held = self._waiting.popitem(last=False)
+            try:
+                channel.serve(bytes(held))
+            except Exception:
+                self._log.failure("a request failed; its connection is cut")
+                channel.abort()
+            self._ended = self._clock.seconds()
+        if self._waiting:
+            self._call = self._clock.callLater(0, self._next)
+
+
+__all__ = ["BUDGET", "MAX_HELD", "Pace"]

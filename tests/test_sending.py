@@ -1,0 +1,135 @@
+"""When bytes leave."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.tcp import Connection
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.sending import Turn, send_now
+
+
+class Noting:
+    """A writer that notes when it is flushed."""
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+        self.flushed: list[bool] = []
+
+    def flush(self) -> None:
+        """Note whether a turn still runs."""
+        self.flushed.append(self.turn.runs)
+
+
+class TurnTests(SynchronousTestCase):
+    """L{Turn}."""
+
+    def test_flushed_at_the_end(self) -> None:
+        """Whoever waits is flushed once, when the outermost turn is over."""
+        turn = Turn()
+        writer = Noting(turn)
+        self.assertFalse(turn.runs)
+        turn.begin()
+        turn.begin()
+        turn.wait(writer)
+        turn.end()
+        self.assertEqual((turn.runs, writer.flushed), (True, []))
+        turn.end()
+        self.assertEqual((turn.runs, writer.flushed), (False, [False]))
+        turn.begin()
+        turn.end()
+        self.assertEqual(writer.flushed, [False])
+
+
+class Wire:
+    """A TCP connection of Twisted over one end of a socket pair, with a reactor that does nothing by itself.
+
+    @ivar writing: how often the reactor was asked to say when the socket takes bytes.
+    """
+
+    def __init__(self) -> None:
+        ours, self.peer = socket.socketpair()
+        self.peer.setblocking(False)
+        self.writing = 0
+        self.protocol: Any = None
+        reactor: Any = MemoryReactorClock()
+        reactor.addWriter = self.asked
+        reactor.addReader = reactor.removeReader = reactor.removeWriter = lambda descriptor: None
+        self.transport = Connection(ours, self.protocol, reactor)
+        self.transport.connected = 1
+
+    def asked(self, descriptor: object) -> None:
+        """The reactor is asked."""
+        self.writing += 1
+
+    def received(self) -> bytes:
+        """What has arrived."""
+        try:
+            return self.peer.recv(10_000_000)
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        """Both ends."""
+        self.transport.socket.close()
+        self.peer.close()
+
+
+class SendNowTests(SynchronousTestCase):
+    """L{send_now}."""
+
+    def setUp(self) -> None:
+        self.wire = Wire()
+        self.addCleanup(self.wire.close)
+
+    def test_at_once(self) -> None:
+        """Without asking the reactor; if this fails, Twisted has renamed what L{send_now} looks at."""
+        send_now(self.wire.transport, b"abc")
+        self.assertEqual((self.wire.received(), self.wire.writing), (b"abc", 0))
+
+    def test_behind_what_waits(self) -> None:
+        """Bytes never overtake others."""
+        self.wire.transport.write(b"first")
+        send_now(self.wire.transport, b"second")
+        self.assertEqual(self.wire.received(), b"")
+        self.wire.transport.doWrite()
+        self.assertEqual(self.wire.received(), b"firstsecond")
+
+    def test_what_the_socket_does_not_take(self) -> None:
+        """Waits as ever, and pauses the producer as ever."""
+        paused: list[bool] = []
+
+        class Producer:
+            """Notes that it is paused."""
+
+            def pauseProducing(self) -> None:
+                """Too much waits."""
+                paused.append(True)
+
+        producer: Any = Producer()
+        self.wire.transport.producer, self.wire.transport.streamingProducer = producer, True
+        data = bytes(range(256)) * 40_000
+        send_now(self.wire.transport, data)
+        self.assertEqual((paused, self.wire.writing > 0), ([True], True))
+        got = []
+        while len(b"".join(got)) < len(data):
+            got.append(self.wire.received())
+            self.wire.transport.producer = None
+            self.wire.transport.doWrite()
+        self.assertEqual(b"".join(got), data)
+
+    def test_peer_is_gone(self) -> None:
+        """The reactor finds that out when it writes, as ever."""
+        self.wire.peer.close()
+        send_now(self.wire.transport, b"x")
+        send_now(self.wire.transport, b"y")
+        self.assertEqual(self.wire.writing > 0, True)
+
+    def test_other_transports(self) -> None:
+        """Are written to."""
+        transport = StringTransport()
+        send_now(transport, b"x")
+        self.assertEqual(transport.value(), b"x")

@@ -1,0 +1,208 @@
+# -*- test-case-name: tests.web.test_pace -*-
+"""Requests that come at the same moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from twisted.internet.base import DelayedCall
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.web.pace import BUDGET, MAX_HELD, Pace
+from tests.support.web import Harness
+
+
+class Turning(Clock):
+    """Counts how often somebody has waited for the next turn."""
+
+    turns = 0
+
+    def callLater(self, when: float, what: Callable[..., object], *arguments: object, **named: object) -> DelayedCall:
+        """As a Clock's."""
+
+        def turn() -> None:
+            self.turns += 1
+            what(*arguments, **named)
+
+        return super().callLater(when, turn)
+
+
+class Connection:
+    """A connection on which everything takes its time.
+
+    @ivar served: what was taken.
+    @ivar turn: in which turn that was.
+    """
+
+    turn = -1
+
+    def __init__(self, clock: Turning, takes: float = 0.004) -> None:
+        self.requests: list[object] = []
+        self.served = b""
+        self.aborted = False
+        self._clock = clock
+        self._takes = takes
+
+    def serve(self, data: bytes) -> None:
+        """As long as it takes."""
+        if data == b"broken":
+            raise ZeroDivisionError
+        self.served += data
+        self.turn = self._clock.turns
+        self._clock.rightNow += self._takes
+
+    def abort(self) -> None:
+        """Note it."""
+        self.aborted = True
+
+
+class PaceTests(SynchronousTestCase):
+    """L{Pace}: requests of 4 ms, turns of 10."""
+
+    def setUp(self) -> None:
+        """A reactor that has turned for a while."""
+        self.clock = Turning()
+        self.clock.advance(1000)
+        self.pace = Pace(self.clock)
+        self.connections = [Connection(self.clock) for _ in range(8)]
+
+    def all_ask(self) -> None:
+        """Within one turn."""
+        for connection in self.connections:
+            self.pace.received(connection, b"GET / ")
+
+    @property
+    def served(self) -> int:
+        """How many were."""
+        return sum(bool(connection.served) for connection in self.connections)
+
+    def test_burst(self) -> None:
+        """Each turn serves for about its time, in order; no call is left at the end."""
+        self.all_ask()
+        self.assertEqual((self.served, len(self.pace)), (3, 5))
+        self.clock.advance(0)
+        self.assertEqual([connection.turn for connection in self.connections], [0, 0, 0, 1, 1, 1, 2, 2])
+        self.assertEqual((self.served, self.clock.getDelayedCalls()), (8, []))
+
+    def test_no_burst(self) -> None:
+        """What comes one by one is served at once."""
+        for connection in self.connections:
+            self.pace.received(connection, b"GET / ")
+            self.clock.advance(BUDGET)
+        self.assertEqual((self.served, self.clock.getDelayedCalls()), (8, []))
+
+    def test_probes_do_not_wait(self) -> None:
+        """Neither does what belongs to a request that is being served."""
+        self.all_ask()
+        probe, body = Connection(self.clock), Connection(self.clock)
+        body.requests.append(object())
+        self.pace.received(probe, b"GET /healthz HTTP/1.1\r\n")
+        self.pace.received(body, b"more")
+        self.assertTrue(probe.served and body.served)
+
+    def test_a_turn_that_begins_with_a_body(self) -> None:
+        """Has its whole time all the same."""
+        self.pace.received(self.connections[0], b"GET / ")
+        self.clock.advance(10)
+        self.connections[0].requests.append(object())
+        for connection in self.connections[:2]:
+            self.pace.received(connection, b"more")
+        self.assertEqual(self.connections[1].served, b"more")
+
+    def test_pieces_stay_in_order(self) -> None:
+        """What comes on a connection that waits is added; too much of it waits no longer."""
+        self.all_ask()
+        small, large = self.connections[-2:]
+        self.pace.received(small, b"HTTP")
+        self.pace.received(large, b"x" * MAX_HELD)
+        self.assertEqual((small.served, len(large.served)), (b"", MAX_HELD + 6))
+        for _ in range(3):
+            self.clock.advance(0)
+        self.assertEqual(small.served, b"GET / HTTP")
+
+    def test_lost_connection(self) -> None:
+        """What waited on it is forgotten; the others have their turns."""
+        self.all_ask()
+        lost = self.connections[4]
+        self.assertEqual(self.pace.forget(lost), b"GET / ")
+        self.clock.advance(0)
+        self.assertEqual((lost.served, self.served, self.clock.getDelayedCalls()), (b"", 7, []))
+        self.assertEqual(self.pace.forget(lost), b"")
+
+    def test_end_of_a_connection(self) -> None:
+        """What waits on one whose client has said all is served at once."""
+        self.all_ask()
+        last = self.connections[-1]
+        self.pace.settle(last)
+        self.assertEqual(last.served, b"GET / ")
+        for connection in self.connections:
+            self.pace.settle(connection)
+        self.assertEqual((self.served, self.clock.getDelayedCalls()), (8, []))
+
+    def test_failure(self) -> None:
+        """Cuts its own connection and no other."""
+        for connection in self.connections:
+            self.pace.received(connection, b"GET / " if connection is not self.connections[4] else b"broken")
+        for _ in range(3):
+            self.clock.advance(0)
+        self.assertEqual([connection.aborted for connection in self.connections].index(True), 4)
+        self.assertEqual((self.served, self.clock.getDelayedCalls()), (7, []))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_clock_set_back(self) -> None:
+        """Nobody waits for it."""
+        self.all_ask()
+        self.clock.rightNow -= 3600
+        for call in self.clock.getDelayedCalls():
+            call.delay(-3600)
+        for _ in range(4):
+            self.clock.advance(0)
+        self.assertEqual(self.served, 8)
+
+
+class Slow:
+    """A connection whose request takes a second."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.requests: list[object] = []
+        self._clock = clock
+
+    def serve(self, data: bytes) -> None:
+        """The turn is used up."""
+        self._clock.rightNow += 1
+
+    def abort(self) -> None:
+        """It does not fail."""
+
+
+class SiteTests(SynchronousTestCase):
+    """Connections of a real site whose turn is used up."""
+
+    def setUp(self) -> None:
+        """A gateway, and a request that waits."""
+        self.gateway = Harness()
+        self.addCleanup(self.gateway.close)
+        self.gateway.site.pace.received(Slow(self.gateway.clock), b"GET / ")
+        body = json.dumps({"messages": [{"role": "user", "content": "ping"}]}).encode()
+        self.client = self.gateway.post(body)
+        self.assertEqual((self.client.received, len(self.gateway.site.pace)), (b"", 1))
+
+    def test_next_turn(self) -> None:
+        """It is answered."""
+        self.gateway.clock.advance(0)
+        self.client.wire.pump()
+        self.assertEqual(self.client.response.status, 200)
+
+    def test_half_closed(self) -> None:
+        """A client that will say no more is answered."""
+        self.client.half_close()
+        self.assertEqual(self.client.response.status, 200)
+
+    def test_lost(self) -> None:
+        """A client that has gone leaves nothing, and has no run."""
+        self.client.reset()
+        self.assertEqual((len(self.gateway.site.pace), self.gateway.site.channels), (0, set()))
+        self.gateway.clock.advance(0)
+        self.assertEqual(self.gateway.scripted.runs, [])
