@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from bench import load
@@ -68,9 +69,7 @@ def main() -> None:
 def measured(target: Target, workload: Workload) -> dict[str, Any]:
     """One measurement, with the share of the CPU that the busiest process had."""
     assert target.pid is not None
-    wide = Workload(
-        workload.name, workload.model, workload.chunks, CONNECTIONS, SECONDS, workload.stream, workload.sessions
-    )
+    wide = replace(workload, connections=CONNECTIONS, seconds=SECONDS)
     before = {pid: own_seconds(pid) for pid in tree(target.pid)}
     row = load.measure(target, wide, SECONDS)
     used = [own_seconds(pid) - seconds for pid, seconds in before.items()]
