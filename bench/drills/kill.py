@@ -182,9 +182,9 @@ class Killer:
             expect(await watcher.watch(), f"{told}: the events could not be resumed")
         seqs = [event["seq"] for event in watcher.found]
         expect(seqs == list(range(1, len(seqs) + 1)), f"{told}: events {seqs}")
-        ends = [event["type"] for event in watcher.found if event["type"].startswith("run.")][1:]
-        ends = [name for name in ends if name != "run.started"]
-        expect(len(ends) <= 1 and watcher.found[-1]["type"].startswith("run."), f"{told}: ends {ends}")
+        kinds = [event["type"] for event in watcher.found]
+        ends = [kind for kind in kinds if kind.startswith("run.") and kind != "run.started"]
+        expect(ends == kinds[-1:], f"{told}: ends {ends}, the last event is {kinds[-1:]}")
         expect(self._said(watcher) == run["text"], f"{told}: events say {self._said(watcher)!r}, not {run['text']!r}")
 
     @staticmethod

@@ -15,6 +15,7 @@ import treq
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from openclaw_tx.agents.prompt import FRESH_SECONDS
 from openclaw_tx.agents.workspace import STANDARD
 from tests.e2e.processes import TOKEN, GatewayProcess, configuration, start_upstream
 
@@ -54,6 +55,7 @@ async def test_workspace_is_made_once(tmp_path: Path) -> None:
         assert (which("git") is None) or ".git" in os.listdir(workspace)
         (workspace / "SOUL.md").unlink()
         (workspace / "BOOTSTRAP.md").unlink()
+        await deferLater(reactor, 2 * FRESH_SECONDS)
         for last in (False, True):
             files = (await report(gateway))["files"]
             assert [file["name"] for file in files if file["state"] == "missing"] == ["SOUL.md", "BOOTSTRAP.md"]
