@@ -163,7 +163,7 @@ def build(given: Materials, log: Logger) -> House:
     sessions = build_sessions(
         settings().session.store,
         str(settings.state_dir),
-        given.store or StoreParts(reactor.seconds, reactor.callFromThread, new_id=new_id),
+        given.store or StoreParts(reactor.seconds, turn.through(reactor.callFromThread), new_id=new_id),
         log,
         lambda: rules_of(settings()),
     )

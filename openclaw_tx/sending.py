@@ -8,6 +8,8 @@ L{send_now} hands it to the socket directly: three, as many as nginx makes. Wher
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.tcp import Connection
@@ -52,6 +54,18 @@ class Turn:
             waiting, self._waiting = self._waiting, []
             for writer in waiting:
                 writer.flush()
+
+    def through(self, call: Callable[..., object]) -> Callable[..., object]:
+        """C{call}, such as C{reactor.callFromThread}, with a turn of its own for each function that it is given."""
+        return partial(call, self.run)
+
+    def run(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call something as a turn of its own: what the store hands back is as much a cause as what was read."""
+        self.begin()
+        try:
+            function(*arguments)
+        finally:
+            self.end()
 
 
 def send_now(transport: Any, data: bytes) -> None:

@@ -43,6 +43,15 @@ class TurnTests(SynchronousTestCase):
         turn.end()
         self.assertEqual(writer.flushed, [False])
 
+    def test_run(self) -> None:
+        """What is called is a turn, also when it fails."""
+        turn = Turn()
+        writer = Noting(turn)
+        turn.through(lambda function, *arguments: function(*arguments))(turn.wait, writer)
+        self.assertEqual(writer.flushed, [False])
+        self.assertRaises(ZeroDivisionError, turn.run, divmod, 1, 0)
+        self.assertFalse(turn.runs)
+
 
 class Wire:
     """A TCP connection of Twisted over one end of a socket pair, with a reactor that does nothing by itself.
