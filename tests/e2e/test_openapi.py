@@ -34,7 +34,7 @@ pytestmark = pytest.mark.e2e
 SEED = random.randrange(2**32) if TIMES > 1 else 20260927
 EXAMPLES = 4 * TIMES
 """For each operation, and for good and for bad data."""
-SECONDS = 40.0 * TIMES
+SECONDS = 300.0 * TIMES
 """Nothing new is begun after that long."""
 
 CHECKS: list[Any] = [
@@ -160,7 +160,7 @@ async def test_as_documented(gateway: GatewayProcess, mode: GenerationMode) -> N
     assert not failures, "\n\n".join(failures[:20]) + f"\n{len(failures)} of {count}"
     assert count > 50
     wanted = {("/v1/chat/completions", 200), ("/v1/responses", 200), ("/v1/runs", 202), ("/v1/models/{id}", 200)}
-    assert wanted <= seen if good else ("/v1/chat/completions", 400) in seen, seen
+    assert wanted <= seen if good else ("/v1/chat/completions", 400) in seen, (wanted - seen, count)
     assert "Traceback" not in gateway.child.output  # type: ignore[union-attr]
 
 
