@@ -5,21 +5,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 
-from openclaw_tx.sending import MAX_HELD, send_now
+from openclaw_tx.sending import MAX_HELD, Turn, send_now
 
-if TYPE_CHECKING:
-    from openclaw_tx.web.site import GatewaySite
+
+class Turning(Protocol):
+    """What the connection belongs to."""
+
+    turn: Turn
 
 
 class HoldingChannel(HTTPChannel):
     """The writing half of a connection."""
 
-    site: GatewaySite
+    site: Turning
 
     def __init__(self) -> None:
         super().__init__()
