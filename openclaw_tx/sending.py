@@ -59,11 +59,11 @@ class Turn:
         """C{call}, such as C{reactor.callFromThread}, with a turn of its own for each function that it is given."""
         return partial(call, self.run)
 
-    def run(self, function: Callable[..., object], *arguments: object) -> None:
+    def run(self, function: Callable[..., object], *arguments: object, **keywords: object) -> None:
         """Call something as a turn of its own: what the store hands back is as much a cause as what was read."""
         self.begin()
         try:
-            function(*arguments)
+            function(*arguments, **keywords)
         finally:
             self.end()
 

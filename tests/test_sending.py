@@ -47,7 +47,14 @@ class TurnTests(SynchronousTestCase):
         """What is called is a turn, also when it fails."""
         turn = Turn()
         writer = Noting(turn)
-        turn.through(lambda function, *arguments: function(*arguments))(turn.wait, writer)
+        heard: list[object] = []
+
+        def call(function: Any, *arguments: Any, **keywords: Any) -> None:
+            function(*arguments, **keywords)
+
+        turn.through(call)(turn.wait, writer=writer)
+        turn.through(call)(lambda *arguments, **keywords: heard.append((arguments, keywords)), 1, text="x")
+        self.assertEqual(heard, [((1,), {"text": "x"})])
         self.assertEqual(writer.flushed, [False])
         self.assertRaises(ZeroDivisionError, turn.run, divmod, 1, 0)
         self.assertFalse(turn.runs)
