@@ -60,8 +60,6 @@ class Row(NamedTuple):
     """The provider's address is https."""
     reused: bool = False
     """Its connection may be used again afterwards."""
-    todo: str = ""
-    """Why it is not so yet."""
 
     @property
     def said(self) -> str:
@@ -515,7 +513,7 @@ class RowTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """docs/models.md says just this."""
-        self.assertIn(HEAD + "".join(row.row() for row in ROWS if not row.todo), DOCS.read_text("utf-8"))
+        self.assertIn(HEAD + "".join(row.row() for row in ROWS), DOCS.read_text("utf-8"))
 
 
 class CutTests(SynchronousTestCase):
@@ -642,8 +640,6 @@ def _test_of(row: Row) -> Callable[[RowTests], None]:
     def test(self: RowTests) -> None:
         self.play(row)
 
-    if row.todo:
-        test.todo = row.todo  # type: ignore[attr-defined]
     test.__doc__ = f"What comes of it when a provider {row.what}."
     return test
 
