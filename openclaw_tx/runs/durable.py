@@ -87,21 +87,27 @@ class DurableEvents:
         run_id, newest = run.request.run_id, run.journal.last_seq
         if result is not None:
             self._results[run_id] = result
-        elif run.durable_seq >= newest:
+
+        def noted() -> bool:
+            # A result may be there that another waits for: a short run ends while its beginning is being written.
+            return run.durable_seq >= newest and (result is None or run_id not in self._results)
+
+        if noted():
             return
         self._dirty[run_id] = run
         try:
             if self._flight is not None:
                 # It may have begun before there was all of this; any later one has it on board.
                 await self._flight.wait()
-            if self._flight is None and run_id in self._dirty:
+            if not noted() and self._flight is None and run_id in self._dirty:
                 self._take_off()
-            if self._flight is not None:
+            if not noted() and self._flight is not None:
                 await self._flight.wait()
-            if run.durable_seq < newest or run_id in self._results:
+            if not noted():
                 raise GatewayError("storage_unavailable", "The run could not be noted in the ledger.", retry_after=1)
         finally:
-            self._results.pop(run_id, None)
+            if result is not None:
+                self._results.pop(run_id, None)
 
     async def stop(self) -> None:
         """Write what there is, once; then no more."""

@@ -160,6 +160,7 @@ async def test_as_documented(gateway: GatewayProcess, mode: GenerationMode) -> N
             )
         if response.status_code >= 500:
             assert b"internal_error" not in response.content, case.as_curl_command()
+            assert b"storage_unavailable" not in response.content, case.as_curl_command()
 
     good = mode is GenerationMode.POSITIVE
     paths = {path for path, _ in WANTED}

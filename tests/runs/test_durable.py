@@ -328,6 +328,38 @@ class DurableTests(SynchronousTestCase):
         self.model.calls[0].finish()
         self.flush()
 
+    def test_settle_once_is_enough(self) -> None:
+        """Who waits for the beginning of a run that is being written waits for that, and for no second time."""
+        self.store.hold_events = []
+        run = self.bench.start(durable=True)
+        waiting = Deferred.fromCoroutine(self.engine.durable.settle(run))
+        self.release()
+        self.successResultOf(waiting)
+        self.assertEqual(self.store.hold_events, [])
+        self.store.hold_events = None
+        answer(self.model.calls[0])
+        self.flush()
+
+    def test_settle_while_it_ends(self) -> None:
+        """Whoever waits for what a run has told is not told that it failed because its end is yet to be written."""
+        run = self.bench.start(durable=True)
+        self.flush()
+        self.store.hold_events = []
+        self.model.calls[0].text("a")
+        self.flush()
+        self.model.calls[0].text("b")
+        waiting = Deferred.fromCoroutine(self.engine.durable.settle(run))
+        self.release()
+        self.assertNoResult(waiting)
+        self.model.calls[0].finish()
+        self.release()
+        self.successResultOf(waiting)
+        self.release()
+        self.assertEqual((run.status, self.store.runs["run-1"].status), ("ok", "ok"))
+        self.flush()
+        self.release()
+        self.store.hold_events = None
+
 
 STEPS = st.lists(
     st.sampled_from(["say", "flush", "break", "mend", "hold", "release", "reconnect", "crash"]), max_size=25
