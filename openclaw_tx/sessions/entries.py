@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions.keys import is_leftover
-from openclaw_tx.sessions.records import encoded, entry_columns, entry_of
+from openclaw_tx.sessions.records import encoded, encoded_last_run, entry_columns, entry_of
 from openclaw_tx.sessions.titles import preview_of, title_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import CompactionMessage, Message, SessionEntry, SessionFilter, SessionPage
@@ -82,6 +82,7 @@ def append(connection: Connection, entry: SessionEntry, position: int, added: Se
         interacted_at_ms=entry.interacted_at_ms,
         title=entry.title,
         preview=entry.preview,
+        last_run=encoded_last_run(entry),
         next_position=position + len(added),
     )
     marks = [number for number, message in enumerate(added) if isinstance(message, CompactionMessage)]

@@ -10,6 +10,7 @@ import msgspec
 
 from openclaw_tx.values import (
     Entry,
+    LastRun,
     Message,
     RunResult,
     SessionEntry,
@@ -29,6 +30,7 @@ _result = msgspec.json.Decoder(RunResult)
 _events = msgspec.json.Decoder(list[Entry])
 _extra = msgspec.json.Decoder(dict[str, Any])
 _settings = msgspec.json.Decoder(SessionSettings)
+_last_run = msgspec.json.Decoder(LastRun)
 
 
 def encoded(value: object) -> str:
@@ -90,9 +92,15 @@ def entry_columns(entry: SessionEntry, next_position: int) -> dict[str, Any]:
     columns["extra"] = encoded(entry.extra)
     columns["settings"] = encoded(entry.settings)
     columns["spawned_by"] = entry.settings.spawned_by or None
+    columns["last_run"] = encoded_last_run(entry)
     columns["next_position"] = next_position
     columns["mark_position"] = None
     return columns
+
+
+def encoded_last_run(entry: SessionEntry) -> str:
+    """Its column; "" = there is none."""
+    return encoded(entry.last_run) if entry.last_run is not None else ""
 
 
 def entry_of(row: Sequence[Any]) -> SessionEntry:
@@ -115,6 +123,7 @@ def entry_of(row: Sequence[Any]) -> SessionEntry:
         interacted_at_ms=row[14],
         title=row[15],
         preview=row[16],
+        last_run=_last_run.decode(row[17]) if row[17] else None,
     )
 
 

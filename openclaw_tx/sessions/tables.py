@@ -49,11 +49,12 @@ sessions = Table(
     Column("title", Text, nullable=False, server_default=""),
     Column("preview", Text, nullable=False, server_default=""),
     Column("mark_position", Integer),
+    Column("last_run", Text, nullable=False, server_default=""),
     Index("sessions_by_age", "updated_at_ms"),
     _index("sessions_by_parent", "spawned_by", text("spawned_by IS NOT NULL")),
 )
-"""One row a session: L{openclaw_tx.values.SessionEntry}, C{extra} and C{settings} as JSON, where its transcript goes
-on, where its newest mark of a compaction stands, and once more the C{spawned_by} of its settings."""
+"""One row a session: L{openclaw_tx.values.SessionEntry}, C{extra}, C{settings} and C{last_run} as JSON, where its
+transcript goes on, where its newest mark of a compaction stands, and once more the C{spawned_by} of its settings."""
 
 messages = Table(
     "messages",

@@ -91,6 +91,7 @@ from openclaw_tx.values.runs import (
 )
 from openclaw_tx.values.sessions import (
     Compacted,
+    LastRun,
     Removed,
     SessionChange,
     SessionEntry,
@@ -141,6 +142,7 @@ __all__ = [
     "JobState",
     "JobStatus",
     "KeptEvents",
+    "LastRun",
     "Message",
     "MessageEnded",
     "ModelAnswered",

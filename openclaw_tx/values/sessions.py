@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from openclaw_tx.values.conversation import Message, Usage
-from openclaw_tx.values.value import Value
+from openclaw_tx.values.value import Plain, Value
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -60,6 +60,24 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
         return f"{self.provider_override}/{self.model_override}" if self.provider_override else self.model_override
 
 
+class LastRun(Plain, frozen=True, rename="camel", omit_defaults=True):
+    """How the run that ended last in a session came out."""
+
+    run_id: str
+    status: Literal["done", "failed", "killed", "timeout"]
+    """OpenClaw's words: C{killed} was aborted by somebody."""
+    ended_at_ms: int
+    started_at_ms: int = 0
+    """0 = it never came to its turn."""
+    error: str = ""
+    """Why it failed, in one line."""
+
+    @property
+    def runtime_ms(self) -> int:
+        """How long it was at work."""
+        return max(0, self.ended_at_ms - self.started_at_ms) if self.started_at_ms else 0
+
+
 class SessionEntry(Value, frozen=True, omit_defaults=True):
     """A session besides its transcript. Field names are OpenClaw's."""
 
@@ -86,6 +104,8 @@ class SessionEntry(Value, frozen=True, omit_defaults=True):
     """The beginning of what a user first said, in one line; "" = nobody said anything yet."""
     preview: str = ""
     """The beginning of what was said last, in one line."""
+    last_run: LastRun | None = None
+    """None = none has ended in this conversation, or it is not known how."""
 
 
 class Compacted(Value, frozen=True):
@@ -172,6 +192,7 @@ class Removed(Value, frozen=True):
 
 __all__ = [
     "Compacted",
+    "LastRun",
     "Removed",
     "SessionChange",
     "SessionEntry",

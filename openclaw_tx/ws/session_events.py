@@ -15,7 +15,10 @@ from openclaw_tx.values import Entry, RunStarted, SessionChange, SessionEntry, T
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.hub import Hub
 from openclaw_tx.ws.rpc.chat import message_row
-from openclaw_tx.ws.rpc.rows import session_row
+from openclaw_tx.ws.rpc.rows import at_work, run_fields, session_row
+
+NO_RUN = dict.fromkeys(("status", "startedAt", "endedAt", "runtimeMs", "lastRunId", "lastRunError"))
+"""Clients put what an event says into the row that they have: what is true no more has to be said."""
 
 
 class SessionEvents:
@@ -66,24 +69,20 @@ class SessionEvents:
             "agentId": request.agent_id,
             "runId": request.run_id,
             "phase": "start",
-            "status": "running",
-            "hasActiveRun": True,
-            "activeRunIds": self._at_work(request.session_key, ""),
+            **NO_RUN,
+            **run_fields(None, self._at_work(request.session_key, "")),
             "ts": self._now_ms(),
         }
         self._hub.tell_if("sessions.changed", payload, self._hears(request.session_key, request.agent_id))
 
     def _snapshot(self, entry: SessionEntry, ended: str) -> dict[str, Any]:
         """A session's row, once as C{session} and once more in the payload itself, as clients of today read it."""
-        row = session_row(entry, self._models)
-        at_work = self._at_work(entry.key, ended)
-        row |= {"hasActiveRun": bool(at_work), "activeRunIds": at_work}
+        row = NO_RUN | session_row(entry, self._models, self._at_work(entry.key, ended))
         return {**row, "session": row}
 
-    def _at_work(self, key: str, ended: str) -> list[str]:
+    def _at_work(self, key: str, ended: str) -> list[Run]:
         """Runs of a session that have not ended; the one that was just stored has."""
-        runs = (run.request for run in self._engine.live() if run.request.session_key == key)
-        return [request.run_id for request in runs if request.run_id != ended]
+        return [run for run in at_work(self._engine).get(key, ()) if run.request.run_id != ended]
 
     def _hears(self, key: str, agent_id: str) -> Callable[[Connection], bool]:
         target = Target(agent_id=agent_id, session_key=key)

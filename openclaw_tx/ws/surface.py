@@ -181,7 +181,7 @@ class WebSocketSurface:
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, self._slices, tick_seconds, self._health_of, now_ms)
         chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings, rooms.channels)
-        lists = SessionMethods(agents, models, sessions, clock)
+        lists = SessionMethods(agents, models, sessions, engine, clock)
         following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
         families = [
             HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.auth.sight import agents_for, is_bounded, sees_session
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Models, Sessions
+from openclaw_tx.interfaces import Agents, Models, RunEngine, Sessions
 from openclaw_tx.sessions.keys import canonical_key
 from openclaw_tx.sessions.titles import TITLE, cut
 from openclaw_tx.values import (
@@ -29,7 +29,7 @@ from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad
-from openclaw_tx.ws.rpc.rows import STORE, model_defaults, session_row, title
+from openclaw_tx.ws.rpc.rows import STORE, at_work, model_defaults, session_row, title
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -96,7 +96,10 @@ class ResolveParams(Params, frozen=True):
 class SessionMethods:
     """The family of looking at sessions."""
 
-    def __init__(self, agents: Agents, models: Models, sessions: Sessions, clock: IReactorTime) -> None:
+    def __init__(
+        self, agents: Agents, models: Models, sessions: Sessions, engine: RunEngine, clock: IReactorTime
+    ) -> None:
+        self._engine = engine
         self._agents = agents
         self._models = models
         self._sessions = sessions
@@ -119,8 +122,9 @@ class SessionMethods:
         limit = min(params.limit, MAX_LIMIT)
         found, total = await self._chosen(call.principal, params, now, limit)
         rows = []
+        working = at_work(self._engine)
         for entry in found:
-            row = session_row(entry, self._models)
+            row = session_row(entry, self._models, working.get(entry.key, ()))
             named = title(entry)
             if params.include_derived_titles and named:
                 row["derivedTitle"] = cut(named, TITLE)
