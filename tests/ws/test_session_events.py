@@ -65,7 +65,10 @@ class ChangedTests(EventCase):
         self.assertEqual(self.changes(follower), [("start", key), ("end", key)])
         start, end = [event["payload"] for event in follower.events("sessions.changed")]
         self.assertEqual((start["runId"], start["hasActiveRun"], start["activeRunIds"]), ("run-1", True, ["run-1"]))
+        self.assertEqual((start["status"], start["endedAt"], start["lastRunError"]), ("running", None, None))
         self.assertEqual((end["runId"], end["hasActiveRun"], end["session"]["key"]), ("run-1", False, key))
+        self.assertEqual((end["status"], end["lastRunId"], end["startedAt"]), ("done", "run-1", start["startedAt"]))
+        self.assertEqual((end["session"]["status"], end["session"]["lastRunError"]), ("done", None))
         self.assertEqual(end["updatedAt"], end["session"]["updatedAt"])
         self.assertEqual((self.changes(other), other.events("session.message")), ([], []))
         names = [event["event"] for event in follower.events() if event["event"].startswith("session")]

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.ws.rpc.test_sessions -*-
+# -*- test-case-name: tests.ws.rpc.test_rows -*-
 """Sessions as lists show them (spec 2.10). Pure."""
 
 from __future__ import annotations
