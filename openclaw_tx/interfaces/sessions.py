@@ -17,6 +17,7 @@ from openclaw_tx.values import (
     SessionPage,
     Spoken,
     StoredRun,
+    TranscriptPage,
     UsageRow,
 )
 
@@ -76,6 +77,9 @@ class Sessions(Protocol):
 
     async def transcript(self, key: str, limit: int) -> Sequence[Message]:
         """The newest C{limit} messages, oldest first; empty for an unknown key."""
+
+    async def page(self, key: str, limit: int, offset: int = 0) -> TranscriptPage:
+        """The newest C{limit} messages but for C{offset} newer ones; empty for an unknown key."""
 
     async def list(self, *, agent_id: str | None = None, limit: int = 100, search: str = "") -> Sequence[SessionEntry]:
         """Newest first.

@@ -148,6 +148,7 @@ class Statements:
         )
         self.newest_messages = ready(newest)
         self.newest_messages_from = ready(newest.where(messages.c.position >= position))
+        self.newest_messages_before = ready(newest.where(messages.c.position < position))
         self.message = ready(
             select(messages.c.body).where(messages.c.session_id == session_id, messages.c.position == position)
         )

@@ -31,6 +31,7 @@ from openclaw_tx.values import (
     SessionPage,
     Spoken,
     StoredRun,
+    TranscriptPage,
 )
 
 KEEP_RUNS_MS = 24 * 3600 * 1000
@@ -206,6 +207,10 @@ class SqlSessions:
             return reading.history(connection, found.entry.session_id, limit) if found is not None else []
 
         return await self._jobs.submit(read, writes=False)
+
+    async def page(self, key: str, limit: int, offset: int = 0) -> TranscriptPage:
+        """See L{openclaw_tx.interfaces.Sessions.page}."""
+        return await self._jobs.submit(lambda connection: reading.page(connection, key, limit, offset), writes=False)
 
     async def select(self, wanted: SessionFilter, *, limit: int = 100, offset: int = 0) -> SessionPage:
         """See L{openclaw_tx.interfaces.Sessions.select}."""

@@ -98,6 +98,7 @@ from openclaw_tx.values.sessions import (
     SessionFilter,
     SessionPage,
     SessionSettings,
+    TranscriptPage,
     UsageRow,
 )
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
@@ -195,6 +196,7 @@ __all__ = [
     "ToolResultMessage",
     "ToolSpec",
     "ToolStarted",
+    "TranscriptPage",
     "Trigger",
     "Usage",
     "UsageRow",

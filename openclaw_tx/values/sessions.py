@@ -148,6 +148,18 @@ class SessionPage(Value, frozen=True):
     """How many there are in all."""
 
 
+class TranscriptPage(Value, frozen=True):
+    """A part of a transcript, oldest first."""
+
+    messages: tuple[Message, ...]
+    positions: tuple[int, ...]
+    """Where each of them stands, from 0. One that can not be read is missing."""
+    first: int
+    """Where the page begins, whether that can be read or not."""
+    total: int
+    """How many messages the transcript has."""
+
+
 class SessionChange(Value, frozen=True):
     """What has become of a session, told when it is durable."""
 
@@ -199,5 +211,6 @@ __all__ = [
     "SessionFilter",
     "SessionPage",
     "SessionSettings",
+    "TranscriptPage",
     "UsageRow",
 ]

@@ -14,7 +14,7 @@ from openclaw_tx.interfaces import Models, Run, RunEngine
 from openclaw_tx.values import Entry, RunStarted, SessionChange, SessionEntry, Target
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.hub import Hub
-from openclaw_tx.ws.rpc.chat import message_row
+from openclaw_tx.ws.rpc.history import message_row, numbered
 from openclaw_tx.ws.rpc.rows import at_work, run_fields, session_row
 
 NO_RUN = dict.fromkeys(("status", "startedAt", "endedAt", "runtimeMs", "lastRunId", "lastRunError"))
@@ -39,15 +39,13 @@ class SessionEvents:
             head["runId"] = change.run_id
         snapshot = self._snapshot(change.entry, change.run_id) if change.entry is not None else {}
         for number, message in enumerate(change.messages):
-            seq = change.position + number + 1
-            row = message_row(message)
-            row["__openclaw"]["seq"] = seq
+            row = numbered(message_row(message), change.position + number)
             payload = {
                 **snapshot,
                 **head,
                 "message": row,
                 "messageId": row["__openclaw"]["id"],
-                "messageSeq": seq,
+                "messageSeq": row["__openclaw"]["seq"],
             }
             self._hub.tell_if("session.message", payload, self._hears_messages(change), droppable=False)
         why: dict[str, Any] = {"reason": change.reason}

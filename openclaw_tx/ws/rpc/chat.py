@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -22,33 +21,24 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Run, RunEngine, Sessions
 from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
-    CompactionMessage,
-    ImagePart,
-    Message,
     Principal,
     RunRequest,
     SessionEntry,
     Target,
     TextPart,
-    ToolResultMessage,
     UserMessage,
 )
-from openclaw_tx.wire.frames import NonEmpty, encode
+from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key, check_same
 from openclaw_tx.ws.rpc.asks import Attachment, Seat, clean, fingerprint, images, seat, thinking_level
-from openclaw_tx.ws.rpc.results import remembered, usage
+from openclaw_tx.ws.rpc.history import HistoryParams, SessionKey, event_id, history_page
+from openclaw_tx.ws.rpc.results import remembered
 from openclaw_tx.ws.rpc.waiting import within
 
 ABORT_SECONDS = 1.0
 """How long C{chat.abort} waits for the runs to have ended, so that their events come before its answer."""
-ID_DIGITS = 32
-"""Hexadecimal digits of the id of a message: of its digest, for transcripts number them only within."""
-MAX_HISTORY_BYTES = 6 * 1024 * 1024
-"""JSON of the messages in one C{chat.history}; older ones are left out."""
-SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
-RunId = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class SendParams(Params, frozen=True):
@@ -74,18 +64,6 @@ class AbortParams(Params, frozen=True):
     session_key: SessionKey
     agent_id: str = ""
     run_id: NonEmpty | None = None
-
-
-class HistoryParams(Params, frozen=True):
-    """Params of C{chat.history}."""
-
-    session_key: SessionKey
-    agent_id: str = ""
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
-    max_bytes: Annotated[int, Meta(ge=1)] = MAX_HISTORY_BYTES
-    """Bytes of the messages; older ones are left out."""
-    input_run_ids: Annotated[list[RunId], Meta(min_length=1, max_length=50)] | None = None
-    """Runs of which C{inputReceipts} are to tell whether their message has been taken in."""
 
 
 class ChatMethods:
@@ -241,17 +219,18 @@ class ChatMethods:
     # -- chat.history
 
     async def history(self, call: Call[HistoryParams]) -> Any:
-        """The newest messages, oldest first; an unknown session has none."""
+        """The newest messages, oldest first; an unknown session has none. C{totalMessages} stand in the transcript;
+        with C{hasMore} there are older ones, and C{nextOffset} is the C{offset} to ask for them."""
         params = call.params
         place = self._seat("chat.history", call.principal, params.agent_id, params.session_key)
         target = Target(agent_id=place.agent_id, session_key=place.session_key)
         self._authorise(call.principal, "chat.history", target)
         entry = await self._sessions.get(place.session_key)
-        messages = await self._sessions.transcript(place.session_key, params.limit)
+        page = await self._sessions.page(place.session_key, params.limit, params.offset or 0)
         answer: dict[str, Any] = {"sessionKey": place.session_key}
         if entry is not None:
             answer["sessionId"] = entry.session_id
-        answer["messages"] = _fitting(messages, min(params.max_bytes, MAX_HISTORY_BYTES))
+        answer |= history_page(page, params)
         if params.input_run_ids is not None:
             answer["inputReceipts"] = await self._receipts(call.principal, place.session_key, params.input_run_ids)
         answer["thinkingLevel"] = (entry.settings.thinking_level if entry is not None else "") or "off"
@@ -274,77 +253,3 @@ class ChatMethods:
     def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
         scope = self._settings().session.scope
         return seat(method, self._agents, principal, agent_id, session_key, "", scope)
-
-
-def _fitting(messages: Sequence[Message], room: int) -> list[Any]:
-    """As many of the newest messages as fit into so many bytes."""
-    kept: list[Any] = []
-    for message in reversed(messages):
-        row = message_row(message)
-        room -= len(encode(row))
-        if room < 0:
-            break
-        kept.append(row)
-    return kept[::-1]
-
-
-def event_id(run_id: str) -> str:
-    """What clients know the message by that began a run."""
-    return f"{run_id}:user"
-
-
-def message_row(message: Message) -> dict[str, Any]:
-    """A message of a transcript as chat clients know it. C{__openclaw.id} is the same wherever it is told: clients see
-    by it what they have already."""
-    row = _row(message)
-    told = row.setdefault("__openclaw", {})
-    if isinstance(message, UserMessage) and message.run_id:
-        row["idempotencyKey"] = told["idempotencyKey"] = told["id"] = event_id(message.run_id)
-    else:
-        told["id"] = hashlib.sha256(encode(row)).hexdigest()[:ID_DIGITS]
-    return row
-
-
-def _row(message: Message) -> dict[str, Any]:
-    if isinstance(message, UserMessage):
-        return {"role": "user", "content": [_part(part) for part in message.content], "timestamp": message.timestamp_ms}
-    if isinstance(message, ToolResultMessage):
-        return {
-            "role": "toolResult",
-            "toolCallId": message.tool_call_id,
-            "toolName": message.tool_name,
-            "content": [{"type": "text", "text": message.text}],
-            "isError": message.is_error,
-            "timestamp": message.timestamp_ms,
-        }
-    if isinstance(message, CompactionMessage):
-        return {
-            "role": "system",
-            "content": [{"type": "text", "text": "Compaction"}],
-            "timestamp": message.timestamp_ms,
-            "__openclaw": {"kind": "compaction"},
-        }
-    content: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
-    content += [
-        {"type": "toolCall", "id": call.id, "name": call.name, "arguments": call.arguments}
-        for call in message.tool_calls
-    ]
-    row = {
-        "role": "assistant",
-        "content": content,
-        "provider": message.provider,
-        "model": message.model,
-        "usage": usage(message.usage),
-        "stopReason": message.stop_reason,
-        "timestamp": message.timestamp_ms,
-    }
-    if message.error_message:
-        row["errorMessage"] = message.error_message
-    return row
-
-
-def _part(part: TextPart | ImagePart) -> dict[str, Any]:
-    """Images are named, not repeated: they may be large."""
-    if isinstance(part, TextPart):
-        return {"type": "text", "text": part.text}
-    return {"type": "image", "mimeType": part.mime_type, "bytes": len(part.data) * 3 // 4, "omitted": True}

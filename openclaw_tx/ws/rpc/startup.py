@@ -14,8 +14,9 @@ from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.catalog import model_row, unknown_agent
-from openclaw_tx.ws.rpc.chat import ChatMethods, HistoryParams
+from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.following import DescribeParams, FollowingMethods
+from openclaw_tx.ws.rpc.history import HistoryParams
 from openclaw_tx.ws.rpc.inventory import command_rows
 from openclaw_tx.ws.rpc.rows import model_defaults
 
