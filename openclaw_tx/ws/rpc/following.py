@@ -20,8 +20,9 @@ from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad
 from openclaw_tx.ws.rpc.catalog import unknown_agent
+from openclaw_tx.ws.rpc.finding import Key
 from openclaw_tx.ws.rpc.rows import at_work, session_row, title
-from openclaw_tx.ws.rpc.sessions import Key, ListParams, SessionMethods
+from openclaw_tx.ws.rpc.sessions import ListParams, SessionMethods
 from openclaw_tx.ws.subscriptions import Subscriptions
 
 

@@ -31,10 +31,9 @@ SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
 RunId = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-class HistoryParams(Params, frozen=True):
-    """Params of C{chat.history}."""
+class PageParams(Params, frozen=True):
+    """How much of a transcript is wanted."""
 
-    session_key: SessionKey
     agent_id: str = ""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 200
     max_bytes: Annotated[int, Meta(ge=1)] = MAX_HISTORY_BYTES
@@ -47,7 +46,13 @@ class HistoryParams(Params, frozen=True):
     """Runs of which C{inputReceipts} are to tell whether their message has been taken in."""
 
 
-def history_page(page: TranscriptPage, params: HistoryParams) -> dict[str, Any]:
+class HistoryParams(PageParams, frozen=True, kw_only=True):
+    """Params of C{chat.history}."""
+
+    session_key: SessionKey
+
+
+def history_page(page: TranscriptPage, params: PageParams) -> dict[str, Any]:
     """As many of the newest messages of a page as fit, and where the page before it begins."""
     room, start = min(params.max_bytes, MAX_HISTORY_BYTES), params.offset or 0
     kept: list[Any] = []
@@ -150,4 +155,4 @@ def _part(part: TextPart | ImagePart) -> dict[str, Any]:
     return {"type": "image", "mimeType": part.mime_type, "bytes": len(part.data) * 3 // 4, "omitted": True}
 
 
-__all__ = ["HistoryParams", "event_id", "history_page", "message_row", "numbered"]
+__all__ = ["HistoryParams", "PageParams", "event_id", "history_page", "message_row", "numbered"]

@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.ws.rpc.test_sessions -*-
-"""C{sessions.list}, C{sessions.preview} and C{sessions.resolve}: finding sessions (spec 2.10)."""
+"""C{sessions.list} and C{sessions.preview}: looking at sessions (spec 2.10)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from twisted.internet.interfaces import IReactorTime
 from openclaw_tx.auth.sight import agents_for, is_bounded, sees_session
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, RunEngine, Sessions
-from openclaw_tx.sessions.keys import canonical_key
 from openclaw_tx.sessions.titles import TITLE, cut
 from openclaw_tx.values import (
     AssistantMessage,
@@ -28,7 +27,7 @@ from openclaw_tx.values import (
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import bad
+from openclaw_tx.ws.rpc.finding import Key, Label, SessionFinder, hidden_keys
 from openclaw_tx.ws.rpc.rows import STORE, at_work, model_defaults, session_row, title
 
 DEFAULT_LIMIT = 100
@@ -40,8 +39,6 @@ MAX_ITEMS = 50
 """Messages that a preview shows at most."""
 READ_FOR_PREVIEW = 200
 """Newest messages of a session that a preview is made from: not every message says something."""
-Label = Annotated[str, Meta(min_length=1, max_length=512)]
-Key = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class ListParams(Params, frozen=True):
@@ -79,26 +76,19 @@ class PreviewParams(Params, frozen=True):
     max_chars: Annotated[int, Meta(ge=20)] = 240
 
 
-class ResolveParams(Params, frozen=True):
-    """Params of C{sessions.resolve}: exactly one of key, session id and label."""
-
-    key: Key | None = None
-    session_id: NonEmpty | None = None
-    label: Label | None = None
-    agent_id: NonEmpty | None = None
-    spawned_by: NonEmpty | None = None
-    include_global: bool = False
-    include_unknown: bool = False
-    allow_missing: bool = False
-    """Answer C{{ok: false}} instead of an error when there is none."""
-
-
 class SessionMethods:
     """The family of looking at sessions."""
 
     def __init__(
-        self, agents: Agents, models: Models, sessions: Sessions, engine: RunEngine, clock: IReactorTime
+        self,
+        agents: Agents,
+        models: Models,
+        sessions: Sessions,
+        engine: RunEngine,
+        clock: IReactorTime,
+        finder: SessionFinder,
     ) -> None:
+        self._finder = finder
         self._engine = engine
         self._agents = agents
         self._models = models
@@ -110,7 +100,6 @@ class SessionMethods:
         return [
             Method("sessions.list", "sessions.list", ListParams, self.list),
             Method("sessions.preview", "sessions.preview", PreviewParams, self.preview),
-            Method("sessions.resolve", "sessions.resolve", ResolveParams, self.resolve),
         ]
 
     # -- sessions.list
@@ -158,7 +147,7 @@ class SessionMethods:
             label=params.label or "",
             spawned_by=params.spawned_by or "",
             since_ms=now_ms - params.active_minutes * 60_000 if params.active_minutes is not None else 0,
-            hidden=_hidden(params.include_global, params.include_unknown),
+            hidden=hidden_keys(params.include_global, params.include_unknown),
         )
         if not (is_bounded(principal) or params.configured_agents_only):
             page = await self._sessions.select(wanted, limit=limit, offset=params.offset)
@@ -192,72 +181,12 @@ class SessionMethods:
 
     async def _items(self, principal: Principal, key: str, limit: int, length: int) -> Sequence[dict[str, str]] | None:
         """The last lines of a session; None = there is none."""
-        entry = await self._by_key(principal, key, None)
+        entry = await self._finder.by_key(principal, key, "")
         if entry is None:
             return None
         messages = await self._sessions.transcript(entry.key, READ_FOR_PREVIEW)
         items = [item for item in (_item(message, length) for message in messages) if item is not None]
         return items[-limit:]
-
-    # -- sessions.resolve
-
-    async def resolve(self, call: Call[ResolveParams]) -> Any:
-        """The key of the one session that fits."""
-        params = call.params
-        asked = [name for name in (params.key, params.session_id, params.label) if name is not None]
-        if len(asked) != 1:
-            raise bad("sessions.resolve", "exactly one of key, sessionId and label is required")
-        entry = await self._resolved(call.principal, params)
-        if entry is not None:
-            return {"ok": True, "key": entry.key, **({"agentId": entry.agent_id} if call.modern else {})}
-        if params.allow_missing:
-            return {"ok": False}
-        of_label = f"with label: {params.label}" if params.label is not None else ""
-        raise GatewayError("invalid_request", f"No session found{f' {of_label}' if of_label else f': {asked[0]}'}")
-
-    async def _resolved(self, principal: Principal, params: ResolveParams) -> SessionEntry | None:
-        if params.key is not None:
-            entry = await self._by_key(principal, params.key, params.agent_id)
-        elif params.session_id is not None:
-            entry = await self._sessions.by_session_id(params.session_id.strip())
-        else:
-            entry = await self._by_label(principal, params)
-        if entry is None or not sees_session(principal, entry):
-            return None
-        fits = params.agent_id is None or entry.agent_id == params.agent_id.strip().lower()
-        fits = fits and params.spawned_by in (None, entry.settings.spawned_by)
-        # A key that was named need not be shown in lists.
-        shown = params.key is not None or entry.key not in _hidden(params.include_global, params.include_unknown)
-        return entry if fits and shown else None
-
-    async def _by_key(self, principal: Principal, key: str, agent_id: str | None) -> SessionEntry | None:
-        agents = agents_for(self._agents, principal)
-        chosen = (agent_id or "").strip().lower() or agents.default_id
-        try:
-            whole = canonical_key(key, chosen, prefix=principal.session_prefix)
-        except GatewayError:
-            return None
-        # Keys of HTTP headers keep their case.
-        entry = await self._sessions.get(key.strip()) or await self._sessions.get(whole)
-        return entry if entry is not None and sees_session(principal, entry) else None
-
-    async def _by_label(self, principal: Principal, params: ResolveParams) -> SessionEntry | None:
-        """
-        @raise GatewayError: several have it: labels are unique among the sessions of one agent only.
-        """
-        agent_id = (params.agent_id or "").strip().lower()
-        wanted = SessionFilter(label=params.label or "", agent_id=agent_id, spawned_by=params.spawned_by or "")
-        page = await self._sessions.select(wanted, limit=MAX_LIMIT)
-        seen = [entry for entry in page.entries if sees_session(principal, entry)]
-        if len(seen) > 1:
-            keys = ", ".join(entry.key for entry in seen[:10])
-            raise GatewayError("invalid_request", f"Multiple sessions found with label: {params.label} ({keys})")
-        return seen[0] if seen else None
-
-
-def _hidden(include_global: bool, include_unknown: bool) -> tuple[str, ...]:
-    """Keys that belong to nobody, unless they are wanted."""
-    return (*(() if include_global else ("global",)), *(() if include_unknown else ("unknown",)))
 
 
 def _item(message: Message, length: int) -> dict[str, str] | None:
