@@ -154,6 +154,12 @@ class PatchTests(SessionsCase):
         self.call("sessions.patch", key=KEY, label="a", expectedSessionId=old)
         self.call("sessions.reset", key=KEY)
         self.assertIn("begun anew", self.refusal("sessions.patch", key=KEY, label="b", expectedSessionId=old)[1])
+        now = self.do(self.store.get(KEY)).session_id
+        self.assertIn("begun anew", self.refusal("sessions.reset", key=KEY, expectedSessionId=old)[1])
+        self.assertEqual(self.do(self.store.get(KEY)).session_id, now)
+        self.call("sessions.reset", key=KEY, expectedSessionId=now)
+        self.assertNotEqual(self.do(self.store.get(KEY)).session_id, now)
+        self.assertIn("is no more", self.refusal("sessions.reset", key="nope", expectedSessionId=old)[1])
 
 
 class RunCase(SessionsCase):
@@ -307,6 +313,17 @@ class DeleteTests(RunCase):
         self.assertIsNotNone(self.do(self.store.get(KEY)))
         session_id = self.do(self.store.get(KEY)).session_id
         self.assertTrue(self.call("sessions.delete", key=KEY, expectedSessionId=session_id)["deleted"])
+
+    def test_used_meanwhile(self) -> None:
+        """What was said since it was looked at is not deleted with it."""
+        self.add(KEY, user("x"))
+        seen = self.call("sessions.describe", key=KEY)["session"]["updatedAt"]
+        self.memory.advance(1)
+        self.call("chat.inject", sessionKey=KEY, message="more")
+        refused = self.refusal("sessions.delete", key=KEY, expectedSessionUpdatedAt=seen)
+        self.assertIn("the session was used meanwhile", refused[1])
+        seen = self.call("sessions.describe", key=KEY)["session"]["updatedAt"]
+        self.assertTrue(self.call("sessions.delete", key=KEY, expectedSessionUpdatedAt=seen)["deleted"])
 
     def test_sub_agents(self) -> None:
         """A session of the gateway's own can be deleted."""
