@@ -104,12 +104,13 @@ class Sessions(Protocol):
         """
 
     async def patch(
-        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = "", quiet: bool = False
     ) -> SessionEntry | None:
         """Change a session's label, settings or extra fields; the rest stays as it is.
 
         @param change: a pure function; called in another thread. What it raises is raised here, and nothing changes.
         @param agent_id: make the session for this agent when there is none; "" = then None is given back.
+        @param quiet: it was not used thereby: its place in lists stays.
         @raise GatewayError: C{invalid_request}: another session of the agent has that label. Those of sub-agents may
             share one.
         """

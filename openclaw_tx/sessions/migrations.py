@@ -101,9 +101,11 @@ def _narrow_indices(connection: sqlite3.Connection) -> None:
         connection.execute(f"CREATE INDEX {name} ON {table} ({column}) WHERE {rows}")
 
 
-def _add_last_run(connection: sqlite3.Connection) -> None:
-    """Version 7: how the last run of a session came out."""
+def _add_last_runs_and_pins(connection: sqlite3.Connection) -> None:
+    """Version 7: how the last run of a session came out, and sessions that are pinned."""
     connection.execute("ALTER TABLE sessions ADD COLUMN last_run TEXT DEFAULT '' NOT NULL")
+    connection.execute("ALTER TABLE sessions ADD COLUMN pinned_at_ms BIGINT DEFAULT '0' NOT NULL")
+    connection.execute("CREATE INDEX sessions_by_pin ON sessions (pinned_at_ms) WHERE pinned_at_ms > 0")
 
 
 def _ignore(text: str) -> None:
@@ -116,7 +118,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     _add_titles,
     _add_usage,
     _narrow_indices,
-    _add_last_run,
+    _add_last_runs_and_pins,
 )
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 

@@ -22,6 +22,9 @@ from openclaw_tx.wire.openai_chat_render import encode
 _EXTRA, _SETTINGS = 12, 13
 """Columns of an entry's row that are JSON."""
 
+PATCHED = ("updated_at_ms", "label", "extra", "settings", "spawned_by", "pinned_at_ms")
+"""Columns of an entry that are written when something is set for its session."""
+
 # What a tool put into its details may be anything; a turn is not lost over it.
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 _message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
@@ -92,6 +95,7 @@ def entry_columns(entry: SessionEntry, next_position: int) -> dict[str, Any]:
     columns["extra"] = encoded(entry.extra)
     columns["settings"] = encoded(entry.settings)
     columns["spawned_by"] = entry.settings.spawned_by or None
+    columns["pinned_at_ms"] = entry.settings.pinned_at
     columns["last_run"] = encoded_last_run(entry)
     columns["next_position"] = next_position
     columns["mark_position"] = None

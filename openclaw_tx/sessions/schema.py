@@ -27,13 +27,26 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
+from openclaw_tx.sessions.records import PATCHED
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
-from openclaw_tx.sessions.tables import ENDED, LIVE, archives, messages, metadata, run_events, runs, sessions, usage
+from openclaw_tx.sessions.tables import (
+    ENDED,
+    LIVE,
+    PINNED,
+    archives,
+    messages,
+    metadata,
+    run_events,
+    runs,
+    sessions,
+    usage,
+)
 
 SCHEMA_VERSION = 7
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
-_ENTRY = [column for column in sessions.c if column.name not in ("next_position", "spawned_by", "mark_position")]
+_BESIDES = ("next_position", "spawned_by", "mark_position", "pinned_at_ms")
+_ENTRY = [column for column in sessions.c if column.name not in _BESIDES]
 
 
 class Statements:
@@ -73,7 +86,14 @@ class Statements:
             sessions.c.updated_at_ms >= since,
             sessions.c.key.notin_([bindparam("hidden_1", type_=Text), bindparam("hidden_2", type_=Text)]),
         )
-        self.entries = ready(listing.where(*fitting).offset(bindparam("the_offset", type_=Integer)))
+        unpinned = or_(bindparam("with_pins", type_=Integer) == 1, sessions.c.pinned_at_ms == 0)
+        self.entries = ready(listing.where(*fitting, unpinned).offset(bindparam("the_offset", type_=Integer)))
+        self.pinned_entries = ready(
+            select(*_ENTRY)
+            .where(PINNED, *fitting)
+            .order_by(sessions.c.pinned_at_ms.desc(), sessions.c.key)
+            .limit(limit)
+        )
         self.count_fitting = ready(select(func.count()).select_from(sessions).where(*fitting))
         self.count = ready(select(func.count()).select_from(sessions))
         self.count_of_agent = ready(select(func.count()).select_from(sessions).where(sessions.c.agent_id == agent_id))
@@ -88,9 +108,7 @@ class Statements:
         )
         self.add_entry = ready(insert(sessions))
         self.patch_entry = ready(
-            update(sessions)
-            .where(sessions.c.key == key)
-            .values({name: bindparam(name) for name in ("updated_at_ms", "label", "extra", "settings", "spawned_by")})
+            update(sessions).where(sessions.c.key == key).values({name: bindparam(name) for name in PATCHED})
         )
         self.update_entry = ready(
             update(sessions)

@@ -239,14 +239,14 @@ class SqlSessions:
         return removed
 
     async def patch(
-        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = "", quiet: bool = False
     ) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.patch}."""
 
         def patch(connection: Connection) -> SessionEntry | None:
             now = self._now_ms()
             self._beginnings.made(connection, key, agent_id, now)
-            return entries.patch(connection, key, change, now)
+            return entries.patch(connection, key, change, now, quiet)
 
         return self.news.changed("patch", await self._jobs.submit(patch))
 

@@ -51,6 +51,17 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     """The channel that somebody last spoke here from; answers that are to be delivered go there."""
     last_to: str = ""
     last_account_id: str = ""
+    icon: str = ""
+    """An emoji, or the name of one of the Control UI's icons."""
+    color: str = ""
+    category: str = ""
+    """The group that people have put it into."""
+    pinned_at: int = 0
+    """When somebody pinned it to the top of lists, epoch milliseconds; 0 = nobody did."""
+    last_read_at: int = 0
+    """When somebody last read what was said, epoch milliseconds."""
+    marked_unread_at: int = 0
+    """When somebody wanted it to be read again, epoch milliseconds; 0 = nobody does."""
 
     @property
     def model_ref(self) -> str:
@@ -138,6 +149,8 @@ class SessionFilter(Value, frozen=True):
     """Used at this time or later."""
     hidden: tuple[str, ...] = ()
     """Keys that are not wanted, two at most."""
+    pinned_first: bool = False
+    """What is pinned comes before all others, what was pinned last first."""
 
 
 class SessionPage(Value, frozen=True):

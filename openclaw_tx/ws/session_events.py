@@ -18,6 +18,9 @@ from openclaw_tx.ws.rpc.history import message_row, numbered
 from openclaw_tx.ws.rpc.rows import at_work, run_fields, session_row
 
 NO_RUN = dict.fromkeys(("status", "startedAt", "endedAt", "runtimeMs", "lastRunId", "lastRunError"))
+CLEARED = NO_RUN | dict.fromkeys(
+    ("label", "displayName", "thinkingLevel", "icon", "color", "category", "pinnedAt", "markedUnreadAt")
+)
 """Clients put what an event says into the row that they have: what is true no more has to be said."""
 
 
@@ -75,7 +78,7 @@ class SessionEvents:
 
     def _snapshot(self, entry: SessionEntry, ended: str) -> dict[str, Any]:
         """A session's row, once as C{session} and once more in the payload itself, as clients of today read it."""
-        row = NO_RUN | session_row(entry, self._models, self._at_work(entry.key, ended))
+        row = CLEARED | session_row(entry, self._models, self._at_work(entry.key, ended))
         return {**row, "session": row}
 
     def _at_work(self, key: str, ended: str) -> list[Run]:

@@ -156,7 +156,7 @@ class MemorySessions:
         return self.transcripts.get(key, [])[-limit:]
 
     async def patch(
-        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = "", quiet: bool = False
     ) -> SessionEntry | None:
         """Change an entry that is there."""
         self._check()

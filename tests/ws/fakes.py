@@ -108,7 +108,7 @@ class Sessions:
         return sorted(found, key=lambda entry: -entry.updated_at_ms)[:limit]
 
     async def patch(
-        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = "", quiet: bool = False
     ) -> SessionEntry | None:
         self._check()
         entry = self.entries.get(key) or SessionEntry(

@@ -35,6 +35,12 @@ SHOWN = (
     "lastChannel",
     "lastTo",
     "lastAccountId",
+    "icon",
+    "color",
+    "category",
+    "pinnedAt",
+    "lastReadAt",
+    "markedUnreadAt",
 )
 """Fields of an entry of OpenClaw that its row has as well."""
 
@@ -77,6 +83,7 @@ def session_row(entry: SessionEntry, models: Models, runs: Sequence[Run]) -> dic
         "totalTokens": entry.total_tokens,
         "createdAt": entry.created_at_ms,
     }
+    row["pinned"], row["unread"] = entry.settings.pinned_at > 0, is_unread(entry)
     whole = entry_object(entry)
     row.update((name, whole[name]) for name in SHOWN if name in whole)
     if entry.interacted_at_ms:
@@ -110,6 +117,12 @@ def run_fields(last: LastRun | None, runs: Sequence[Run]) -> dict[str, Any]:
     if running is not None:
         fields |= {"status": "running", "startedAt": running.started_at_ms}
     return fields
+
+
+def is_unread(entry: SessionEntry) -> bool:
+    """Whether something was said since somebody last read it, or somebody wants it to be read again."""
+    settings = entry.settings
+    return bool(settings.marked_unread_at) or entry.interacted_at_ms > (settings.last_read_at or entry.created_at_ms)
 
 
 def kind_of(entry: SessionEntry) -> str:

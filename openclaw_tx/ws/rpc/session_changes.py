@@ -23,7 +23,7 @@ from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import Seat, bad
 from openclaw_tx.ws.rpc.catalog import unknown_agent
 from openclaw_tx.ws.rpc.rows import STORE, model_of
-from openclaw_tx.ws.rpc.session_patch import FREE, PatchParams, change_of, given
+from openclaw_tx.ws.rpc.session_patch import FREE, LOOKS, PatchParams, change_of, given
 from openclaw_tx.ws.rpc.waiting import within
 
 ABORT_SECONDS = 15.0
@@ -128,11 +128,13 @@ class SessionChanges:
         params = call.params
         place = await self._place("sessions.patch", call.principal, params.key, params.agent_id)
         target = Target(agent_id=place.agent_id, session_key=place.session_key)
-        if not FREE.issuperset(given(params)):
+        names = given(params)
+        if not FREE.issuperset(names):
             self._authorise(call.principal, "sessions.configure", target)
         agents = agents_for(self._agents, call.principal)
-        change = change_of(params, self._models, agents)
-        entry = await self._sessions.patch(place.session_key, change, agent_id=self._maker(place, agents))
+        change = change_of(params, self._models, agents, int(self._clock.seconds() * 1000))
+        maker, quiet = self._maker(place, agents), LOOKS.issuperset(names)
+        entry = await self._sessions.patch(place.session_key, change, agent_id=maker, quiet=quiet)
         if entry is None:
             raise _unusable("sessions.patch", place, agents)
         answer: dict[str, Any] = {"ok": True, "path": STORE, "key": entry.key, "entry": entry_object(entry)}

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from openclaw_tx.auth.sight import agents_for, is_bounded, sees_session
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, RunEngine, Sessions
+from openclaw_tx.sessions.keys import parse_key
 from openclaw_tx.sessions.titles import TITLE, cut
 from openclaw_tx.values import (
     AssistantMessage,
@@ -33,7 +34,8 @@ from openclaw_tx.ws.rpc.rows import STORE, at_work, model_defaults, session_row,
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 MAX_SEEN = 10_000
-"""Newest sessions among which those of a client are looked for that may not know of all of them."""
+"""Newest sessions among which those are looked for that a client may know of, or that have something which the store
+does not look for."""
 MAX_PREVIEWS = 64
 MAX_ITEMS = 50
 """Messages that a preview shows at most."""
@@ -61,6 +63,21 @@ class ListParams(Params, frozen=True):
     """Add C{derivedTitle}: what it is called, else the beginning of what was first said."""
     include_last_message: bool = False
     """Add C{lastMessagePreview}."""
+    active_only: bool = False
+    """Only sessions in which a run is at work or waits."""
+    sort_by: Literal["updatedAt", "lastInteractionAt", "activity"] = "updatedAt"
+    """Newest first by this time; C{activity}: when somebody last spoke there, and what C{activeMinutes} counts from.
+    With C{updatedAt} pinned sessions come first."""
+    exclude_subagents: bool = False
+    exclude_cron: bool = False
+    """Leave out sessions of jobs."""
+    exclude_system: bool = False
+    """There are none to leave out: the gateway speaks in no sessions of its own."""
+    pinned: bool | None = None
+    group: str | None = None
+    """Only sessions of this C{category}; "" = only those of none."""
+    has_board: bool | None = None
+    """True finds none: sessions have no dashboards."""
     configured_agents_only: bool = False
     """Leave out sessions of agents that are no longer configured."""
     archived: bool | Literal["all"] = False
@@ -139,26 +156,35 @@ class SessionMethods:
         self, principal: Principal, params: ListParams, now_ms: int, limit: int
     ) -> tuple[Sequence[SessionEntry], int]:
         """The sessions that were asked for, and how many there are in all."""
-        if params.archived is True:
+        if params.archived is True or params.has_board is True:
             return (), 0
+        by_activity = params.sort_by == "activity"
+        since = now_ms - params.active_minutes * 60_000 if params.active_minutes is not None else 0
         wanted = SessionFilter(
             agent_id=(params.agent_id or "").strip().lower(),
             search=params.search,
             label=params.label or "",
             spawned_by=params.spawned_by or "",
-            since_ms=now_ms - params.active_minutes * 60_000 if params.active_minutes is not None else 0,
+            since_ms=0 if by_activity else since,
             hidden=hidden_keys(params.include_global, params.include_unknown),
+            pinned_first=params.sort_by == "updatedAt",
         )
-        if not (is_bounded(principal) or params.configured_agents_only):
+        if not (is_bounded(principal) or params.configured_agents_only or _narrows(params)):
             page = await self._sessions.select(wanted, limit=limit, offset=params.offset)
             return page.entries, page.total
         page = await self._sessions.select(wanted, limit=MAX_SEEN)
+        working = at_work(self._engine)
         seen = [
             entry
             for entry in page.entries
             if sees_session(principal, entry)
             and (not params.configured_agents_only or self._agents.get(entry.agent_id) is not None)
+            and (not params.active_only or entry.key in working)
+            and (not by_activity or _spoken_at(entry) >= since)
+            and _is_wanted(entry, params)
         ]
+        if params.sort_by != "updatedAt":
+            seen.sort(key=_spoken_at, reverse=True)
         return seen[params.offset : params.offset + limit], len(seen)
 
     # -- sessions.preview
@@ -187,6 +213,27 @@ class SessionMethods:
         messages = await self._sessions.transcript(entry.key, READ_FOR_PREVIEW)
         items = [item for item in (_item(message, length) for message in messages) if item is not None]
         return items[-limit:]
+
+
+def _narrows(params: ListParams) -> bool:
+    """Whether something is asked that the store does not know."""
+    excludes = params.active_only or params.exclude_subagents or params.exclude_cron
+    return excludes or params.pinned is not None or params.group is not None or params.sort_by != "updatedAt"
+
+
+def _is_wanted(entry: SessionEntry, params: ListParams) -> bool:
+    parsed = parse_key(entry.key)
+    rest = parsed.rest.lower() if parsed is not None else ""
+    return not (
+        (params.exclude_subagents and rest.startswith("subagent:"))
+        or (params.exclude_cron and rest.startswith("cron:"))
+        or params.pinned not in (None, entry.settings.pinned_at > 0)
+        or params.group not in (None, entry.settings.category)
+    )
+
+
+def _spoken_at(entry: SessionEntry) -> int:
+    return entry.interacted_at_ms or entry.updated_at_ms
 
 
 def _item(message: Message, length: int) -> dict[str, str] | None:
