@@ -315,6 +315,7 @@ class AgentRun:
             idempotency=self.request.idempotency,
             trigger=self.request.trigger,
             channel=self.request.channel,
+            resumes=self.request.resumes,
         )
 
     def _close_message(self) -> None:

@@ -60,6 +60,8 @@ class RunRequest(Value, frozen=True):
     traceparent: str = ""
     """W3C trace context. The surfaces hand in the client's as it came; the engine puts the run's own span in its place,
     in the same trace, or in a new one where there was none."""
+    resumes: bool = False
+    """Go on in the session's conversation, though by the rules of resets it is over."""
 
 
 RunStatus = Literal["queued", "running", "ok", "error", "aborted", "interrupted"]
@@ -325,6 +327,8 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     """As in L{RunRequest}."""
     trigger: Trigger = "user"
     channel: str = ""
+    resumes: bool = False
+    """As in L{RunRequest}; not remembered."""
 
 
 class KeptEvents(Value, frozen=True):

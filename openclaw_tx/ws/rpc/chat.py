@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
+from msgspec.structs import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -32,8 +33,9 @@ from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key, check_same
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, clean, fingerprint, images, seat, thinking_level
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, clean, fingerprint, images, seat, thinking_level
 from openclaw_tx.ws.rpc.history import HistoryParams, SessionKey, event_id, history_page
+from openclaw_tx.ws.rpc.quoting import LOOKED_THROUGH, WorkContext, in_context, in_reply, replied_to
 from openclaw_tx.ws.rpc.results import remembered
 from openclaw_tx.ws.rpc.waiting import within
 
@@ -56,6 +58,14 @@ class SendParams(Params, frozen=True):
     """The conversation that the message goes on in; refused when the session has begun another one since."""
     queue_mode: Literal["collect", "followup", "interrupt", "steer"] | None = None
     """What happens to it while the agent is at work; unset = as the session or the configuration say."""
+    suppress_command_interpretation: bool = False
+    """The agent reads it, even if it looks like a command or a word that stops it."""
+    reply_to_id: NonEmpty | None = None
+    """C{__openclaw.id} of one of the newest 400 messages: the agent is told what it says. Not with commands."""
+    work_context: WorkContext | None = None
+    """What the user is looking at, told to the agent below the message. Not with commands."""
+    resumes: bool = field(default=False, name="__controlUiReconnectResume")
+    """With C{sessionId}: go on in that conversation though its time is over."""
 
 
 class AbortParams(Params, frozen=True):
@@ -104,11 +114,13 @@ class ChatMethods:
         params = call.params
         text = clean("chat.send", params.message)
         place = self._seat("chat.send", call.principal, params.agent_id, params.session_key)
-        if is_stop(text) and not params.attachments:
+        verbatim = params.suppress_command_interpretation
+        if is_stop(text) and not params.attachments and not verbatim:
             return await self._stop(call, place, "stop")
         if not text.strip() and not params.attachments:
             raise GatewayError("invalid_request", "message or attachment required")
-        asked = fingerprint("chat.send", params)
+        # Who repeats a message does not repeat that the connection was lost.
+        asked = fingerprint("chat.send", replace(params, resumes=False))
         parts = images("chat.send", params.attachments)
         request = RunRequest(
             run_id=params.idempotency_key,
@@ -126,9 +138,14 @@ class ChatMethods:
             surface="ws",
             fingerprint=asked,
             traceparent=call.traceparent,
+            resumes=params.resumes and bool(params.session_id),
         )
         message = ChatMessage(
-            request=request, text=text.strip(), principal=call.principal, queue_mode=params.queue_mode or ""
+            request=request,
+            text=text.strip(),
+            principal=call.principal,
+            queue_mode=params.queue_mode or "",
+            verbatim=verbatim,
         )
         before = self._desk.before(message) or await self._before(call, asked)
         if before:
@@ -139,6 +156,9 @@ class ChatMethods:
             raise GatewayError("invalid_request", "session changed; reload the conversation", param="sessionId")
         if self._desk.command_in(message) is None:
             check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
+            message = await self._referring(message, params)
+        elif params.reply_to_id is not None or params.work_context is not None:
+            raise bad("chat.send", "replyToId and workContext can not be used with commands")
         delivery = self._delivery(call.principal, entry, params) if params.deliver else None
         try:
             await self._desk.take(message)
@@ -147,6 +167,28 @@ class ChatMethods:
                 delivery.call_off()
             raise
         return {"runId": params.idempotency_key, "status": "started"}
+
+    async def _referring(self, message: ChatMessage, params: SendParams) -> ChatMessage:
+        """The message with what it refers to.
+
+        @raise GatewayError: it replies to a message that is not there.
+        """
+        text = message.text
+        if params.reply_to_id is not None:
+            page = await self._sessions.page(message.request.session_key, LOOKED_THROUGH)
+            original = replied_to(page, params.reply_to_id)
+            if original is None:
+                raise bad("chat.send", f"replyToId is none of the newest {LOOKED_THROUGH} messages of the session")
+            text = in_reply(text, original)
+        if params.work_context is not None:
+            text = clean("chat.send", in_context(text, params.work_context))
+        if text == message.text:
+            return message
+        [said] = message.request.messages
+        assert isinstance(said, UserMessage)
+        images = tuple(part for part in said.content if not isinstance(part, TextPart))
+        said = replace(said, content=(TextPart(text=text), *images))
+        return replace(message, text=text, verbatim=True, request=replace(message.request, messages=(said,)))
 
     def _delivery(self, principal: Principal, entry: SessionEntry | None, params: SendParams) -> Delivery | None:
         """The way of an answer to whoever last spoke here over a channel; None = nobody did: it is told here."""
