@@ -49,10 +49,20 @@ class Sessions(Protocol):
         """
 
     async def commit(
-        self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
+        self,
+        run: StoredRun,
+        added: Sequence[Message],
+        *,
+        model_provider: str,
+        model: str,
+        context_tokens: int | None,
+        begun: Sequence[Message] = (),
     ) -> None:
         """In one transaction: append C{added} (input and answers of the turn) to the transcript, update the entry,
-        write the run's end (C{run.result})."""
+        write the run's end (C{run.result}).
+
+        @param begun: what L{begin} gave back as added: the very messages that are among C{added}.
+        """
 
     async def checkpoint(self, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
         """Write down live runs with their partial text, and forget the C{ended} ids of stateless ones."""

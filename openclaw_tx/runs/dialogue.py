@@ -15,14 +15,16 @@ class Dialogue:
     """Grows while the turn is at work; a compaction shortens what of it is read.
 
     @ivar history: the session before this turn, oldest first; a mark may stand before all others.
+    @ivar begun: the client's new messages.
     @ivar added: the client's new messages, then answers and tool results; this is what the transcript gets.
     """
 
-    __slots__ = ("added", "history")
+    __slots__ = ("added", "begun", "history")
 
     def __init__(self, history: Iterable[Message], added: Iterable[Message]) -> None:
         self.history: list[Message] = list(history)
-        self.added: list[Message] = list(added)
+        self.begun = tuple(added)
+        self.added: list[Message] = list(self.begun)
 
     def for_model(self, *more: Spoken) -> tuple[Spoken, ...]:
         """The messages of the next model call.

@@ -54,6 +54,8 @@ class Turn(Value, frozen=True):
     """The run was in the ledger before its turn came."""
     made: bool
     """The session was made for it."""
+    position: int
+    """Where C{added} will stand, if nobody puts anything in before."""
 
 
 class TurnEnd(Value, frozen=True):
@@ -64,6 +66,8 @@ class TurnEnd(Value, frozen=True):
     model_provider: str
     model: str
     context_tokens: int | None
+    told: frozenset[int]
+    """Which of C{added} were told when the run began."""
 
 
 class Ledger:
@@ -102,7 +106,14 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
-        return Turn(entry=found.entry, history=tuple(history), added=added, noted=noted, made=before is None)
+        return Turn(
+            entry=found.entry,
+            history=tuple(history),
+            added=added,
+            noted=noted,
+            made=before is None,
+            position=found.position,
+        )
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
         """Undo L{begin}: nobody learnt that the run was begun. A session that it made goes, if nobody has used it."""
@@ -244,6 +255,7 @@ class Ledger:
             entry=entries.append(connection, entry, found.position, end.added),
             messages=end.added,
             position=found.position,
+            told=end.told,
             run_id=end.run.run_id,
             ok=end.run.status in ("ok", "aborted"),
         )

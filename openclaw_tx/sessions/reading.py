@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from openclaw_tx.sessions.entries import Found, find
-from openclaw_tx.sessions.records import messages_of
+from openclaw_tx.sessions.records import messages_of, pending_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import CompactionMessage, Message, Spoken, TranscriptPage, UserMessage
 
@@ -20,6 +20,9 @@ HISTORY_MESSAGES = 4000
 
 HISTORY_BYTES = 32 * 1024 * 1024
 """Characters of JSON that are ever loaded of a session; older messages stay in the store."""
+
+MAX_AT_WORK = 8
+"""Runs at work in a session that are asked for what they were asked: there is one at a time, but for odd moments."""
 
 _USER = '{"type":"user"'
 """How the JSON of a user message begins."""
@@ -38,6 +41,11 @@ def page(connection: Connection, key: str, limit: int, offset: int) -> Transcrip
     total = found.position if found is not None else 0
     end = max(0, total - max(0, offset))
     rows: Iterable[Any] = ()
+    asked: list[Message] = []
+    if found is not None and not offset:
+        of_runs = connection.statements.pending_of_session
+        for (body,) in connection.run(of_runs, the_session=found.entry.session_id, the_limit=MAX_AT_WORK):
+            asked += pending_of(body)
     if found is not None:
         rows = connection.run(
             connection.statements.newest_messages_before,
@@ -56,6 +64,7 @@ def page(connection: Connection, key: str, limit: int, offset: int) -> Transcrip
         positions=tuple(position for position, _ in numbered),
         first=first,
         total=total,
+        pending=tuple(asked),
     )
 
 

@@ -155,6 +155,11 @@ def run_columns(run: StoredRun, *, session_id: str | None, owner: str, pending: 
     }
 
 
+def pending_of(body: str) -> tuple[Message, ...]:
+    """What a run was asked, from its column."""
+    return _messages.decode(body)
+
+
 def run_of(row: Sequence[Any]) -> StoredRun:
     """A run from its row, in the order of C{schema.RUN_FIELDS}."""
     return StoredRun(
@@ -169,7 +174,7 @@ def run_of(row: Sequence[Any]) -> StoredRun:
         started_at_ms=row[10],
         ended_at_ms=row[11],
         partial=row[12],
-        pending=_messages.decode(row[13]) if row[13] else (),
+        pending=pending_of(row[13]) if row[13] else (),
         result=_result.decode(row[14]) if row[14] else None,
         idempotency=row[15] or "",
         trigger=row[16],

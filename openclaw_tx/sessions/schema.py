@@ -220,6 +220,13 @@ class Statements:
         self.live_runs_of_session = ready(
             select(func.count()).select_from(runs).where(LIVE, runs.c.session_id == session_id)
         )
+        self.pending_of_session = ready(
+            select(runs.c.pending)
+            .where(LIVE, runs.c.session_id == session_id)
+            .where(runs.c.pending.is_not(None), runs.c.run_trigger != "heartbeat")
+            .order_by(runs.c.queued_at_ms, runs.c.run_id)
+            .limit(limit)
+        )
         self.delete_ended_runs_of_session = ready(delete(runs).where(runs.c.session_id == session_id, ENDED))
         self.empty_runs_of_session = ready(
             update(runs).where(runs.c.session_id == session_id).values(partial="", pending=null())

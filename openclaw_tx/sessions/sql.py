@@ -14,7 +14,7 @@ from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
-from openclaw_tx.sessions.news import News
+from openclaw_tx.sessions.news import News, told_before
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.usage import SqlUsage
@@ -119,26 +119,32 @@ class SqlSessions:
 
         try:
             # That the process dies is what the ledger is for; the turn itself is on the disk when it ends.
-            return await self._jobs.submit(begin, synced=False)
+            turn = await self._jobs.submit(begin, synced=False)
         except CancelledError:
             undone = self._jobs.submit(undo)
             undone.addErrback(lambda _: None)  # Trouble with the database is reported where it is met.
             raise
+        self.news.begun(run, turn)
+        return turn
 
     async def commit(
-        self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
+        self,
+        run: StoredRun,
+        added: Sequence[Message],
+        *,
+        model_provider: str,
+        model: str,
+        context_tokens: int | None,
+        begun: Sequence[Message] = (),
     ) -> None:
         """See L{openclaw_tx.interfaces.Sessions.commit}.
 
         A second commit of a run changes nothing. The turn of a session that was deleted while the run was at work is
         not stored; the run's end is.
         """
+        given, told = tuple(added), told_before(run, begun, added)
         end = TurnEnd(
-            run=run,
-            added=tuple(added),
-            model_provider=model_provider,
-            model=model,
-            context_tokens=context_tokens,
+            run=run, added=given, told=told, model_provider=model_provider, model=model, context_tokens=context_tokens
         )
         self.news.tell(await self._jobs.submit(lambda connection: self._ledger.commit(connection, end)))
 

@@ -171,6 +171,8 @@ class TranscriptPage(Value, frozen=True):
     """Where the page begins, whether that can be read or not."""
     total: int
     """How many messages the transcript has."""
+    pending: tuple[Message, ...] = ()
+    """On the newest page: what a run at work was asked. It joins the transcript with the answer."""
 
 
 class SessionChange(Value, frozen=True):
@@ -178,14 +180,17 @@ class SessionChange(Value, frozen=True):
 
     key: str
     agent_id: str
-    reason: Literal["run", "patch", "reset", "delete", "inject", "compact"]
-    """C{run}: a turn was stored; C{inject}: messages were put in outside of any run."""
+    reason: Literal["begin", "run", "patch", "reset", "delete", "inject", "compact"]
+    """C{begin}: a run is noted with what it was asked; C{run}: its turn was stored; C{inject}: messages were put in
+    outside of any run."""
     entry: SessionEntry | None = None
     """What it is now; None = it is no more."""
     messages: tuple[Message, ...] = ()
-    """What was added to its transcript."""
+    """What was added to its transcript; of C{begin} what will be."""
     position: int = 0
     """Of the first of them, from 0."""
+    told: frozenset[int] = frozenset()
+    """Which of them were told before, when the run began."""
     run_id: str = ""
     ok: bool = True
     """The run ended well."""

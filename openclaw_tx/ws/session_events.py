@@ -1,7 +1,8 @@
 # -*- test-case-name: tests.ws.test_session_events -*-
 """C{sessions.changed} and C{session.message}: what becomes of sessions, told to who subscribed and may know of them.
 
-Both are told when the change is durable: a client that asks for the session then, finds it as it was told.
+Both are told when the change is durable: a client that asks for the session then, finds it as it was told. What a run
+was asked is told when it begins, and what it answered when that is stored.
 """
 
 from __future__ import annotations
@@ -40,8 +41,11 @@ class SessionEvents:
         head: dict[str, Any] = {"sessionKey": change.key, "agentId": change.agent_id, "ts": self._now_ms()}
         if change.run_id:
             head["runId"] = change.run_id
-        snapshot = self._snapshot(change.entry, change.run_id) if change.entry is not None else {}
+        ended = change.run_id if change.reason == "run" else ""
+        snapshot = self._snapshot(change.entry, ended) if change.entry is not None else {}
         for number, message in enumerate(change.messages):
+            if number in change.told:
+                continue
             row = numbered(message_row(message), change.position + number)
             payload = {
                 **snapshot,
@@ -51,6 +55,8 @@ class SessionEvents:
                 "messageSeq": row["__openclaw"]["seq"],
             }
             self._hub.tell_if("session.message", payload, self._hears_messages(change), droppable=False)
+        if change.reason == "begin":
+            return
         why: dict[str, Any] = {"reason": change.reason}
         if change.reason == "run":
             why = {"phase": "end" if change.ok else "error"}

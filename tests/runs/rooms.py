@@ -175,7 +175,14 @@ class MemorySessions:
         return True
 
     async def commit(
-        self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
+        self,
+        run: StoredRun,
+        added: Sequence[Message],
+        *,
+        model_provider: str,
+        model: str,
+        context_tokens: int | None,
+        begun: Sequence[Message] = (),
     ) -> None:
         """Append."""
         if self.hold is not None:

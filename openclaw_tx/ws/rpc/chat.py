@@ -74,6 +74,8 @@ class AbortParams(Params, frozen=True):
     session_key: SessionKey
     agent_id: str = ""
     run_id: NonEmpty | None = None
+    preserve_side_runs: bool = False
+    """Leave alone what was asked beside the conversation: there is nothing of that kind here."""
 
 
 class ChatMethods:

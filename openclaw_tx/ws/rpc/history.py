@@ -53,19 +53,23 @@ class HistoryParams(PageParams, frozen=True, kw_only=True):
 
 
 def history_page(page: TranscriptPage, params: PageParams) -> dict[str, Any]:
-    """As many of the newest messages of a page as fit, and where the page before it begins."""
+    """As many of the newest messages of a page as fit, and where the page before it begins. What a run at work was
+    asked comes with the newest page and counts for neither."""
     room, start = min(params.max_bytes, MAX_HISTORY_BYTES), params.offset or 0
     kept: list[Any] = []
     oldest = page.total - start
-    for position, message in zip(reversed(page.positions), reversed(page.messages), strict=True):
+    for position, message in reversed(_placed(page)):
         row = cut(numbered(message_row(message), position), params.max_chars)
-        room -= len(encode(row))
-        if room < 0:
+        size = len(encode(row))
+        if size > room:
+            if position >= page.total:
+                continue
             # One that fits into no page keeps nobody from those before it.
-            oldest = oldest if kept else position
+            oldest = oldest if oldest < page.total - start else position
             break
+        room -= size
         kept.append(row)
-        oldest = position
+        oldest = min(oldest, position)
     else:
         # What can not be read is passed over.
         oldest = min(oldest, page.first)
@@ -75,6 +79,11 @@ def history_page(page: TranscriptPage, params: PageParams) -> dict[str, Any]:
     if oldest > 0:
         answer["nextOffset"] = page.total - oldest
     return answer
+
+
+def _placed(page: TranscriptPage) -> list[tuple[int, Message]]:
+    """Messages with their places; what a run at work was asked stands behind all others."""
+    return [*zip(page.positions, page.messages, strict=True), *enumerate(page.pending, page.total)]
 
 
 def numbered(row: dict[str, Any], position: int) -> dict[str, Any]:
