@@ -45,7 +45,7 @@ def page(connection: Connection, key: str, limit: int, offset: int) -> Transcrip
     if found is not None and not offset:
         of_runs = connection.statements.pending_of_session
         for (body,) in connection.run(of_runs, the_session=found.entry.session_id, the_limit=MAX_AT_WORK):
-            asked += pending_of(body)
+            asked += pending_of(body, connection.report)
     if found is not None:
         rows = connection.run(
             connection.statements.newest_messages_before,

@@ -155,9 +155,13 @@ def run_columns(run: StoredRun, *, session_id: str | None, owner: str, pending: 
     }
 
 
-def pending_of(body: str) -> tuple[Message, ...]:
-    """What a run was asked, from its column."""
-    return _messages.decode(body)
+def pending_of(body: str, report: Callable[[str], None]) -> tuple[Message, ...]:
+    """What a run at work was asked, from its column; nothing if that can not be read, which is reported."""
+    try:
+        return _messages.decode(body)
+    except msgspec.MsgspecError as error:
+        report(f"What a run was asked can not be read and was left out: {error}")
+        return ()
 
 
 def run_of(row: Sequence[Any]) -> StoredRun:
@@ -174,7 +178,7 @@ def run_of(row: Sequence[Any]) -> StoredRun:
         started_at_ms=row[10],
         ended_at_ms=row[11],
         partial=row[12],
-        pending=pending_of(row[13]) if row[13] else (),
+        pending=_messages.decode(row[13]) if row[13] else (),
         result=_result.decode(row[14]) if row[14] else None,
         idempotency=row[15] or "",
         trigger=row[16],
