@@ -22,7 +22,9 @@ ENTRY_BYTES = 250
 
 def cost(event: RunEvent) -> int:
     """Roughly how many bytes of memory an event holds."""
-    if isinstance(event, TextDelta | ReasoningDelta | ToolEnded):
+    if type(event) is TextDelta:
+        return ENTRY_BYTES + len(event.text)
+    if isinstance(event, ReasoningDelta | ToolEnded):
         return ENTRY_BYTES + len(event.text)
     if isinstance(event, ToolCallDelta):
         return ENTRY_BYTES + len(event.arguments)

@@ -81,7 +81,8 @@ class Frames:
     def render(self) -> bytes:
         """All frames."""
         frame = self._text_frame
-        return b"".join(frame(b"".join(part)) if isinstance(part, list) else part for part in self._parts)
+        whole = [frame(b"".join(part)) if isinstance(part, list) else part for part in self._parts]
+        return whole[0] if len(whole) == 1 else b"".join(whole)
 
 
 class EventStream:
