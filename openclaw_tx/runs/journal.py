@@ -22,9 +22,7 @@ ENTRY_BYTES = 250
 
 def cost(event: RunEvent) -> int:
     """Roughly how many bytes of memory an event holds."""
-    if type(event) is TextDelta:
-        return ENTRY_BYTES + len(event.text)
-    if isinstance(event, ReasoningDelta | ToolEnded):
+    if isinstance(event, TextDelta | ReasoningDelta | ToolEnded):
         return ENTRY_BYTES + len(event.text)
     if isinstance(event, ToolCallDelta):
         return ENTRY_BYTES + len(event.arguments)
@@ -81,7 +79,8 @@ class Journal:
         self._next += len(entries)
         self._entries.extend(entries)
         for entry in entries:
-            self.held += cost(entry.event)
+            event = entry.event  # most of them are text
+            self.held += ENTRY_BYTES + len(event.text) if type(event) is TextDelta else cost(event)
         if self.held > self._limit:
             self._drop()
 
