@@ -134,7 +134,7 @@ class GatewayAuthenticator:
         self._key = entropy(32)
         self.keys = KeyRing(settings, self._key)
         self._gateway: GatewaySection | None = None
-        self._fingerprinted: tuple[GatewaySection, str, str | None, str] | None = None
+        self._fingerprinted: tuple[GatewaySection, Secret, str] | None = None
         """The newest fingerprint, behind all that it is made of."""
         self._proxies = Proxies()
         self.limiter = FailureLimiter(clock, lambda: settings().gateway.auth.rate_limit)
@@ -291,15 +291,15 @@ class GatewayAuthenticator:
 
     def _fingerprint(self, config: Config, secret: Secret) -> str:
         """Keyed digest of what vouches for a principal: another one means that it was rotated."""
-        gateway, value, known = config.gateway, secret.value, self._fingerprinted
-        if known is not None and known[0] is gateway and known[1] == secret.mode and known[2] == value:
-            return known[3]
+        gateway, known = config.gateway, self._fingerprinted
+        if known is not None and known[0] is gateway and known[1] == secret:
+            return known[2]
         proxy = gateway.auth.trusted_proxy
-        parts: list[str] = [secret.mode, value or ""]
+        parts: list[str] = [secret.mode, secret.value or ""]
         if secret.mode == "trusted-proxy":
             parts += [proxy.user_header, str(proxy.allow_loopback), *gateway.trusted_proxies, *proxy.required_headers]
         made = hmac.new(self._key, _digest("\0".join(parts)), "sha256").hexdigest()
-        self._fingerprinted = gateway, secret.mode, value, made
+        self._fingerprinted = gateway, secret, made
         return made
 
 
