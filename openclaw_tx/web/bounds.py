@@ -51,8 +51,8 @@ class Bounds(NamedTuple):
 
     @property
     def porch(self) -> int:
-        """Connections without a place that are open at the same time, each on its way out or about to probe."""
-        return self.spare // 4
+        """Connections without a place that may be open: so many on their way out, so many that may be probes."""
+        return self.spare // 8
 
 
 def bounds(files: int, runs: int, gateway: GatewaySection, processes: int = 1) -> Bounds:

@@ -44,8 +44,8 @@ class Guest(Protocol):
         @return: whether it closes.
         """
 
-    def abort(self) -> None:
-        """Cut the connection."""
+    def drop(self) -> None:
+        """Cut the connection, at once."""
 
 
 class Sender:
@@ -289,7 +289,7 @@ class Crowd:
         guests[guest] = None
         if len(guests) > self._bounds().porch:
             oldest, _ = guests.popitem(last=False)
-            oldest.abort()
+            oldest.drop()
 
 
 __all__ = ["Crowd", "Guest", "Place", "Refusal"]

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.sending import close_now
 from openclaw_tx.web.answering import HoldingChannel, Turning
 from openclaw_tx.web.crowding import Crowd, Place, Refusal
 from openclaw_tx.web.pace import PROBES, Pace
@@ -140,6 +141,10 @@ class RefusingChannel(HoldingChannel):
         """Cut the connection at once."""
         if self.transport is not None:
             cast(Any, self.transport).abortConnection()
+
+    def drop(self) -> None:
+        """See L{openclaw_tx.web.crowding.Guest}."""
+        close_now(self.transport)
 
     def timeoutConnection(self) -> None:
         """Silence: close, with a word to whoever was about to ask something."""
