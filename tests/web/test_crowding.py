@@ -421,7 +421,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.crowd._knocking, {})
 
     def test_no_probe(self) -> None:
-        """Whatever else is asked gets the answer that others get at once; so does who does not ask."""
+        """Whatever else is asked gets the answer that others get at once; who says nothing is gone after a second."""
         self.fill()
         client = self.gateway.connect()
         client.request("GET", "/v1/models", headers=self.gateway.credentials())
