@@ -51,7 +51,8 @@ class Bounds(NamedTuple):
 
     @property
     def porch(self) -> int:
-        """Connections without a place that may be open: so many on their way out, so many that may be probes."""
+        """Connections without a place that may be open: so many that were told, so many that have said nothing yet, and
+        so many of this machine that have not."""
         return self.spare // 8
 
 

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from openclaw_tx.auth.peers import Proxies, parse_address, proxies_of
+from openclaw_tx.auth.peers import Address, Proxies, parse_address, proxies_of
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_gateway import GatewaySection
 from openclaw_tx.tally import Tally
@@ -127,7 +127,11 @@ class Crowd:
         self._idle: OrderedDict[Place, None] = OrderedDict()
         """Places whose connection has been answered, idle for longest first."""
         self._leaving: OrderedDict[Guest, None] = OrderedDict()
+        """Connections without a place that were told so."""
         self._knocking: OrderedDict[Guest, None] = OrderedDict()
+        """Those that have said nothing yet."""
+        self._knocking_here: OrderedDict[Guest, None] = OrderedDict()
+        """Those of this machine, apart: a flood from elsewhere does not drive out a supervisor's probe."""
         self._trusted: tuple[GatewaySection | None, Proxies] = (None, Proxies())
         self._refused = 0
         self._logged: float | None = None
@@ -154,11 +158,10 @@ class Crowd:
         if reason is not None and self._make_room(now, sender if reason == "address" else None):
             reason = self._crowded(limits, sender, handed_over)
         over = -1 if descriptor is None else descriptor - limits.last
-        # Who is given up closes in the next turn of the reactor: until then half of the spare ones are lent.
-        if reason is None and over >= 0 and (over >= limits.spare // 2 or not self._make_room(now, None)):
+        # Who is given up closes in the next turn of the reactor: until then a quarter of the spare ones are lent.
+        if reason is None and over >= 0 and (over >= limits.spare // 4 or not self._make_room(now, None)):
             reason = "descriptors"
         if reason is not None:
-            self._refuse(reason, now)
             return reason
         place = Place(self, guest, sender, handed_over=handed_over)
         self._places.add(place)
@@ -170,26 +173,33 @@ class Crowd:
         place.idle()
         return place
 
+    def knock(self, guest: Guest, address: str) -> None:
+        """A connection without a place waits for what is asked on it. Too many of these, and the oldest is cut."""
+        self._stay(self._knocking_here if _is_here(parse_address(address)) else self._knocking, guest)
+
+    def refused(self, reason: Refusal) -> None:
+        """A connection without a place gets none."""
+        now = self._clock.seconds()
+        self._tally.connections_refused.add(reason)
+        self._refused += 1
+        if self._logged is None or abs(now - self._logged) >= LOG_SECONDS:
+            self._log.warn(
+                "connections are refused, {count} since the last such line; {open} are open, the bound is {bound}",
+                count=self._refused,
+                open=len(self),
+                bound=reason,
+            )
+            self._logged, self._refused = now, 0
+
     def see_off(self, guest: Guest) -> None:
-        """A connection without a place is told so, and stays for a moment to hear it. Too many of these, and the oldest
-        is cut."""
-        self._knocking.pop(guest, None)
+        """A connection that was refused stays for a moment, to hear it. Too many of these, and the oldest is cut."""
+        self.gone(guest)
         self._stay(self._leaving, guest)
-
-    def knock(self, guest: Guest) -> None:
-        """A connection without a place may be a probe. Too many of these, and the oldest is cut."""
-        self._stay(self._knocking, guest)
-
-    @staticmethod
-    def may_probe(address: str) -> bool:
-        """Whether a connection without a place is let in for a probe: if it comes from this machine."""
-        found = parse_address(address)
-        return found is not None and found.is_loopback
 
     def gone(self, guest: Guest) -> None:
         """A connection without a place is over."""
-        self._leaving.pop(guest, None)
-        self._knocking.pop(guest, None)
+        for guests in (self._leaving, self._knocking, self._knocking_here):
+            guests.pop(guest, None)
 
     # -- for places
 
@@ -236,7 +246,7 @@ class Crowd:
         open connections here can take the machine's descriptors without us. IPv6 counts by /64, as guesses do.
         """
         address = parse_address(text)
-        if address is not None and address.is_loopback:
+        if _is_here(address):
             return None
         gateway = self._settings().gateway
         if self._trusted[0] is not gateway:
@@ -273,23 +283,16 @@ class Crowd:
                 queue.move_to_end(place)
         return False
 
-    def _refuse(self, reason: Refusal, now: float) -> None:
-        self._tally.connections_refused.add(reason)
-        self._refused += 1
-        if self._logged is None or abs(now - self._logged) >= LOG_SECONDS:
-            self._log.warn(
-                "connections are refused, {count} since the last such line; {open} are open, the bound is {bound}",
-                count=self._refused,
-                open=len(self),
-                bound=reason,
-            )
-            self._logged, self._refused = now, 0
-
     def _stay(self, guests: OrderedDict[Guest, None], guest: Guest) -> None:
         guests[guest] = None
         if len(guests) > self._bounds().porch:
             oldest, _ = guests.popitem(last=False)
             oldest.drop()
+
+
+def _is_here(address: Address | None) -> bool:
+    """Whether it is this machine's own."""
+    return address is not None and address.is_loopback
 
 
 __all__ = ["Crowd", "Guest", "Place", "Refusal"]

@@ -3,9 +3,13 @@
 """How a connection is refused, and let go: with a whole answer, in one write, that its client gets to see.
 
 A load balancer sends what it has elsewhere on 503, and OpenAI's SDKs wait as C{Retry-After} says; a connection that is
-just closed tells neither, and a browser shows an error of its own. So who finds the gateway full is answered before it
-has asked, without a byte being read, and its connection is closed a second later, for to close at once would cost it
-the answer. Few of these are open at a time: when there are more, the oldest is cut.
+just closed tells neither, and a browser shows an error of its own. So who finds no place is answered as soon as the
+first bytes of a request are there, and not before: clients such as Go's take an answer to nothing for a fault of the
+connection. The bytes are not parsed. They are looked at for one thing: a probe is answered however full it is, for a
+supervisor or a load balancer that gets none would restart or leave out what is only busy.
+
+The connection closes a second later, for to close at once would cost its client the answer. Few of these are open at a
+time: when there are more, the oldest is cut.
 """
 
 from __future__ import annotations
@@ -80,41 +84,39 @@ class RefusingChannel(HoldingChannel):
     place: Place | None = None
     _head_since: float | None = None
     _leaving: IDelayedCall | None = None
-    _knocking: bytes | None = None
-    """What it is told if its first request is no probe."""
+    _knocking: Refusal | None = None
+    """It has no place, and has said nothing yet: why it has none."""
     _probes = False
     """It has no place and asks a probe, which is its only request."""
 
     def come_in(self) -> None:
-        """Take a place. Without one the client is told so; but who is on this machine may ask for a probe, whoever has
-        taken all places: a supervisor that gets none would restart what is only busy."""
+        """Take a place, or wait without one for what is asked."""
         transport: Any = self.transport
         host = getattr(transport.getPeer(), "host", None) or ""
         number = getattr(transport, "fileno", None)
-        found = self.site.crowd.enter(
-            self, host, number() if number is not None else None, handed_over=self.site.handed_over
-        )
+        crowd = self.site.crowd
+        found = crowd.enter(self, host, number() if number is not None else None, handed_over=self.site.handed_over)
         if isinstance(found, Place):
             self.place = found
-        elif found != "address" and self.site.crowd.may_probe(host):
-            self._knocking = CROWDED[found]
-            self.site.crowd.knock(self)
-            self._leaving = self.site.reactor.callLater(REFUSAL_SECONDS, self.loseConnection)
-        else:
-            self._see_off(CROWDED[found])
+            return
+        self._knocking = found
+        self._leaving = self.site.reactor.callLater(REFUSAL_SECONDS, self.loseConnection)
+        crowd.knock(self, host)
 
     def knocked(self, data: bytes) -> None:
-        """A connection without a place says something."""
-        answer, self._knocking = self._knocking, None
+        """The first bytes on a connection without a place."""
+        reason, self._knocking = self._knocking, None
         if self._leaving is not None:
             self._leaving.cancel()
             self._leaving = None
-        assert answer is not None
+        assert reason is not None
         if data.startswith(PROBES):
             self._probes = True
             self.dataReceived(data)
         else:
-            self._see_off(answer)
+            self.site.crowd.refused(reason)
+            self.refuse(CROWDED[reason])
+            self.site.crowd.see_off(self)
 
     def go_out(self) -> None:
         """The connection is over."""
@@ -123,8 +125,11 @@ class RefusingChannel(HoldingChannel):
         place, self.place = self.place, None
         if place is not None:
             place.leave()
-        else:
-            self.site.crowd.gone(self)
+            return
+        self.site.crowd.gone(self)
+        if self._knocking is not None:
+            self.site.crowd.refused(self._knocking)
+            self._knocking = None
 
     def give_up(self, idle: float) -> bool:
         """See L{openclaw_tx.web.crowding.Guest}. What was written still leaves, for a second at most."""
@@ -178,10 +183,6 @@ class RefusingChannel(HoldingChannel):
         self._leaving = self.site.reactor.callLater(REFUSAL_SECONDS, self.loseConnection)
         if begun:
             self.loseConnection()
-
-    def _see_off(self, answer: bytes) -> None:
-        self.refuse(answer)
-        self.site.crowd.see_off(self)
 
 
 __all__ = ["REFUSAL_SECONDS", "TOO_SLOW", "RefusingChannel", "refusal"]

@@ -70,5 +70,5 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(descriptor_limit(), 1 << 20)
 
     def test_porch(self) -> None:
-        """Connections without a place take an eighth of the spare descriptors each way."""
+        """Connections without a place take an eighth of the spare descriptors, of each kind."""
         self.assertEqual([Bounds(1, 1, 1, 1, 1, spare).porch for spare in (8, 128, 256)], [1, 16, 32])

@@ -95,7 +95,6 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(len(self.crowd), 3)
         self.busy()
         self.assertEqual(self.crowd.enter(Guest(), "127.0.0.1"), "total")
-        self.assertEqual(dict(self.tally.connections_refused), {("total",): 2})
 
     def test_address(self) -> None:
         """One address has its bound, others have theirs."""
@@ -208,18 +207,17 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(self.crowd.enter(Guest(), "127.0.0.1", 896), "descriptors")
         self.files = 2048
         self.busy(descriptor=896)
-        self.assertEqual(dict(self.tally.connections_refused), {("descriptors",): 1})
 
     def test_descriptors_of_the_idle(self) -> None:
-        """An idle one gives up its own: it closes a moment later, so half of the spare ones may be lent till then."""
+        """An idle one gives up its own: it closes a moment later, so a quarter of the spare ones is lent till then."""
         self.gateway = GatewaySection()
         guests = [Guest() for _ in range(3)]
         for guest in guests:
             self.enter(guest=guest)
         self.clock.advance(GRACE_SECONDS)
         self.busy(descriptor=896)
-        self.busy(descriptor=896 + 63)
-        self.assertEqual(self.crowd.enter(Guest(), "127.0.0.1", 896 + 64), "descriptors")
+        self.busy(descriptor=896 + 31)
+        self.assertEqual(self.crowd.enter(Guest(), "127.0.0.1", 896 + 32), "descriptors")
         self.assertEqual([bool(guest.asked) for guest in guests], [True, True, False])
 
     def test_shares(self) -> None:
@@ -237,40 +235,44 @@ class CrowdTests(SynchronousTestCase):
         self.busy("192.0.2.4", handed_over=True)
 
     def test_without_a_place(self) -> None:
-        """So many may be open; then the oldest is cut. One that is over does not count, and those that may be probes
-        are not driven out by others."""
+        """So many may be open; then the oldest is cut. One that is over does not count, those that say nothing do not
+        drive out those that were told, and those from elsewhere none of this machine."""
         self.files = 128  # 16 to spare, an eighth of which is 2
-        knocking, leaving = [Guest() for _ in range(3)], [Guest() for _ in range(4)]
-        self.crowd.knock(knocking[0])
-        self.crowd.knock(knocking[1])
+        here, there, leaving = ([Guest() for _ in range(3)] for _ in range(3))
+        for guest in here[:2]:
+            self.crowd.knock(guest, "::1")
+        for guest in there[:2]:
+            self.crowd.knock(guest, SOMEBODY)
         for guest in leaving[:2]:
             self.crowd.see_off(guest)
-        self.assertFalse(any(guest.cut for guest in knocking + leaving))
+        self.assertFalse(any(guest.cut for guest in here + there + leaving))
+        self.crowd.knock(there[2], SOMEBODY)
+        self.assertEqual([guest.cut for guest in there], [True, False, False])
         self.crowd.gone(leaving[0])
         self.crowd.see_off(leaving[2])
-        self.crowd.see_off(knocking[0])
-        self.assertEqual([guest.cut for guest in leaving], [False, True, False, False])
-        self.crowd.knock(knocking[2])
-        self.assertEqual([guest.cut for guest in knocking], [False, False, False])
+        self.crowd.see_off(here[0])
+        self.assertEqual([guest.cut for guest in leaving], [False, True, False])
+        self.crowd.knock(here[2], "127.0.0.1")
+        self.assertEqual([guest.cut for guest in here], [False, False, False])
 
     def test_log(self) -> None:
         """One line at once, then one in ten seconds at most, which says how many there were."""
-        for _ in range(4):
-            self.busy()
+        self.busy()
 
         def refuse(times: int) -> list[LogEvent]:
             with capturedLogs() as events:
                 for _ in range(times):
-                    self.crowd.enter(Guest(), "127.0.0.1")
+                    self.crowd.refused("total")
             return [event for event in events if event["log_level"] is LogLevel.warn]
 
         (first,) = refuse(5)
-        self.assertEqual((first["count"], first["open"], first["bound"]), (1, 4, "total"))
+        self.assertEqual((first["count"], first["open"], first["bound"]), (1, 1, "total"))
         self.clock.advance(LOG_SECONDS - 1)
         self.assertEqual(refuse(5), [])
         self.clock.advance(1)
         (second,) = refuse(1)
         self.assertEqual(second["count"], 10)
+        self.assertEqual(dict(self.tally.connections_refused), {("total",): 11})
 
 
 class Numbered(Wire):
@@ -307,11 +309,20 @@ class SiteTests(SynchronousTestCase):
         """Nobody is idle."""
         return [self.busy(), self.busy()]
 
+    def told(self, client: Client) -> int | None:
+        """What a client reads that asks for something; None = it has a place."""
+        if client.wire.protocol.place is not None:
+            return None
+        client.request("GET", "/v1/models", headers=self.gateway.credentials())
+        return client.response.status
+
     def test_refused(self) -> None:
-        """503 before anything was asked, with all that a client goes by; the connection is closed a second later."""
+        """503 as soon as something is asked, with all that a client goes by; the connection closes a second later."""
         self.fill()
         client = self.gateway.connect(SOMEBODY)
         client.wire.pump()
+        self.assertEqual(client.received, b"")
+        client.request("POST", "/v1/chat/completions", BODY, self.gateway.credentials())
         response = client.response
         self.assertEqual((response.status, response.error["code"]), (503, "too_many_connections"))
         self.assertEqual(
@@ -324,13 +335,26 @@ class SiteTests(SynchronousTestCase):
         self.assertTrue(client.closed)
         self.assertEqual(len(client.responses), 1)
         self.assertEqual(len(self.gateway.scripted.runs), 2)
+        self.assertEqual(dict(self.tally.connections_refused), {("total",): 1})
+
+    def test_silent(self) -> None:
+        """Who asks nothing is gone after a second, without an answer, and counts."""
+        self.fill()
+        clients = [self.gateway.connect(host) for host in ("127.0.0.1", SOMEBODY)]
+        left = self.gateway.connect(ANOTHER)
+        left.half_close()
+        self.gateway.clock.advance(REFUSAL_SECONDS)
+        for client in clients:
+            client.wire.pump()
+        self.assertEqual([(client.closed, client.received) for client in (*clients, left)], [(True, b"")] * 3)
+        self.assertEqual(dict(self.tally.connections_refused), {("total",): 3})
+        self.assertEqual((self.crowd._knocking, self.crowd._knocking_here), ({}, {}))
 
     def test_too_many_of_one(self) -> None:
         """429: it is not the gateway that is full."""
         self.busy(SOMEBODY)
         client = self.gateway.connect(SOMEBODY)
-        client.wire.pump()
-        self.assertEqual((client.response.status, client.response.error["code"]), (429, "rate_limit_exceeded"))
+        self.assertEqual((self.told(client), client.response.error["code"]), (429, "rate_limit_exceeded"))
         self.assertEqual(client.response.header("Retry-After"), "5")
         self.busy(ANOTHER)
         self.assertEqual(len(self.crowd), 2)
@@ -361,9 +385,7 @@ class SiteTests(SynchronousTestCase):
         third.wire.pump()
         third.request("POST", "/v1/chat/completions", BODY, self.gateway.credentials())
         self.gateway.clock.advance(GRACE_SECONDS)
-        client = self.gateway.connect(SOMEBODY)
-        client.wire.pump()
-        self.assertEqual(client.response.status, 503)
+        self.assertEqual(self.knock(), 503)
         self.assertEqual((third.closed, self.tally.connections_given_up), (False, 1))
 
     def test_the_slow_go(self) -> None:
@@ -394,10 +416,8 @@ class SiteTests(SynchronousTestCase):
         self.assertTrue(client.wire.aborted)
 
     def knock(self) -> int | None:
-        """What another client is told before it asks; None = nothing."""
-        client = self.gateway.connect(SOMEBODY)
-        client.wire.pump()
-        return client.response.status if client.received else None
+        """What another client is told; None = it has a place."""
+        return self.told(self.gateway.connect(SOMEBODY))
 
     def test_waiting_for_its_turn(self) -> None:
         """A request that has come and was not begun is none that is idle."""
@@ -409,29 +429,16 @@ class SiteTests(SynchronousTestCase):
         self.assertFalse(client.wire.disconnecting or other.closed)
 
     def test_probes(self) -> None:
-        """On this machine a probe is answered however full it is, and its connection then closed."""
+        """A probe is answered however full it is, and its connection then closed; it is none that was refused."""
         self.fill()
-        for path in ("/healthz", "/readyz", "/startupz"):
-            client = self.gateway.connect()
-            client.wire.pump()
-            self.assertEqual(client.received, b"")
-            client.request("GET", path)
-            self.assertEqual((client.response.status, client.response.header("Connection")), (200, "close"), path)
-            self.assertTrue(client.closed)
-        self.assertEqual(self.crowd._knocking, {})
-
-    def test_no_probe(self) -> None:
-        """Whatever else is asked gets the answer that others get at once; who says nothing is gone after a second."""
-        self.fill()
-        client = self.gateway.connect()
-        client.request("GET", "/v1/models", headers=self.gateway.credentials())
-        self.assertEqual((client.response.status, client.response.error["code"]), (503, "too_many_connections"))
-        client.advance(REFUSAL_SECONDS)
-        self.assertTrue(client.closed)
-        silent = self.gateway.connect()
-        silent.advance(REFUSAL_SECONDS)
-        self.assertTrue(silent.closed)
-        self.assertEqual((self.crowd._knocking, self.crowd._leaving), ({}, {}))
+        for host in ("127.0.0.1", SOMEBODY):
+            for path in ("/healthz", "/readyz", "/startupz"):
+                client = self.gateway.connect(host)
+                client.request("GET", path)
+                self.assertEqual((client.response.status, client.response.header("Connection")), (200, "close"), path)
+                self.assertTrue(client.closed)
+        self.assertEqual(dict(self.tally.connections_refused), {})
+        self.assertEqual((self.crowd._knocking, self.crowd._knocking_here), ({}, {}))
 
     def test_only_one_probe(self) -> None:
         """What follows a probe is not answered."""
@@ -442,21 +449,21 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(client.response.status, 200)
         self.assertTrue(client.closed)
 
-    def test_no_probes_from_elsewhere(self) -> None:
-        """A probe of another machine waits for a place like anybody."""
-        self.fill()
-        self.assertEqual(self.knock(), 503)
-
     def test_many_at_once(self) -> None:
-        """Of those that are told to go only some are open at the same time."""
+        """Of those that have no place only some are open at the same time."""
         self.fill()
-        clients = [self.gateway.connect(SOMEBODY) for _ in range(40)]
-        for client in clients:
+        told = [self.gateway.connect(SOMEBODY) for _ in range(16)]
+        for client in told:
+            self.assertEqual(self.told(client), 503)
+        silent = [self.gateway.connect(SOMEBODY) for _ in range(40)]
+        for client in silent:
             client.wire.pump()
-        self.assertEqual(sum(not client.closed for client in clients), 16)
-        self.assertTrue(clients[0].closed)
-        self.assertEqual(clients[-1].response.status, 503)
-        self.assertEqual(self.tally.connections_refused[("total",)], 40)
+        self.assertEqual([client.closed for client in silent], [True] * 24 + [False] * 16)
+        self.assertFalse(any(client.closed for client in told))
+        self.assertEqual(self.told(silent[-1]), 503)
+        told[0].wire.pump()
+        self.assertTrue(told[0].closed)
+        self.assertEqual(self.tally.connections_refused[("total",)], 16 + 24 + 1)
 
     def test_descriptors(self) -> None:
         """The number of a connection's descriptor is looked at."""
@@ -466,8 +473,9 @@ class SiteTests(SynchronousTestCase):
             wire.number = number
             wire.protocol = self.gateway.site.buildProtocol(wire.peer)
             wire.protocol.makeConnection(wire)
+            wire.inbound = b"GET /healthz2 HTTP/1.1\r\nHost: x\r\n\r\n"[: 4 if refused else None]
             wire.pump()
-            self.assertEqual(wire.taken.startswith(b"HTTP/1.1 503 "), refused)
+            self.assertEqual(wire.taken[9:12], b"503" if refused else b"404")
             self.addCleanup(wire.drop, ConnectionError())
 
     def test_drain(self) -> None:
@@ -499,8 +507,11 @@ class GatewayTests(SynchronousTestCase):
 
     @staticmethod
     def status(client: Client) -> int | None:
-        """What a client was told that has not asked yet."""
-        return client.response.status if client.received else None
+        """What a client reads that asks for something; None = it has a place."""
+        if client.wire.protocol.place is not None:
+            return None
+        client.request("GET", "/")
+        return client.response.status
 
     def test_websockets(self) -> None:
         """They count as long as they are there, whatever became of the HTTP connection, and are never given up."""
@@ -524,8 +535,7 @@ class GatewayTests(SynchronousTestCase):
 
     def test_metrics(self) -> None:
         """How many are open, were refused, had to go."""
-        for _ in range(3):
-            self.connect()
+        self.assertEqual([self.status(self.connect()) for _ in range(3)], [None, None, 503])
         self.memory.advance(GRACE_SECONDS)
         text = self.memory.get("/metrics").body.decode()
         self.assertIn('\nopenclaw_connections_refused_total{bound="total"} 1.0\n', text)
@@ -551,7 +561,7 @@ class GatewayTests(SynchronousTestCase):
         self.assertEqual(self.status(self.connect()), 503)
 
     def test_tls(self) -> None:
-        """Behind TLS the same answer is read once there is a session."""
+        """Behind TLS the same answer is read."""
         for _ in range(2):
             self.connect()
         tls = secured(Tls(enabled=True), Path(self.mktemp()), self.memory.clock.seconds(), "box")
@@ -562,6 +572,7 @@ class GatewayTests(SynchronousTestCase):
         pinned = PinnedTLS(digits(tls.fingerprint))
         client = TLSMemoryBIOFactory(pinned, True, factory, self.memory.clock).buildProtocol(None)
         pump = connect(server, FakeTransport(server, True), client, FakeTransport(client, False))
+        client.write(b"GET / HTTP/1.1\r\n")
         for _ in range(3):
             self.memory.clock.advance(0)
             pump.flush()

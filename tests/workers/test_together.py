@@ -367,13 +367,13 @@ class TogetherTests(SynchronousTestCase):
         hosts = ("192.0.2.1", "192.0.2.2")
         clients = [pair.ask("GET", "/v1/capabilities", client=pair.connect(host)) for host in hosts]
         self.assertEqual([client.response.status for client in clients], [200, 200])
-        refused = pair.connect("192.0.2.3")
-        pair.settle()
+        refused = pair.ask("GET", "/v1/models", client=pair.connect("192.0.2.3"))
         self.assertEqual(refused.response.status, 503)
         direct = [Client(pair.chief.site(), pair.clock, host) for host in ("192.0.2.3", "192.0.2.3", "192.0.2.4")]
         pair.clients += direct
-        pair.settle()
-        self.assertEqual([client.received[9:12] for client in direct], [b"", b"", b"503"])
+        for client in direct:
+            pair.ask("GET", "/v1/models", client=client)
+        self.assertEqual([client.response.status for client in direct], [200, 200, 503])
         probe = pair.ask("GET", "/readyz")
         self.assertEqual((probe.response.status, probe.closed), (200, True))
         for client in clients + direct:
