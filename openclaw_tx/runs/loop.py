@@ -13,6 +13,7 @@ from openclaw_tx.models.failures import refuses_thinking
 from openclaw_tx.runs import compaction
 from openclaw_tx.runs.choices import ack_max_chars, effort, milder
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
+from openclaw_tx.runs.cut import cut_short
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.reader import CallReader, Showing
 from openclaw_tx.runs.rooms import Premises
@@ -155,9 +156,11 @@ class AgentLoop:
             steered = self._run.steering.take()
             self._dialogue.added += steered
             if not own_calls and not steered:
-                self._check_choice(())
-                if not answered and reply.finish_reason != "content_filter":
-                    raise GatewayError("empty_response", f"The model {reply.provider}/{reply.model} said nothing.")
+                if not cut_short(reply):
+                    self._check_choice(())
+                    if not answered:
+                        said_nothing = f"The model {reply.provider}/{reply.model} said nothing."
+                        raise GatewayError("empty_response", said_nothing)
                 reason = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
                 return Outcome(finish_reason=reason, refusal=reply.refusal)
         raise GatewayError(
@@ -278,7 +281,7 @@ class AgentLoop:
 
     def _judge(self, wanted: AnswerFormat, reply: ModelReply, text: str) -> Verdict:
         """What is cut short, declined or only on the way to tools need not match."""
-        if reply.tool_calls or reply.refusal or reply.finish_reason in ("length", "content_filter"):
+        if reply.tool_calls or reply.refusal or cut_short(reply):
             return Verdict(text=text)
         return wanted.judge(text)
 
