@@ -8,6 +8,7 @@ from typing import Literal
 
 from openclaw_tx.agents.silence import heartbeat_text
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.runs.cut import cut_short
 from openclaw_tx.runs.reply import ReplyFilter
 from openclaw_tx.runs.run import AgentRun
 from openclaw_tx.values import (
@@ -109,7 +110,8 @@ class CallReader:
             raise GatewayError("run_failed", f"The answer grew past {MAX_TEXT} characters and was stopped.")
 
     def finish(self, reply: ModelReply) -> str:
-        """Hand on what was held back; an answer given only as reasoning counts as the answer.
+        """Hand on what was held back. Reasoning alone counts as the answer, if the model ended with it: what was cut
+        short in the middle of it is no answer yet.
 
         @return: the text of this assistant message.
         """
@@ -118,7 +120,8 @@ class CallReader:
         self._run.direct(self._filter.media, self._filter.reply_to)
         self.silent = self._filter.silent
         directed = self.silent or bool(self._filter.media or self._filter.reply_to)
-        if not reply.tool_calls and reply.reasoning and not directed and not "".join(self._text).strip():
+        ended = not (reply.tool_calls or cut_short(reply))
+        if ended and reply.reasoning and not directed and not "".join(self._text).strip():
             self._text_and_thought(reply.reasoning, "", out, False)
         if out:
             self._run.emit(out)

@@ -118,3 +118,24 @@ class LimitTests(Case):
     def test_still_empty(self) -> None:
         """T22: nothing at all, and no reason for it, is the error it was."""
         self.assertEqual(self.post(CHAT, delta("stop"), messages=[{"role": "user", "content": "q"}]).code, 502)
+
+
+class ThinkingTests(Case):
+    """A model that came no further than its thinking."""
+
+    def test_not_the_answer(self) -> None:
+        """Cut off or filtered, thinking is not shown for the answer, on no way."""
+        for reason in ("length", "content_filter"):
+            chunks = (delta(reasoning_content="secret plan"), delta(reason), USAGE)
+            message, found = self.chat(*chunks)
+            self.assertEqual((message["content"], found), ("", reason))
+            message, found = self.chat(*chunks, stream=True)
+            self.assertEqual((message["content"], found), (None, reason))
+            for stream in (False, True):
+                self.assertEqual(self.respond(*chunks, stream=stream)["output"], [])
+
+    def test_the_answer(self) -> None:
+        """T23: a model that ended well and has only thought has answered."""
+        for stream in (False, True):
+            message, reason = self.chat(delta(reasoning_content="It is 4."), delta("stop"), USAGE, stream=stream)
+            self.assertEqual((message["content"], reason), ("It is 4.", "stop"))
