@@ -13,7 +13,7 @@ from openclaw_tx.models.failures import refuses_thinking
 from openclaw_tx.runs import compaction
 from openclaw_tx.runs.choices import ack_max_chars, effort, milder
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
-from openclaw_tx.runs.cut import cut_short
+from openclaw_tx.runs.cut import cut_short, without_half_calls
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.reader import CallReader, Showing
 from openclaw_tx.runs.rooms import Premises
@@ -47,6 +47,8 @@ class Outcome(Value, frozen=True):
     finish_reason: FinishReason
     tool_calls: tuple[ToolCall, ...] = ()
     refusal: bool = False
+    cut_calls: tuple[ToolCall, ...] = ()
+    """As in L{RunResult}."""
 
 
 class _Offer(NamedTuple):
@@ -131,7 +133,8 @@ class AgentLoop:
         self._run.steering.open()
         answered = False
         for round_ in range(1, self._max_rounds + 1):
-            reader, reply = await self._ask(offer, round_)
+            reader, whole = await self._ask(offer, round_)
+            reply, half = without_half_calls(whole)
             text = reader.finish(reply)
             self._count(reply)
             if self._format is not None and not offer.forced:
@@ -153,6 +156,9 @@ class AgentLoop:
             if client_calls:
                 self._check_choice(client_calls)
                 return Outcome(finish_reason="tool_calls", tool_calls=client_calls)
+            if cut_calls := tuple(call for call in half if call.name in offer.client_names):
+                # The client has read them: the answer can not go on as if it had not.
+                return Outcome(finish_reason=reply.finish_reason, refusal=reply.refusal, cut_calls=cut_calls)
             steered = self._run.steering.take()
             self._dialogue.added += steered
             if not own_calls and not steered:

@@ -260,6 +260,7 @@ class AgentRun:
         finish_reason: FinishReason = "stop",
         tool_calls: tuple[ToolCall, ...] = (),
         refusal: bool = False,
+        cut_calls: tuple[ToolCall, ...] = (),
         error: ErrorInfo | None = None,
     ) -> RunResult:
         """The result of a run that ends now with what it has said; changes nothing but L{settled}."""
@@ -285,6 +286,7 @@ class AgentRun:
             media=tuple(self.media),
             reply_to=self.reply_to,
             prompt_report=self.prompt_report,
+            cut_calls=cut_calls,
         )
 
     def finish(self, result: RunResult) -> None:

@@ -96,6 +96,8 @@ class RunResult(Plain, frozen=True, omit_defaults=True):
     """Message that the answer is to be sent as a reply to: its id, or C{current}."""
     prompt_report: PromptReport | None = None
     """What its system prompt was made of; None = it got none."""
+    cut_calls: tuple[ToolCall, ...] = ()
+    """Calls of client tools in which the model was stopped, as far as they came: nobody is to do or to answer them."""
 
     @property
     def text(self) -> str:

@@ -59,6 +59,7 @@ class Response:
         """The body of an answer that is not streamed."""
         output: list[object] = [self.message(result)] if result.text.strip() else []
         output.extend(self.call(index, call, "completed") for index, call in enumerate(result.tool_calls))
+        output.extend(self.call(index, call, "incomplete") for index, call in enumerate(result.cut_calls))
         return encode(self.closed(result, output))
 
     def message(self, result: RunResult | None) -> dict[str, object]:
@@ -69,7 +70,7 @@ class Response:
         item: dict[str, object] = {"type": "message", "id": self.message_id, "role": "assistant"}
         if result is None:
             return {**item, "content": [], "status": "in_progress"}
-        phase = "commentary" if result.tool_calls else "final_answer"
+        phase = "commentary" if result.tool_calls or result.cut_calls else "final_answer"
         content = [part(result.text, refusal=result.refusal)]
         return {**item, "content": content, "phase": phase, "status": status_of(result)}
 
@@ -80,7 +81,7 @@ class Response:
             "id": self.call_item_id(index),
             "call_id": call.id,
             "name": call.name,
-            "arguments": call.arguments if status == "in_progress" else call.arguments or "{}",
+            "arguments": call.arguments or "{}" if status == "completed" else call.arguments,
             "status": status,
         }
 
@@ -261,11 +262,21 @@ class EventWriter:
                 output_index=at,
                 arguments=call.arguments or "{}",
             )
+        for index, call in enumerate(result.cut_calls):
+            begun = b"" if index in self._calls else self._begun(index, call)
+            at = self._calls[index][0]
+            items[at] = self._response.call(index, call, "incomplete")
+            frames[at] = begun  # nothing says that its arguments are done
         closed = [
             frames[at] + event("response.output_item.done", output_index=at, item=items[at]) for at in sorted(items)
         ]
         response = self._response.closed(result, [items[at] for at in sorted(items)])
         return b"".join(closed) + event(f"response.{status_of(result)}", response=response)
+
+    def _begun(self, index: int, call: ToolCall) -> bytes:
+        """A call that was cut off and did not show as it came, as when an earlier answer is told again."""
+        begun = self.tool_call(index, call.id, call.name)
+        return begun + self.arguments(index, call.arguments) if call.arguments else begun
 
     def failed(self, failure: ErrorInfo) -> bytes:
         """The response has failed; what was said of it stays as it is."""

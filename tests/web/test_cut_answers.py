@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
 from openclaw_tx.testing import MemoryResponse
+from openclaw_tx.values import AssistantMessage
 from tests.web.test_bugs_chat import DONE, ProvidedGateway, Provider, call, delta
 
 CHAT = "/v1/chat/completions"
@@ -139,3 +141,111 @@ class ThinkingTests(Case):
         for stream in (False, True):
             message, reason = self.chat(delta(reasoning_content="It is 4."), delta("stop"), USAGE, stream=stream)
             self.assertEqual((message["content"], reason), ("It is 4.", "stop"))
+
+
+class HalfCallTests(Case):
+    """Calls that the limit, or a filter, cut off."""
+
+    def test_chat(self) -> None:
+        """Such a call is not handed over as one, and its arguments are not made up."""
+        for arguments in ("", '{"path', '{"path": "/"'):
+            for reason in ("length", "content_filter"):
+                cut = (call(0, "c1", "delete_all", arguments), delta(reason), USAGE)
+                message, found = self.chat(*cut)
+                self.assertEqual((message["content"], message.get("tool_calls"), found), ("", None, reason))
+                joined, found = self.chat(*cut, stream=True)
+                self.assertEqual((joined["arguments"], found), (arguments, reason))
+
+    def test_text_before_it(self) -> None:
+        """The text stays."""
+        cut = (delta(content="I shall"), call(0, "c1", "delete_all", '{"'), delta("length"), USAGE)
+        for stream in (False, True):
+            message, reason = self.chat(*cut, stream=stream)
+            self.assertEqual((message["content"], reason), ("I shall", "length"))
+
+    def test_complete_beside_half(self) -> None:
+        """No call of a cut answer is to be answered."""
+        cut = (call(0, "c1", "delete_all", "{}"), call(1, "c2", "delete_all", "{"), delta("length"), USAGE)
+        message, reason = self.chat(*cut)
+        self.assertEqual((message.get("tool_calls"), reason), (None, "length"))
+
+    def test_no_name_yet(self) -> None:
+        """Cut off before its name, the call is nothing, and no failure of the provider."""
+        cut = (delta(content="so"), call(0, "c1", None, None), delta("length"), USAGE)
+        for stream in (False, True):
+            message, reason = self.chat(*cut, stream=stream)
+            self.assertEqual((message["content"], reason), ("so", "length"))
+
+    def test_complete(self) -> None:
+        """T17: calls that are complete are calls, whatever ended the answer."""
+        for reason in ("length", "content_filter"):
+            whole = (call(0, "c1", "delete_all", '{"a": 1}'), delta(reason), USAGE)
+            message, found = self.chat(*whole)
+            self.assertEqual((message["tool_calls"][0]["function"]["arguments"], found), ('{"a": 1}', "tool_calls"))
+            self.assertEqual(self.respond(*whole)["status"], "completed")
+
+    def test_forced(self) -> None:
+        """A model that was stopped has not disregarded C{tool_choice}."""
+        for cut in ((call(0, "c1", "delete_all", "{"), delta("length")), (delta("length", content="hm"),)):
+            message, reason = self.chat(*cut, USAGE, tool_choice="required")
+            self.assertEqual((message["content"], reason), ("", "length"))
+
+    def test_responses(self) -> None:
+        """The response and the item are incomplete, with what there was of the arguments."""
+        for reason, told in (("length", "max_output_tokens"), ("content_filter", "content_filter")):
+            for arguments in ("", '{"path'):
+                cut = (call(0, "c1", "delete_all", arguments), delta(reason), USAGE)
+                for stream in (False, True):
+                    found = self.respond(*cut, stream=stream)
+                    self.assertEqual((found["status"], found["incomplete_details"]), ("incomplete", {"reason": told}))
+                    (item,) = found["output"]
+                    self.assertEqual(
+                        (item["type"], item["arguments"], item["status"]), ("function_call", arguments, "incomplete")
+                    )
+
+    def test_responses_stream(self) -> None:
+        """Nothing says that the arguments are complete."""
+        cut = (delta(content="I"), call(0, "c1", "delete_all", '{"'), delta("length"), USAGE)
+        tools = [{"type": "function", **FUNCTION}]
+        response = self.post(RESPONSES, *cut, model="openclaw", input="q", stream=True, tools=tools)
+        kinds = [event["type"].removeprefix("response.") for event in response.events()[:-1]]
+        self.assertNotIn("function_call_arguments.done", kinds)
+        self.assertEqual(kinds[-2:], ["output_item.done", "incomplete"])
+        whole = self.respond(*cut)
+        self.assertEqual([item["type"] for item in whole["output"]], ["message", "function_call"])
+        self.assertEqual(response.events()[-2]["response"]["output"][1]["status"], "incomplete")
+        self.assertEqual(whole["output"][0]["phase"], "commentary")
+
+    def test_own_tools(self) -> None:
+        """A half call of one of the agent's own tools is not done."""
+        self.provider.scripts.append([call(0, "c1", "agents_list", ""), delta("length"), USAGE, DONE])
+        message, reason = self.chat()
+        self.assertEqual((message["content"], reason, len(self.provider.bodies)), ("", "length", 1))
+
+    def test_transcript(self) -> None:
+        """What was said stays in the session, the half call does not, and does not go back to the provider."""
+        tools = [{"type": "function", "function": FUNCTION}]
+        first = [delta(content="I shall"), call(0, "c1", "delete_all", '{"path'), delta("length")]
+        for chunks in (first, [delta("stop", content="ok")]):
+            asked = {"messages": [{"role": "user", "content": "q"}], "tools": tools}
+            self.assertEqual(self.post(CHAT, *chunks, headers=SESSION, **asked).code, 200)
+        self.assertEqual(self.provider.bodies[-1]["messages"][2], {"role": "assistant", "content": "I shall"})
+        sessions = self.gateway.gateway._house.sessions
+        kept = self.successResultOf(Deferred.fromCoroutine(sessions.transcript("agent:main:work", 99)))
+        answers = [message for message in kept if isinstance(message, AssistantMessage)]
+        self.assertEqual([(each.text, each.tool_calls) for each in answers], [("I shall", ()), ("ok", ())])
+        self.assertEqual(answers[0].stop_reason, "length")
+
+    def test_repeated(self) -> None:
+        """A repetition of the request is told the same."""
+        for path in (CHAT, RESPONSES):
+            for stream in (False, True):
+                chunks = [call(0, "c1", "delete_all", '{"path'), delta("length"), USAGE]
+                headers = {"Idempotency-Key": f"{path}{stream}"}
+                asked: dict[str, Any] = {"messages": [{"role": "user", "content": "q"}]}
+                tools: Any = [{"type": "function", "function": FUNCTION}]
+                if path == RESPONSES:
+                    asked = {"model": "openclaw", "input": "q"}
+                first = self.post(path, *chunks, headers=headers, stream=stream, tools=tools, **asked)
+                again = self.post(path, headers=headers, stream=stream, tools=tools, **asked)
+                self.assertEqual(first.text(), again.text())

@@ -304,6 +304,24 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(found[-1]["type"], "response.incomplete")
         self.assertEqual(found[-1]["response"]["incomplete_details"], {"reason": "max_output_tokens"})
 
+    def test_cut_calls(self) -> None:
+        """A call in which the model was stopped is incomplete, as far as it came; also where it did not show before."""
+        half = ToolCall(id="c1", name="f", arguments='{"a')
+        nothing = ToolCall(id="c2", name="g", arguments="")
+        ended = result(finish_reason="length", cut_calls=(half, nothing))
+        whole = checked(json.loads(response(tools=[TOOL]).whole(ended)))
+        for shown in (True, False):
+            self.writer = writer = EventWriter(response(tools=[TOOL]))
+            frames = [writer.opened()]
+            if shown:
+                frames += [writer.tool_call(0, "c1", "f"), writer.arguments(0, '{"a'), writer.tool_call(1, "c2", "g")]
+            found = self.stamped(*frames, writer.finish(ended))
+            self.assertEqual([event["delta"] for event in found if "delta" in event], ['{"a'])
+            self.assertEqual(found[-1]["response"], whole)
+            self.assertNotIn("function_call_arguments.done", self.kinds(found))
+        told = [(item["arguments"], item["status"]) for item in whole["output"]]
+        self.assertEqual(told, [('{"a', "incomplete"), ("", "incomplete")])
+
     def test_every_failure(self) -> None:
         """OpenAI's closed list of codes holds for each of ours, which is told beside it."""
         for code, expected in (
