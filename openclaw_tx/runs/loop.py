@@ -216,7 +216,14 @@ class AgentLoop:
             # It would be refused, or worse, cut off at the wrong end.
             await self._shorten()
         while True:
-            reader = CallReader(self._run, round_, offer.client_names, offer.showing, offer.ack_max_chars)
+            reader = CallReader(
+                self._run,
+                round_,
+                offer.client_names,
+                offer.showing,
+                offer.ack_max_chars,
+                directed=self._format is None,  # an answer that must be JSON is data
+            )
             self._run.times.called = self._run.times.called or self._premises.clock.seconds()
             try:
                 request = self._request(offer, round_)

@@ -60,11 +60,14 @@ class CallReader:
         client_names: frozenset[str],
         showing: Showing,
         ack_max_chars: int | None = None,
+        *,
+        directed: bool = True,
     ) -> None:
         """
         @param client_names: the client's own tools, whose calls are shown.
         @param ack_max_chars: it answers a heartbeat: nothing is shown before the end, and nothing at all when there is
             nothing to report (L{heartbeat_text}).
+        @param directed: as for L{ReplyFilter}.
         """
         self.shown = False
         self.began = False
@@ -74,7 +77,7 @@ class CallReader:
         self._client_names = client_names
         self._showing = showing if ack_max_chars is None else "none"
         self._ack_max_chars = ack_max_chars
-        self._filter = ReplyFilter()
+        self._filter = ReplyFilter(directed=directed)
         self._indexes: dict[int, int] = {}
         self._text: list[str] = []
         self._length = 0
