@@ -12,7 +12,7 @@ from openclaw_tx.values import ModelReply, ToolCall
 from openclaw_tx.wire.history import arguments_of
 
 
-def cut_short(reply: ModelReply) -> bool:
+def stopped_early(reply: ModelReply) -> bool:
     """Whether the provider ended the answer, and not the model."""
     return reply.finish_reason in ("length", "content_filter")
 
@@ -25,7 +25,7 @@ def without_half_calls(reply: ModelReply) -> tuple[ModelReply, tuple[ToolCall, .
 
     @return: the answer without them, and what there is of them; as it is and () when there is none.
     """
-    if not cut_short(reply) or all(call.name and _complete(call.arguments) for call in reply.tool_calls):
+    if not stopped_early(reply) or all(call.name and _complete(call.arguments) for call in reply.tool_calls):
         return reply, ()
     return replace(reply, tool_calls=(), opaque=""), reply.tool_calls
 
@@ -39,4 +39,4 @@ def _complete(arguments: str) -> bool:
     return bool(arguments.strip())
 
 
-__all__ = ["cut_short", "without_half_calls"]
+__all__ = ["stopped_early", "without_half_calls"]

@@ -228,7 +228,6 @@ class Engine:
                 "ok",
                 finish_reason=outcome.finish_reason,
                 tool_calls=outcome.tool_calls,
-                refusal=outcome.refusal,
                 cut_calls=outcome.cut_calls,
             )
         except CancelledError:

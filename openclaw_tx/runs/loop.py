@@ -13,7 +13,7 @@ from openclaw_tx.models.failures import refuses_thinking
 from openclaw_tx.runs import compaction
 from openclaw_tx.runs.choices import ack_max_chars, effort, milder
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
-from openclaw_tx.runs.cut import cut_short, without_half_calls
+from openclaw_tx.runs.cut import stopped_early, without_half_calls
 from openclaw_tx.runs.demands import demands_call, no_call, offered
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.reader import CallReader, Showing
@@ -47,7 +47,6 @@ class Outcome(Value, frozen=True):
 
     finish_reason: FinishReason
     tool_calls: tuple[ToolCall, ...] = ()
-    refusal: bool = False
     cut_calls: tuple[ToolCall, ...] = ()
     """As in L{RunResult}."""
 
@@ -145,8 +144,8 @@ class AgentLoop:
                     continue
                 text = verdict.text
                 if not reply.tool_calls:
-                    reader.show(text, reply.refusal)
-            self._note(reply, text)
+                    reader.show(text)
+            self._note(reply, text + reader.declined)
             answered = answered or reader.said
             client_calls = tuple(call for call in reply.tool_calls if call.name in offer.client_names)
             own_calls = [call for call in reply.tool_calls if call.name not in offer.client_names]
@@ -158,17 +157,17 @@ class AgentLoop:
                 return Outcome(finish_reason="tool_calls", tool_calls=client_calls)
             if cut_calls := tuple(call for call in half if call.name in offer.client_names):
                 # The client has read them: the answer can not go on as if it had not.
-                return Outcome(finish_reason=reply.finish_reason, refusal=reply.refusal, cut_calls=cut_calls)
+                return Outcome(finish_reason=reply.finish_reason, cut_calls=cut_calls)
             steered = self._run.steering.take()
             self._dialogue.added += steered
             if not own_calls and not steered:
-                if not cut_short(reply):
+                if not stopped_early(reply):
                     no_call(self._run.request.tool_choice)
                     if not answered:
                         said_nothing = f"The model {reply.provider}/{reply.model} said nothing."
                         raise GatewayError("empty_response", said_nothing)
                 reason = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
-                return Outcome(finish_reason=reason, refusal=reply.refusal)
+                return Outcome(finish_reason=reason)
         raise GatewayError(
             "run_failed",
             f"The run was stopped after {self._max_rounds} model calls without an end (agents.defaults.maxToolRounds).",
@@ -285,7 +284,7 @@ class AgentLoop:
 
     def _judge(self, wanted: AnswerFormat, reply: ModelReply, text: str) -> Verdict:
         """What is cut short, declined or only on the way to tools need not match."""
-        if reply.tool_calls or reply.refusal or cut_short(reply):
+        if reply.tool_calls or reply.refusal or stopped_early(reply):
             return Verdict(text=text)
         return wanted.judge(text)
 

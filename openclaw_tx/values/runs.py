@@ -78,7 +78,7 @@ class RunResult(Plain, frozen=True, omit_defaults=True):
     """Calls of client tools that the client must now answer."""
     finish_reason: FinishReason = "stop"
     refusal: bool = False
-    """The answer is the model's way of declining to answer."""
+    """The answer, or some of it, is the model's way of declining to answer."""
     usage: Usage = Usage()
     provider: str = ""
     model: str = ""
@@ -98,11 +98,25 @@ class RunResult(Plain, frozen=True, omit_defaults=True):
     """What its system prompt was made of; None = it got none."""
     cut_calls: tuple[ToolCall, ...] = ()
     """Calls of client tools in which the model was stopped, as far as they came: nobody is to do or to answer them."""
+    declined: str = ""
+    """What of the text declines to answer; "" although C{refusal} is set = all of it."""
+    answered: str = ""
+    """The rest of the text, where some of it declines to answer."""
 
     @property
     def text(self) -> str:
         """The answer as one string: payloads joined by a blank line."""
         return "\n\n".join(self.payloads)
+
+    @property
+    def content(self) -> str:
+        """What of the text answers, as OpenAI's C{content} has it."""
+        return self.answered if self.refusal else self.text
+
+    @property
+    def refused(self) -> str:
+        """What of the text declines to answer, as OpenAI's C{refusal} has it."""
+        return (self.declined or self.text) if self.refusal else ""
 
 
 class RunState(Value, frozen=True, omit_defaults=True):

@@ -134,12 +134,16 @@ class ReplyReader:
             opaque=seal(self.api, self._pieces) if self._calls else "",
         )
 
-    def _say(self, text: str, events: list[ModelEvent]) -> None:
+    def _say(self, text: str, events: list[ModelEvent], *, refusal: bool = False) -> None:
         if text:
+            self._refused = self._refused or refusal
             if not self._pieces or self._pieces[-1].kind != "text":
                 self._pieces.append(Piece(kind="text"))
             self._text.append(text)
-            events.append(TextDelta(text=text, refusal=self._refused))
+            events.append(TextDelta(text=text, refusal=refusal))
+
+    def _decline(self, text: str, events: list[ModelEvent]) -> None:
+        self._say(text, events, refusal=True)
 
     def _think(self, text: str, events: list[ModelEvent]) -> None:
         if text:

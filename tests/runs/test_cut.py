@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.runs.cut import cut_short, without_half_calls
+from openclaw_tx.runs.cut import stopped_early, without_half_calls
 from openclaw_tx.values import AssistantMessage, ModelReply, ToolCall, ToolChoice, ToolSpec, Usage, UserMessage
 from tests.runs.rooms import Adder, Bench, RunCase
 
@@ -25,7 +25,9 @@ class RuleTests(SynchronousTestCase):
 
     def test_reasons(self) -> None:
         """The provider's two."""
-        found = [reason for reason in ("stop", "length", "tool_calls", "content_filter") if cut_short(reply(reason))]
+        found = [
+            reason for reason in ("stop", "length", "tool_calls", "content_filter") if stopped_early(reply(reason))
+        ]
         self.assertEqual(found, ["length", "content_filter"])
 
     def test_half(self) -> None:

@@ -249,3 +249,61 @@ class HalfCallTests(Case):
                 first = self.post(path, *chunks, headers=headers, stream=stream, tools=tools, **asked)
                 again = self.post(path, headers=headers, stream=stream, tools=tools, **asked)
                 self.assertEqual(first.text(), again.text())
+
+
+class RefusalTests(Case):
+    """Refusals, with text before, beside or after them."""
+
+    def test_with_text(self) -> None:
+        """Text is content and a refusal is a refusal, on all four ways."""
+        text, refusal = delta(content="I can help, [1] but"), (delta(refusal="not "), delta(refusal="with that."))
+        end = (delta("stop"), USAGE)
+        for chunks in ((text, *refusal, *end), (*refusal, text, *end)):
+            for stream in (False, True):
+                message, reason = self.chat(*chunks, stream=stream)
+                self.assertEqual(
+                    (message["content"], message["refusal"], reason), ("I can help, [1] but", "not with that.", "stop")
+                )
+                (item,) = self.respond(*chunks, stream=stream)["output"]
+                parts = {part["type"]: part.get("text") or part.get("refusal") for part in item["content"]}
+                self.assertEqual(parts, {"output_text": "I can help, [1] but", "refusal": "not with that."})
+
+    def test_alone(self) -> None:
+        """Then there is no content."""
+        chunks = (delta(refusal="No."), delta("stop"), USAGE)
+        for stream in (False, True):
+            message, _ = self.chat(*chunks, stream=stream)
+            self.assertEqual((message["content"], message["refusal"]), (None, "No."))
+            (item,) = self.respond(*chunks, stream=stream)["output"]
+            self.assertEqual(item["content"], [{"type": "refusal", "refusal": "No."}])
+
+    def test_over_tools(self) -> None:
+        """What was said and declined before and after a tool, each joined by a blank line."""
+        used = [delta(content="Looking."), delta(refusal="Not all."), call(0, "c", "agents_list", "{}")]
+        last = (delta(content="Found."), delta(refusal="Not that."), delta("stop"), USAGE)
+        for stream in (False, True):
+            for path in (CHAT, RESPONSES):
+                self.provider.scripts.append([*used, delta("tool_calls"), DONE])
+                if path == CHAT:
+                    message, _ = self.chat(*last, stream=stream)
+                    found = (message["content"], message["refusal"])
+                else:
+                    (item,) = self.respond(*last, stream=stream)["output"]
+                    found = (item["content"][0]["text"], item["content"][1]["refusal"])
+                self.assertEqual(found, ("Looking.\n\nFound.", "Not all.\n\nNot that."))
+
+    def test_structured(self) -> None:
+        """Where text is withheld, too."""
+        wanted = {"type": "json_object"}
+        for stream in (False, True):
+            chunks = (delta(content='{"a": '), delta(refusal="No."), delta("stop"), USAGE)
+            message, _ = self.chat(*chunks, stream=stream, response_format=wanted)
+            self.assertEqual((message["content"], message["refusal"]), ('{"a": ', "No."))
+
+    def test_transcript(self) -> None:
+        """The session holds both."""
+        asked = {"messages": [{"role": "user", "content": "q"}]}
+        self.post(CHAT, delta(content="Hm. "), delta(refusal="No."), delta("stop"), headers=SESSION, **asked)
+        sessions = self.gateway.gateway._house.sessions
+        *_, kept = self.successResultOf(Deferred.fromCoroutine(sessions.transcript("agent:main:work", 99)))
+        self.assertEqual(kept.text, "Hm. No.")
