@@ -164,7 +164,7 @@ class CallReader:
     def _decline(self, event: TextDelta, out: list[RunEvent]) -> None:
         """A refusal is nobody's directive and in no format; it only has to be allowed to show."""
         self._declined.append(event.text)
-        if self._showing != "none":
+        if self._refused or self._showing != "none":
             self._refused = True
             out.append(event)
 
