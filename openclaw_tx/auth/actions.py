@@ -96,7 +96,7 @@ ACTIONS: Mapping[str, Action] = {
     "sessions.list": Action(READ, "List sessions."),
     "sessions.preview": Action(READ, "Read the last lines of sessions."),
     "sessions.resolve": Action(READ, "Find the key of a session by its id or label."),
-    "sessions.patch": Action(WRITE, "Name a session, choose its model and how much it thinks."),
+    "sessions.patch": Action(WRITE, "Name a session, say how it looks, choose its model and how much it thinks."),
     "sessions.configure": Action(ADMIN, "Change what else is set for a session."),
     "sessions.reset": Action(ADMIN, "Begin a session anew."),
     "sessions.delete": Action(ADMIN, "Delete a session; its transcript becomes an archive."),

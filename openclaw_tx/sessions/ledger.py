@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -16,10 +17,12 @@ from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
 from openclaw_tx.sessions.resets import SPOKEN
 from openclaw_tx.sessions.rules import Rules
+from openclaw_tx.sessions.titles import cut, line_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import (
     AssistantMessage,
     KeptEvents,
+    LastRun,
     Message,
     RunResult,
     SessionChange,
@@ -35,6 +38,9 @@ MAX_RUNS = 50_000
 INTERRUPTED = "The gateway stopped before this run had ended."
 """What clients and transcripts are told of a run that a crash cut off."""
 
+MAX_ERROR = 160
+"""Characters of what a session's row says of a run that failed."""
+
 _LIVE = ("queued", "running")
 
 
@@ -48,6 +54,8 @@ class Turn(Value, frozen=True):
     """The run was in the ledger before its turn came."""
     made: bool
     """The session was made for it."""
+    position: int
+    """Where C{added} will stand, if nobody puts anything in before."""
 
 
 class TurnEnd(Value, frozen=True):
@@ -58,6 +66,8 @@ class TurnEnd(Value, frozen=True):
     model_provider: str
     model: str
     context_tokens: int | None
+    told: frozenset[int]
+    """Which of C{added} were told when the run began."""
 
 
 class Ledger:
@@ -96,7 +106,14 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
-        return Turn(entry=found.entry, history=tuple(history), added=added, noted=noted, made=before is None)
+        return Turn(
+            entry=found.entry,
+            history=tuple(history),
+            added=added,
+            noted=noted,
+            made=before is None,
+            position=found.position,
+        )
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
         """Undo L{begin}: nobody learnt that the run was begun. A session that it made goes, if nobody has used it."""
@@ -223,6 +240,7 @@ class Ledger:
             old,
             updated_at_ms=max(old.updated_at_ms, end.run.ended_at_ms),
             aborted_last_run=end.run.status in ("aborted", "interrupted"),
+            last_run=_last_run(end.run),
             model_provider=end.model_provider or old.model_provider,
             model=end.model or old.model,
             input_tokens=_known(usage.prompt_tokens if usage else None, old.input_tokens),
@@ -237,6 +255,7 @@ class Ledger:
             entry=entries.append(connection, entry, found.position, end.added),
             messages=end.added,
             position=found.position,
+            told=end.told,
             run_id=end.run.run_id,
             ok=end.run.status in ("ok", "aborted"),
         )
@@ -248,6 +267,26 @@ def _known(value: int | None, otherwise: int) -> int:
 
 def _spoken(entry: SessionEntry, run: StoredRun, at_ms: int) -> int:
     return max(entry.interacted_at_ms, at_ms) if run.trigger in SPOKEN else entry.interacted_at_ms
+
+
+def _last_run(run: StoredRun) -> LastRun:
+    """What a session's row says of a run that has ended."""
+    error = run.result.error if run.result is not None else None
+    status: Literal["done", "failed", "killed", "timeout"] = "failed"
+    if run.status == "ok":
+        status = "done"
+    elif run.status == "aborted":
+        status = "killed"
+    elif error is not None and error.code == "run_timeout":
+        status = "timeout"
+    told = error is not None and status in ("failed", "timeout")
+    return LastRun(
+        run_id=run.run_id,
+        status=status,
+        started_at_ms=run.started_at_ms,
+        ended_at_ms=run.ended_at_ms,
+        error=cut(line_of(error.message), MAX_ERROR) if told and error is not None else "",
+    )
 
 
 def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
@@ -302,6 +341,7 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
         entry = msgspec.structs.replace(
             found.entry,
             aborted_last_run=True,
+            last_run=_last_run(ended),
             updated_at_ms=max(found.entry.updated_at_ms, now_ms),
             interacted_at_ms=_spoken(found.entry, run, now_ms),
         )

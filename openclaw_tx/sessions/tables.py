@@ -26,6 +26,9 @@ def _index(name: str, column: str, rows: TextClause) -> Index:
     return Index(name, column, sqlite_where=rows, postgresql_where=rows)
 
 
+PINNED = text("pinned_at_ms > 0")
+"""Condition on sessions, literal so that the index of the same words serves it."""
+
 sessions = Table(
     "sessions",
     metadata,
@@ -49,11 +52,15 @@ sessions = Table(
     Column("title", Text, nullable=False, server_default=""),
     Column("preview", Text, nullable=False, server_default=""),
     Column("mark_position", Integer),
+    Column("last_run", Text, nullable=False, server_default=""),
+    Column("pinned_at_ms", BigInteger, nullable=False, server_default="0"),
     Index("sessions_by_age", "updated_at_ms"),
     _index("sessions_by_parent", "spawned_by", text("spawned_by IS NOT NULL")),
+    _index("sessions_by_pin", "pinned_at_ms", PINNED),
 )
-"""One row a session: L{openclaw_tx.values.SessionEntry}, C{extra} and C{settings} as JSON, where its transcript goes
-on, where its newest mark of a compaction stands, and once more the C{spawned_by} of its settings."""
+"""One row a session: L{openclaw_tx.values.SessionEntry}, C{extra}, C{settings} and C{last_run} as JSON, where its
+transcript goes on, where its newest mark of a compaction stands, and once more the C{spawned_by} and C{pinned_at} of
+its settings."""
 
 messages = Table(
     "messages",

@@ -85,12 +85,14 @@ from openclaw_tx.values.prompts import (
 from openclaw_tx.values.runs import PromptMode, RunRequest, RunResult, RunState, RunStatus, Trigger
 from openclaw_tx.values.sessions import (
     Compacted,
+    LastRun,
     Removed,
     SessionChange,
     SessionEntry,
     SessionFilter,
     SessionPage,
     SessionSettings,
+    TranscriptPage,
     UsageRow,
 )
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
@@ -135,6 +137,7 @@ __all__ = [
     "JobState",
     "JobStatus",
     "KeptEvents",
+    "LastRun",
     "Message",
     "MessageEnded",
     "ModelAnswered",
@@ -187,6 +190,7 @@ __all__ = [
     "ToolResultMessage",
     "ToolSpec",
     "ToolStarted",
+    "TranscriptPage",
     "Trigger",
     "Usage",
     "UsageRow",

@@ -30,6 +30,8 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     """As in L{RunRequest}."""
     trigger: Trigger = "user"
     channel: str = ""
+    resumes: bool = False
+    """As in L{RunRequest}; not remembered."""
 
 
 class KeptEvents(Value, frozen=True):

@@ -55,6 +55,7 @@ from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.config import ConfigMethods
 from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
 from openclaw_tx.ws.rpc.devices import DeviceMethods, DeviceNews
+from openclaw_tx.ws.rpc.finding import SessionFinder
 from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.inventory import InventoryMethods, ToolRooms
@@ -181,15 +182,17 @@ class WebSocketSurface:
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, self._slices, tick_seconds, self._health_of, now_ms)
         chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings, rooms.channels)
-        lists = SessionMethods(agents, models, sessions, clock)
+        finder = SessionFinder(agents, sessions)
+        lists = SessionMethods(agents, models, sessions, engine, clock, finder)
         following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
         families = [
             HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),
             CatalogMethods(agents, models, settings, rooms.every_model).methods(),
             lists.methods(),
+            finder.methods(),
             following.methods(),
             chat.methods(),
-            StartupMethods(chat, following, agents, models, settings, engine).methods(),
+            StartupMethods(chat, following, finder, agents, models, settings, engine).methods(),
             ChannelMethods(rooms.channels, agents, sessions, clock).methods(),
             SessionChanges(
                 engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget

@@ -25,6 +25,7 @@ from openclaw_tx.values import (
     Entry,
     Part,
     Principal,
+    PromptMode,
     RunRequest,
     RunResult,
     SessionEntry,
@@ -71,6 +72,10 @@ class AgentParams(Params, frozen=True):
     group_id: str = ""
     group_channel: str = ""
     group_space: str = ""
+    prompt_mode: PromptMode = "full"
+    """How much of its system prompt the agent gets: C{minimal} is what sub-agents get, C{none} one line."""
+    expected_existing_session_id: NonEmpty | None = None
+    """Run only in this conversation, though its time may be over; refused when it is not that of the session."""
 
 
 class WaitParams(Params, frozen=True):
@@ -198,7 +203,7 @@ class AgentMethods:
         thinking = thinking_level("agent", params.thinking)
         model = self._model(params)
         place = await self._seat(principal, params)
-        await self._check_policy(place, params.channel or "webchat")
+        await self._check_policy(place, params.channel or "webchat", params.expected_existing_session_id)
         return RunRequest(
             run_id=params.idempotency_key,
             agent_id=place.agent_id,
@@ -212,6 +217,8 @@ class AgentMethods:
             surface="ws",
             fingerprint=asked,
             traceparent=traceparent,
+            prompt_mode=params.prompt_mode,
+            resumes=params.expected_existing_session_id is not None,
         )
 
     def _model(self, params: AgentParams) -> str:
@@ -247,11 +254,13 @@ class AgentMethods:
                 raise bad("agent", "sessionId is not the session of sessionKey")
         return place
 
-    async def _check_policy(self, place: Seat, channel: str) -> None:
+    async def _check_policy(self, place: Seat, channel: str, expected: str | None) -> None:
         """
-        @raise GatewayError: C{session.sendPolicy} lets nobody speak there.
+        @raise GatewayError: C{session.sendPolicy} lets nobody speak there, or it is not the C{expected} conversation.
         """
         entry = await self._sessions.get(place.session_key)
+        if expected is not None and (entry is None or entry.session_id != expected):
+            raise bad("agent", "expectedExistingSessionId is not the conversation of the session")
         check_send(self._settings().session.send_policy, place.session_key, entry, channel)
 
     # -- agent.wait
