@@ -15,7 +15,9 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from openclaw_tx.errors import ErrorInfo, GatewayError
+from openclaw_tx.wire import whole_numbers
 from openclaw_tx.wire.large_json import LARGE, is_too_deep
+from openclaw_tx.wire.openai_fields import MAX_SAFE_INT
 
 T = TypeVar("T")
 
@@ -24,6 +26,9 @@ NEWEST = 4
 """Versions of the protocol that are spoken."""
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
+Natural = Annotated[int, Meta(ge=0, le=MAX_SAFE_INT)]
+Positive = Annotated[int, Meta(ge=1, le=MAX_SAFE_INT)]
+"""Numbers of params: what a JavaScript client can count to. Stores can not keep much larger ones."""
 MAX_ID = 256
 """Longest request id; it is sent back with each response."""
 
@@ -109,7 +114,7 @@ def _identity(data: bytes) -> Any:
 
 
 def decode_params(type: type[T], raw: Raw | bytes, method: str) -> T:
-    """Read a method's params; absent ones count as an empty object.
+    """Read a method's params; absent ones count as an empty object. Where an integer belongs, C{100.0} is one.
 
     @param type: the struct that describes them; unknown properties are refused if it forbids them.
     @raise GatewayError: C{invalid_request}, C{invalid <method> params: ...} naming the property.
@@ -117,7 +122,7 @@ def decode_params(type: type[T], raw: Raw | bytes, method: str) -> T:
     if len(memoryview(raw)) < LARGE and is_too_deep(memoryview(raw)):
         raise GatewayError("invalid_request", f"invalid {method} params: nested too deeply")
     try:
-        params: T = _decoder(cast("Any", type)).decode(raw if len(memoryview(raw)) else b"{}")
+        params: T = whole_numbers.decode(_decoder(cast("Any", type)), raw if len(memoryview(raw)) else b"{}")
     except msgspec.ValidationError as error:
         raise GatewayError("invalid_request", f"invalid {method} params: {describe(error)}") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -244,8 +249,10 @@ def unnumbered(body: bytes) -> bytes:
 __all__ = [
     "BadFrame",
     "Failure",
+    "Natural",
     "NonEmpty",
     "NotJSON",
+    "Positive",
     "Request",
     "decode_params",
     "decode_request",

@@ -34,7 +34,7 @@ from openclaw_tx.values import (
     TextPart,
     UserMessage,
 )
-from openclaw_tx.wire.frames import MAX_ID, NonEmpty
+from openclaw_tx.wire.frames import MAX_ID, Natural, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, seat, thinking_level
@@ -53,7 +53,7 @@ class AgentParams(Params, frozen=True):
     agent_id: str = ""
     session_key: Annotated[str, Meta(max_length=512)] = ""
     session_id: Annotated[str, Meta(max_length=128)] = ""
-    timeout: Annotated[int, Meta(ge=0)] | None = None
+    timeout: Natural | None = None
     thinking: str = ""
     model: str = ""
     provider: str = ""
@@ -82,7 +82,7 @@ class WaitParams(Params, frozen=True):
     """Params of C{agent.wait}."""
 
     run_id: NonEmpty
-    timeout_ms: Annotated[int, Meta(ge=0)] = 30_000
+    timeout_ms: Natural = 30_000
 
 
 class AgentMethods:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import Meta, field
+from msgspec import field
 from msgspec.structs import replace
 
 from twisted.internet.defer import Deferred
@@ -29,7 +29,7 @@ from openclaw_tx.values import (
     TextPart,
     UserMessage,
 )
-from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.wire.frames import Natural, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key, check_same
@@ -52,7 +52,7 @@ class SendParams(Params, frozen=True):
     agent_id: str = ""
     thinking: str = ""
     attachments: list[Attachment] = []
-    timeout_ms: Annotated[int, Meta(ge=0)] = 0
+    timeout_ms: Natural = 0
     deliver: bool = False
     session_id: str = ""
     """The conversation that the message goes on in; refused when the session has begun another one since."""
