@@ -23,7 +23,6 @@ from openclaw_tx.sessions.keys import parse_key
 from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
     Entry,
-    Part,
     Principal,
     PromptMode,
     RunRequest,
@@ -31,13 +30,12 @@ from openclaw_tx.values import (
     SessionEntry,
     StoredRun,
     Target,
-    TextPart,
     UserMessage,
 )
 from openclaw_tx.wire.frames import MAX_ID, Natural, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, seat, thinking_level
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, check_run_id, fingerprint, said, seat, thinking_level
 from openclaw_tx.ws.rpc.results import final, remembered, waited, waited_in_vain
 from openclaw_tx.ws.rpc.waiting import within
 
@@ -122,6 +120,7 @@ class AgentMethods:
     async def agent(self, call: Call[AgentParams]) -> Any:
         """Answer C{accepted} at once and the result under the same id at the end; a repeated key starts nothing."""
         params = call.params
+        check_run_id("agent", params.idempotency_key)
         asked = fingerprint("agent", params)
         repeated = await self._repeated(call.principal, params.idempotency_key, asked)
         if isinstance(repeated, RunResult):
@@ -199,7 +198,7 @@ class AgentMethods:
         """
         if params.lane not in ("", "main"):
             raise bad("agent", 'lane must be "main"')
-        parts: tuple[Part, ...] = (TextPart(text=params.message), *images("agent", params.attachments))
+        parts = said("agent", params.message, params.attachments)
         thinking = thinking_level("agent", params.thinking)
         model = self._model(params)
         place = await self._seat(principal, params)
