@@ -57,7 +57,7 @@ def _mended(data: memoryview, steps: list[str | None]) -> bytes:
         return _whole(data)
     step, *rest = steps
     try:
-        inside: Any = (_arrays if data[:1] == b"[" else _objects).decode(data)
+        inside: Any = (_arrays if bytes(data[:1]) == b"[" else _objects).decode(data)
     except msgspec.ValidationError:
         return bytes(data)
     if isinstance(inside, dict):
