@@ -135,6 +135,28 @@ class DeadlineTests(SynchronousTestCase):
         self.assertTrue(line.client.wasClean)
         self.assertEqual((len(self.house.surface), self.house.clock.getDelayedCalls()), (0, []))
 
+    def test_close_codes(self) -> None:
+        """It gets its own code back, 1000 for none, and 1002 for one that may not be sent."""
+        for code, answered in (
+            (1000, 1000),
+            (1001, 1001),
+            (3005, 3005),
+            (4000, 4000),
+            (4999, 4999),
+            (None, 1000),
+            (1005, 1002),
+            (1006, 1002),
+            (999, 1002),
+            (2000, 1002),
+            (5000, 1002),
+        ):
+            line = self.house.ready()
+            line.client.sendCloseFrame(code, b"because" if code is not None else None)
+            line.pump.flush()
+            self.assertEqual(line.closed[0], answered, code)
+        self.house.advance(2)
+        self.assertEqual((len(self.house.surface), self.house.clock.getDelayedCalls()), (0, []))
+
     def test_client_closes_and_reads_no_more(self) -> None:
         """One that closes without reading what is under way is cut off after a second too."""
         line = self.house.ready()
