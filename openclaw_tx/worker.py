@@ -52,7 +52,7 @@ def main() -> None:
     try:
         top = workers_service(told, reactor, dict(os.environ), log, loaded)
     except ConfigError as error:
-        raise SystemExit(str(error)) from None
+        raise SystemExit(error.told) from None
     top.privilegedStartService()
     top.startService()
     any_reactor: Any = reactor
