@@ -182,4 +182,15 @@ class ConfigError(Exception):
         return f"{self.source}: {self}" if self.source else str(self)
 
 
-__all__ = ["CODES", "ConfigError", "ErrorInfo", "FetchFailed", "GatewayError", "Kind", "NotHere"]
+class NotWritten(ConfigError):
+    """The configuration is good, but its file can not be written.
+
+    @ivar reason: in the system's words, without a path.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__([("", f"can not write {path}: {reason}")])
+        self.reason = reason
+
+
+__all__ = ["CODES", "ConfigError", "ErrorInfo", "FetchFailed", "GatewayError", "Kind", "NotHere", "NotWritten"]
