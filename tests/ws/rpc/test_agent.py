@@ -91,6 +91,15 @@ class AgentTests(Case):
             },
         )
 
+    def test_stop_reason(self) -> None:
+        """What did not end well did not stop: the words are those of the transcript."""
+        for key, status, reason in (("f", "error", "error"), ("a", "aborted", "aborted")):
+            id = self.line.ask("agent", ask(idempotencyKey=key))
+            self.run_(key).start()
+            self.run_(key).end(status, "so far", error=ErrorInfo(code="run_failed", message="no"))
+            meta = self.line.answers(id)[1]["payload"]["result"]["meta"]
+            self.assertEqual((meta["stopReason"], meta["aborted"]), (reason, status == "aborted"))
+
     def test_media_and_reply(self) -> None:
         """Files and what it is a reply to go with the last payload, or with one of their own."""
         for payloads, media in ((("one", "two"), ("/a.png", "/b.png")), ((), ("/a.png",))):
