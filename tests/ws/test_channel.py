@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.values import Principal, RunRequest
@@ -230,6 +231,28 @@ class SlowReaderTests(SynchronousTestCase):
         self.resume()
         self.assertEqual(self.line.closed, (1008, "slow consumer"))
         self.assertEqual(self.run_.status, "queued")
+
+    def test_slow_consumers_in_the_log(self) -> None:
+        """The log says so, with the address; many at once are one line."""
+        with capturedLogs() as events:
+            for _ in range(3):
+                self.stall()
+                self.say(*["x" * 3000] * 4)
+                self.resume()
+                self.line = self.house.ready()
+            self.house.advance(10)
+            self.stall()
+            self.say(*["x" * 3000] * 4)
+            self.resume()
+        found = [formatEvent(event) for event in events if "did not read" in (event["log_format"] or "")]
+        self.assertEqual(
+            found,
+            [
+                "a client was cut off because it did not read: WebSocket connection from 127.0.0.1; "
+                f"{count} since the last such line"
+                for count in (1, 3)
+            ],
+        )
 
     def test_t42_slow_consumer_that_never_reads(self) -> None:
         """One that does not read for another second is cut off."""
