@@ -152,6 +152,7 @@ class Tally:
 
     _log = Logger()
     __slots__ = (
+        "_ignored",
         "_slow",
         "auth_failures",
         "cancels",
@@ -159,7 +160,6 @@ class Tally:
         "connections_refused",
         "first_token",
         "http_requests",
-        "ignored",
         "lag",
         "lag_recent",
         "pings",
@@ -201,8 +201,7 @@ class Tally:
         self.socket_bytes = 0
         self.slow_sockets = 0
         self._slow = Seldom()
-        self.ignored = Seldom()
-        """When messages that nobody can answer are."""
+        self._ignored = Seldom()
         self.sockets = 0
         """WebSocket connections opened so far."""
 
@@ -218,6 +217,16 @@ class Tally:
                 what=what,
                 address=address or "a local socket",
                 count=count,
+            )
+
+    def not_json(self, now: float) -> None:
+        """A WebSocket message that is no JSON was ignored (spec 2.2): say so in the log, now and then.
+
+        @param now: seconds of the clock.
+        """
+        if count := self._ignored.due(now):
+            self._log.warn(
+                "a WebSocket message that is no JSON was ignored; {count} since the last such line", count=count
             )
 
     def watch(self, run: Run, entries: Sequence[Entry]) -> None:

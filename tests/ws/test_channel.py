@@ -232,6 +232,16 @@ class SlowReaderTests(SynchronousTestCase):
         self.assertEqual(self.line.closed, (1008, "slow consumer"))
         self.assertEqual(self.run_.status, "queued")
 
+    def test_no_json(self) -> None:
+        """What is no JSON is ignored; the log says so, and however many there are, that is one line in 10 seconds."""
+        with capturedLogs() as events:
+            for _ in range(5):
+                self.line.raw(b"not json")
+            self.house.advance(10)
+            self.line.raw(b"{")
+        self.assertEqual([event["count"] for event in events], [1, 5])
+        self.assertTrue(self.line.call("health")["ok"])
+
     def test_slow_consumers_in_the_log(self) -> None:
         """The log says so, with the address; many at once are one line."""
         with capturedLogs() as events:
