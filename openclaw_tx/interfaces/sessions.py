@@ -17,6 +17,7 @@ from openclaw_tx.values import (
     SessionPage,
     Spoken,
     StoredRun,
+    Tallies,
     UsageRow,
 )
 
@@ -165,4 +166,11 @@ class UsageStore(Protocol):
         """Those from C{first_hour} to before C{end_hour}, oldest first.
 
         @param agent_id: "" = of all agents.
+        """
+
+    async def tallies(self, session_ids: Sequence[str], first_ms: int, end_ms: int, max_bytes: int) -> Tallies:
+        """What happened in sessions from C{first_ms} to before C{end_ms}, to quarters of an hour.
+
+        @param max_bytes: read about so much of transcripts at most; sessions for which that was not enough are told as
+            far as they are known, and not C{whole}. What was read is remembered for the next time.
         """

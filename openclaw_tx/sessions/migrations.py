@@ -101,11 +101,24 @@ def _narrow_indices(connection: sqlite3.Connection) -> None:
         connection.execute(f"CREATE INDEX {name} ON {table} ({column}) WHERE {rows}")
 
 
+def _tell_lone_runs_apart(connection: sqlite3.Connection) -> None:
+    """Version 7: what runs without a session took; of those that were before it is not known."""
+    for column in ("lone_runs", "lone_input_tokens", "lone_output_tokens", "lone_cached_tokens"):
+        connection.execute(f"ALTER TABLE usage ADD COLUMN {column} BIGINT DEFAULT '0' NOT NULL")
+
+
 def _ignore(text: str) -> None:
     """What can not be read is reported where it is read for good."""
 
 
-UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings, _add_titles, _add_usage, _narrow_indices)
+UPGRADES: tuple[Upgrade, ...] = (
+    _add_run_events,
+    _add_settings,
+    _add_titles,
+    _add_usage,
+    _narrow_indices,
+    _tell_lone_runs_apart,
+)
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 
 

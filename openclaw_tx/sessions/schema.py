@@ -30,7 +30,7 @@ from sqlalchemy.sql import ClauseElement
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
 from openclaw_tx.sessions.tables import ENDED, LIVE, archives, messages, metadata, run_events, runs, sessions, usage
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
 _ENTRY = [column for column in sessions.c if column.name not in ("next_position", "spawned_by", "mark_position")]
@@ -147,6 +147,12 @@ class Statements:
         )
         self.newest_messages = ready(newest)
         self.newest_messages_from = ready(newest.where(messages.c.position >= position))
+        self.messages_from = ready(
+            select(messages.c.body)
+            .where(messages.c.session_id == session_id, messages.c.position >= position)
+            .order_by(messages.c.position)
+            .limit(limit)
+        )
         self.message = ready(
             select(messages.c.body).where(messages.c.session_id == session_id, messages.c.position == position)
         )
@@ -247,7 +253,7 @@ class Statements:
             usage.c.provider == bindparam("the_provider", type_=Text),
             usage.c.model == bindparam("the_model", type_=Text),
         ]
-        counts = ("runs", "input_tokens", "output_tokens", "cached_tokens")
+        counts = [column.name for column in usage.c if not column.primary_key]
         self.grow_usage = ready(
             update(usage).where(*of_row).values({name: usage.c[name] + bindparam(name) for name in counts})
         )

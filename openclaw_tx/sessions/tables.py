@@ -111,6 +111,10 @@ usage = Table(
     Column("input_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
+    Column("lone_runs", BigInteger, nullable=False, server_default="0"),
+    Column("lone_input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("lone_output_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("lone_cached_tokens", BigInteger, nullable=False, server_default="0"),
 )
 """What runs took, also those that left nothing else behind: L{openclaw_tx.values.UsageRow}."""
 

@@ -99,9 +99,19 @@ from openclaw_tx.values.sessions import (
     SessionSettings,
     UsageRow,
 )
+from openclaw_tx.values.tallies import (
+    QUARTER_MS,
+    ModelCalls,
+    SessionQuarter,
+    SessionTally,
+    Tallies,
+    step_ms,
+    wait_step,
+)
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
+    "QUARTER_MS",
     "AccountStatus",
     "Agent",
     "AgentTurnPayload",
@@ -144,6 +154,7 @@ __all__ = [
     "Message",
     "MessageEnded",
     "ModelAnswered",
+    "ModelCalls",
     "ModelEvent",
     "ModelInfo",
     "ModelReply",
@@ -175,11 +186,14 @@ __all__ = [
     "SessionEntry",
     "SessionFilter",
     "SessionPage",
+    "SessionQuarter",
     "SessionSettings",
+    "SessionTally",
     "Spoken",
     "StopReason",
     "StoredRun",
     "SystemEventPayload",
+    "Tallies",
     "Target",
     "TextDelta",
     "TextPart",
@@ -198,4 +212,6 @@ __all__ = [
     "UsageRow",
     "UserMessage",
     "Value",
+    "step_ms",
+    "wait_step",
 ]
