@@ -213,7 +213,7 @@ class Engine:
         try:
             await self._queue(run, held)
             if not run.request.stateless:
-                turn = await self._rooms.sessions.begin(run.stored(), run.request.messages)
+                turn = await self._rooms.sessions.begin(run.stored(), run.timed_messages())
                 dialogue, news = self._upkeep.begun(turn)
             timeout = agent.timeout_s if run.request.timeout_s is None else run.request.timeout_s
             if timeout:

@@ -14,11 +14,11 @@ import msgspec
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import (
     QUARTER_MS,
-    ModelCalls,
     SessionQuarter,
     SessionTally,
     Tallies,
     Usage,
+    one_call,
     wait_step,
 )
 
@@ -106,27 +106,16 @@ class _Open:
         elif type(message) is _Answer:
             self.assistant += 1
             self.errors += message.stop_reason in CUT_OFF
-            for call in message.tool_calls:
-                name = call.name[:MAX_NAME]
+            for tool in message.tool_calls:
+                name = tool.name[:MAX_NAME]
                 name = name if name in self.tools or len(self.tools) < MAX_TOOLS else OTHER
                 self.tools[name] = self.tools.get(name, 0) + 1
-            if message.usage.prompt_tokens is not None or message.usage.completion_tokens is not None:
-                self._spend(message)
+            call = one_call(message.provider, message.model, message.usage)
+            if call is not None:
+                known = self.models.get((call.provider, call.model))
+                self.models[call.provider, call.model] = known.plus(call) if known is not None else call
             if waited_ms is not None:
                 self._wait(waited_ms)
-
-    def _spend(self, message: _Answer) -> None:
-        usage, name = message.usage, (message.provider, message.model)
-        known = self.models.get(name) or ModelCalls(provider=message.provider, model=message.model)
-        cached = usage.cached_tokens or 0
-        self.models[name] = ModelCalls(
-            provider=known.provider,
-            model=known.model,
-            calls=known.calls + 1,
-            input_tokens=known.input_tokens + max(0, (usage.prompt_tokens or 0) - cached),
-            output_tokens=known.output_tokens + (usage.completion_tokens or 0),
-            cached_tokens=known.cached_tokens + cached,
-        )
 
     def _wait(self, ms: int) -> None:
         self.shortest_ms = min(self.shortest_ms, ms) if self.waits else ms
@@ -155,13 +144,13 @@ class _Open:
 
 
 class _Known:
-    """What was counted of a session."""
+    """What was counted of a session. A message without a time is taken to have come with the next one that has one."""
 
     def __init__(self) -> None:
         self.position = 0
         self.size = KEPT_BESIDE
         self._asked_ms = 0
-        self._last_ms = 0
+        self._untimed: list[_Counted] = []
         self._quarters: dict[int, bytes] = {}
 
     def add(self, bodies: Sequence[str]) -> None:
@@ -173,20 +162,27 @@ class _Known:
                 message = _message.decode(body)
             except msgspec.MsgspecError:
                 continue  # Whoever reads the transcript is told of it.
-            # One without a time came with the one before.
-            at_ms = message.timestamp_ms or self._last_ms
-            self._last_ms = at_ms
-            if type(message) is _User:
-                self._asked_ms = at_ms
-            waited = at_ms - self._asked_ms if self._asked_ms and type(message) is _Answer else -1
-            number = at_ms // QUARTER_MS
-            if number not in open_quarters:
-                open_quarters[number] = _Open(self._quarter(number, at_ms))
-            open_quarters[number].add(message, at_ms, waited if 0 <= waited <= LONGEST_WAIT_MS else None)
+            if message.timestamp_ms:
+                for untimed in (*self._untimed, message):
+                    self._count(untimed, message.timestamp_ms, open_quarters)
+                self._untimed.clear()
+            elif len(self._untimed) < MAX_ROWS:
+                self._untimed.append(message)
         for number, each in open_quarters.items():
             self.size -= len(self._quarters[number]) + KEPT_BESIDE if number in self._quarters else 0
             self._quarters[number] = _encoder.encode(each.closed())
             self.size += len(self._quarters[number]) + KEPT_BESIDE
+
+    def _count(self, message: _Counted, at_ms: int, open_quarters: dict[int, _Open]) -> None:
+        waited = -1
+        if type(message) is _User:
+            self._asked_ms = message.timestamp_ms
+        elif type(message) is _Answer and message.timestamp_ms and self._asked_ms:
+            waited = at_ms - self._asked_ms
+        number = at_ms // QUARTER_MS
+        if number not in open_quarters:
+            open_quarters[number] = _Open(self._quarter(number, at_ms))
+        open_quarters[number].add(message, at_ms, waited if 0 <= waited <= LONGEST_WAIT_MS else None)
 
     def _quarter(self, number: int, at_ms: int) -> SessionQuarter:
         known = self._quarters.get(number)

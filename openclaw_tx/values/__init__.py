@@ -105,6 +105,7 @@ from openclaw_tx.values.tallies import (
     SessionQuarter,
     SessionTally,
     Tallies,
+    one_call,
     step_ms,
     wait_step,
 )
@@ -212,6 +213,7 @@ __all__ = [
     "UsageRow",
     "UserMessage",
     "Value",
+    "one_call",
     "step_ms",
     "wait_step",
 ]

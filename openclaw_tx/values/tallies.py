@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from openclaw_tx.values.conversation import Usage
 from openclaw_tx.values.value import Plain, Value
 
 QUARTER_MS = 15 * 60 * 1000
@@ -18,6 +19,32 @@ class ModelCalls(Plain, frozen=True, array_like=True):
     """Of prompts, without those that came out of the provider's cache."""
     output_tokens: int = 0
     cached_tokens: int = 0
+
+    def plus(self, other: ModelCalls) -> ModelCalls:
+        """The sum; the model is this one's."""
+        return ModelCalls(
+            provider=self.provider,
+            model=self.model,
+            calls=self.calls + other.calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+        )
+
+
+def one_call(provider: str, model: str, usage: Usage) -> ModelCalls | None:
+    """A call by what its answer says; None = it does not say: it is a note, or a client's account of an answer."""
+    if usage.prompt_tokens is None and usage.completion_tokens is None:
+        return None
+    cached = usage.cached_tokens or 0
+    return ModelCalls(
+        provider=provider,
+        model=model,
+        calls=1,
+        input_tokens=max(0, (usage.prompt_tokens or 0) - cached),
+        output_tokens=usage.completion_tokens or 0,
+        cached_tokens=cached,
+    )
 
 
 class SessionQuarter(Plain, frozen=True, array_like=True):
@@ -81,4 +108,4 @@ def step_ms(step: int) -> int:
     return (((9 + eighth) << power) - 1) // 8
 
 
-__all__ = ["QUARTER_MS", "ModelCalls", "SessionQuarter", "SessionTally", "Tallies", "step_ms", "wait_step"]
+__all__ = ["QUARTER_MS", "ModelCalls", "SessionQuarter", "SessionTally", "Tallies", "one_call", "step_ms", "wait_step"]

@@ -62,6 +62,7 @@ from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.nodes import NodeMethods, NodeNews
 from openclaw_tx.ws.rpc.presence import PresenceMethods, PresenceWatch, sees_presence
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
+from openclaw_tx.ws.rpc.session_usage import SessionUsageMethods
 from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.rpc.startup import StartupMethods
 from openclaw_tx.ws.rpc.usage import UsageMethods
@@ -207,6 +208,9 @@ class WebSocketSurface:
             families.append(InventoryMethods(rooms.tools, agents, sessions, settings, rooms.in_thread).methods())
         if rooms.usage is not None:
             families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
+            families.append(
+                SessionUsageMethods(rooms.usage, agents, sessions, settings, rooms.in_thread, clock).methods()
+            )
         families.append(AgentFileMethods(agents, models, rooms.live_config, rooms.in_thread, clock).methods())
         if rooms.live_config is not None:
             families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())

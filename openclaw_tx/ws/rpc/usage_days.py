@@ -70,7 +70,9 @@ def days_of(method: str, params: DaysParams, now: float, max_days: int | None = 
     today = datetime.fromtimestamp(now, zone).date()
     last = _day(method, "endDate", params.end_date) or today
     first = _day(method, "startDate", params.start_date)
-    if first is None:
+    if first is None and params.range == "all" and max_days is None:
+        first = EPOCH
+    elif first is None:
         first = max(EPOCH, last - timedelta(RANGES.get(params.range, params.days) - 1))
     days = (last - first).days + 1
     if days < 1:
