@@ -67,6 +67,7 @@ ACTIONS: Mapping[str, Action] = {
     "tools.list": Action(READ, "List tools."),
     "commands.list": Action(READ, "List the commands of chat."),
     "skills.status": Action(READ, "List skills of agents."),
+    "skills.update": Action(ADMIN, "Turn skills on and off; not for keys."),
     "channels.status": Action(READ, "See the channels, and how they stand."),
     "channels.receive": Action(WRITE, "Hand in a message over a channel; each peer has a principal of its own."),
     "send": Action(WRITE, "Send a message over a channel; not for keys with bounds."),

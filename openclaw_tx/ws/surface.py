@@ -64,6 +64,7 @@ from openclaw_tx.ws.rpc.presence import PresenceMethods, PresenceWatch, sees_pre
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
 from openclaw_tx.ws.rpc.session_usage import SessionUsageMethods
 from openclaw_tx.ws.rpc.sessions import SessionMethods
+from openclaw_tx.ws.rpc.skills import SkillMethods
 from openclaw_tx.ws.rpc.startup import StartupMethods
 from openclaw_tx.ws.rpc.usage import UsageMethods
 from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
@@ -205,7 +206,8 @@ class WebSocketSurface:
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
         if rooms.tools is not None:
-            families.append(InventoryMethods(rooms.tools, agents, sessions, settings, rooms.in_thread).methods())
+            families.append(InventoryMethods(rooms.tools, agents, sessions, settings).methods())
+        families.append(SkillMethods(agents, settings, rooms.live_config, rooms.in_thread).methods())
         if rooms.usage is not None:
             families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
             families.append(

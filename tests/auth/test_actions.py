@@ -94,6 +94,7 @@ class AuthoriseTests(SynchronousTestCase):
             "cron.run",
             "system-event",
             "set-heartbeats",
+            "skills.update",
         }
         self.assertEqual(rest, changes | owner | {"models.override", "exec.approvals.get", "exec.approvals.set"})
 
