@@ -97,6 +97,7 @@ ACTIONS: Mapping[str, Action] = {
     "sessions.list": Action(READ, "List sessions."),
     "sessions.preview": Action(READ, "Read the last lines of sessions."),
     "sessions.resolve": Action(READ, "Find the key of a session by its id or label."),
+    "sessions.create": Action(WRITE, "Make a session, and say something in it."),
     "sessions.patch": Action(WRITE, "Name a session, choose its model and how much it thinks."),
     "sessions.configure": Action(ADMIN, "Change what else is set for a session."),
     "sessions.reset": Action(ADMIN, "Begin a session anew."),

@@ -62,6 +62,7 @@ from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.nodes import NodeMethods, NodeNews
 from openclaw_tx.ws.rpc.presence import PresenceMethods, PresenceWatch, sees_presence
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
+from openclaw_tx.ws.rpc.session_talk import SessionTalk
 from openclaw_tx.ws.rpc.session_usage import SessionUsageMethods
 from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.rpc.skills import SkillMethods
@@ -191,6 +192,7 @@ class WebSocketSurface:
             lists.methods(),
             following.methods(),
             chat.methods(),
+            SessionTalk(chat, engine, agents, models, sessions, authorise, settings, new_id).methods(),
             StartupMethods(chat, following, agents, models, settings, engine).methods(),
             ChannelMethods(rooms.channels, agents, sessions, clock).methods(),
             SessionChanges(

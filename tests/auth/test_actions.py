@@ -74,7 +74,16 @@ class AuthoriseTests(SynchronousTestCase):
         self.assertEqual(
             by_scope[WRITE],
             running
-            | {"agent.wait", "channels.receive", "send", "runs.cancel", "sessions.patch", "node.invoke", "wake"},
+            | {
+                "agent.wait",
+                "channels.receive",
+                "send",
+                "runs.cancel",
+                "sessions.create",
+                "sessions.patch",
+                "node.invoke",
+                "wake",
+            },
         )
         self.assertEqual({name for name, rule in ACTIONS.items() if rule.metered}, running)
         asked = {name for name, rule in ACTIONS.items() if rule.scope == APPROVALS}

@@ -40,7 +40,7 @@ from openclaw_tx.ws.rpc.usage_sums import Prices, Sums, prices
 MAX_SESSIONS = 10_000
 """Newest sessions that are looked at; how many more there are, C{cacheStatus} says."""
 
-PAGE = 500
+PAGE = 2000
 """Sessions that are asked for at a time."""
 
 AT_ONCE = 100
