@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from openclaw_tx.runs.context import in_force, model_messages, without_marks
 from openclaw_tx.values import CompactionMessage, Message, Spoken, UserMessage
 
@@ -56,4 +58,12 @@ class Dialogue:
         self.added.append(mark)
 
 
-__all__ = ["Dialogue"]
+def dated(messages: Iterable[Spoken], at_ms: int) -> list[Spoken]:
+    """Messages as a transcript gets them: clients of OpenAI's APIs can not say when they said something.
+
+    @param at_ms: when they came.
+    """
+    return [each if each.timestamp_ms else replace(each, timestamp_ms=at_ms) for each in messages]
+
+
+__all__ = ["Dialogue", "dated"]

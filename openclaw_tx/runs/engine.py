@@ -20,7 +20,7 @@ from openclaw_tx.interfaces import TurnStart
 from openclaw_tx.runs import choices
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
 from openclaw_tx.runs.crowd import Crowd
-from openclaw_tx.runs.dialogue import Dialogue
+from openclaw_tx.runs.dialogue import Dialogue, dated
 from openclaw_tx.runs.durable import DurableEvents
 from openclaw_tx.runs.ended import EndedRuns
 from openclaw_tx.runs.endings import committed, cut_short, for_client
@@ -213,7 +213,7 @@ class Engine:
         try:
             await self._queue(run, held)
             if not run.request.stateless:
-                turn = await self._rooms.sessions.begin(run.stored(), run.timed_messages())
+                turn = await self._rooms.sessions.begin(run.stored(), dated(run.request.messages, run.queued_at_ms))
                 dialogue, news = self._upkeep.begun(turn)
             timeout = agent.timeout_s if run.request.timeout_s is None else run.request.timeout_s
             if timeout:

@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from msgspec.structs import replace
-
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -32,7 +30,6 @@ from openclaw_tx.values import (
     RunStarted,
     RunState,
     RunStatus,
-    Spoken,
     StoredRun,
     TextDelta,
     ToolCall,
@@ -169,11 +166,6 @@ class AgentRun:
             reply_to=self.reply_to,
             prompt_report=self.prompt_report,
         )
-
-    def timed_messages(self) -> Sequence[Spoken]:
-        """The client's messages, those without a time with that at which they came: HTTP clients tell none."""
-        at = self.queued_at_ms
-        return [each if each.timestamp_ms else replace(each, timestamp_ms=at) for each in self.request.messages]
 
     # -- for the surfaces
 
