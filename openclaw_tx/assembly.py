@@ -213,9 +213,9 @@ def build(given: Materials, log: Logger) -> House:
     tools = ToolBox(settings, own, sources)
     rooms = Rooms(agents, models, tools, sessions, decode_arguments, events)
     engine = Engine(rooms, crew.share(settings), reactor, new_id)
-    engine.subscribe(tally.watch)
+    engine.at_end(tally.watch)
     usage = UsageLog(sessions.usage)
-    engine.subscribe(usage.watch)
+    engine.at_end(usage.watch)
     guard = GatewayAuthenticator(reactor, settings, lambda: settings.environment, crew.entropy)
     book = DeviceBook(PairingFiles(settings.state_dir / "devices"), reactor, given.in_thread)
     devices = DeviceRooms(book, Pairing(book, new_id), DeviceTokens(book, secrets.token_bytes))
@@ -223,7 +223,7 @@ def build(given: Materials, log: Logger) -> House:
         CountedAuthenticator(DeviceAuthenticator(guard, devices.tokens, settings), tally), guard
     )
     quotas = Quotas(reactor, guard.keys.limits)
-    everywhere = Admission(crew.everywhere(engine), authorise, quotas, engine.subscribe)
+    everywhere = Admission(crew.everywhere(engine), authorise, quotas, engine.at_end)
     admission = crew.admitted(everywhere, engine, agents, models)
     flow = ChatFlow(admission, settings, reactor)
     desk = ChatDesk(

@@ -15,10 +15,12 @@ from typing import Any
 JUMP_SECONDS = 1.0
 """From here on a difference is a clock that was set, or a machine that slept; less is followed as it comes."""
 
+LOOK_SECONDS = 0.01
+"""How long the time of day is taken for what it was and the time since: a request asks some forty times."""
 
-class SteadySeconds:
-    """The time of day for a reactor (C{reactor.seconds}); when it is set, delayed calls keep the time that was left to
-    them.
+
+class SteadyClock:
+    """Has the time of day for a reactor; when it is set, delayed calls keep the time that was left to them.
 
     What has kept a time of day as a number has to bear with it.
     """
@@ -38,11 +40,16 @@ class SteadySeconds:
         self._wall = wall
         self._monotonic = monotonic
         self._apart = wall() - monotonic()
+        self._look_at = 0.0
         self._adjusting = False
 
-    def __call__(self) -> float:
-        """Seconds since 1970; in any thread."""
-        wall, monotonic = self._wall(), self._monotonic()
+    def seconds(self) -> float:
+        """Seconds since 1970, for C{reactor.seconds}; in any thread."""
+        monotonic = self._monotonic()
+        if monotonic < self._look_at:
+            return monotonic + self._apart
+        self._look_at = monotonic + LOOK_SECONDS
+        wall = self._wall()
         if abs(wall - monotonic - self._apart) <= JUMP_SECONDS:
             self._apart = wall - monotonic
             return wall
@@ -61,8 +68,8 @@ class SteadySeconds:
 
 
 def keep_steady(reactor: Any) -> None:
-    """Have a process's own reactor go by L{SteadySeconds}."""
-    reactor.seconds = SteadySeconds(reactor)
+    """Have a process's own reactor go by L{SteadyClock}."""
+    reactor.seconds = SteadyClock(reactor).seconds
 
 
-__all__ = ["JUMP_SECONDS", "SteadySeconds", "keep_steady"]
+__all__ = ["JUMP_SECONDS", "LOOK_SECONDS", "SteadyClock", "keep_steady"]

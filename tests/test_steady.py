@@ -6,7 +6,7 @@ from __future__ import annotations
 from twisted.internet.base import ReactorBase
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.steady import SteadySeconds
+from openclaw_tx.steady import LOOK_SECONDS, SteadyClock
 
 
 class Reactor(ReactorBase):
@@ -20,23 +20,22 @@ class Reactor(ReactorBase):
 
 
 class SteadyTests(SynchronousTestCase):
-    """L{SteadySeconds}."""
+    """L{SteadyClock}."""
 
     def setUp(self) -> None:
         """Both clocks are the test's."""
         self.wall, self.monotonic = 1_000_000.0, 500.0
         self.reactor = Reactor()
-        self.reactor.seconds = SteadySeconds(  # type: ignore[method-assign]
-            self.reactor, lambda: self.wall, lambda: self.monotonic
-        )
+        clock = SteadyClock(self.reactor, lambda: self.wall, lambda: self.monotonic)
+        self.reactor.seconds = clock.seconds  # type: ignore[method-assign]
         self.rung: list[str] = []
 
     def after(self, seconds: float, name: str) -> None:
         """A delayed call."""
         self.reactor.callLater(seconds, self.rung.append, name)
 
-    def turn(self, seconds: float = 0.0) -> None:
-        """Let time pass; then the reactor turns, and once more if it was woken."""
+    def turn(self, seconds: float = LOOK_SECONDS) -> None:
+        """Let time pass, enough to look at the clock again; then the reactor turns, and once more if it was woken."""
         self.wall += seconds
         self.monotonic += seconds
         self.reactor.runUntilCurrent()
@@ -50,7 +49,7 @@ class SteadyTests(SynchronousTestCase):
         self.wall -= 3600
         self.turn()
         self.after(1, "1.5")
-        self.turn(0.4)
+        self.turn(0.4 - LOOK_SECONDS)
         self.assertEqual(self.rung, [])
         for _ in range(3):
             self.turn(0.7)
@@ -90,6 +89,7 @@ class SteadyTests(SynchronousTestCase):
         for _ in range(99):
             self.turn(1)
             self.wall += 0.01
+        self.monotonic += LOOK_SECONDS
         self.assertEqual((self.reactor.seconds(), self.rung), (self.wall, []))
         self.turn(0.02)
         self.assertEqual(self.rung, ["drift"])

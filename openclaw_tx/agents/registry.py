@@ -100,6 +100,8 @@ class ConfiguredAgents:
         self._host_timezone = host_timezone(environment)
         self._config: Config | None = None
         self._fallback_model = ""
+        self._needs_fallback = False
+        """Whether an agent has no model of its own, so that the default one matters."""
         self._agents: tuple[Agent, ...] = ()
         self._by_id: dict[str, Agent] = {}
         self._manners: dict[str, _Manner] = {}
@@ -113,9 +115,10 @@ class ConfiguredAgents:
     def all(self) -> Sequence[Agent]:
         """Configured agents in the order of the file; never empty."""
         config = self._settings()
-        fallback = self._default_model()
-        if config is not self._config or fallback != self._fallback_model:
-            self._read(config, fallback)
+        if config is not self._config or self._needs_fallback:
+            fallback = self._default_model()
+            if config is not self._config or fallback != self._fallback_model:
+                self._read(config, fallback)
         return self._agents
 
     def get(self, agent_id: str) -> Agent | None:
@@ -216,6 +219,7 @@ class ConfiguredAgents:
         self._aliases = tuple((model.alias, ref) for ref, model in defaults.models.items() if model.alias)
         self._agents = tuple(by_id.values())
         self._config, self._fallback_model = config, fallback
+        self._needs_fallback = any(not _primary(entry.model, defaults.model) for entry in entries)
 
     def _workspace(self, entry: AgentEntry, defaults: AgentDefaults, is_default: bool) -> str:
         """An agent's own workspace, else that of the defaults, else C{<that>-<id>} for agents beside the default."""
@@ -252,9 +256,13 @@ def models_of(own: ModelChoice | str, default: ModelChoice | str, fallback: str)
 
     @param fallback: the primary when neither names one.
     """
-    primary = _choice(own).primary or _choice(default).primary or fallback
+    primary = _primary(own, default) or fallback
     fallbacks = _choice(default).fallbacks if isinstance(own, str) else own.fallbacks
     return tuple(dict.fromkeys(ref for ref in (primary, *fallbacks) if ref))
+
+
+def _primary(own: ModelChoice | str, default: ModelChoice | str) -> str:
+    return _choice(own).primary or _choice(default).primary
 
 
 def _choice(model: ModelChoice | str) -> ModelChoice:

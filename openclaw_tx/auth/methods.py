@@ -134,6 +134,8 @@ class GatewayAuthenticator:
         self._key = entropy(32)
         self.keys = KeyRing(settings, self._key)
         self._gateway: GatewaySection | None = None
+        self._fingerprinted: tuple[GatewaySection, Secret, str] | None = None
+        """The newest fingerprint, behind all that it is made of."""
         self._proxies = Proxies()
         self.limiter = FailureLimiter(clock, lambda: settings().gateway.auth.rate_limit)
 
@@ -289,12 +291,16 @@ class GatewayAuthenticator:
 
     def _fingerprint(self, config: Config, secret: Secret) -> str:
         """Keyed digest of what vouches for a principal: another one means that it was rotated."""
-        gateway = config.gateway
+        gateway, known = config.gateway, self._fingerprinted
+        if known is not None and known[0] is gateway and known[1] == secret:
+            return known[2]
         proxy = gateway.auth.trusted_proxy
         parts: list[str] = [secret.mode, secret.value or ""]
         if secret.mode == "trusted-proxy":
             parts += [proxy.user_header, str(proxy.allow_loopback), *gateway.trusted_proxies, *proxy.required_headers]
-        return hmac.new(self._key, _digest("\0".join(parts)), "sha256").hexdigest()
+        made = hmac.new(self._key, _digest("\0".join(parts)), "sha256").hexdigest()
+        self._fingerprinted = gateway, secret, made
+        return made
 
 
 def _narrowed(scopes: frozenset[str], peer: Peer) -> frozenset[str]:

@@ -253,21 +253,18 @@ class Exchange(Answer):
                 self._line.pause()
             return
         if self._pieces:
-            self._take(self._on_data)
+            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces.clear()
+            if self._inflater is None:
+                self._hand(self._on_data, data)
+            else:
+                self._inflate(self._on_data, data)
+            if self._enough and not (self._whole or self._ended):
+                self._idle.start(self._linger_over, LINGER_S)
         if self._ended:
             return
         if self._whole or self._gone:
             self._finish()
-
-    def _take(self, on_data: OnData) -> None:
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        if self._inflater is None:
-            self._hand(on_data, data)
-        else:
-            self._inflate(on_data, data)
-        if self._enough and not (self._whole or self._ended):
-            self._idle.start(self._linger_over, LINGER_S)
 
     def _inflate(self, on_data: OnData, data: bytes) -> None:
         while data and not (self._enough or self._ended):

@@ -232,7 +232,11 @@ class _Intake:
             return []
 
     def _data(self, data: bytes) -> bool:
-        self._push(self._read(self._framing.feed(data)))
+        events = self._read(self._framing.feed(data))
+        if self._answered is not None:
+            self._push(events)
+        elif events:
+            self._on_events(events)
         return self.reader.done
 
     def _read(self, payloads: list[bytes]) -> list[ModelEvent]:

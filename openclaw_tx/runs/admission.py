@@ -25,7 +25,8 @@ class Admission:
         self, engine: RunEngine, authorise: Authoriser, meter: Meter, subscribe: Subscribe | None = None
     ) -> None:
         """
-        @param subscribe: as C{engine.subscribe}, to what starts runs here, where C{engine} shows others as well.
+        @param subscribe: as C{engine.subscribe}, or to the ends of runs alone, to what starts runs here: C{engine} may
+            show others as well.
         """
         self._engine = engine
         self._authorise = authorise

@@ -25,6 +25,7 @@ from openclaw_tx.runs.durable import DurableEvents
 from openclaw_tx.runs.ended import EndedRuns
 from openclaw_tx.runs.endings import committed, cut_short, for_client
 from openclaw_tx.runs.lanes import Lanes
+from openclaw_tx.runs.listeners import Listeners
 from openclaw_tx.runs.loop import AgentLoop
 from openclaw_tx.runs.manual import SessionCompactor
 from openclaw_tx.runs.offers import Offers
@@ -87,8 +88,7 @@ class Engine:
         self._checkpointed: set[str] = set()
         self._to_forget: list[str] = []
         self._unstored = UnstoredEnds(rooms.sessions, self._log)
-        self._listeners: dict[int, RunListener] = {}
-        self._next_listener = 0
+        self._listeners = Listeners(self._log)
         self._idle: Gate | None = None
         self.durable = DurableEvents(rooms.sessions, clock, self._log)
         self.draining = False
@@ -118,16 +118,13 @@ class Engine:
 
     def subscribe(self, listener: RunListener) -> Callable[[], None]:
         """See L{openclaw_tx.interfaces.RunEngine.subscribe}."""
-        number = self._next_listener
-        self._next_listener += 1
-        self._listeners[number] = listener
-
-        def stop() -> None:
-            self._listeners.pop(number, None)
-
-        return stop
+        return self._listeners.add(listener)
 
     # -- for the gateway
+
+    def at_end(self, listener: RunListener) -> Callable[[], None]:
+        """As L{subscribe}, with the last batch of each run alone."""
+        return self._listeners.add(listener, at_end=True)
 
     @property
     def busy(self) -> bool:
@@ -329,11 +326,7 @@ class Engine:
     def _notify(self, run: AgentRun, batch: Sequence[Entry]) -> None:
         if run.durable:
             self.durable.noticed(run)
-        for listener in list(self._listeners.values()):
-            try:
-                listener(run, batch)
-            except Exception:
-                self._log.failure("a listener of run events failed")
+        self._listeners.tell(run, batch)
 
 
 def _session_lane(session_key: str) -> str:

@@ -79,7 +79,8 @@ class Journal:
         self._next += len(entries)
         self._entries.extend(entries)
         for entry in entries:
-            self.held += cost(entry.event)
+            event = entry.event  # most of them are text
+            self.held += ENTRY_BYTES + len(event.text) if type(event) is TextDelta else cost(event)
         if self.held > self._limit:
             self._drop()
 

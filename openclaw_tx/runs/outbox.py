@@ -81,6 +81,16 @@ class Outbox:
             self.close()
             overflow()
 
+    def write(self, data: bytes) -> bool:
+        """Write C{data} if nothing is in its way.
+
+        @return: whether it was written; else L{push} it.
+        """
+        if self._paused or self._items or self._closed:
+            return False
+        self._write(data)
+        return True
+
     def finish(self, drained: Callable[[], None]) -> None:
         """Call C{drained} once everything pushed so far has been taken by the transport; at once if it has been.
 

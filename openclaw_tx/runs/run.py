@@ -235,7 +235,7 @@ class AgentRun:
                 self.text_length += len(event.text)
             elif type(event) is MessageEnded:
                 self._close_message()
-        self._undelivered.append(self.journal.append(events, _now_ms(self._clock)))
+        self._undelivered.append(self.journal.append(events, int(self._clock.seconds() * 1000)))
         if self._delivering:
             return
         self._delivering = True

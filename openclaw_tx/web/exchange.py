@@ -86,7 +86,11 @@ class Exchange:
 
     def header(self, name: str) -> str | None:
         """See L{openclaw_tx.interfaces.Peer.header}."""
-        return header_value(name, self._fields.get(name.lower()))
+        if name not in self._fields:  # as most of those that are asked for
+            name = name.lower()
+            if name not in self._fields:
+                return None
+        return header_value(name, self._fields[name])
 
     def put_header(self, name: str, value: str) -> None:
         """Have the request say something as if it stood in its head."""

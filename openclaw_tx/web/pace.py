@@ -14,8 +14,9 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-BUDGET = 0.01
-"""Seconds of a turn in which requests begin; one always does."""
+BUDGET = 0.002
+"""Seconds of a turn in which requests begin; one always does. However many come, a stream that goes on waits no longer
+than that at a time."""
 
 GAP = 0.001
 """After so many idle seconds this is another turn."""

@@ -211,6 +211,12 @@ class BoundedRequest(Request):
 
     def write(self, data: bytes) -> None:
         """Send a piece of the answer. An answer before the end of the body is the connection's last."""
+        if self.chunked and not (self.finished or self._disconnected):
+            # All that is left to be done by those above, who would look at the head again for each piece.
+            if data:
+                self.sentLength += len(data)
+                self.channel.write(b"%x\r\n%b\r\n" % (len(data), data))
+            return
         if not self.startedWriting and not self._complete:
             self.setHeader(b"Connection", b"close")
             self.channel.persistent = 0

@@ -168,6 +168,8 @@ class RunStream:
 
     def _take(self, entries: Sequence[Entry]) -> None:
         last = entries[-1].event
+        if type(last) is TextDelta and self._speaking and len(entries) == 1 and self._more(last):
+            return
         result = last.result if type(last) is RunEnded else None
         failure = None if result is None else failure_of(result)
         if not self._opened:
@@ -205,6 +207,13 @@ class RunStream:
             self._stream.push(frames)
         if result is not None:
             self._end()
+
+    def _more(self, event: TextDelta) -> bool:
+        """One more piece of what is being said, the short way: most of what a stream sends is this.
+
+        @return: whether it was sent.
+        """
+        return not event.refusal and self._stream.push_now(self._writer.text(escape(event.text)))
 
     def _text(self, text: str, frames: Frames) -> None:
         """Texts of several messages are joined as the whole answer joins them: by a blank line."""

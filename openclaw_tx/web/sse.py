@@ -81,7 +81,8 @@ class Frames:
     def render(self) -> bytes:
         """All frames."""
         frame = self._text_frame
-        return b"".join(frame(b"".join(part)) if isinstance(part, list) else part for part in self._parts)
+        whole = [frame(b"".join(part)) if isinstance(part, list) else part for part in self._parts]
+        return whole[0] if len(whole) == 1 else b"".join(whole)
 
 
 class EventStream:
@@ -152,6 +153,13 @@ class EventStream:
         """Send frames, or hold them as long as the client does not read."""
         if not self._ending:
             self._outbox.push(item)
+
+    def push_now(self, frame: bytes) -> bool:
+        """Send one whole frame if the client reads: the short way for most of what is ever sent.
+
+        @return: whether it was; else L{push} it.
+        """
+        return not self._ending and self._outbox.write(frame)
 
     def end(self) -> None:
         """Finish the answer once all that was pushed has been taken."""

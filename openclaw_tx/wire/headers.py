@@ -18,7 +18,7 @@ def header_value(name: str, values: Sequence[bytes] | None) -> str | None:
     """
     if not values:
         return None
-    value = b",".join(values) if name.lower() in LISTS else values[0]
+    value = b",".join(values) if len(values) > 1 and name.lower() in LISTS else values[0]
     try:
         return value.decode("utf-8").strip()
     except UnicodeDecodeError:

@@ -84,11 +84,15 @@ def _retry_delay(details: Any) -> float | None:
 
 def count(value: Any) -> int | None:
     """A count that may have come as text or float; None when it is none."""
+    if type(value) is int:
+        return value if value >= 0 else None
+    if value is None:
+        return None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return None
 
 
 def total(*counts: int | None) -> int | None:

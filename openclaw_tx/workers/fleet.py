@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Run, RunEngine
 from openclaw_tx.runs.ended import KEEP_BYTES, KEEP_RUNS, KEEP_SECONDS
+from openclaw_tx.runs.listeners import Listeners
 from openclaw_tx.values import Entry, Principal, RunRequest
 from openclaw_tx.workers.distant import RelayRun
 
@@ -35,9 +36,7 @@ class Fleet:
         self._live: OrderedDict[str, RelayRun] = OrderedDict()
         self._ended: OrderedDict[str, RelayRun] = OrderedDict()
         self._bytes = 0
-        self._listeners: dict[int, RunListener] = {}
-        self._next = 0
-        self._log = Logger()
+        self._listeners = Listeners(Logger())
 
     # -- the seam
 
@@ -57,16 +56,11 @@ class Fleet:
 
     def subscribe(self, listener: RunListener) -> Callable[[], None]:
         """See L{openclaw_tx.interfaces.RunEngine.subscribe}."""
-        unsubscribe = self._engine.subscribe(listener)
-        number = self._next
-        self._next += 1
-        self._listeners[number] = listener
-        unlisten = self._listen()
+        stops = [self._engine.subscribe(listener), self._listeners.add(listener), self._listen()]
 
         def stop() -> None:
-            unsubscribe()
-            self._listeners.pop(number, None)
-            unlisten()
+            for each in stops:
+                each()
 
         return stop
 
@@ -84,13 +78,8 @@ class Fleet:
         """It has told something new."""
         if run.outcome is not None and self._live.pop(run.request.run_id, None) is not None:
             self._remember(run)
-        if not entries:
-            return
-        for listener in list(self._listeners.values()):
-            try:
-                listener(run, entries)
-            except Exception:
-                self._log.failure("a listener of run events failed")
+        if entries:
+            self._listeners.tell(run, entries)
 
     def _distant(self, run_id: str) -> RelayRun | None:
         return self._live.get(run_id) or self._ended.get(run_id)

@@ -65,6 +65,24 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual(self.outbox.held, 0)
         self.assertTrue(self.outbox.willing)
 
+    def test_writes_only_when_nothing_is_in_the_way(self) -> None:
+        """What is to be written now is written now or not at all: paused, behind something held, closed."""
+        self.assertTrue(self.outbox.write(b"a"))
+        self.outbox.pauseProducing()
+        self.assertFalse(self.outbox.write(b"b"))
+        self.outbox.push(b"c")
+
+        def pausing(data: bytes) -> None:
+            self.written.append(data)
+            self.outbox.pauseProducing()
+            self.assertFalse(self.outbox.write(b"d"))
+
+        self.outbox = Outbox(pausing, self._overflow)
+        self.outbox.push(b"e")
+        self.outbox.close()
+        self.assertFalse(self.outbox.write(b"f"))
+        self.assertEqual(self.written, [b"a", b"e"])
+
     def test_holds_and_merges_neighbours_while_paused(self) -> None:
         """Adjacent mergeable items leave as one; order is kept across items that do not merge."""
         self.outbox.pauseProducing()
@@ -161,12 +179,17 @@ class OutboxMachine(RuleBasedStateMachine):
     def _overflow(self) -> None:
         self.overflows += 1
 
-    @rule(data=st.binary(min_size=1, max_size=9).filter(lambda b: not set(b) & set(b"<> ")), mergeable=st.booleans())
-    def push(self, data: bytes, mergeable: bool) -> None:
-        """Something new."""
+    @rule(
+        data=st.binary(min_size=1, max_size=9).filter(lambda b: not set(b) & set(b"<> ")),
+        mergeable=st.booleans(),
+        now=st.booleans(),
+    )
+    def push(self, data: bytes, mergeable: bool, now: bool) -> None:
+        """Something new; the short way if there is one."""
         if not self.overflows:
             self.pushed += data
-        self.outbox.push(Words(data) if mergeable else data)
+        if not (now and self.outbox.write(data)):
+            self.outbox.push(Words(data) if mergeable else data)
 
     @rule()
     def pause(self) -> None:

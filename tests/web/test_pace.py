@@ -38,7 +38,7 @@ class Connection:
 
     turn = -1
 
-    def __init__(self, clock: Turning, takes: float = 0.004) -> None:
+    def __init__(self, clock: Turning, takes: float = 0.4 * BUDGET) -> None:
         self.requests: list[object] = []
         self.served = b""
         self.aborted = False

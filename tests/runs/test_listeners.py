@@ -1,0 +1,84 @@
+# -*- test-case-name: tests.runs.test_listeners -*-
+"""Who hears of all runs, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw_tx.runs.listeners import Listeners
+from openclaw_tx.values import Entry, RunEnded, RunEvent, RunResult, TextDelta
+
+END = RunEnded(result=RunResult(run_id="r", session_key="", agent_id="main", status="ok"))
+
+
+def batch(*events: RunEvent) -> list[Entry]:
+    """Entries of a journal."""
+    return [Entry(seq=seq, ts_ms=0, event=event) for seq, event in enumerate(events, 1)]
+
+
+class ListenersTests(SynchronousTestCase):
+    """L{Listeners}."""
+
+    def setUp(self) -> None:
+        """Two kinds of listeners note what they hear."""
+        self.listeners = Listeners(Logger())
+        self.heard: list[tuple[str, int]] = []
+
+    def listener(self, name: str) -> Any:
+        """One that notes how long a batch is."""
+
+        def hear(run: object, entries: Sequence[Entry]) -> None:
+            self.heard.append((name, len(entries)))
+
+        return hear
+
+    def test_every_batch_or_the_last_one(self) -> None:
+        """Some hear all, some only the end; those first, as what they count is told by the others."""
+        self.listeners.add(self.listener("all"))
+        self.listeners.add(self.listener("end"), at_end=True)
+        self.listeners.tell("run", batch(TextDelta(text="a")))
+        self.listeners.tell("run", batch(TextDelta(text="b"), END))
+        self.assertEqual(self.heard, [("all", 1), ("end", 2), ("all", 2)])
+
+    def test_stop(self) -> None:
+        """One subscription ends, not another of the same listener; and not twice."""
+        twice = self.listener("twice")
+        stop = self.listeners.add(twice)
+        self.listeners.add(twice)
+        stop()
+        stop()
+        at_end = self.listeners.add(twice, at_end=True)
+        at_end()
+        self.listeners.tell("run", batch(END))
+        self.assertEqual(self.heard, [("twice", 1)])
+
+    def test_stop_while_told(self) -> None:
+        """Whoever leaves during a batch leaves the others where they are."""
+
+        def leave(run: object, entries: Sequence[Entry]) -> None:
+            stop()
+
+        stop = self.listeners.add(leave)
+        self.listeners.add(self.listener("next"))
+        self.listeners.tell("run", batch(END))
+        self.listeners.tell("run", batch(END))
+        self.assertEqual(self.heard, [("next", 1), ("next", 1)])
+
+    def test_failure(self) -> None:
+        """A listener that fails is logged; the others hear, and it hears the next batch."""
+        calls: list[int] = []
+
+        def fail(run: object, entries: Sequence[Entry]) -> None:
+            calls.append(1)
+            raise ValueError
+
+        self.listeners.add(fail)
+        self.listeners.add(self.listener("next"))
+        for _ in range(2):
+            self.listeners.tell("run", batch(END))
+        self.assertEqual((len(calls), self.heard), (2, [("next", 1), ("next", 1)]))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
