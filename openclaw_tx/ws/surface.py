@@ -59,6 +59,7 @@ from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.inventory import InventoryMethods, ToolRooms
 from openclaw_tx.ws.rpc.logs import LogMethods
+from openclaw_tx.ws.rpc.model_auth import Keys, ModelAuthMethods
 from openclaw_tx.ws.rpc.nodes import NodeMethods, NodeNews
 from openclaw_tx.ws.rpc.presence import PresenceMethods, PresenceWatch, sees_presence
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
@@ -209,6 +210,8 @@ class WebSocketSurface:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
         if rooms.tools is not None:
             families.append(InventoryMethods(rooms.tools, agents, sessions, settings).methods())
+        if isinstance(models, Keys):
+            families.append(ModelAuthMethods(models, agents, clock).methods())
         families.append(SkillMethods(agents, settings, rooms.live_config, rooms.in_thread).methods())
         if rooms.usage is not None:
             families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
