@@ -59,6 +59,7 @@ ACTIONS: Mapping[str, Action] = {
     "logs.tail": Action(READ, "Read the gateway's log file; not for keys with bounds."),
     "usage.read": Action(READ, "See what runs took, and what is known of the providers."),
     "status": Action(READ, "See what the gateway is doing."),
+    "system.info": Action(READ, "See the machine that the gateway runs on; not for keys with bounds."),
     "metrics.read": Action(READ, "Read the metrics."),
     "models.list": Action(READ, "List models and agents as models."),
     "agents.list": Action(READ, "List agents."),

@@ -57,6 +57,7 @@ from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
 from openclaw_tx.ws.rpc.devices import DeviceMethods, DeviceNews
 from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
+from openclaw_tx.ws.rpc.host import HostMethods
 from openclaw_tx.ws.rpc.inventory import InventoryMethods, ToolRooms
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.model_auth import Keys, ModelAuthMethods
@@ -201,6 +202,7 @@ class WebSocketSurface:
             ).methods(),
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings, rooms.channels).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
+            HostMethods(settings, uptime_ms, rooms.in_thread, place.state_dir if place is not None else "").methods(),
         ]
         rooms.desk.flow.subscribe(self.hub.notice)
         if rooms.approvals is not None:
