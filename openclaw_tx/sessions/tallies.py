@@ -26,7 +26,7 @@ MAX_KEPT = 32 * 1024 * 1024
 """Bytes of counts that are remembered; those of the sessions that were asked for the longest time ago go first."""
 
 KEPT_BESIDE = 160
-"""Bytes that remembering a quarter takes besides its counts, about."""
+"""Bytes that remembering a quarter takes besides its counts, about, and a message that waits for one."""
 
 MAX_ROWS = 2000
 """Messages that one job reads of a session at most."""
@@ -165,9 +165,11 @@ class _Known:
             if message.timestamp_ms:
                 for untimed in (*self._untimed, message):
                     self._count(untimed, message.timestamp_ms, open_quarters)
+                self.size -= KEPT_BESIDE * len(self._untimed)
                 self._untimed.clear()
             elif len(self._untimed) < MAX_ROWS:
                 self._untimed.append(message)
+                self.size += KEPT_BESIDE
         for number, each in open_quarters.items():
             self.size -= len(self._quarters[number]) + KEPT_BESIDE if number in self._quarters else 0
             self._quarters[number] = _encoder.encode(each.closed())

@@ -8,6 +8,9 @@ from openclaw_tx.values.value import Plain, Value
 QUARTER_MS = 15 * 60 * 1000
 """No time zone of today begins its days within one, so days of all of them are sums of quarters."""
 
+MAX_TOKENS = 2**40
+"""A provider that counts more for one call does not count right; sums of such counts still fit into 64 bits."""
+
 
 class ModelCalls(Plain, frozen=True, array_like=True):
     """Calls of one model. Counts that the provider did not give are left out."""
@@ -36,15 +39,19 @@ def one_call(provider: str, model: str, usage: Usage) -> ModelCalls | None:
     """A call by what its answer says; None = it does not say: it is a note, or a client's account of an answer."""
     if usage.prompt_tokens is None and usage.completion_tokens is None:
         return None
-    cached = usage.cached_tokens or 0
+    cached = _sane(usage.cached_tokens)
     return ModelCalls(
         provider=provider,
         model=model,
         calls=1,
-        input_tokens=max(0, (usage.prompt_tokens or 0) - cached),
-        output_tokens=usage.completion_tokens or 0,
+        input_tokens=max(0, _sane(usage.prompt_tokens) - cached),
+        output_tokens=_sane(usage.completion_tokens),
         cached_tokens=cached,
     )
+
+
+def _sane(tokens: int | None) -> int:
+    return min(max(0, tokens or 0), MAX_TOKENS)
 
 
 class SessionQuarter(Plain, frozen=True, array_like=True):

@@ -134,6 +134,15 @@ class CountTests(TallyCase):
         (quarter,) = self.tally(session).quarters
         self.assertEqual((quarter.user, quarter.assistant, quarter.waits, quarter.first_ms), (2, 2, {}, START + 1000))
 
+    def test_odd_counts(self) -> None:
+        """What a provider can not mean is not believed; sums of such counts harm nobody."""
+        odd = Usage(prompt_tokens=2**62, completion_tokens=-5, cached_tokens=-1)
+        session = self.append(*(told(answer("yes"), number, usage=odd) for number in range(1, 20)))
+        (calls,) = self.tally(session).quarters[0].models
+        self.assertEqual(
+            (calls.calls, calls.input_tokens, calls.output_tokens, calls.cached_tokens), (19, 19 * 2**40, 0, 0)
+        )
+
     def test_many_tools(self) -> None:
         """Names beyond a hundred count together, and long ones are cut."""
         session = self.append(*(said(number, f"{number:03}") for number in range(1, 111)), said(200, "x" * 500))
@@ -211,6 +220,7 @@ class ReadingTests(TallyCase):
         """What is remembered is bounded; what was asked for the longest time ago goes first."""
         self.store.usage._tallying = tallies.Tallying(max_kept=1000)
         ids = [self.append(said(1000), key=f"agent:main:{name}") for name in "abcdef"]
+        ids.append(self.append(*[user("no time")] * 3, key="agent:main:g"))
         self.tallies(ids)
         self.assertEqual(self.tallies([ids[-1]]).read_bytes, 0)
         self.assertGreater(self.tallies([ids[0]]).read_bytes, 0)
