@@ -216,7 +216,7 @@ class WebSocketSurface:
             families.append(ModelAuthMethods(models, agents, clock).methods())
         families.append(SkillMethods(agents, settings, rooms.live_config, rooms.in_thread).methods())
         if rooms.usage is not None:
-            families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
+            families.append(UsageMethods(rooms.usage, agents, models, settings, rooms.in_thread, clock).methods())
             families.append(
                 SessionUsageMethods(rooms.usage, agents, sessions, settings, rooms.in_thread, clock).methods()
             )

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from openclaw_tx.auth.actions import ADMIN, missing_scope
 from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.config.schema import Config
+from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Agents, Models, UsageStore
 from openclaw_tx.values import UsageRow
 from openclaw_tx.wire.frames import NonEmpty
@@ -45,12 +46,19 @@ class UsageMethods:
     """The family of what is used up."""
 
     def __init__(
-        self, store: UsageStore, agents: Agents, models: Models, settings: Callable[[], Config], clock: IReactorTime
+        self,
+        store: UsageStore,
+        agents: Agents,
+        models: Models,
+        settings: Callable[[], Config],
+        in_thread: InThread,
+        clock: IReactorTime,
     ) -> None:
         self._store = store
         self._agents = agents
         self._models = models
         self._settings = settings
+        self._in_thread = in_thread
         self._clock = clock
 
     def methods(self) -> Sequence[Method]:
@@ -89,11 +97,8 @@ class UsageMethods:
         rows = await self._store.usage(days.start_ms // HOUR_MS, days.end_ms // HOUR_MS, params.agent_id or "")
         if principal.agents:
             rows = [row for row in rows if row.agent_id in principal.agents]
-        return {
-            "updatedAt": self._now_ms(),
-            "days": (days.last - days.first).days + 1,
-            **summary(rows, days, prices(self._settings())),
-        }
+        sums = await self._in_thread(summary, rows, days, prices(self._settings()))
+        return {"updatedAt": self._now_ms(), "days": (days.last - days.first).days + 1, **sums}
 
     def _now_ms(self) -> int:
         return int(self._clock.seconds() * 1000)

@@ -5,9 +5,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from openclaw_tx.values import AssistantMessage, TextPart, Usage, UserMessage
+from twisted.internet.defer import CancelledError, Deferred
+
+from openclaw_tx.auth.actions import READ
+from openclaw_tx.config.schema import Config
+from openclaw_tx.deferreds import in_reactor_thread
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import (
+    AssistantMessage,
+    Principal,
+    SessionTally,
+    Tallies,
+    TextPart,
+    Usage,
+    UsageRow,
+    UserMessage,
+)
+from openclaw_tx.ws.methods import Call
 from openclaw_tx.ws.rpc import session_usage, usage_report
-from openclaw_tx.ws.rpc.session_usage import logs_of, points_of
+from openclaw_tx.ws.rpc.session_usage import SessionsUsageParams, SessionUsageMethods, logs_of, points_of
 from openclaw_tx.ws.rpc.usage_counts import Waits
 from tests.ws.rpc.test_usage import KEYS, PRICES, TODAY, UsageCase
 
@@ -305,6 +321,58 @@ class OneSessionTests(SessionUsageCase):
             self.assertIn("Invalid session key: nope", self.refusal(method, key="nope"))
         self.turn()
         self.assertIn("limit", self.refusal("sessions.usage.logs", key=MAIN, limit=0))
+
+
+class SlowStore:
+    """A store that reads for as long as it likes."""
+
+    def __init__(self) -> None:
+        self.reading: list[Deferred[Any]] = []
+
+    async def tallies(self, session_ids: Any, first_ms: int, end_ms: int, max_bytes: int) -> Tallies:
+        """When the test says so."""
+        self.reading.append(Deferred())
+        await self.reading[-1]
+        return Tallies(tallies=tuple(SessionTally(session_id=each) for each in session_ids), read_bytes=0)
+
+    async def usage(self, first_hour: int, end_hour: int, agent_id: str = "") -> list[UsageRow]:
+        """None."""
+        return []
+
+
+class TurnsTests(SessionUsageCase):
+    """Reports are made one after the other."""
+
+    def setUp(self) -> None:
+        """Two clients ask."""
+        super().setUp()
+        self.turn()
+        house = self.memory.gateway._house
+        self.store: Any = SlowStore()
+        methods = SessionUsageMethods(
+            self.store, house.agents, house.sessions, Config, in_reactor_thread, self.memory.clock
+        )
+        caller: Any = type("Caller", (), {"principal": Principal(id="p", method="token", scopes=frozenset({READ}))})
+        self.asked = [Deferred.fromCoroutine(methods.usage(Call(caller, "r", SessionsUsageParams()))) for _ in range(3)]
+
+    def test_in_turn(self) -> None:
+        """The second is read for when the first is done."""
+        self.assertEqual(len(self.store.reading), 1)
+        self.store.reading[0].callback(None)
+        self.successResultOf(self.asked[0])
+        self.assertEqual(len(self.store.reading), 2)
+        self.store.reading[1].callback(None)
+        self.store.reading[2].callback(None)
+        self.successResultOf(self.asked[2])
+
+    def test_gone(self) -> None:
+        """Who leaves, waiting or at work, and what goes wrong hold up nobody."""
+        self.asked[1].cancel()
+        self.failureResultOf(self.asked[1], CancelledError)
+        self.asked[0].cancel()
+        self.failureResultOf(self.asked[0], CancelledError)
+        self.store.reading[1].errback(GatewayError("storage_unavailable", "no"))
+        self.failureResultOf(self.asked[2], GatewayError)
 
 
 class WaitsTests(SessionUsageCase):
