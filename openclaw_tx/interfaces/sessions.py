@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from openclaw_tx.values import (
+    BackgroundRun,
     CompactionMessage,
     Entry,
     KeptEvents,
@@ -174,3 +175,10 @@ class UsageStore(Protocol):
         @param max_bytes: read about so much of transcripts at most; sessions for which that was not enough are told as
             far as they are known, and not C{whole}. What was read is remembered for the next time.
         """
+
+
+class BackgroundRuns(Protocol):
+    """Runs that no person waits for, kept for a day."""
+
+    async def background(self, limit: int) -> Sequence[BackgroundRun]:
+        """The newest C{limit} of them that have been begun, newest first; live ones with what was last noted."""

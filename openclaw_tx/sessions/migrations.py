@@ -102,9 +102,13 @@ def _narrow_indices(connection: sqlite3.Connection) -> None:
 
 
 def _tell_lone_runs_apart(connection: sqlite3.Connection) -> None:
-    """Version 7: what runs without a session took; of those that were before it is not known."""
+    """Version 7: what runs without a session took (of those that were before it is not known); an index of runs in
+    the background."""
     for column in ("lone_runs", "lone_input_tokens", "lone_output_tokens", "lone_cached_tokens"):
         connection.execute(f"ALTER TABLE usage ADD COLUMN {column} BIGINT DEFAULT '0' NOT NULL")
+    connection.execute(
+        "CREATE INDEX background_runs ON runs (queued_at_ms) WHERE run_trigger IN ('cron', 'hook', 'agent', 'subagent')"
+    )
 
 
 def _ignore(text: str) -> None:

@@ -28,7 +28,18 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
-from openclaw_tx.sessions.tables import ENDED, LIVE, archives, messages, metadata, run_events, runs, sessions, usage
+from openclaw_tx.sessions.tables import (
+    BACKGROUND,
+    ENDED,
+    LIVE,
+    archives,
+    messages,
+    metadata,
+    run_events,
+    runs,
+    sessions,
+    usage,
+)
 
 SCHEMA_VERSION = 7
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
@@ -195,6 +206,13 @@ class Statements:
             .where(runs.c.idempotency == bindparam("the_key", type_=Text))
             .order_by(runs.c.queued_at_ms.desc())
             .limit(1)
+        )
+        self.background_runs = ready(
+            select(*runs.c, sessions.c.label, sessions.c.title, sessions.c.spawned_by)
+            .select_from(runs.outerjoin(sessions, sessions.c.key == runs.c.session_key))
+            .where(BACKGROUND)
+            .order_by(runs.c.queued_at_ms.desc())
+            .limit(limit)
         )
         self.delete_run = ready(delete(runs).where(runs.c.run_id == run_id))
         self.delete_stateless_run = ready(delete(runs).where(runs.c.run_id == run_id, runs.c.session_id.is_(None)))

@@ -70,6 +70,9 @@ LIVE = text("status IN ('queued', 'running')")
 ENDED = text("status NOT IN ('queued', 'running')")
 """The opposite."""
 
+BACKGROUND = text("run_trigger IN ('cron', 'hook', 'agent', 'subagent')")
+"""Runs that no person waits for."""
+
 runs = Table(
     "runs",
     metadata,
@@ -94,6 +97,7 @@ runs = Table(
     _index("runs_by_end", "ended_at_ms", ENDED),
     _index("runs_by_idempotency", "idempotency", text("idempotency IS NOT NULL")),
     _index("live_runs", "run_id", LIVE),
+    _index("background_runs", "queued_at_ms", BACKGROUND),
 )
 """The ledger: L{openclaw_tx.values.StoredRun}, C{pending} and C{result} as JSON, and the process it runs in.
 

@@ -24,6 +24,7 @@ from openclaw_tx.values.automation import (
     Schedule,
     SystemEventPayload,
 )
+from openclaw_tx.values.background import BACKGROUND, BackgroundRun
 from openclaw_tx.values.channels import (
     AccountStatus,
     ChannelPeer,
@@ -112,6 +113,7 @@ from openclaw_tx.values.tallies import (
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
+    "BACKGROUND",
     "QUARTER_MS",
     "AccountStatus",
     "Agent",
@@ -123,6 +125,7 @@ __all__ = [
     "ApprovalsSnapshot",
     "AssistantMessage",
     "At",
+    "BackgroundRun",
     "ChannelPeer",
     "ChannelStatus",
     "Compacted",

@@ -25,6 +25,7 @@ from openclaw_tx.interfaces import (
     ApprovalsFile,
     Authenticator,
     Authoriser,
+    BackgroundRuns,
     Channels,
     Models,
     Peer,
@@ -69,6 +70,7 @@ from openclaw_tx.ws.rpc.session_usage import SessionUsageMethods
 from openclaw_tx.ws.rpc.sessions import SessionMethods
 from openclaw_tx.ws.rpc.skills import SkillMethods
 from openclaw_tx.ws.rpc.startup import StartupMethods
+from openclaw_tx.ws.rpc.tasks import TaskMethods
 from openclaw_tx.ws.rpc.usage import UsageMethods
 from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
 from openclaw_tx.ws.session_events import SessionEvents
@@ -113,6 +115,8 @@ class Rooms(NamedTuple):
     """None = there are none."""
     session_runs: Callable[[Callable[[Run, Sequence[Entry]], None]], Callable[[], None]] | None = None
     """As C{engine.subscribe}, where the runs of sessions are; None = C{engine} has no others."""
+    background: BackgroundRuns | None = None
+    """None = nobody remembers what ran in the background."""
 
 
 class Watches:
@@ -212,6 +216,8 @@ class WebSocketSurface:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
         if rooms.tools is not None:
             families.append(InventoryMethods(rooms.tools, agents, sessions, settings).methods())
+        if rooms.background is not None:
+            families.append(TaskMethods(rooms.background, engine, agents, sessions, authorise, settings).methods())
         if isinstance(models, Keys):
             families.append(ModelAuthMethods(models, agents, clock).methods())
         families.append(SkillMethods(agents, settings, rooms.live_config, rooms.in_thread).methods())

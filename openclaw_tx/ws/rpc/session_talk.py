@@ -159,7 +159,8 @@ class SessionTalk:
         agents = agents_for(self._agents, principal)
         parent = ""
         if params.parent_session_key is not None:
-            parent = self._seat("sessions.create", principal, None, params.parent_session_key).session_key
+            place_of = self._seat("sessions.create", principal, None, params.parent_session_key, reserved=True)
+            parent = place_of.session_key
         wanted = PatchParams(
             key=place.session_key,
             label=UNSET if params.label is None else params.label,
@@ -212,7 +213,7 @@ class SessionTalk:
             if run is None or not sees_run(call.principal, run):
                 return _aborted([])
             key = run.request.session_key
-        place = self._seat("sessions.abort", call.principal, params.agent_id, key)
+        place = self._seat("sessions.abort", call.principal, params.agent_id, key, reserved=True)
         if params.run_id is None:
             answer = await self._chat.stop(call, place, "rpc", queued=params.clear_queued)
             return _aborted(answer["runIds"])
@@ -227,8 +228,11 @@ class SessionTalk:
         digest = hashlib.sha256(f"{principal.id}\0{params.idempotency_key}".encode("utf-8", "surrogatepass"))
         return f"{NEW}:{UUID(digest.hexdigest()[:UUID_DIGITS])}"
 
-    def _seat(self, method: str, principal: Principal, agent_id: str | None, key: str) -> Seat:
-        return seat(method, self._agents, principal, agent_id or "", key, "", self._settings().session.scope)
+    def _seat(
+        self, method: str, principal: Principal, agent_id: str | None, key: str, *, reserved: bool = False
+    ) -> Seat:
+        scope = self._settings().session.scope
+        return seat(method, self._agents, principal, agent_id or "", key, "", scope, reserved=reserved)
 
 
 def _aborted(run_ids: Sequence[str]) -> dict[str, Any]:
