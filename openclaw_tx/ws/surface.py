@@ -198,7 +198,7 @@ class WebSocketSurface:
             lists.methods(),
             following.methods(),
             chat.methods(),
-            SessionTalk(chat, engine, agents, models, sessions, authorise, settings, new_id).methods(),
+            SessionTalk(chat, engine, agents, models, sessions, authorise, clock, settings, new_id).methods(),
             StartupMethods(chat, following, agents, models, settings, engine).methods(),
             ChannelMethods(rooms.channels, agents, sessions, clock).methods(),
             SessionChanges(

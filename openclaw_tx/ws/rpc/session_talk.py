@@ -12,9 +12,10 @@ from uuid import UUID
 from msgspec import UNSET, Meta
 from msgspec.structs import replace
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
 
-from openclaw_tx.auth.sight import agents_for, sees_run
+from openclaw_tx.auth.sight import agents_for, run_target, sees_run
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Models, RunEngine, Sessions
@@ -26,8 +27,9 @@ from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key as IdempotencyKey
 from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, seat
-from openclaw_tx.ws.rpc.chat import AbortParams, ChatMethods, SendParams
+from openclaw_tx.ws.rpc.chat import ABORT_SECONDS, ChatMethods, SendParams
 from openclaw_tx.ws.rpc.session_patch import PatchParams, change_of
+from openclaw_tx.ws.rpc.waiting import within
 
 Key = Annotated[str, Meta(min_length=1, max_length=512)]
 NEW = "dashboard"
@@ -94,6 +96,7 @@ class SessionTalk:
         models: Models,
         sessions: Sessions,
         authorise: Authoriser,
+        clock: IReactorTime,
         settings: Callable[[], Config],
         new_id: Callable[[], str],
     ) -> None:
@@ -106,6 +109,7 @@ class SessionTalk:
         self._models = models
         self._sessions = sessions
         self._authorise = authorise
+        self._clock = clock
         self._settings = settings
         self._new_id = new_id
 
@@ -205,21 +209,25 @@ class SessionTalk:
         """Abort the runs of a session, or one of them: C{{ok, abortedRunId, status}}, where C{status} is C{aborted} or
         C{no-active-run}."""
         params = call.params
-        key = params.key
-        if key is None and params.run_id is None:
+        if params.key is None and params.run_id is None:
             raise bad("sessions.abort", "key or runId is required")
-        if key is None:
-            run = self._engine.get(params.run_id or "")
-            if run is None or not sees_run(call.principal, run):
-                return _aborted([])
-            key = run.request.session_key
-        place = self._seat("sessions.abort", call.principal, params.agent_id, key, reserved=True)
+        place = None
+        if params.key is not None:
+            place = self._seat("sessions.abort", call.principal, params.agent_id, params.key, reserved=True)
         if params.run_id is None:
+            assert place is not None
             answer = await self._chat.stop(call, place, "rpc", queued=params.clear_queued)
             return _aborted(answer["runIds"])
-        one = AbortParams(session_key=place.session_key, agent_id=place.agent_id, run_id=params.run_id)
-        answer = await self._chat.abort(Call(call.caller, call.id, one, call.traceparent))
-        return _aborted(answer["runIds"])
+        run = self._engine.get(params.run_id)
+        if run is None or not sees_run(call.principal, run):
+            return _aborted([])
+        if place is not None and run.request.session_key != place.session_key:
+            raise bad("sessions.abort", "runId does not match key")
+        self._authorise(call.principal, "runs.cancel", run_target(run))
+        if not run.abort("rpc"):
+            return _aborted([])
+        await within(self._clock, ABORT_SECONDS, Deferred.fromCoroutine(run.result()))
+        return _aborted([params.run_id])
 
     def _name(self, principal: Principal, params: CreateParams) -> str:
         """A key for a session that is to have one of its own."""

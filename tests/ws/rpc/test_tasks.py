@@ -146,6 +146,13 @@ class ListTests(TaskCase):
 class CancelTests(TaskCase):
     """C{tasks.cancel}."""
 
+    def test_as_a_session(self) -> None:
+        """A sub-agent's run is stopped by C{sessions.abort} as well."""
+        self.spawn("count the forks", hang=True)
+        (task,) = self.tasks()
+        found = self.ok("sessions.abort", key=task["childSessionKey"], runId=task["id"])
+        self.assertEqual((found["abortedRunId"], found["status"]), (task["id"], "aborted"))
+
     def test_cancel(self) -> None:
         """It ends; afterwards there is nothing to cancel."""
         self.spawn("count the forks", hang=True)
