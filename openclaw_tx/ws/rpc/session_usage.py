@@ -32,7 +32,6 @@ from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad, seat
 from openclaw_tx.ws.rpc.catalog import unknown_agent
-from openclaw_tx.ws.rpc.sessions import Key
 from openclaw_tx.ws.rpc.usage import HOUR_MS
 from openclaw_tx.ws.rpc.usage_days import Days, DaysParams, days_of
 from openclaw_tx.ws.rpc.usage_report import UNKNOWN_CREATOR, Report
@@ -58,6 +57,8 @@ MAX_POINTS = 200
 MAX_LOGS = 1000
 MAX_CONTENT = 2000
 """Characters of a message in C{logs}."""
+
+Key = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class SessionsUsageParams(DaysParams, frozen=True):
