@@ -270,11 +270,17 @@ def _names(places: Sequence[Sequence[str]]) -> set[str]:
 
 
 def _read(directories: Sequence[str]) -> list[Placed]:
-    found = []
-    for number, skill in _skills(directories):
-        data, problem = _read_card(skill)
-        found.append(Placed(number, skill, None if problem else len(data)))
-    return found
+    return [Placed(number, skill, _card_size(skill)) for number, skill in _skills(directories)]
+
+
+def _card_size(skill: Skill) -> int | None:
+    """Bytes of a skill's card, which is not read; None = it has none."""
+    try:
+        size = os.stat(_card_path(skill)).st_size
+    except OSError:
+        return None
+    _, problem = read_inside(os.path.dirname(skill.path), _card_path(skill), 0)
+    return size if size <= MAX_CARD and not problem else None
 
 
 def _card(directories: Sequence[str], name: str) -> tuple[str, bytes] | None:
