@@ -224,7 +224,9 @@ class WebSocketSurface:
         if rooms.usage is not None:
             families.append(UsageMethods(rooms.usage, agents, models, settings, rooms.in_thread, clock).methods())
             families.append(
-                SessionUsageMethods(rooms.usage, agents, sessions, settings, rooms.in_thread, clock).methods()
+                SessionUsageMethods(
+                    rooms.usage, agents, models, sessions, settings, rooms.in_thread, clock, rooms.tools
+                ).methods()
             )
         families.append(AgentFileMethods(agents, models, rooms.live_config, rooms.in_thread, clock).methods())
         if rooms.live_config is not None:

@@ -12,11 +12,12 @@ from msgspec import Meta
 from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.auth.actions import ADMIN
 from openclaw_tx.auth.sight import agents_for, sees_session
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Sessions, UsageStore
+from openclaw_tx.interfaces import Agents, Models, Sessions, UsageStore
 from openclaw_tx.values import (
     AssistantMessage,
     CompactionMessage,
@@ -24,6 +25,7 @@ from openclaw_tx.values import (
     Principal,
     SessionEntry,
     SessionFilter,
+    SessionTally,
     ToolResultMessage,
     one_call,
 )
@@ -32,10 +34,12 @@ from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad, seat
 from openclaw_tx.ws.rpc.catalog import unknown_agent
+from openclaw_tx.ws.rpc.inventory import ToolRooms
 from openclaw_tx.ws.rpc.usage import HOUR_MS
 from openclaw_tx.ws.rpc.usage_days import Days, DaysParams, days_of
 from openclaw_tx.ws.rpc.usage_report import UNKNOWN_CREATOR, Report
 from openclaw_tx.ws.rpc.usage_sums import Prices, Sums, prices
+from openclaw_tx.ws.rpc.usage_weights import Weight, Weights, weight_object
 
 MAX_SESSIONS = 10_000
 """Newest sessions that are looked at; how many more there are, C{cacheStatus} says."""
@@ -78,7 +82,7 @@ class SessionsUsageParams(DaysParams, frozen=True):
     limit: Annotated[int, Meta(ge=1)] = 50
     """How many sessions get a row, 1000 at most; the sums are of all."""
     include_context_weight: bool = False
-    """Add C{contextWeight}, which is not kept: null."""
+    """Add C{contextWeight}: what the prompt of its next run would be made of."""
 
 
 class TimeSeriesParams(Params, frozen=True):
@@ -104,17 +108,24 @@ class SessionUsageMethods:
         self,
         store: UsageStore,
         agents: Agents,
+        models: Models,
         sessions: Sessions,
         settings: Callable[[], Config],
         in_thread: InThread,
         clock: IReactorTime,
+        tools: ToolRooms | None = None,
     ) -> None:
+        """
+        @param tools: None = it is not known what prompts weigh.
+        """
         self._store = store
         self._agents = agents
         self._sessions = sessions
         self._settings = settings
         self._in_thread = in_thread
         self._clock = clock
+        self._models = models
+        self._tools = tools
         self._lock = DeferredLock()
 
     def methods(self) -> Sequence[Method]:
@@ -143,31 +154,38 @@ class SessionUsageMethods:
         days = days_of("sessions.usage", params, self._clock.seconds(), None)
         if params.agent_id is not None and agents_for(self._agents, principal).get(params.agent_id) is None:
             raise unknown_agent("sessions.usage", params.agent_id)
+        now, is_admin = int(self._clock.seconds() * 1000), ADMIN in principal.scopes
+
+        def weigh(entry: SessionEntry, weight: Weight) -> dict[str, Any] | None:
+            return weight_object(entry, weight, now, is_admin=is_admin)
+
         report = Report(
             days,
             prices(self._settings()),
             limit=min(params.limit, MAX_ROWS),
             scope="family" if params.include_historical else params.group_by,
-            weights=params.include_context_weight,
+            weigh=weigh if params.include_context_weight else None,
         )
         # One at a time: each has its rows in memory, and threads of Python only take turns.
         await self._lock.acquire()
         try:
             if params.creator_key in (None, UNKNOWN_CREATOR):
                 await self._read(report, params, principal, days)
-            return await self._in_thread(report.answer, int(self._clock.seconds() * 1000))
+            return await self._in_thread(report.answer, now)
         finally:
             self._lock.release()
 
     async def _read(self, report: Report, params: SessionsUsageParams, principal: Principal, days: Days) -> None:
         left = MAX_READ
+        weights = Weights(agents_for(self._agents, principal), self._models, self._tools)
         entries = await self._chosen(report, params, principal, days)
         for start in range(0, len(entries), AT_ONCE):
             some = entries[start : start + AT_ONCE]
             ids = [entry.session_id for entry in some]
             found = await self._store.tallies(ids, days.start_ms, days.end_ms, left)
             left = max(0, left - found.read_bytes)
-            await self._in_thread(_add, report, some, found.tallies, params.key is not None)
+            together = list(zip(some, found.tallies, map(weights.of, some), strict=True))
+            await self._in_thread(_add, report, together, params.key is not None)
         if params.key is None and not principal.session_prefix:
             first, end = days.start_ms // HOUR_MS, -(-days.end_ms // HOUR_MS)
             rows = await self._store.usage(first, end, params.agent_id or "")
@@ -223,8 +241,8 @@ class SessionUsageMethods:
         return {"logs": await self._in_thread(logs_of, messages, prices(self._settings()), limit)}
 
 
-def _add(report: Report, entries: Sequence[SessionEntry], tallies: Sequence[Any], silent: bool) -> None:
-    report.add(zip(entries, tallies, strict=True), silent=silent)
+def _add(report: Report, rows: Sequence[tuple[SessionEntry, SessionTally, Weight]], silent: bool) -> None:
+    report.add(rows, silent=silent)
 
 
 def _took(message: Message, known: Prices) -> Sums | None:

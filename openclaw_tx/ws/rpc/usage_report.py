@@ -7,7 +7,7 @@ Field names are those of OpenClaw, whose Control UI adds rows up by the same rul
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
 
@@ -31,11 +31,12 @@ from openclaw_tx.ws.rpc.usage_counts import (
 )
 from openclaw_tx.ws.rpc.usage_days import Days
 from openclaw_tx.ws.rpc.usage_sums import Prices, Sums, largest_first
+from openclaw_tx.ws.rpc.usage_weights import Weight
 
 UNKNOWN_CREATOR = '["unknown"]'
 """OpenClaw's name for whoever started a session of which that is not known: here that is all of them."""
 
-MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 """Bytes of rows in an answer; sessions beyond count in the sums, as those beyond the limit do."""
 
 HOUR_S = 3600
@@ -43,6 +44,8 @@ MAX_TOOLS = 1000
 """Tools that the sums name; of all of them C{uniqueTools} and C{totalCalls} tell."""
 
 Scope = Literal["instance", "family"]
+Weigh = Callable[[SessionEntry, Weight], dict[str, Any] | None]
+"""Makes C{contextWeight}."""
 
 
 class Calendar:
@@ -64,17 +67,17 @@ class Calendar:
 class Report:
     """What was added up so far."""
 
-    def __init__(self, days: Days, known: Prices, *, limit: int, scope: Scope, weights: bool) -> None:
+    def __init__(self, days: Days, known: Prices, *, limit: int, scope: Scope, weigh: Weigh | None = None) -> None:
         """
         @param known: prices of the moment.
         @param limit: how many sessions get a row.
-        @param weights: rows have C{contextWeight}.
+        @param weigh: None = rows have no C{contextWeight}.
         """
         self._days_asked = days
         self._known = known
         self._limit = limit
         self._scope = scope
-        self._weights = weights
+        self._weigh = weigh
         self._day_of: DayOf = Calendar(days.zone)
         self._date_of: DayOf = Calendar(UTC)
         self._rows: list[msgspec.Raw] = []
@@ -96,19 +99,19 @@ class Report:
         self._read = 0
         self._unread = 0
 
-    def add(self, found: Iterable[tuple[SessionEntry, SessionTally]], *, silent: bool = False) -> None:
+    def add(self, found: Iterable[tuple[SessionEntry, SessionTally, Weight]], *, silent: bool = False) -> None:
         """Add sessions, in the order of their rows.
 
         @param silent: one in which nothing happened gets a row, too.
         """
-        for entry, tally in found:
+        for entry, tally, weight in found:
             counts = SessionCounts(tally.quarters, self._day_of, self._known)
             self._read += tally.whole
             self._unread += not tally.whole
             if counts.first_ms:
                 self._count(entry, counts)
             if (counts.first_ms or silent or not tally.whole) and len(self._rows) < self._limit:
-                self._show(entry, counts)
+                self._show(entry, counts, weight)
 
     def add_lone(self, rows: Iterable[UsageRow]) -> None:
         """Add what runs without a session took: sums only, for there is no transcript that more could be read from."""
@@ -150,15 +153,15 @@ class Report:
         for (provider, _), each in models.items():
             merge_named(self._providers, {(provider, ""): each})
 
-    def _show(self, entry: SessionEntry, counts: SessionCounts) -> None:
-        row = encode(self._row(entry, counts))
+    def _show(self, entry: SessionEntry, counts: SessionCounts, weight: Weight) -> None:
+        row = encode(self._row(entry, counts, weight))
         self._bytes += len(row)
         if self._bytes > MAX_BYTES and self._rows:
             self._limit = len(self._rows)
             return
         self._rows.append(msgspec.Raw(row))
 
-    def _row(self, entry: SessionEntry, counts: SessionCounts) -> dict[str, Any]:
+    def _row(self, entry: SessionEntry, counts: SessionCounts, weight: Weight) -> dict[str, Any]:
         settings = entry.settings
         row: dict[str, Any] = {
             "key": entry.key,
@@ -168,7 +171,7 @@ class Report:
             "agentId": entry.agent_id,
             "creatorKey": UNKNOWN_CREATOR,
             "usage": counts.usage(entry.session_id, self._date_of),
-            "hasContextWeight": False,
+            "hasContextWeight": weight is not None,
         }
         told = {
             "label": title(entry),
@@ -183,8 +186,8 @@ class Report:
         if self._scope == "family":
             row["sessionFamilyKey"], row["currentSessionId"] = entry.key, entry.session_id
             row["includedSessionIds"], row["historicalInstanceCount"] = [entry.session_id], 1
-        if self._weights:
-            row["contextWeight"] = None
+        if self._weigh is not None:
+            row["contextWeight"] = self._weigh(entry, weight)
         return row
 
     def answer(self, now_ms: int) -> msgspec.Raw:

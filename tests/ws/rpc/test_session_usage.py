@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from twisted.internet.defer import CancelledError, Deferred
 
 from openclaw_tx.auth.actions import READ
@@ -14,6 +16,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import (
     AssistantMessage,
     Principal,
+    SessionEntry,
     SessionTally,
     Tallies,
     TextPart,
@@ -77,7 +80,7 @@ class SessionsUsageTests(SessionUsageCase):
         found = self.answer(limit=10, startDate="2023-11-10", endDate=TODAY)
         (row,) = found["sessions"]
         self.assertEqual((row["key"], row["agentId"], row["scope"], row["label"]), (MAIN, "main", "instance", "hi"))
-        self.assertEqual((row["modelProvider"], row["model"], row["hasContextWeight"]), ("scripted", "model", False))
+        self.assertEqual((row["modelProvider"], row["model"], row["hasContextWeight"]), ("scripted", "model", True))
         usage = row["usage"]
         self.assertEqual(usage["sessionId"], row["sessionId"])
         self.assertEqual(usage["messageCounts"]["total"], 5)
@@ -168,11 +171,40 @@ class SessionsUsageTests(SessionUsageCase):
         """By key, in short as well; one in which nothing happened in these days has an empty row."""
         self.turn()
         self.turn("other")
-        (row,) = self.answer(key="other", includeContextWeight=True)["sessions"]
-        self.assertEqual((row["key"], row["contextWeight"]), ("agent:main:other", None))
+        (row,) = self.answer(key="other")["sessions"]
+        self.assertEqual((row["key"], "contextWeight" in row), ("agent:main:other", False))
         (row,) = self.answer(key=MAIN, startDate="2023-01-01", endDate="2023-01-02")["sessions"]
         self.assertEqual((row["usage"]["totalTokens"], row["usage"]["activityDates"]), (0, []))
         self.assertNotIn("firstActivity", row["usage"])
+
+    def test_weight(self) -> None:
+        """What the prompt of its next run would be made of; paths are for administrators."""
+        self.turn()
+        self.turn(agent_id="beta", key="agent:beta:main")
+        rows = self.answer(includeContextWeight=True)["sessions"]
+        for row in rows:
+            weight = row["contextWeight"]
+            self.assertEqual((weight["source"], weight["sessionKey"]), ("estimate", row["key"]))
+            self.assertEqual((weight["sessionId"], weight["model"]), (row["sessionId"], "model"))
+            self.assertGreater(weight["systemPrompt"]["chars"], 0)
+            self.assertTrue(weight["tools"]["entries"])
+        self.assertNotIn(self.memory._directory, str(rows))
+        self.client = self.memory.websocket()
+        self.client.connect(scopes=["operator.admin"])
+        weight = self.answer(key=MAIN, includeContextWeight=True)["sessions"][0]["contextWeight"]
+        self.assertTrue(weight["workspaceDir"].startswith(self.memory._directory))
+
+    def test_no_weight(self) -> None:
+        """Of a session whose model is gone it can not be told."""
+        self.turn()
+        entries = self.memory.gateway._house.sessions
+
+        def change(entry: SessionEntry) -> SessionEntry:
+            return replace(entry, settings=replace(entry.settings, provider_override="old", model_override="gone"))
+
+        self.successResultOf(Deferred.fromCoroutine(entries.patch(MAIN, change)))
+        (row,) = self.answer(includeContextWeight=True)["sessions"]
+        self.assertEqual((row["hasContextWeight"], row["contextWeight"]), (False, None))
 
     def test_family(self) -> None:
         """A key's earlier sessions are not counted; that is said."""
@@ -350,7 +382,7 @@ class TurnsTests(SessionUsageCase):
         house = self.memory.gateway._house
         self.store: Any = SlowStore()
         methods = SessionUsageMethods(
-            self.store, house.agents, house.sessions, Config, in_reactor_thread, self.memory.clock
+            self.store, house.agents, house.models, house.sessions, Config, in_reactor_thread, self.memory.clock
         )
         caller: Any = type("Caller", (), {"principal": Principal(id="p", method="token", scopes=frozenset({READ}))})
         self.asked = [Deferred.fromCoroutine(methods.usage(Call(caller, "r", SessionsUsageParams()))) for _ in range(3)]
