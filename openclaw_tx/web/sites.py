@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_sites -*-
+# -*- test-case-name: tests.test_gateway -*-
 """All sites of a gateway, as it starts and stops them."""
 
 from __future__ import annotations
