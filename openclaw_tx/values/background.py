@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openclaw_tx.values.runs import StoredRun
+from openclaw_tx.values.ledger import StoredRun
 from openclaw_tx.values.value import Value
 
 BACKGROUND = frozenset({"cron", "hook", "agent", "subagent"})
