@@ -76,7 +76,7 @@ class Keyring:
             are none.
         @raise GatewayError: C{provider_auth}: the chosen profile can not be used.
         """
-        profiles = await self._profiles(asker.agent_id)
+        profiles = await self.profiles(asker.agent_id)
         auth = self._settings().auth
         now = self._now()
         found = ordered(own.provider, profiles, auth, self.standing, now)
@@ -202,7 +202,8 @@ class Keyring:
         if self._files is not None:
             await self._files.close()
 
-    async def _profiles(self, agent_id: str) -> Profiles:
+    async def profiles(self, agent_id: str) -> Profiles:
+        """The profiles of an agent as their files have them; "" = of the default one."""
         if self._files is None:
             return Profiles()
         default = self._default_agent()

@@ -24,6 +24,7 @@ from openclaw_tx.values.automation import (
     Schedule,
     SystemEventPayload,
 )
+from openclaw_tx.values.background import BACKGROUND, BackgroundRun
 from openclaw_tx.values.channels import (
     AccountStatus,
     ChannelPeer,
@@ -95,9 +96,21 @@ from openclaw_tx.values.sessions import (
     TranscriptPage,
     UsageRow,
 )
+from openclaw_tx.values.tallies import (
+    QUARTER_MS,
+    ModelCalls,
+    SessionQuarter,
+    SessionTally,
+    Tallies,
+    one_call,
+    step_ms,
+    wait_step,
+)
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
+    "BACKGROUND",
+    "QUARTER_MS",
     "AccountStatus",
     "Agent",
     "AgentTurnPayload",
@@ -108,6 +121,7 @@ __all__ = [
     "ApprovalsSnapshot",
     "AssistantMessage",
     "At",
+    "BackgroundRun",
     "ChannelPeer",
     "ChannelStatus",
     "Compacted",
@@ -141,6 +155,7 @@ __all__ = [
     "Message",
     "MessageEnded",
     "ModelAnswered",
+    "ModelCalls",
     "ModelEvent",
     "ModelInfo",
     "ModelReply",
@@ -172,11 +187,14 @@ __all__ = [
     "SessionEntry",
     "SessionFilter",
     "SessionPage",
+    "SessionQuarter",
     "SessionSettings",
+    "SessionTally",
     "Spoken",
     "StopReason",
     "StoredRun",
     "SystemEventPayload",
+    "Tallies",
     "Target",
     "TextDelta",
     "TextPart",
@@ -196,4 +214,7 @@ __all__ = [
     "UsageRow",
     "UserMessage",
     "Value",
+    "one_call",
+    "step_ms",
+    "wait_step",
 ]

@@ -25,6 +25,7 @@ from openclaw_tx.interfaces import (
     ApprovalsFile,
     Authenticator,
     Authoriser,
+    BackgroundRuns,
     Channels,
     Models,
     Peer,
@@ -58,13 +59,19 @@ from openclaw_tx.ws.rpc.devices import DeviceMethods, DeviceNews
 from openclaw_tx.ws.rpc.finding import SessionFinder
 from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
+from openclaw_tx.ws.rpc.host import HostMethods
 from openclaw_tx.ws.rpc.inventory import InventoryMethods, ToolRooms
 from openclaw_tx.ws.rpc.logs import LogMethods
+from openclaw_tx.ws.rpc.model_auth import Keys, ModelAuthMethods
 from openclaw_tx.ws.rpc.nodes import NodeMethods, NodeNews
 from openclaw_tx.ws.rpc.presence import PresenceMethods, PresenceWatch, sees_presence
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
+from openclaw_tx.ws.rpc.session_talk import SessionTalk
+from openclaw_tx.ws.rpc.session_usage import SessionUsageMethods
 from openclaw_tx.ws.rpc.sessions import SessionMethods
+from openclaw_tx.ws.rpc.skills import SkillMethods
 from openclaw_tx.ws.rpc.startup import StartupMethods
+from openclaw_tx.ws.rpc.tasks import TaskMethods
 from openclaw_tx.ws.rpc.usage import UsageMethods
 from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
 from openclaw_tx.ws.session_events import SessionEvents
@@ -109,6 +116,8 @@ class Rooms(NamedTuple):
     """None = there are none."""
     session_runs: Callable[[Callable[[Run, Sequence[Entry]], None]], Callable[[], None]] | None = None
     """As C{engine.subscribe}, where the runs of sessions are; None = C{engine} has no others."""
+    background: BackgroundRuns | None = None
+    """None = nobody remembers what ran in the background."""
 
 
 class Watches:
@@ -192,6 +201,7 @@ class WebSocketSurface:
             finder.methods(),
             following.methods(),
             chat.methods(),
+            SessionTalk(chat, engine, agents, models, sessions, authorise, clock, settings, new_id).methods(),
             StartupMethods(chat, following, finder, agents, models, settings, engine).methods(),
             ChannelMethods(rooms.channels, agents, sessions, clock).methods(),
             SessionChanges(
@@ -199,6 +209,7 @@ class WebSocketSurface:
             ).methods(),
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings, rooms.channels).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
+            HostMethods(settings, uptime_ms, rooms.in_thread, place.state_dir if place is not None else "").methods(),
         ]
         rooms.desk.flow.subscribe(self.hub.notice)
         if rooms.approvals is not None:
@@ -207,9 +218,19 @@ class WebSocketSurface:
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
         if rooms.tools is not None:
-            families.append(InventoryMethods(rooms.tools, agents, sessions, settings, rooms.in_thread).methods())
+            families.append(InventoryMethods(rooms.tools, agents, sessions, settings).methods())
+        if rooms.background is not None:
+            families.append(TaskMethods(rooms.background, engine, agents, sessions, authorise, settings).methods())
+        if isinstance(models, Keys):
+            families.append(ModelAuthMethods(models, agents, clock).methods())
+        families.append(SkillMethods(agents, settings, rooms.live_config, rooms.in_thread).methods())
         if rooms.usage is not None:
-            families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
+            families.append(UsageMethods(rooms.usage, agents, models, settings, rooms.in_thread, clock).methods())
+            families.append(
+                SessionUsageMethods(
+                    rooms.usage, agents, models, sessions, settings, rooms.in_thread, clock, rooms.tools
+                ).methods()
+            )
         families.append(AgentFileMethods(agents, models, rooms.live_config, rooms.in_thread, clock).methods())
         if rooms.live_config is not None:
             families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())

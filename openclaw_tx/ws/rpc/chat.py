@@ -118,7 +118,7 @@ class ChatMethods:
         place = self._seat("chat.send", call.principal, params.agent_id, params.session_key)
         verbatim = params.suppress_command_interpretation
         if is_stop(text) and not params.attachments and not verbatim:
-            return await self._stop(call, place, "stop")
+            return await self.stop(call, place, "stop")
         if not text.strip() and not params.attachments:
             raise GatewayError("invalid_request", "message or attachment required")
         # Who repeats a message does not repeat that the connection was lost.
@@ -228,7 +228,7 @@ class ChatMethods:
         params = call.params
         place = self._seat("chat.abort", call.principal, params.agent_id, params.session_key)
         if params.run_id is None:
-            return await self._stop(call, place, "rpc")
+            return await self.stop(call, place, "rpc")
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         run = self._engine.get(params.run_id)
         if run is None or not sees_run(call.principal, run):
@@ -237,18 +237,18 @@ class ChatMethods:
             raise GatewayError("invalid_request", "runId does not match sessionKey")
         return await self._abort(call, [run], "rpc")
 
-    async def _stop(self, call: Call[Any], place: Seat, reason: str) -> Any:
+    async def stop(self, call: Call[Any], place: Seat, reason: str, *, queued: bool = True) -> Any:
+        """Abort a session's runs and, with C{queued}, forget what waits there."""
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         runs = [
             run
             for run in self._engine.live()
             if place.session_key in (run.request.session_key, run.request.spawned_by) and sees_run(call.principal, run)
         ]
-        forgotten = self._desk.flow.forget(place.session_key, reason)
+        forgotten = self._desk.flow.forget(place.session_key, reason) if queued else []
         answer = await self._abort(call, runs, reason)
         if forgotten:
-            answer["aborted"] = True
-            answer["runIds"] = [*answer["runIds"], *forgotten]
+            answer = {**answer, "aborted": True, "runIds": [*answer["runIds"], *forgotten]}
         return answer
 
     async def _abort(self, call: Call[Any], runs: Sequence[Run], reason: str) -> Any:
