@@ -182,7 +182,7 @@ class WebSocketSurface:
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, self._slices, tick_seconds, self._health_of, now_ms)
         chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings, rooms.channels)
-        finder = SessionFinder(agents, sessions)
+        finder = SessionFinder(agents, sessions, scope)
         lists = SessionMethods(agents, models, sessions, engine, clock, finder)
         following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
         families = [
@@ -193,9 +193,18 @@ class WebSocketSurface:
             following.methods(),
             chat.methods(),
             StartupMethods(chat, following, finder, agents, models, settings, engine).methods(),
-            ChannelMethods(rooms.channels, agents, sessions, clock).methods(),
+            ChannelMethods(rooms.channels, agents, sessions, clock, scope).methods(),
             SessionChanges(
-                engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
+                engine,
+                agents,
+                models,
+                sessions,
+                authorise,
+                clock,
+                self.hub.publish,
+                new_id,
+                rooms.desk.flow.forget,
+                scope,
             ).methods(),
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings, rooms.channels).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
