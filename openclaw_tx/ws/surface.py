@@ -290,6 +290,10 @@ class WebSocketSurface:
         payload = {"path": loaded.path.name, "hash": loaded.hash, "ts": self._now_ms()}
         self.hub.tell("config.changed", payload, "config.get", Target())
 
+    def drain(self) -> None:
+        """Take nobody any more; who is there stays."""
+        self.resource.draining = True
+
     def stop(self, reason: str = "gateway stopping") -> Deferred[None]:
         """Tell everybody, close with 1012, take nobody any more.
 
