@@ -157,10 +157,14 @@ class Engine:
             self._to_forget = ended + self._to_forget
             self._log.warn("checkpoint of live runs failed: {error}", error=error.info.message)
 
-    async def drain(self, grace_s: float) -> None:
-        """Admit nothing more, let live runs end for C{grace_s} seconds, then abort what is left."""
+    async def quiesce(self, grace_s: float) -> None:
+        """Admit nothing more, and let live runs end for C{grace_s} seconds."""
         self.draining = True
         await self._until_idle(grace_s)
+
+    async def drain(self, grace_s: float) -> None:
+        """The same, then abort what is left."""
+        await self.quiesce(grace_s)
         self.compactor.stop()
         # Those that wait go first, or they would get the places of the others.
         for run in sorted(self.live(), key=lambda run: run.status != "queued"):

@@ -11,7 +11,15 @@ from openclaw_tx.agents.routing import DEFAULT_ALIAS, PLAIN, Choice, choose_agen
 from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Peer
-from openclaw_tx.sessions.keys import canonical_key, checked_key, is_reserved, openai_key, openai_user_key, parse_key
+from openclaw_tx.sessions.keys import (
+    HTTP_SCOPE,
+    canonical_key,
+    checked_key,
+    is_reserved,
+    openai_key,
+    openai_user_key,
+    parse_key,
+)
 from openclaw_tx.values import Principal
 
 SESSION_HEADER = "x-openclaw-session-key"
@@ -69,7 +77,7 @@ def address(
     stateless = False
     if key:
         choice = _agent_of_key(agents, choice, key)
-        session_key = canonical_key(key, choice.agent_id, fold_case=False, prefix=prefix)
+        session_key = canonical_key(key, choice.agent_id, fold_case=False, prefix=prefix, scope=HTTP_SCOPE)
     else:
         if previous:
             choice = _agent_of_key(agents, choice, previous, PREVIOUS)

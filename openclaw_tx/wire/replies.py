@@ -40,14 +40,19 @@ class Framing(Protocol):
 
 
 class OpenCall:
-    """A tool call under construction."""
+    """A tool call under construction.
 
-    __slots__ = ("announced", "arguments", "held", "id", "index", "name", "piece")
+    @ivar id: unlike that of any other call of the answer.
+    @ivar given: the id that the provider gave it, by which later pieces name it; "" = none.
+    """
 
-    def __init__(self, index: int, call_id: str, name: str) -> None:
+    __slots__ = ("announced", "arguments", "given", "held", "id", "index", "name", "piece")
+
+    def __init__(self, index: int, call_id: str, name: str, given: str = "") -> None:
         self.index = index
         self.piece = Piece(kind="call")
         self.id = call_id
+        self.given = given
         self.name = name
         self.arguments: list[str] = []
         self.held: list[str] = []  # pieces that came before the name
@@ -65,7 +70,7 @@ class ReplyReader:
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         """
-        @param new_id: makes an id for a tool call that came without one.
+        @param new_id: makes an id for a tool call that came without one of its own.
         """
         self.done = False
         self._new_id = new_id
@@ -153,12 +158,14 @@ class ReplyReader:
     def _open(self, call_id: str, name: str) -> OpenCall:
         """Begin a tool call; nobody is told before its name is known.
 
-        @param call_id: "" = make one.
+        @param call_id: "" = make one. So is for one that another call of this answer has already: its result would be
+            taken for the other's, by the client as well as by us.
         @raise UpstreamError: there are too many.
         """
         if len(self._calls) >= MAX_TOOL_CALLS:
             raise UpstreamError(f"The provider sent more than {MAX_TOOL_CALLS} tool calls in one answer.")
-        call = OpenCall(len(self._calls), call_id or self._new_id(), name)
+        is_free = bool(call_id) and all(call.id != call_id for call in self._calls)
+        call = OpenCall(len(self._calls), call_id if is_free else self._new_id(), name, call_id)
         self._calls.append(call)
         self._pieces.append(call.piece)
         return call

@@ -191,7 +191,7 @@ class WebSocketSurface:
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, self._slices, tick_seconds, self._health_of, now_ms)
         chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings, rooms.channels)
-        finder = SessionFinder(agents, sessions)
+        finder = SessionFinder(agents, sessions, scope)
         lists = SessionMethods(agents, models, sessions, engine, clock, finder)
         following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
         families = [
@@ -203,9 +203,18 @@ class WebSocketSurface:
             chat.methods(),
             SessionTalk(chat, engine, agents, models, sessions, authorise, clock, settings, new_id).methods(),
             StartupMethods(chat, following, finder, agents, models, settings, engine).methods(),
-            ChannelMethods(rooms.channels, agents, sessions, clock).methods(),
+            ChannelMethods(rooms.channels, agents, sessions, clock, scope).methods(),
             SessionChanges(
-                engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
+                engine,
+                agents,
+                models,
+                sessions,
+                authorise,
+                clock,
+                self.hub.publish,
+                new_id,
+                rooms.desk.flow.forget,
+                scope,
             ).methods(),
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings, rooms.channels).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
@@ -301,6 +310,10 @@ class WebSocketSurface:
         """Tell clients that the configuration file says something else; they may want to read it again."""
         payload = {"path": loaded.path.name, "hash": loaded.hash, "ts": self._now_ms()}
         self.hub.tell("config.changed", payload, "config.get", Target())
+
+    def drain(self) -> None:
+        """Take nobody any more; who is there stays."""
+        self.resource.draining = True
 
     def stop(self, reason: str = "gateway stopping") -> Deferred[None]:
         """Tell everybody, close with 1012, take nobody any more.

@@ -55,6 +55,25 @@ class StreamTests(SynchronousTestCase):
             self.assertEqual(told_calls(events), list(reply.tool_calls), api)
             self.assertEqual(bool(reply.opaque), api != "ollama")
 
+    def test_one_id_for_two_calls(self) -> None:
+        """The second gets an id of its own, in the stream as in the whole."""
+        tried = []
+        for api in APIS:
+            _, reply = read_events(api, *STREAMS[api]["tools"])
+            one, two = reply.tool_calls
+            text = json.dumps(STREAMS[api]["tools"])
+            if two.id not in text:
+                continue
+            tried.append(api)
+            events, reply = read_events(api, *json.loads(text.replace(two.id, one.id)))
+            again, other = reply.tool_calls
+            self.assertEqual(again, one, api)
+            self.assertEqual((other.name, other.arguments), (two.name, two.arguments))
+            self.assertNotIn(other.id, ("", one.id))
+            self.assertEqual(told_calls(events), [again, other])
+        self.assertIn("anthropic-messages", tried)
+        self.assertIn("openai-responses", tried)
+
     @given(st.sampled_from(APIS), st.sampled_from(("text", "tools")), st.sampled_from(("\n", "\r\n")), st.data())
     def test_any_split(self, api: str, kind: str, end: str, data: st.DataObject) -> None:
         """Wherever the network cuts the bytes, and whatever ends the lines, the same events come out."""

@@ -19,7 +19,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Models, Run, RunEngine, Sessions
-from openclaw_tx.sessions.keys import parse_key
+from openclaw_tx.sessions.keys import SENTINELS, parse_key
 from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
     Entry,
@@ -238,6 +238,7 @@ class AgentMethods:
             agent_id = params.agent_id.strip().lower() or None
             for found in await self._sessions.list(agent_id=agent_id, limit=20, search=wanted):
                 if found.session_id == wanted and sees_session(principal, found):
+                    scope = "global" if found.key in SENTINELS else scope  # it is that one, whatever the scope is now
                     return seat("agent", self._agents, principal, params.agent_id, found.key, "", scope)
             agent = params.agent_id or default
             return seat("agent", self._agents, principal, agent, f"explicit:{wanted}", "", scope)

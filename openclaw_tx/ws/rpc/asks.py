@@ -91,7 +91,7 @@ def seat(
     if is_reserved(session_key) and not reserved:
         raise bad(method, "sessionKey lies in a namespace of the gateway's own")
     try:
-        key = canonical_key(session_key, chosen or agents.default_id, prefix=prefix)
+        key = canonical_key(session_key, chosen or agents.default_id, prefix=prefix, scope=scope)
     except GatewayError as error:
         raise bad(method, error.info.message) from None
     named = parse_key(key)

@@ -122,7 +122,8 @@ class InventoryMethods:
         """The tools that a run of this session would get, by the policy of the moment: C{{agentId, profile,
         groups[{id, label, source, tools[{id, label, description, rawDescription, source}]}]}}."""
         params = call.params
-        place = seat("tools.effective", self._agents, call.principal, params.agent_id or "", params.session_key, "")
+        who, scope = params.agent_id or "", self._settings().session.scope
+        place = seat("tools.effective", self._agents, call.principal, who, params.session_key, "", scope)
         agent = self._agent("tools.effective", call.principal, place.agent_id)
         entry = await self._sessions.get(place.session_key)
         ref = model_ref(entry) if entry is not None else ""
