@@ -81,14 +81,30 @@ def _part_text(part: Any) -> str | None:
     return part["input_text"] if isinstance(part.get("input_text"), str) else None
 
 
+def _answer_text(entry: Mapping[str, Any]) -> str:
+    """What an assistant said. One that declined says so in C{refusal}, beside C{content} or in its parts."""
+    content, refusal = entry.get("content"), entry.get("refusal")
+    if isinstance(content, list):
+        parts = [
+            {"type": "text", "text": part.get("refusal")}
+            if isinstance(part, dict) and part.get("type") == "refusal"
+            else part
+            for part in content
+        ]
+        text = text_of(parts)
+    else:
+        text = text_of(content)
+    return text if text.strip() or not isinstance(refusal, str) else refusal
+
+
 def _says_something(entry: Mapping[str, Any]) -> bool:
+    role = entry["role"]
+    if role == "assistant":
+        return bool(entry.get("tool_calls") or entry.get("function_call") or _answer_text(entry).strip())
     if text_of(entry.get("content")).strip():
         return True
-    role = entry["role"]
     if role == "user":
         return _has_image(entry)
-    if role == "assistant":
-        return bool(entry.get("tool_calls") or entry.get("function_call"))
     # An empty tool result is valid and completes its call.
     return bool(entry.get("tool_call_id")) or (role == "function" and bool(entry.get("name")))
 
@@ -137,7 +153,7 @@ class _Reader:
         if entry["role"] == "assistant":
             calls = self._calls(entry, path)
             return AssistantMessage(
-                text=text_of(entry.get("content")), tool_calls=calls, stop_reason="tool_calls" if calls else "stop"
+                text=_answer_text(entry), tool_calls=calls, stop_reason="tool_calls" if calls else "stop"
             )
         return self._result(entry, path, current=current)
 

@@ -283,6 +283,22 @@ class MessageTests(RefusedMixin):
         assert isinstance(result, ToolResultMessage)
         self.assertEqual((result.tool_call_id, result.tool_name), (call.tool_calls[0].id, "f"))
 
+    def test_refusals_of_the_assistant(self) -> None:
+        """They are what it said, in the shape of our own answers and as parts; beside text that counts."""
+        for answer, text in (
+            ({"content": None, "refusal": "I will not."}, "I will not."),
+            ({"content": "", "refusal": "I will not."}, "I will not."),
+            ({"content": [{"type": "refusal", "refusal": "I will not."}]}, "I will not."),
+            ({"content": [{"type": "text", "text": "Hm."}, {"type": "refusal", "refusal": "No."}]}, "Hm.\nNo."),
+            ({"content": "Yes.", "refusal": None}, "Yes."),
+            ({"content": "Yes.", "refusal": "no"}, "Yes."),
+        ):
+            request = read(user("U1"), {"role": "assistant", **answer}, user("U2"))
+            self.assertEqual(request.messages, (said("U1"), AssistantMessage(text=text), said("U2")), answer)
+        for answer in ({"refusal": ""}, {"refusal": 5}, {"content": [{"type": "refusal", "refusal": 5}]}):
+            request = read(user("U1"), {"role": "assistant", **answer}, user("U2"))
+            self.assertEqual(request.messages, (said("U1"), said("U2")), answer)
+
     def test_broken_tool_calls(self) -> None:
         """The path in the error leads to the spot."""
         good = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
