@@ -50,7 +50,7 @@ class ChatRequest(Value, frozen=True):
     messages: tuple[Spoken, ...]
     """The conversation up to the current message, which is the last; empty = there is none (see L{require_message})."""
     extra_system: str
-    """C{system} and C{developer} texts, joined by blank lines."""
+    """C{system} and C{developer} texts, then files, joined by blank lines."""
     sampling: Sampling
     tools: tuple[ToolSpec, ...]
     tool_choice: ToolChoice

@@ -197,7 +197,7 @@ class MessageTests(RefusedMixin):
     """Which messages count, what they say, which is current (spec 1.1)."""
 
     def test_text_extraction(self) -> None:
-        """Strings as they are; text parts joined by newlines; other parts say nothing."""
+        """Strings as they are; text parts joined by newlines; other parts of earlier turns say nothing."""
         parts = [
             {"type": "text", "text": "a"},
             {"type": "input_text", "text": "b"},
@@ -207,7 +207,9 @@ class MessageTests(RefusedMixin):
             "d",
             None,
         ]
-        self.assertEqual(read(user(parts)).messages, (said("a\nb\nc"),))
+        request = read(user(parts), {"role": "assistant", "content": "A"}, user("now"))
+        self.assertEqual(request.messages, (said("a\nb\nc"), AssistantMessage(text="A"), said("now")))
+        self.assertEqual(read(user(parts[:3])).messages, (said("a\nb\nc"),))
         self.assertEqual(read(user("  x ")).messages, (said("  x "),))
 
     def test_skipped_entries(self) -> None:

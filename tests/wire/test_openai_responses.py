@@ -156,6 +156,17 @@ class MeaningTests(SynchronousTestCase):
             ),
         )
 
+    def test_last_item(self) -> None:
+        """No older question is answered in the place of a message that says nothing; items that stand for nothing by
+        themselves are not the last word."""
+        asked, answered = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+        error = self.assertRaises(GatewayError, read, input=[asked, answered, {"role": "user", "content": ""}])
+        self.assertEqual((error.info.code, error.info.param), ("invalid_request", "input[2].content"))
+        thought: dict[str, Any] = {"type": "reasoning", "id": "r", "summary": []}
+        called = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+        for rest in ([thought], [thought, answered], [thought, called], [thought, called, called, thought]):
+            self.assertEqual(read(input=[asked, *rest]).messages, (user("q"),))
+
     def test_call_without_answer_before_it(self) -> None:
         """It is an answer of its own; the next answer's call does not join it."""
         first, second = (
