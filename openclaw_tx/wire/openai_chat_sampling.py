@@ -84,14 +84,11 @@ def refuse_unsupported(fields: Mapping[str, Any]) -> None:
     modalities = fields.get("modalities")
     if modalities is not None and modalities != ["text"]:
         raise _unsupported("modalities", 'Only text is generated (`modalities` must be ["text"]).')
-    for name, instead in (
-        ("audio", ""),
-        ("functions", " Use `tools`."),
-        ("function_call", " Use `tool_choice`."),
-        ("logit_bias", ""),
-        ("web_search_options", ""),
-    ):
+    for name, instead in (("functions", " Use `tools`."), ("logit_bias", "")):
         if fields.get(name):
+            raise _unsupported(name, f"`{name}` is not supported.{instead}")
+    for name, instead in (("audio", ""), ("function_call", " Use `tool_choice`."), ("web_search_options", "")):
+        if fields.get(name) is not None:  # an empty object asks for it, with the defaults
             raise _unsupported(name, f"`{name}` is not supported.{instead}")
 
 

@@ -167,6 +167,9 @@ class BodyTests(RefusedMixin):
             ({"function_call": "auto"}, "function_call"),
             ({"logit_bias": {"1": -100}}, "logit_bias"),
             ({"web_search_options": {"a": 1}}, "web_search_options"),
+            ({"web_search_options": {}}, "web_search_options"),
+            ({"audio": {}}, "audio"),
+            ({"function_call": {}}, "function_call"),
         ):
             error = self.assertRaises(GatewayError, read, user("x"), **fields)
             self.assertEqual((error.info.code, error.info.param), ("unsupported_parameter", param))
