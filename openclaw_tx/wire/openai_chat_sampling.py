@@ -72,12 +72,8 @@ def refuse_unsupported(fields: Mapping[str, Any]) -> None:
     """
     if fields.keys().isdisjoint(_UNSERVED):
         return
-    choices = fields.get("n")
-    if choices is not None:
-        if isinstance(choices, bool) or not isinstance(choices, int):
-            raise expected("number", choices, "n")
-        if choices != 1:
-            raise _unsupported("n", "Only one choice is generated (`n` must be 1).")
+    if optional_number(fields, "n") not in (None, 1):
+        raise _unsupported("n", "Only one choice is generated (`n` must be 1).")
     for name in ("logprobs", "top_logprobs"):
         if fields.get(name):
             raise _unsupported(name, f"`{name}` is not supported.")

@@ -159,6 +159,8 @@ class BodyTests(RefusedMixin):
         """Fields that would change the meaning of the answer are refused by name..."""
         for fields, param in (
             ({"n": 2}, "n"),
+            ({"n": 1.5}, "n"),
+            ({"n": 0}, "n"),
             ({"logprobs": True}, "logprobs"),
             ({"top_logprobs": 5}, "top_logprobs"),
             ({"modalities": ["text", "audio"]}, "modalities"),
@@ -175,6 +177,7 @@ class BodyTests(RefusedMixin):
             self.assertEqual((error.info.code, error.info.param), ("unsupported_parameter", param))
             self.assertIn(f"`{param}`", str(error))
         self.refused({"n": "2"}, "n: Invalid input: expected number, received string", "n")
+        self.refused({"n": True}, "n: Invalid input: expected number, received boolean", "n")
 
     def test_t32_what_is_ignored(self) -> None:
         """...and harmless ones are not, whatever is in them."""
@@ -192,6 +195,7 @@ class BodyTests(RefusedMixin):
             whatever=[1],
         )
         self.assertEqual(request.messages, (said("x"),))
+        self.assertEqual(read(user("x"), n=1.0).messages, (said("x"),))
 
     @given(JSON)
     @settings(max_examples=150, deadline=None, database=None)
