@@ -268,12 +268,12 @@ class ClientRun:
 
 
 def policy_header(exchange: Exchange) -> Policy | None:
-    """The policy that the client asks for.
+    """The policy that the client asks for; an empty header asks for none.
 
     @raise GatewayError: C{invalid_request}.
     """
     text = exchange.header(POLICY_HEADER)
-    if text is None:
+    if not text:
         return None
     try:
         return policy_of(text.lower())
