@@ -64,7 +64,8 @@ def address(
     @raise GatewayError: C{invalid_request} with the field or header at fault.
     """
     agents, prefix = agents_for(agents, principal), principal.session_prefix
-    choice = choose_agent(agents, header=agent_header(peer), model=model, strict=strict)
+    header_name, header = agent_header(peer)
+    choice = choose_agent(agents, header=header, model=model, strict=strict, header_name=header_name)
     key = checked_key(peer.header(SESSION_HEADER) or "", SESSION_HEADER)
     stateless = False
     if key:
@@ -106,9 +107,9 @@ def meant(model_map: Mapping[str, str], model: str | None) -> Meaning:
     return Meaning(mapped, "") if to_agent else Meaning(PLAIN, mapped)
 
 
-def agent_header(peer: Peer) -> str | None:
-    """The agent that a header names, as it stands."""
-    return next((value for name in AGENT_HEADERS if (value := peer.header(name))), None)
+def agent_header(peer: Peer) -> tuple[str, str]:
+    """The header that names an agent, and the agent as it stands there, "" when there is none."""
+    return next(((name, value) for name in AGENT_HEADERS if (value := peer.header(name))), (AGENT_HEADERS[0], ""))
 
 
 def model_header(peer: Peer) -> str:
