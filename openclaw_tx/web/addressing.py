@@ -13,14 +13,13 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Peer
 from openclaw_tx.sessions.keys import canonical_key, checked_key, is_reserved, openai_key, openai_user_key, parse_key
 from openclaw_tx.values import Principal
+from openclaw_tx.wire.openai_fields import MAX_MODEL
 
 SESSION_HEADER = "x-openclaw-session-key"
 AGENT_HEADERS = ("x-openclaw-agent-id", "x-openclaw-agent")
 MODEL_HEADER = "x-openclaw-model"
 CHANNEL_HEADER = "x-openclaw-message-channel"
 PREVIOUS = "previous_response_id"
-MAX_MODEL = 256
-"""Longest model ref, in characters."""
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 

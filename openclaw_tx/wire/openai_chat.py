@@ -18,7 +18,7 @@ from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, ImageUr
 from openclaw_tx.wire.openai_chat_messages import read_messages
 from openclaw_tx.wire.openai_chat_sampling import read_sampling, refuse_unsupported
 from openclaw_tx.wire.openai_chat_tools import read_tools
-from openclaw_tx.wire.openai_fields import expected, optional_bool, optional_string
+from openclaw_tx.wire.openai_fields import MAX_MODEL, expected, optional_bool, optional_string
 
 FIELDS = (
     *("model", "messages", "stream", "stream_options", "user", "tools", "tool_choice"),
@@ -80,7 +80,7 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ChatRequest:
     """
     fields = decode_object(body, _read_fields)
     refuse_unsupported(fields)
-    model = optional_string(fields, "model")
+    model = optional_string(fields, "model", limit=MAX_MODEL)
     user = optional_string(fields, "user")
     stream = optional_bool(fields, "stream")
     extras = _extras(fields.get("stream_options"))

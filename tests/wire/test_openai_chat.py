@@ -143,6 +143,11 @@ class BodyTests(RefusedMixin):
             "stream_options.include_usage",
         )
 
+    def test_longest_model(self) -> None:
+        """It is echoed with every chunk, so it has a bound."""
+        self.assertEqual(read(user("x"), model="m" * 256).model, "m" * 256)
+        self.refused({"model": "m" * 257}, "`model` has at most 256 characters.", "model")
+
     def test_null_is_absent(self) -> None:
         """T33: every optional field may be null."""
         request = read(user("x"), **dict.fromkeys(OPTIONAL))

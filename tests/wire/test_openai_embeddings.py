@@ -52,6 +52,7 @@ class ParseTests(SynchronousTestCase):
             self.refused("model", "Missing `model`.", model=value)
         for value in (1, True, ["a"], {}):
             self.refused("model", model=value)
+        self.refused("model", "`model` has at most 256 characters.", model="m" * 257)
         error = self.assertRaises(GatewayError, parse, b"")
         self.assertEqual((str(error), error.info.param), ("Missing `model`.", "model"))
 

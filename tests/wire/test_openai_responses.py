@@ -303,6 +303,22 @@ class FaultTests(SynchronousTestCase):
         for body in (b"{", b"\xff", b'{"model":NaN}', b"[" * 100_000):
             self.assertEqual(self.assertRaises(GatewayError, parse, body).info.code, "invalid_request")
 
+    def test_longest_strings(self) -> None:
+        """What is echoed has a bound."""
+        schema = {"type": "json_schema", "schema": {}}
+        for param, good, bad in (
+            ("model", {"model": "m" * 256}, {"model": "m" * 257}),
+            ("user", {"user": "u" * 512}, {"user": "u" * 513}),
+            ("reasoning.effort", {"reasoning": {"effort": "e" * 64}}, {"reasoning": {"effort": "e" * 65}}),
+            (
+                "text.format.name",
+                {"text": {"format": {**schema, "name": "n" * 64}}},
+                {"text": {"format": {**schema, "name": "n" * 65}}},
+            ),
+        ):
+            read(**good)
+            self.fault(param, **bad)
+
     def test_unknown_keys(self) -> None:
         """Strict at the top."""
         self.fault("messages", 'Unrecognized key: "messages"', messages=[])
