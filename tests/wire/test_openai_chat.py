@@ -43,7 +43,8 @@ JSON = st.recursive(
     ),
     max_leaves=20,
 )
-PNG = "data:image/png;base64," + base64.b64encode(b"not really").decode()
+MAGIC = b"\x89PNG\r\n\x1a\n"
+PNG = "data:image/png;base64," + base64.b64encode(MAGIC).decode()
 
 
 def read(*messages: Any, **fields: Any) -> ChatRequest:
@@ -374,6 +375,7 @@ class ImageTests(RefusedMixin):
             "data:image/png;base64,",
             "data:image/png;base64,a b c",
             "data:image/png;base64,aGVsbG8",
+            "data:image/png;base64,aGVsbG8gd29ybGQ=",
             "data:image/png;base64,\u00e9",
             "data:image/png",
             "",
@@ -387,9 +389,10 @@ class ImageTests(RefusedMixin):
         """At most eight, at most 10 MiB each, at most 20 MiB together."""
         self.assertEqual(len(read(user([image()] * 8)).messages[0].content), 8)  # type: ignore[union-attr]
         self.refused_image(image(), at=8)
-        big = "data:image/png;base64," + base64.b64encode(bytes(10 * 1024 * 1024)).decode()
+        big = "data:image/png;base64," + base64.b64encode(MAGIC.ljust(10 * 1024 * 1024)).decode()
         self.assertEqual(len(read(user([image(big)] * 2)).messages), 1)
-        self.refused_image(image("data:image/png;base64," + base64.b64encode(bytes(10 * 1024 * 1024 + 1)).decode()))
+        larger = base64.b64encode(MAGIC.ljust(10 * 1024 * 1024 + 1)).decode()
+        self.refused_image(image("data:image/png;base64," + larger))
         error = self.assertRaises(GatewayError, read, user([image(big), image(big), image()]))
         self.assertEqual(error.info.param, "messages[0].content[2]")
 
