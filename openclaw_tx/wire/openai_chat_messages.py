@@ -56,21 +56,29 @@ def read_messages(
     if len(value) > MAX_MESSAGES:
         raise invalid(f"`{field}` may have at most {MAX_MESSAGES} entries.", field)
     files = files or FileReader()
-    new = _first_new(value)
+    new: int | None = None
     system: list[str] = []
     entries: list[_Entry] = []
     skipped = -1
     for index, entry in enumerate(value):
         role = entry.get("role") if isinstance(entry, dict) else None
-        if role in SYSTEM or role in USERS:
+        if role == "assistant":
+            if _says_something(entry):
+                entries.append((index, entry))
+            continue
+        if role not in USERS and role not in SYSTEM:
+            skipped = index
+            continue
+        if isinstance(entry.get("content"), list):
+            new = _first_new(value) if new is None else new
             entry = passable(entry, f"{field}[{index}]", files, new=index >= new)
         if role in SYSTEM:
             text = text_of(entry.get("content"))
             if text.strip():
                 system.append(text)
-        elif (role == "assistant" or role in USERS) and _says_something(entry):
+        elif _says_something(entry):
             entries.append((index, entry))
-        elif role != "assistant":
+        else:
             skipped = index
     entries = _up_to_current(entries)
     if entries and skipped > entries[-1][0]:
