@@ -58,6 +58,7 @@ CODES: Mapping[str, Kind] = {
     "rate_limit_exceeded": Kind(429, "rate_limited", None, "INVALID_REQUEST"),
     "budget_exceeded": Kind(429, "insufficient_quota", False, "UNAVAILABLE"),
     "queue_full": Kind(429, "rate_limit_error", True, "UNAVAILABLE"),
+    "too_many_connections": Kind(503, _API, True, "UNAVAILABLE"),
     "no_channels": Kind(503, _API, False, "UNAVAILABLE"),
     "delivery_failed": Kind(502, _API, False, "UNAVAILABLE"),
     "gateway_draining": Kind(503, _API, True, "UNAVAILABLE"),

@@ -97,7 +97,7 @@ def workers_service(
     gateway.setServiceParent(top)
     if isinstance(crew, ChiefCrew):
         assert told.door is not None
-        door = Doorway(told.key, gateway.site(), crew.arrived, reactor)
+        door = Doorway(told.key, gateway.site(handed_over=True), crew.arrived, reactor)
         Acceptor(reactor, socket.socket(fileno=told.door), door).setServiceParent(top)
     ParentWatch(reactor).setServiceParent(top)
     reactor.callWhenRunning(service.end_cleanly, reactor, log)

@@ -95,7 +95,7 @@ class WorkerTests(SynchronousTestCase):
         )
         (gateway,) = (service for service in top if isinstance(service, Gateway))
         self.assertIn("mcp", [service.name for service in gateway])
-        self.assertEqual(len(gateway._sites), 2)
+        self.assertEqual([site.handed_over for site in gateway._sites], [False, True])
 
     def test_log(self) -> None:
         """What is logged goes to the parent, by this worker's own rules: its level, and without secrets."""

@@ -35,7 +35,9 @@ def answer_text(entry: Mapping[str, Any]) -> str:
     if isinstance(content, list):
         content = [_text_part(part["refusal"]) if _is(part, "refusal") else part for part in content]
     text = text_of(content)
-    return text if text.strip() or not isinstance(refusal, str) else refusal
+    if not isinstance(refusal, str) or not refusal.strip() or refusal in text:
+        return text
+    return f"{text}\n{refusal}" if text.strip() else refusal
 
 
 def has_image(entry: Mapping[str, Any]) -> bool:

@@ -307,14 +307,15 @@ class MessageTests(RefusedMixin):
         self.assertEqual((result.tool_call_id, result.tool_name), (call.tool_calls[0].id, "f"))
 
     def test_refusals_of_the_assistant(self) -> None:
-        """They are what it said, in the shape of our own answers and as parts; beside text that counts."""
+        """They are what it said, in the shape of our own answers and as parts; beside text both count."""
         for answer, text in (
             ({"content": None, "refusal": "I will not."}, "I will not."),
             ({"content": "", "refusal": "I will not."}, "I will not."),
             ({"content": [{"type": "refusal", "refusal": "I will not."}]}, "I will not."),
             ({"content": [{"type": "text", "text": "Hm."}, {"type": "refusal", "refusal": "No."}]}, "Hm.\nNo."),
             ({"content": "Yes.", "refusal": None}, "Yes."),
-            ({"content": "Yes.", "refusal": "no"}, "Yes."),
+            ({"content": "Hm.", "refusal": "No."}, "Hm.\nNo."),
+            ({"content": [{"type": "refusal", "refusal": "No."}], "refusal": "No."}, "No."),
         ):
             request = read(user("U1"), {"role": "assistant", **answer}, user("U2"))
             self.assertEqual(request.messages, (said("U1"), AssistantMessage(text=text), said("U2")), answer)
