@@ -53,6 +53,7 @@ CODES: Mapping[str, Kind] = {
     "session_busy": Kind(409, _INVALID, False, "INVALID_REQUEST"),
     "idempotency_key_conflict": Kind(409, _INVALID, False, "INVALID_REQUEST"),
     "payload_too_large": Kind(413, _INVALID, None, "INVALID_REQUEST"),
+    "unsupported_content_encoding": Kind(415, _INVALID, None, "INVALID_REQUEST"),
     # admission
     "rate_limit_exceeded": Kind(429, "rate_limited", None, "INVALID_REQUEST"),
     "budget_exceeded": Kind(429, "insufficient_quota", False, "UNAVAILABLE"),

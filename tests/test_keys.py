@@ -184,6 +184,9 @@ class BoundsTests(KeyCase):
         for name in ("agent:main:thread", "agent:main:nothing", "agent:main:main", "agent:main:laptop:x"):
             response = self.chat("phone", x_openclaw_session_key=name)
             self.assertEqual(self.error(response), (404, "session_not_found"), name)
+            self.assertEqual(response.json()["error"]["param"], "x-openclaw-session-key")
+            started = self.memory.post("/v1/runs", {"message": "x", "session": name}, token=secret("phone"))
+            self.assertEqual((started.code, started.json()["error"]["param"]), (404, "session"), name)
             for method, params in (
                 ("chat.history", {}),
                 ("chat.abort", {}),

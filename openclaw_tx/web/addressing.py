@@ -21,14 +21,13 @@ from openclaw_tx.sessions.keys import (
     parse_key,
 )
 from openclaw_tx.values import Principal
+from openclaw_tx.wire.openai_fields import MAX_MODEL
 
 SESSION_HEADER = "x-openclaw-session-key"
 AGENT_HEADERS = ("x-openclaw-agent-id", "x-openclaw-agent")
 MODEL_HEADER = "x-openclaw-model"
 CHANNEL_HEADER = "x-openclaw-message-channel"
 PREVIOUS = "previous_response_id"
-MAX_MODEL = 256
-"""Longest model ref, in characters."""
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -72,7 +71,8 @@ def address(
     @raise GatewayError: C{invalid_request} with the field or header at fault.
     """
     agents, prefix = agents_for(agents, principal), principal.session_prefix
-    choice = choose_agent(agents, header=agent_header(peer), model=model, strict=strict)
+    header_name, header = agent_header(peer)
+    choice = choose_agent(agents, header=header, model=model, strict=strict, header_name=header_name)
     key = checked_key(peer.header(SESSION_HEADER) or "", SESSION_HEADER)
     stateless = False
     if key:
@@ -114,9 +114,9 @@ def meant(model_map: Mapping[str, str], model: str | None) -> Meaning:
     return Meaning(mapped, "") if to_agent else Meaning(PLAIN, mapped)
 
 
-def agent_header(peer: Peer) -> str | None:
-    """The agent that a header names, as it stands."""
-    return next((value for name in AGENT_HEADERS if (value := peer.header(name))), None)
+def agent_header(peer: Peer) -> tuple[str, str]:
+    """The header that names an agent, and the agent as it stands there, "" when there is none."""
+    return next(((name, value) for name in AGENT_HEADERS if (value := peer.header(name))), (AGENT_HEADERS[0], ""))
 
 
 def model_header(peer: Peer) -> str:

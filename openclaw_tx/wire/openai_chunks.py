@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from openclaw_tx.values import FinishReason, ModelEvent, Usage
-from openclaw_tx.wire.replies import OpenCall, ReplyReader, as_text, decoded
+from openclaw_tx.wire.replies import OpenCall, ReplyReader, as_text
 from openclaw_tx.wire.upstream import UpstreamError, count, error_of
 
 _SNAPSHOT_CHARS = 32
@@ -67,7 +67,7 @@ class _Chunk(msgspec.Struct):
     type: Any = None
 
 
-_decode = msgspec.json.Decoder(_Chunk).decode
+_decoder = msgspec.json.Decoder(_Chunk)
 
 
 class ChunkReader(ReplyReader):
@@ -92,7 +92,7 @@ class ChunkReader(ReplyReader):
             self.done = bool(payload.strip())
             return
         try:
-            chunk = decoded(_decode, payload)
+            chunk = self._decoded(_decoder, payload)
         except UpstreamError:
             if payload.strip() == b"[DONE]":
                 self.done = True
