@@ -7,18 +7,21 @@ the run's, so that the same run is always the same response.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
 
 from openclaw_tx.errors import ErrorInfo
-from openclaw_tx.values import RunEvent, RunResult, TextDelta, ToolCall, Usage
+from openclaw_tx.values import MessageEnded, RunEvent, RunResult, TextDelta, ToolCall, Usage
 from openclaw_tx.wire.openai_chat_render import encode, escape
 from openclaw_tx.wire.openai_responses import ResponsesRequest
-
-Status = Literal["in_progress", "completed", "incomplete"]
-
-NUMBER = b"\0"
-"""Where a frame's number goes. JSON text never holds this byte."""
+from openclaw_tx.wire.openai_responses_items import (
+    NUMBER,
+    GrowingCall,
+    GrowingMessage,
+    Status,
+    call_item,
+    event,
+    message_item,
+)
 
 
 class Response:
@@ -38,9 +41,12 @@ class Response:
         """The object while the run is under way."""
         return {**self._shell, "status": "in_progress"}
 
-    def failed(self, failure: ErrorInfo) -> dict[str, object]:
-        """The object of a run that failed in the middle of its stream."""
-        return {**self._shell, "status": "failed", "error": _error(failure)}
+    def failed(self, failure: ErrorInfo, output: Sequence[object]) -> dict[str, object]:
+        """The object of a run that failed in the middle of its stream.
+
+        @param output: the items that had begun.
+        """
+        return {**self._shell, "status": "failed", "error": _error(failure), "output": output}
 
     def closed(self, result: RunResult, output: Sequence[object]) -> dict[str, object]:
         """The object of a run that ended well."""
@@ -61,28 +67,14 @@ class Response:
         output.extend(self.call(index, call, "completed") for index, call in enumerate(result.tool_calls))
         return encode(self.closed(result, output))
 
-    def message(self, result: RunResult | None) -> dict[str, object]:
-        """The message item.
-
-        @param result: None = it has only begun.
-        """
-        item: dict[str, object] = {"type": "message", "id": self.message_id, "role": "assistant"}
-        if result is None:
-            return {**item, "content": [], "status": "in_progress"}
+    def message(self, result: RunResult) -> dict[str, object]:
+        """The message item."""
         phase = "commentary" if result.tool_calls else "final_answer"
-        content = [part(result.text, refusal=result.refusal)]
-        return {**item, "content": content, "phase": phase, "status": status_of(result)}
+        return message_item(self.message_id, result.text, status_of(result), phase, refusal=result.refusal)
 
     def call(self, index: int, call: ToolCall, status: Status) -> dict[str, object]:
         """The item of a tool call."""
-        return {
-            "type": "function_call",
-            "id": self.call_item_id(index),
-            "call_id": call.id,
-            "name": call.name,
-            "arguments": call.arguments if status == "in_progress" else call.arguments or "{}",
-            "status": status,
-        }
+        return call_item(self.call_item_id(index), call, status)
 
     def call_item_id(self, index: int) -> str:
         """Id of the item of a tool call."""
@@ -141,13 +133,6 @@ def status_of(result: RunResult) -> Status:
     return "incomplete" if result.finish_reason in ("length", "content_filter") else "completed"
 
 
-def part(text: str, *, refusal: bool) -> dict[str, object]:
-    """A content part: what the model said, or how it declined to."""
-    if refusal:
-        return {"type": "refusal", "refusal": text}
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-
-
 def usage_object(usage: Usage) -> dict[str, object] | None:
     """Token counts; None when the totals are not known. The details are not optional: 0 when they are not known."""
     if usage.prompt_tokens is None or usage.completion_tokens is None:
@@ -177,20 +162,23 @@ def _error(failure: ErrorInfo) -> dict[str, object]:
 class EventWriter:
     """The events of one stream; L{openclaw_tx.web.run_stream.StreamWriter}.
 
-    Items are numbered as they begin. All are closed at the end, the message first if it began first: until then a
-    model may still say something.
+    Items follow one another, as OpenAI's do: each is closed before the next one begins, for clients put what they are
+    told with the item that is open. A model may say things side by side; then the first goes out as it comes, and what
+    would begin behind it waits until the first is known to be complete: its arguments are whole, or the answer has
+    ended. What waits is bounded by what a run may say (L{openclaw_tx.runs.reader.MAX_TEXT}).
     """
 
     def __init__(self, response: Response) -> None:
         self._response = response
         self._next = 0
-        self._items = 0
-        self._message_at: int | None = None
-        self._calls: dict[int, tuple[int, ToolCall]] = {}
-        """Index of each tool call -> position among the items, and the call without its arguments."""
-        self._refusal = False
-        """The message began as a refusal: all of it is one."""
-        self._text_before = self._text_after = b""
+        self._closed: list[object] = []
+        """Items that are complete, in their order."""
+        self._open: GrowingMessage | GrowingCall | None = None
+        self._waiting: list[GrowingMessage | GrowingCall] = []
+        self._messages = 0
+        self._calls: dict[int, GrowingCall] = {}
+        self.text: Callable[[bytes], bytes] = _no_text
+        """A piece of the text of the message that is open."""
 
     def opened(self) -> bytes:
         """The response is created and in progress."""
@@ -198,78 +186,67 @@ class EventWriter:
         return event("response.created", response=response) + event("response.in_progress", response=response)
 
     def text_begins(self) -> bytes:
-        """The message item begins, and its one part; nothing when it has."""
-        if self._message_at is not None:
-            return b""
-        at = self._message_at = self._items
-        self._items += 1
-        if self._refusal:
-            delta = event("response.refusal.delta", **self._place(at), delta="")
-        else:
-            delta = event("response.output_text.delta", **self._place(at), logprobs=[], delta="")
-        self._text_before, self._text_after = delta.rsplit(b'""', 1)
-        item = event("response.output_item.added", output_index=at, item=self._response.message(None))
-        begun = part("", refusal=self._refusal)
-        return item + event("response.content_part.added", **self._place(at), part=begun)
+        """A message item begins, and its one part; nothing when it has, or has to wait."""
+        return b"" if isinstance(self._latest, GrowingMessage) else self._begin(self._new_message(refusal=False))
 
-    def text(self, escaped: bytes) -> bytes:
-        """A piece of the text."""
-        return self._text_before + b'"' + escaped + b'"' + self._text_after
+    def said(self, text: str) -> bool:
+        """See L{openclaw_tx.web.run_stream.StreamWriter.said}."""
+        message = self._latest
+        assert isinstance(message, GrowingMessage)
+        message.add(text)
+        return message is self._open
 
     def aside(self, event: RunEvent) -> bytes:
-        """A refusal, unless the message has begun with text; nothing else shows."""
-        if type(event) is not TextDelta or not event.refusal or (self._message_at is not None and not self._refusal):
+        """A refusal, unless the message has begun with text, or it would have to wait; nothing else shows."""
+        if type(event) is MessageEnded:
+            return self._message_ended()
+        if type(event) is not TextDelta or not event.refusal:
             return b""
-        self._refusal = True
-        return self.text_begins() + self.text(escape(event.text))
+        begun = b""
+        if not isinstance(self._latest, GrowingMessage) and not self._waits():
+            begun = self._begin(self._new_message(refusal=True))
+        message = self._open
+        if not isinstance(message, GrowingMessage) or not message.refusal:
+            return b""
+        message.add(event.text)
+        return begun + message.frame(escape(event.text))
 
     def tool_call(self, index: int, call_id: str, name: str) -> bytes:
-        """The item of a tool call begins."""
-        at, call = self._calls[index] = self._items, ToolCall(id=call_id, name=name, arguments="")
-        self._items += 1
-        item = self._response.call(index, call, "in_progress")
-        return event("response.output_item.added", output_index=at, item=item)
+        """The item of a tool call begins, unless it has to wait."""
+        call = self._calls[index] = GrowingCall(self._response.call_item_id(index), index, call_id, name)
+        return self._begin(call)
 
     def arguments(self, index: int, text: str) -> bytes:
-        """More of its arguments."""
-        return event(
-            "response.function_call_arguments.delta",
-            item_id=self._response.call_item_id(index),
-            output_index=self._calls[index][0],
-            delta=text,
-        )
+        """More of its arguments. What comes after they were whole is none."""
+        call = self._calls[index]
+        if call is not self._open:
+            if call in self._waiting:
+                call.add(text)
+            return b""
+        call.add(text)
+        frames = call.delta(text)
+        if self._waiting and text.rstrip().endswith("}"):
+            frames += self._go_on()
+        return frames
 
     def finish(self, result: RunResult) -> bytes:
         """Close every item in its order, and the response."""
-        items: dict[int, object] = {}
-        frames: dict[int, bytes] = {}
-        if self._message_at is not None:
-            at = self._message_at
-            said = part(result.text, refusal=self._refusal)
-            items[at] = {**self._response.message(result), "content": [said]}
-            if self._refusal:
-                frames[at] = event("response.refusal.done", **self._place(at), refusal=result.text)
-            else:
-                frames[at] = event("response.output_text.done", **self._place(at), logprobs=[], text=result.text)
-            frames[at] += event("response.content_part.done", **self._place(at), part=said)
-        for index, call in enumerate(result.tool_calls):
-            at = self._calls[index][0]
-            items[at] = self._response.call(index, call, "completed")
-            frames[at] = event(
-                "response.function_call_arguments.done",
-                item_id=self._response.call_item_id(index),
-                output_index=at,
-                arguments=call.arguments or "{}",
-            )
-        closed = [
-            frames[at] + event("response.output_item.done", output_index=at, item=items[at]) for at in sorted(items)
-        ]
-        response = self._response.closed(result, [items[at] for at in sorted(items)])
-        return b"".join(closed) + event(f"response.{status_of(result)}", response=response)
+        frames = []
+        while self._open is not None:
+            frames.append(self._close(result))
+            if self._waiting:
+                frames.append(self._show(self._waiting.pop(0)))
+        response = self._response.closed(result, self._closed)
+        return b"".join(frames) + event(f"response.{status_of(result)}", response=response)
 
     def failed(self, failure: ErrorInfo) -> bytes:
-        """The response has failed; what was said of it stays as it is."""
-        return event("response.failed", response=self._response.failed(failure))
+        """The response has failed; what was said of it stays as it is, and the item that was open is incomplete."""
+        output = list(self._closed)
+        if isinstance(self._open, GrowingMessage):
+            output.append(self._open.item(self._open.said, "incomplete", "final_answer"))
+        elif self._open is not None:
+            output.append(self._open.item(self._open.call, "incomplete"))
+        return event("response.failed", response=self._response.failed(failure, output))
 
     def stamp(self, frames: bytes) -> bytes:
         """Give events their numbers: frames that were joined while they waited leave no hole."""
@@ -280,14 +257,75 @@ class EventWriter:
             self._next += 1
         return b"".join(out)
 
-    def _place(self, at: int) -> dict[str, Any]:
-        return {"item_id": self._response.message_id, "output_index": at, "content_index": 0}
+    # -- one item after the other
+
+    @property
+    def _latest(self) -> GrowingMessage | GrowingCall | None:
+        return self._waiting[-1] if self._waiting else self._open
+
+    def _new_message(self, *, refusal: bool) -> GrowingMessage:
+        item_id = self._response.message_id
+        if self._messages:
+            item_id += f"_{self._messages}"
+        self._messages += 1
+        return GrowingMessage(item_id, refusal=refusal)
+
+    def _waits(self) -> bool:
+        """Whether an item that would begin now has to wait."""
+        return bool(self._waiting) or (isinstance(self._open, GrowingCall) and not self._open.complete())
+
+    def _begin(self, item: GrowingMessage | GrowingCall) -> bytes:
+        if self._waits():
+            self._waiting.append(item)
+            return b""
+        return (self._close() if self._open is not None else b"") + self._show(item)
+
+    def _show(self, item: GrowingMessage | GrowingCall) -> bytes:
+        self._open = item
+        frames = item.begin(len(self._closed))
+        if isinstance(item, GrowingMessage):
+            self.text = item.frame
+        return frames
+
+    def _go_on(self) -> bytes:
+        """Have those that wait begin, as far as what is before them is complete."""
+        frames: list[bytes] = []
+        while self._waiting and not (isinstance(self._open, GrowingCall) and not self._open.complete()):
+            frames += (self._close(), self._show(self._waiting.pop(0)))
+        return b"".join(frames)
+
+    def _message_ended(self) -> bytes:
+        """A call that is complete now stays so; of others only the result of the run can tell."""
+        if self._waiting or not isinstance(self._open, GrowingCall) or not self._open.complete():
+            return b""
+        return self._close()
+
+    def _close(self, result: RunResult | None = None) -> bytes:
+        """The item that is open is complete.
+
+        @param result: how the run ended; None = it goes on.
+        """
+        item, self._open = self._open, None
+        assert item is not None
+        if isinstance(item, GrowingCall):
+            calls = () if result is None else result.tool_calls[item.index : item.index + 1]
+            call = calls[0] if calls and calls[0].id == item.call_id else item.call
+            closed = item.item(call, "completed")
+            self._closed.append(closed)
+            return item.end(closed)
+        last = result is not None and not self._waiting
+        alone = last and self._messages == 1
+        text = result.text if result is not None and alone else item.said
+        commented = not last or (result is not None and bool(result.tool_calls))
+        status = status_of(result) if result is not None and last else "completed"
+        closed = item.item(text, status, "commentary" if commented else "final_answer")
+        self._closed.append(closed)
+        return item.end(text, closed)
 
 
-def event(kind: str, **fields: object) -> bytes:
-    """One event, L{NUMBER} in the place of its C{sequence_number}."""
-    body = encode({"type": kind, **fields})
-    return b"event: " + kind.encode("ascii") + b"\ndata: " + body[:-1] + b',"sequence_number":' + NUMBER + b"}\n\n"
+def _no_text(escaped: bytes) -> bytes:
+    """There is no message yet that it could be a piece of."""
+    raise AssertionError("text before its message")
 
 
-__all__ = ["EventWriter", "Response", "event", "part", "status_of", "usage_object"]
+__all__ = ["EventWriter", "Response", "event", "status_of", "usage_object"]
