@@ -315,6 +315,8 @@ class AgentRun:
             idempotency=self.request.idempotency,
             trigger=self.request.trigger,
             channel=self.request.channel,
+            provider=self.provider,
+            model=self.model,
         )
 
     def _close_message(self) -> None:

@@ -146,6 +146,8 @@ class Ledger:
                 status=run.status,
                 started_at_ms=run.started_at_ms,
                 partial=run.partial,
+                provider=run.provider,
+                model=run.model,
             )
             if noted.rowcount:
                 continue
@@ -272,10 +274,13 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
     """End a run that its process did not live to end, and close its turn."""
     found = entries.find(connection, run.session_key) if session_id is not None else None
     payloads: tuple[str, ...] = (run.partial,) if run.partial else ()
-    told = run_events.said(run_events.read(connection, run.run_id))
+    kept = run_events.read(connection, run.run_id)
+    told = run_events.said(kept)
     if sum(map(len, told)) >= len(run.partial):
         # What watchers were told and what was written down each second: the longer one is the newer one.
         payloads = told
+    # Events are written down sooner than the run is.
+    provider, model = run_events.answered(kept) or (run.provider, run.model)
     partial = "\n\n".join(payloads)
     result = RunResult(
         run_id=run.run_id,
@@ -283,6 +288,8 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
         agent_id=run.agent_id,
         status="interrupted",
         payloads=payloads,
+        provider=provider,
+        model=model,
         session_id=session_id or "",
         error=GatewayError("run_interrupted", INTERRUPTED).info,
         queued_at_ms=run.queued_at_ms,
@@ -296,6 +303,8 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
         closing = AssistantMessage(
             text=partial,
             stop_reason="interrupted",
+            provider=provider,
+            model=model,
             error_message=INTERRUPTED,
             timestamp_ms=now_ms,
         )

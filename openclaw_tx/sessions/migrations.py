@@ -101,11 +101,24 @@ def _narrow_indices(connection: sqlite3.Connection) -> None:
         connection.execute(f"CREATE INDEX {name} ON {table} ({column}) WHERE {rows}")
 
 
+def _add_models_of_runs(connection: sqlite3.Connection) -> None:
+    """Version 7: which model answered a run, for one that is cut off."""
+    for column in ("provider", "model"):
+        connection.execute(f"ALTER TABLE runs ADD COLUMN {column} TEXT DEFAULT '' NOT NULL")
+
+
 def _ignore(text: str) -> None:
     """What can not be read is reported where it is read for good."""
 
 
-UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings, _add_titles, _add_usage, _narrow_indices)
+UPGRADES: tuple[Upgrade, ...] = (
+    _add_run_events,
+    _add_settings,
+    _add_titles,
+    _add_usage,
+    _narrow_indices,
+    _add_models_of_runs,
+)
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 
 

@@ -30,7 +30,7 @@ from sqlalchemy.sql import ClauseElement
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
 from openclaw_tx.sessions.tables import ENDED, LIVE, archives, messages, metadata, run_events, runs, sessions, usage
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
 _ENTRY = [column for column in sessions.c if column.name not in ("next_position", "spawned_by", "mark_position")]
@@ -163,7 +163,7 @@ class Statements:
         self.note_run = ready(
             update(runs)
             .where(runs.c.run_id == run_id, LIVE)
-            .values({name: bindparam(name) for name in ("status", "started_at_ms", "partial")})
+            .values({name: bindparam(name) for name in ("status", "started_at_ms", "partial", "provider", "model")})
         )
         self.end_run = ready(
             update(runs)

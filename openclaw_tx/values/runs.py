@@ -325,6 +325,9 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     """As in L{RunRequest}."""
     trigger: Trigger = "user"
     channel: str = ""
+    provider: str = ""
+    """Of the model that answered last; "" = none has yet."""
+    model: str = ""
 
 
 class KeptEvents(Value, frozen=True):
