@@ -132,7 +132,7 @@ def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = No
     said = " ".join(part for part in (status, words) if part)
     if code in ("provider_rejected", "context_length_exceeded", "model_not_found"):
         return GatewayError(
-            code, f"{ref}: {said if words else f'the provider rejected the request ({status or code}).'}"
+            code, f"{ref}: {said}" if words else f"{ref}: the provider rejected the request ({status or code})."
         )
     if code in ("provider_auth", "provider_forbidden", "provider_billing"):
         # Providers like to quote the key here.

@@ -339,6 +339,7 @@ class FaultTests(SynchronousTestCase):
             self.fault(name, message, **{name: value})
         self.fault("include[0]", include=[1])
         self.fault("reasoning.effort", reasoning={"effort": 1})
+        self.fault("reasoning.effort", reasoning={"effort": "HIGH"})
         self.fault("reasoning.summary", reasoning={"summary": 1})
 
     def test_text_format(self) -> None:
