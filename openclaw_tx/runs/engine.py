@@ -225,7 +225,10 @@ class Engine:
             loop = AgentLoop(run, agent, dialogue, subject, self._premises, self._compactor)
             outcome = await loop.work()
             result = run.conclude(
-                "ok", finish_reason=outcome.finish_reason, tool_calls=outcome.tool_calls, refusal=outcome.refusal
+                "ok",
+                finish_reason=outcome.finish_reason,
+                tool_calls=outcome.tool_calls,
+                cut_calls=outcome.cut_calls,
             )
         except CancelledError:
             # The driver is where an abort ends: it becomes the run's result.

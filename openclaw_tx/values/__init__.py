@@ -52,7 +52,27 @@ from openclaw_tx.values.conversation import (
     Usage,
     UserMessage,
 )
+from openclaw_tx.values.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Compacting,
+    Entry,
+    MessageEnded,
+    ModelAnswered,
+    ModelEvent,
+    ReasoningDelta,
+    RunEnded,
+    RunEvent,
+    RunStarted,
+    TextDelta,
+    ToolCallDelta,
+    ToolEnded,
+    ToolEvent,
+    ToolProgress,
+    ToolStarted,
+)
 from openclaw_tx.values.fetching import Fetched, FetchLimits
+from openclaw_tx.values.ledger import KeptEvents, StoredRun
 from openclaw_tx.values.models import Agent, Embeddings, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.values.prompts import (
     FileState,
@@ -62,33 +82,7 @@ from openclaw_tx.values.prompts import (
     PromptSkill,
     PromptTool,
 )
-from openclaw_tx.values.runs import (
-    ApprovalRequested,
-    ApprovalResolved,
-    Compacting,
-    Entry,
-    KeptEvents,
-    MessageEnded,
-    ModelAnswered,
-    ModelEvent,
-    PromptMode,
-    ReasoningDelta,
-    RunEnded,
-    RunEvent,
-    RunRequest,
-    RunResult,
-    RunStarted,
-    RunState,
-    RunStatus,
-    StoredRun,
-    TextDelta,
-    ToolCallDelta,
-    ToolEnded,
-    ToolEvent,
-    ToolProgress,
-    ToolStarted,
-    Trigger,
-)
+from openclaw_tx.values.runs import PromptMode, RunRequest, RunResult, RunState, RunStatus, Trigger
 from openclaw_tx.values.sessions import (
     Compacted,
     Removed,

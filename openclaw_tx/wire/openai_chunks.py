@@ -143,8 +143,7 @@ class ChunkReader(ReplyReader):
             else:
                 self._parts(content, events)
         if delta.refusal:
-            self._refused = True
-            self._say(delta.refusal, events)
+            self._decline(delta.refusal, events)
         if delta.tool_calls:
             for call in delta.tool_calls:
                 self._call(call, events)

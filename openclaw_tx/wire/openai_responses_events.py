@@ -89,9 +89,10 @@ class ResponseReader(ReplyReader):
             return
         event = decoded(_decode, payload)
         kind = event.type
-        if kind in ("response.output_text.delta", "response.refusal.delta"):
-            self._refused = self._refused or kind == "response.refusal.delta"
+        if kind == "response.output_text.delta":
             self._add(event, self._say, events)
+        elif kind == "response.refusal.delta":
+            self._add(event, self._decline, events)
         elif kind == "response.function_call_arguments.delta":
             self._arguments(event.output_index, event.delta, events)
         elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
@@ -172,8 +173,8 @@ class ResponseReader(ReplyReader):
                 if item.type == "reasoning":
                     self._think(part.text or "", events)
                 else:
-                    self._refused = self._refused or part.refusal is not None
-                    self._say(part.refusal or part.text or "", events)
+                    self._say(part.text or "", events)
+                    self._decline(part.refusal or "", events)
 
     def _end(self, response: _Response, events: list[ModelEvent]) -> None:
         for index, item in enumerate(response.output or ()):

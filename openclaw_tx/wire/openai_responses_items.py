@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -20,70 +21,90 @@ MAX_PROBED = 1024 * 1024
 
 
 class GrowingMessage:
-    """The message item, or one more of them when the model goes on to talk after a call."""
+    """The message item, or one more of them when the model goes on to talk after a call.
 
-    __slots__ = ("_after", "_at", "_before", "_id", "_said", "refusal")
+    It has a part for text, and one for how the model declines to answer, in the order in which they begin.
+    """
 
-    def __init__(self, item_id: str, *, refusal: bool) -> None:
-        """
-        @param refusal: all of it is the model's way of declining to answer.
-        """
-        self.refusal = refusal
+    __slots__ = ("_after", "_at", "_before", "_id", "_parts")
+
+    def __init__(self, item_id: str) -> None:
         self._id = item_id
-        self._said: list[str] = []
-        self._at = 0
+        self._at: int | None = None
+        self._parts: dict[bool, list[str]] = {}
+        """Whether it is the refusal -> what was said of each part."""
         self._before = self._after = b""
 
-    @property
-    def said(self) -> str:
-        """The text so far."""
-        return "".join(self._said)
-
-    def add(self, text: str) -> None:
+    def add(self, text: str, *, refusal: bool = False) -> None:
         """The model says more."""
-        self._said.append(text)
+        self._parts[refusal].append(text)
 
     def begin(self, at: int) -> bytes:
-        """It begins, with its one part and what has been said by then.
+        """It begins, with what has been said by then.
 
         @param at: its position among the items.
         """
         self._at = at
-        kind = "refusal" if self.refusal else "output_text"
-        logprobs: dict[str, object] = {} if self.refusal else {"logprobs": []}
-        delta = event(f"response.{kind}.delta", **self._place(), **logprobs, delta="")
-        self._before, self._after = delta.rsplit(b'""', 1)
         item = {"type": "message", "id": self._id, "role": "assistant", "content": [], "status": "in_progress"}
-        added = event("response.output_item.added", output_index=at, item=item)
-        added += event("response.content_part.added", **self._place(), part=part("", refusal=self.refusal))
-        return added + self.frame(escape(self.said)) if self._said else added
+        frames = [event("response.output_item.added", output_index=at, item=item)]
+        for refusal, said in self._parts.items():
+            frames.append(self._part_added(refusal))
+            if said:
+                frames.append(self.declined("".join(said)) if refusal else self.frame(escape("".join(said))))
+        return b"".join(frames)
+
+    def begin_part(self, *, refusal: bool) -> bytes:
+        """One of its parts begins; nothing when it has, or when the message itself has not."""
+        if refusal in self._parts:
+            return b""
+        self._parts[refusal] = []
+        return b"" if self._at is None else self._part_added(refusal)
 
     def frame(self, escaped: bytes) -> bytes:
-        """A piece of the text, once it has begun."""
+        """A piece of the text, once that has begun."""
         return self._before + b'"' + escaped + b'"' + self._after
 
-    def end(self, text: str, item: dict[str, object]) -> bytes:
+    def declined(self, text: str) -> bytes:
+        """A piece of the refusal, once that has begun."""
+        return event("response.refusal.delta", **self._place(True), delta=text)
+
+    def texts(self) -> dict[bool, str]:
+        """What was said: of the text (False) and of the refusal (True), those that have begun."""
+        return {refusal: "".join(said) for refusal, said in self._parts.items()}
+
+    def end(self, texts: Mapping[bool, str], item: dict[str, object]) -> bytes:
         """Its last words.
 
-        @param text: the whole of it.
+        @param texts: the whole of each part.
         @param item: the item, complete.
         """
-        if self.refusal:
-            done = event("response.refusal.done", **self._place(), refusal=text)
-        else:
-            done = event("response.output_text.done", **self._place(), logprobs=[], text=text)
-        done += event("response.content_part.done", **self._place(), part=part(text, refusal=self.refusal))
-        return done + event("response.output_item.done", output_index=self._at, item=item)
+        frames: list[bytes] = []
+        for refusal in self._parts:
+            if refusal:
+                frames.append(event("response.refusal.done", **self._place(True), refusal=texts[True]))
+            else:
+                frames.append(event("response.output_text.done", **self._place(False), logprobs=[], text=texts[False]))
+            said = part(texts[refusal], refusal=refusal)
+            frames.append(event("response.content_part.done", **self._place(refusal), part=said))
+        frames.append(event("response.output_item.done", output_index=self._at, item=item))
+        return b"".join(frames)
 
-    def item(self, text: str, status: Status, phase: str) -> dict[str, object]:
+    def item(self, texts: Mapping[bool, str], status: Status, phase: str) -> dict[str, object]:
         """The item.
 
         @param phase: C{commentary} when calls follow, C{final_answer} when none does.
         """
-        return message_item(self._id, text, status, phase, refusal=self.refusal)
+        content = [part(texts[refusal], refusal=refusal) for refusal in self._parts]
+        return message_item(self._id, content, status, phase)
 
-    def _place(self) -> dict[str, object]:
-        return {"item_id": self._id, "output_index": self._at, "content_index": 0}
+    def _part_added(self, refusal: bool) -> bytes:
+        if not refusal:
+            delta = event("response.output_text.delta", **self._place(False), logprobs=[], delta="")
+            self._before, self._after = delta.rsplit(b'""', 1)
+        return event("response.content_part.added", **self._place(refusal), part=part("", refusal=refusal))
+
+    def _place(self, refusal: bool) -> dict[str, object]:
+        return {"item_id": self._id, "output_index": self._at, "content_index": list(self._parts).index(refusal)}
 
 
 class GrowingCall:
@@ -146,12 +167,14 @@ class GrowingCall:
 
         @param item: the item, complete.
         """
-        done = event(
-            "response.function_call_arguments.done",
-            item_id=self._id,
-            output_index=self._at,
-            arguments=item["arguments"],
-        )
+        done = b""
+        if item["status"] == "completed":  # else nothing says that they are
+            done = event(
+                "response.function_call_arguments.done",
+                item_id=self._id,
+                output_index=self._at,
+                arguments=item["arguments"],
+            )
         return done + event("response.output_item.done", output_index=self._at, item=item)
 
     def item(self, call: ToolCall, status: Status) -> dict[str, object]:
@@ -159,13 +182,13 @@ class GrowingCall:
         return call_item(self._id, call, status)
 
 
-def message_item(item_id: str, text: str, status: Status, phase: str, *, refusal: bool) -> dict[str, object]:
-    """The message item with its one part."""
+def message_item(item_id: str, content: list[dict[str, object]], status: Status, phase: str) -> dict[str, object]:
+    """The message item with its parts."""
     return {
         "type": "message",
         "id": item_id,
         "role": "assistant",
-        "content": [part(text, refusal=refusal)],
+        "content": content,
         "phase": phase,
         "status": status,
     }

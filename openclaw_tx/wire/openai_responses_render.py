@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.wire.test_openai_responses_render -*-
-"""C{POST /v1/responses}: results and stream events become bytes. Pure (spec 1.4, OpenAI API reference).
+"""C{POST /v1/responses}: results become response objects. Pure (spec 1.4, OpenAI API reference).
 
 A response holds one message item with the whole text and one item for each call of a client's tool. Ids derive from
 the run's, so that the same run is always the same response.
@@ -7,21 +7,13 @@ the run's, so that the same run is always the same response.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from openclaw_tx.errors import ErrorInfo
-from openclaw_tx.values import MessageEnded, RunEvent, RunResult, TextDelta, ToolCall, Usage
-from openclaw_tx.wire.openai_chat_render import encode, escape
+from openclaw_tx.values import RunResult, ToolCall, Usage
+from openclaw_tx.wire.openai_chat_render import encode
 from openclaw_tx.wire.openai_responses import ResponsesRequest
-from openclaw_tx.wire.openai_responses_items import (
-    NUMBER,
-    GrowingCall,
-    GrowingMessage,
-    Status,
-    call_item,
-    event,
-    message_item,
-)
+from openclaw_tx.wire.openai_responses_items import Status, call_item, message_item, part
 
 
 class Response:
@@ -65,12 +57,15 @@ class Response:
         """The body of an answer that is not streamed."""
         output: list[object] = [self.message(result)] if result.text.strip() else []
         output.extend(self.call(index, call, "completed") for index, call in enumerate(result.tool_calls))
+        output.extend(self.call(index, call, "incomplete") for index, call in enumerate(result.cut_calls))
         return encode(self.closed(result, output))
 
     def message(self, result: RunResult) -> dict[str, object]:
         """The message item."""
-        phase = "commentary" if result.tool_calls else "final_answer"
-        return message_item(self.message_id, result.text, status_of(result), phase, refusal=result.refusal)
+        content = [part(result.content, refusal=False)] if result.content.strip() else []
+        if result.refusal:
+            content.append(part(result.refused, refusal=True))
+        return message_item(self.message_id, content, status_of(result), phase_of(result))
 
     def call(self, index: int, call: ToolCall, status: Status) -> dict[str, object]:
         """The item of a tool call."""
@@ -133,6 +128,11 @@ def status_of(result: RunResult) -> Status:
     return "incomplete" if result.finish_reason in ("length", "content_filter") else "completed"
 
 
+def phase_of(result: RunResult) -> str:
+    """What the message is: the answer, or words on the way to calls."""
+    return "commentary" if result.tool_calls or result.cut_calls else "final_answer"
+
+
 def usage_object(usage: Usage) -> dict[str, object] | None:
     """Token counts; None when the totals are not known. The details are not optional: 0 when they are not known."""
     if usage.prompt_tokens is None or usage.completion_tokens is None:
@@ -159,173 +159,4 @@ def _error(failure: ErrorInfo) -> dict[str, object]:
     }
 
 
-class EventWriter:
-    """The events of one stream; L{openclaw_tx.web.run_stream.StreamWriter}.
-
-    Items follow one another, as OpenAI's do: each is closed before the next one begins, for clients put what they are
-    told with the item that is open. A model may say things side by side; then the first goes out as it comes, and what
-    would begin behind it waits until the first is known to be complete: its arguments are whole, or the answer has
-    ended. What waits is bounded by what a run may say (L{openclaw_tx.runs.reader.MAX_TEXT}).
-    """
-
-    def __init__(self, response: Response) -> None:
-        self._response = response
-        self._next = 0
-        self._closed: list[object] = []
-        """Items that are complete, in their order."""
-        self._open: GrowingMessage | GrowingCall | None = None
-        self._waiting: list[GrowingMessage | GrowingCall] = []
-        self._messages = 0
-        self._calls: dict[int, GrowingCall] = {}
-        self.text: Callable[[bytes], bytes] = _no_text
-        """A piece of the text of the message that is open."""
-
-    def opened(self) -> bytes:
-        """The response is created and in progress."""
-        response = self._response.open()
-        return event("response.created", response=response) + event("response.in_progress", response=response)
-
-    def text_begins(self) -> bytes:
-        """A message item begins, and its one part; nothing when it has, or has to wait."""
-        return b"" if isinstance(self._latest, GrowingMessage) else self._begin(self._new_message(refusal=False))
-
-    def said(self, text: str) -> bool:
-        """See L{openclaw_tx.web.run_stream.StreamWriter.said}."""
-        message = self._latest
-        assert isinstance(message, GrowingMessage)
-        message.add(text)
-        return message is self._open
-
-    def aside(self, event: RunEvent) -> bytes:
-        """A refusal, unless the message has begun with text, or it would have to wait; nothing else shows."""
-        if type(event) is MessageEnded:
-            return self._message_ended()
-        if type(event) is not TextDelta or not event.refusal:
-            return b""
-        begun = b""
-        if not isinstance(self._latest, GrowingMessage) and not self._waits():
-            begun = self._begin(self._new_message(refusal=True))
-        message = self._open
-        if not isinstance(message, GrowingMessage) or not message.refusal:
-            return b""
-        message.add(event.text)
-        return begun + message.frame(escape(event.text))
-
-    def tool_call(self, index: int, call_id: str, name: str) -> bytes:
-        """The item of a tool call begins, unless it has to wait."""
-        call = self._calls[index] = GrowingCall(self._response.call_item_id(index), index, call_id, name)
-        return self._begin(call)
-
-    def arguments(self, index: int, text: str) -> bytes:
-        """More of its arguments. What comes after they were whole is none."""
-        call = self._calls[index]
-        if call is not self._open:
-            if call in self._waiting:
-                call.add(text)
-            return b""
-        call.add(text)
-        frames = call.delta(text)
-        if self._waiting and text.rstrip().endswith("}"):
-            frames += self._go_on()
-        return frames
-
-    def finish(self, result: RunResult) -> bytes:
-        """Close every item in its order, and the response."""
-        frames = []
-        while self._open is not None:
-            frames.append(self._close(result))
-            if self._waiting:
-                frames.append(self._show(self._waiting.pop(0)))
-        response = self._response.closed(result, self._closed)
-        return b"".join(frames) + event(f"response.{status_of(result)}", response=response)
-
-    def failed(self, failure: ErrorInfo) -> bytes:
-        """The response has failed; what was said of it stays as it is, and the item that was open is incomplete."""
-        output = list(self._closed)
-        if isinstance(self._open, GrowingMessage):
-            output.append(self._open.item(self._open.said, "incomplete", "final_answer"))
-        elif self._open is not None:
-            output.append(self._open.item(self._open.call, "incomplete"))
-        return event("response.failed", response=self._response.failed(failure, output))
-
-    def stamp(self, frames: bytes) -> bytes:
-        """Give events their numbers: frames that were joined while they waited leave no hole."""
-        first, *rest = frames.split(NUMBER)
-        out = [first]
-        for piece in rest:
-            out += (b"%d" % self._next, piece)
-            self._next += 1
-        return b"".join(out)
-
-    # -- one item after the other
-
-    @property
-    def _latest(self) -> GrowingMessage | GrowingCall | None:
-        return self._waiting[-1] if self._waiting else self._open
-
-    def _new_message(self, *, refusal: bool) -> GrowingMessage:
-        item_id = self._response.message_id
-        if self._messages:
-            item_id += f"_{self._messages}"
-        self._messages += 1
-        return GrowingMessage(item_id, refusal=refusal)
-
-    def _waits(self) -> bool:
-        """Whether an item that would begin now has to wait."""
-        return bool(self._waiting) or (isinstance(self._open, GrowingCall) and not self._open.complete())
-
-    def _begin(self, item: GrowingMessage | GrowingCall) -> bytes:
-        if self._waits():
-            self._waiting.append(item)
-            return b""
-        return (self._close() if self._open is not None else b"") + self._show(item)
-
-    def _show(self, item: GrowingMessage | GrowingCall) -> bytes:
-        self._open = item
-        frames = item.begin(len(self._closed))
-        if isinstance(item, GrowingMessage):
-            self.text = item.frame
-        return frames
-
-    def _go_on(self) -> bytes:
-        """Have those that wait begin, as far as what is before them is complete."""
-        frames: list[bytes] = []
-        while self._waiting and not (isinstance(self._open, GrowingCall) and not self._open.complete()):
-            frames += (self._close(), self._show(self._waiting.pop(0)))
-        return b"".join(frames)
-
-    def _message_ended(self) -> bytes:
-        """A call that is complete now stays so; of others only the result of the run can tell."""
-        if self._waiting or not isinstance(self._open, GrowingCall) or not self._open.complete():
-            return b""
-        return self._close()
-
-    def _close(self, result: RunResult | None = None) -> bytes:
-        """The item that is open is complete.
-
-        @param result: how the run ended; None = it goes on.
-        """
-        item, self._open = self._open, None
-        assert item is not None
-        if isinstance(item, GrowingCall):
-            calls = () if result is None else result.tool_calls[item.index : item.index + 1]
-            call = calls[0] if calls and calls[0].id == item.call_id else item.call
-            closed = item.item(call, "completed")
-            self._closed.append(closed)
-            return item.end(closed)
-        last = result is not None and not self._waiting
-        alone = last and self._messages == 1
-        text = result.text if result is not None and alone else item.said
-        commented = not last or (result is not None and bool(result.tool_calls))
-        status = status_of(result) if result is not None and last else "completed"
-        closed = item.item(text, status, "commentary" if commented else "final_answer")
-        self._closed.append(closed)
-        return item.end(text, closed)
-
-
-def _no_text(escaped: bytes) -> bytes:
-    """There is no message yet that it could be a piece of."""
-    raise AssertionError("text before its message")
-
-
-__all__ = ["EventWriter", "Response", "event", "status_of", "usage_object"]
+__all__ = ["Response", "phase_of", "status_of", "usage_object"]

@@ -97,12 +97,14 @@ class ReplyReader:
         self.read(body, events)
 
     def finish(self, events: list[ModelEvent]) -> None:
-        """The answer is over: complete what can be completed.
+        """The answer is over: complete what can be completed. Calls of one that was cut short stay as they came.
 
-        @raise UpstreamError: it was cut off.
+        @raise UpstreamError: it broke off without an end.
         """
         if not self.finished:
             raise UpstreamError("The provider's answer broke off before its end.")
+        if self._reason in ("length", "content_filter"):
+            return
         for call in self._calls:
             if not call.name:
                 raise UpstreamError("The provider sent a tool call without a name.")
@@ -111,7 +113,10 @@ class ReplyReader:
                 events.append(ToolCallDelta(index=call.index, id="", name="", arguments="{}"))
 
     def reply(self, provider: str, model: str) -> ModelReply:
-        """The whole answer; valid after L{finish}."""
+        """The whole answer; valid after L{finish}.
+
+        Where its reason is C{length} or C{content_filter}, the last call may lack anything, its name included.
+        """
         reason = self._reason or "stop"
         if self._calls and reason == "stop":
             reason = "tool_calls"
@@ -129,12 +134,16 @@ class ReplyReader:
             opaque=seal(self.api, self._pieces) if self._calls else "",
         )
 
-    def _say(self, text: str, events: list[ModelEvent]) -> None:
+    def _say(self, text: str, events: list[ModelEvent], *, refusal: bool = False) -> None:
         if text:
+            self._refused = self._refused or refusal
             if not self._pieces or self._pieces[-1].kind != "text":
                 self._pieces.append(Piece(kind="text"))
             self._text.append(text)
-            events.append(TextDelta(text=text, refusal=self._refused))
+            events.append(TextDelta(text=text, refusal=refusal))
+
+    def _decline(self, text: str, events: list[ModelEvent]) -> None:
+        self._say(text, events, refusal=True)
 
     def _think(self, text: str, events: list[ModelEvent]) -> None:
         if text:

@@ -77,6 +77,7 @@ class ProvidedGateway(MemoryGateway):
         models = [{"id": "m", "input": ["text", "image"]}]
         super().__init__(
             {
+                "gateway": {"http": {"endpoints": {"responses": {"enabled": True}}}},
                 "agents": {"defaults": {"model": {"primary": "one/m", "fallbacks": ["two/m"]}}},
                 "models": {
                     "providers": {

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openai.types.responses import Response as OpenAIResponse
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -17,7 +19,8 @@ from openclaw_tx.values import MessageEnded, RunResult, TextDelta, ToolCall, Usa
 from openclaw_tx.wire.openai_chat_render import escape
 from openclaw_tx.wire.openai_responses import parse
 from openclaw_tx.wire.openai_responses_items import MAX_PROBED, GrowingCall
-from openclaw_tx.wire.openai_responses_render import EventWriter, Response
+from openclaw_tx.wire.openai_responses_render import Response
+from openclaw_tx.wire.openai_responses_stream import EventWriter
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 RUN = "resp_11111111-2222-4333-8444-555555555555"
@@ -238,6 +241,10 @@ class EventTests(SynchronousTestCase):
         begun = self.writer.text_begins()
         return begun + self.writer.text(escape(text)) if self.writer.said(text) else begun
 
+    def called(self, index: int, call: ToolCall) -> list[bytes]:
+        """What a stream does with a call."""
+        return [self.writer.tool_call(index, call.id, call.name), self.writer.arguments(index, call.arguments)]
+
     def in_turn(self, found: list[dict[str, Any]]) -> list[tuple[int, str]]:
         """Position and kind of all that has to do with items. Each was closed before the next began, with all that had
         been told of it, and the response in the end holds them as they were closed."""
@@ -318,6 +325,35 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(told.count((1, "function_call_arguments.delta")), 1)
         self.assertEqual([call["arguments"] for call in found[-1]["response"]["output"]], [c.arguments for c in calls])
 
+    @given(
+        st.lists(st.tuples(st.integers(-1, 3), st.integers(1, 9)), max_size=40),
+        st.lists(st.sampled_from(['{"a":1}', "{}", "", '{"s":"}{"}', '{"a"', " "]), min_size=4, max_size=4),
+    )
+    @settings(max_examples=200, deadline=None)
+    def test_any_order(self, steps: list[tuple[int, int]], arguments: list[str]) -> None:
+        """However a model jumps between text and calls, items follow one another and nothing of them is lost."""
+        self.writer = writer = EventWriter(response())
+        frames, said, grown = [writer.opened()], "", dict[int, str]()
+        for index, length in [*steps, *((index, 99) for index in list(dict(steps)) if index >= 0)]:
+            if index < 0:
+                frames.append(self.say("x" * length))
+                said += "x" * length
+                continue
+            if index not in grown:
+                frames.append(writer.tool_call(index, f"c{index}", "f"))
+            before = grown.setdefault(index, "")
+            grown[index] = arguments[index][: len(before) + length]
+            if len(grown[index]) > len(before):
+                frames.append(writer.arguments(index, grown[index][len(before) :]))
+        calls = tuple(ToolCall(id=f"c{n}", name="f", arguments=grown.get(n, "")) for n in range(4))
+        found = self.stamped(*frames, writer.finish(result(payloads=(said,) if said else (), tool_calls=calls)))
+        self.in_turn(found)
+        output = found[-1]["response"]["output"]
+        told = {item["call_id"]: item["arguments"] for item in output if item["type"] == "function_call"}
+        self.assertEqual(told, {f"c{n}": whole or "{}" for n, whole in grown.items()})
+        texts = [item["content"][0]["text"] for item in output if item["type"] == "message"]
+        self.assertEqual("".join(texts), said)
+
     def test_calls_that_never_look_complete(self) -> None:
         """Wait for the end: of no arguments, and of broken ones."""
         writer = self.writer
@@ -379,25 +415,44 @@ class EventTests(SynchronousTestCase):
         self.assertEqual((message["status"], call["status"], call["arguments"]), ("completed", "incomplete", '{"a"'))
 
     def test_refusal(self) -> None:
-        """A refusal has events of its own; one that follows text is text."""
+        """A refusal has events of its own."""
         writer = self.writer
         self.assertEqual(writer.aside(MessageEnded()), b"")
+        ended = result(payloads=("I cannot",), refusal=True)
         found = self.stamped(
             writer.opened(),
             writer.aside(TextDelta(text="I can", refusal=True)),
             writer.aside(TextDelta(text="not", refusal=True)),
-            writer.text_begins(),
-            writer.text(b"."),
-            writer.finish(result(payloads=("I cannot.",), refusal=True)),
+            writer.finish(ended),
         )
         self.assertEqual(
-            self.kinds(found)[2:9],
-            ["output_item.added", "content_part.added", *["refusal.delta"] * 3, "refusal.done", "content_part.done"],
+            self.kinds(found)[2:8],
+            ["output_item.added", "content_part.added", *["refusal.delta"] * 2, "refusal.done", "content_part.done"],
         )
-        self.assertEqual(found[-1]["response"]["output"][0]["content"], [{"type": "refusal", "refusal": "I cannot."}])
-        self.writer = writer = EventWriter(response())
-        writer.text_begins()
-        self.assertEqual(writer.aside(TextDelta(text="no", refusal=True)), b"")
+        self.assertEqual(found[-1]["response"]["output"][0]["content"], [{"type": "refusal", "refusal": "I cannot"}])
+        self.assertEqual(found[-1]["response"], checked(json.loads(response(tools=[TOOL]).whole(ended))))
+
+    def test_text_and_refusal(self) -> None:
+        """Two parts of one message, in the order in which they began; each done in its place."""
+        ended = result(payloads=("so no",), refusal=True, answered="so", declined=" no")
+        for first in ("text", "refusal"):
+            self.writer = writer = EventWriter(response(tools=[TOOL]))
+            text = writer.text_begins() + writer.text(b"s") if first == "text" else b""
+            refusal = writer.aside(TextDelta(text=" no", refusal=True))
+            more = (writer.text_begins() if first == "refusal" else b"") + writer.text(b"o" if text else b"so")
+            self.assertEqual(writer.text_begins(), b"")
+            found = self.stamped(writer.opened(), text, refusal, more, writer.finish(ended))
+            kinds = ("output_text", "refusal") if first == "text" else ("refusal", "output_text")
+            whole = {"output_text": "so", "refusal": " no"}
+            for place, kind in enumerate(kinds):
+                of_it = [event for event in found if event.get("content_index") == place]
+                self.assertEqual(of_it[0]["part"]["type"], kind)
+                self.assertEqual("".join(each.get("delta", "") for each in of_it), whole[kind])
+                self.assertEqual([each["type"][9:] for each in of_it[-2:]], [f"{kind}.done", "content_part.done"])
+            (message,) = found[-1]["response"]["output"]
+            self.assertEqual([part["type"] for part in message["content"]], list(kinds))
+        (message,) = json.loads(response().whole(ended))["output"]
+        self.assertEqual([part.get("text", part.get("refusal")) for part in message["content"]], ["so", " no"])
 
     def test_incomplete(self) -> None:
         """Ends with an event of its own."""
@@ -406,6 +461,53 @@ class EventTests(SynchronousTestCase):
         found = self.stamped(text, writer.finish(result(payloads=("x",), finish_reason="length")))
         self.assertEqual(found[-1]["type"], "response.incomplete")
         self.assertEqual(found[-1]["response"]["incomplete_details"], {"reason": "max_output_tokens"})
+
+    def test_cut_calls(self) -> None:
+        """A call in which the model was stopped is incomplete, as far as it came; also where it did not show before."""
+        half = ToolCall(id="c1", name="f", arguments='{"a')
+        nothing = ToolCall(id="c2", name="g", arguments="")
+        ended = result(finish_reason="length", cut_calls=(half, nothing))
+        whole = checked(json.loads(response(tools=[TOOL]).whole(ended)))
+        for shown in (True, False):
+            self.writer = writer = EventWriter(response(tools=[TOOL]))
+            frames = [writer.opened()]
+            if shown:
+                frames += [writer.tool_call(0, "c1", "f"), writer.arguments(0, '{"a'), writer.tool_call(1, "c2", "g")]
+            found = self.stamped(*frames, writer.finish(ended))
+            self.assertEqual([event["delta"] for event in found if "delta" in event], ['{"a'])
+            self.assertEqual(found[-1]["response"], whole)
+            self.assertNotIn("function_call_arguments.done", self.kinds(found))
+        told = [(item["arguments"], item["status"]) for item in whole["output"]]
+        self.assertEqual(told, [('{"a', "incomplete"), ("", "incomplete")])
+
+    def test_cut_beside_a_whole_call(self) -> None:
+        """A call that was told whole is not to be done either, and the response says so in the end."""
+        half = ToolCall(id="c2", name="g", arguments='{"a')
+        ended = result(payloads=("x",), finish_reason="length", cut_calls=(CALL, half))
+        writer = self.writer
+        found = self.stamped(
+            writer.opened(),
+            self.say("x"),
+            *(part for at, call in enumerate((CALL, half)) for part in self.called(at, call)),
+            writer.finish(ended),
+        )
+        done = [event["item"] for event in found if event["type"] == "response.output_item.done"]
+        self.assertEqual([item["status"] for item in done], ["completed", "completed", "incomplete"])
+        output = found[-1]["response"]["output"]
+        self.assertEqual([item["status"] for item in output], ["completed", "incomplete", "incomplete"])
+        self.assertEqual(output[1:], json.loads(response(tools=[TOOL]).whole(ended))["output"][1:])
+
+    def test_refusal_while_a_call_is_open(self) -> None:
+        """Waits for its end, and is a refusal still."""
+        writer = self.writer
+        frames = [writer.opened(), writer.tool_call(0, "c1", "f"), writer.aside(TextDelta(text="no", refusal=True))]
+        self.assertEqual(frames[-1], b"")
+        frames += (self.say("but"), writer.arguments(0, '{"a":1}'), writer.aside(TextDelta(text="pe", refusal=True)))
+        ended = result(payloads=("nobutpe",), refusal=True, answered="but", declined="nope", tool_calls=(CALL,))
+        found = self.stamped(*frames, writer.finish(ended))
+        self.assertEqual([event["delta"] for event in found if "delta" in event], ['{"a":1}', "no", "but", "pe"])
+        message = found[-1]["response"]["output"][1]
+        self.assertEqual([part.get("text", part.get("refusal")) for part in message["content"]], ["nope", "but"])
 
     def test_every_failure(self) -> None:
         """OpenAI's closed list of codes holds for each of ours, which is told beside it."""

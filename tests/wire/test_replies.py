@@ -83,6 +83,49 @@ class StreamTests(SynchronousTestCase):
                     self.assertIn("broke off", error.message)
                 self.assertEqual(read_events(api, *stream[:whole])[1], read_events(api, *stream)[1])
 
+    def test_call_cut_short(self) -> None:
+        """The limit, or a filter, in the middle of a call: it stays as it came, and nothing is made up."""
+        for half in ("", '{"ci'):
+            item = {"type": "function_call", "id": "i", "call_id": "c", "name": "f", "arguments": ""}
+            place = {"output_index": 0, "item": item}
+            grown = {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": half}
+            block = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
+            piece = {"type": "input_json_delta", "partial_json": half}
+            for reason, wanted in (("max_output_tokens", "length"), ("content_filter", "content_filter")):
+                ended: dict[str, object] = {"status": "incomplete", "incomplete_details": {"reason": reason}}
+                ended["output"] = [{**item, "arguments": half}]
+                stop = "max_tokens" if wanted == "length" else "refusal"
+                for api, stream in {
+                    "openai-responses": [
+                        {"type": "response.output_item.added", **place},
+                        grown,
+                        {"type": "response.incomplete", "response": ended},
+                    ],
+                    "anthropic-messages": [
+                        {"type": "content_block_start", "index": 0, "content_block": block},
+                        {"type": "content_block_delta", "index": 0, "delta": piece},
+                        {"type": "content_block_stop", "index": 0},
+                        {"type": "message_delta", "delta": {"stop_reason": stop}},
+                        {"type": "message_stop"},
+                    ],
+                }.items():
+                    events, reply = read_events(api, *stream)
+                    (call,) = reply.tool_calls
+                    self.assertEqual((reply.finish_reason, call.name, call.arguments), (wanted, "f", half), api)
+                    self.assertEqual(told_calls(events), [call], api)
+
+    def test_no_arguments(self) -> None:
+        """A call that the model ended without any has the empty object."""
+        for api, stream in {
+            "ollama": [{"message": {"tool_calls": [{"function": {"name": "f"}}]}}, {"done": True}],
+            "anthropic-messages": [
+                {"type": "content_block_start", "content_block": {"type": "tool_use", "id": "c", "name": "f"}},
+                {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+            ],
+        }.items():
+            events, reply = read_events(api, *stream)
+            self.assertEqual((reply.tool_calls[0].arguments, told_calls(events)[0].arguments), ("{}", "{}"), api)
+
     def test_unreadable(self) -> None:
         """Broken JSON, wrong types, invalid UTF-8 and deep nesting are errors of the provider, said in our words."""
         deep = b'{"error":' + b"[" * 5000 + b"]" * 5000 + b"}"
