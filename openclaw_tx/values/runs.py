@@ -117,6 +117,19 @@ class RunResult(Plain, frozen=True, omit_defaults=True):
         """What of the text declines to answer, as OpenAI's C{refusal} has it."""
         return (self.declined or self.text) if self.refusal else ""
 
+    @property
+    def problem(self) -> str:
+        """Why there is no answer, in words; "" = there is one, or nothing was to be said.
+
+        A run that is C{ok} has one when the model was stopped before it had said anything: programs read that in
+        C{finish_reason}, but people would hear nothing at all.
+        """
+        if self.status != "ok":
+            return self.error.message if self.error is not None else self.abort_reason or self.status
+        if self.finish_reason not in ("length", "content_filter") or self.text.strip() or self.media:
+            return ""
+        return f"The model was stopped before it had said anything ({self.finish_reason})."
+
 
 class RunState(Value, frozen=True, omit_defaults=True):
     """A run as it stands: what is known of it at this moment, whether it has ended or not."""
