@@ -320,6 +320,7 @@ class AgentRun:
             idempotency=self.request.idempotency,
             trigger=self.request.trigger,
             channel=self.request.channel,
+            resumes=self.request.resumes,
             provider=self.provider,
             model=self.model,
         )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -12,16 +13,18 @@ from openclaw_tx.sessions import entries, reading, run_events
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.entries import Found
+from openclaw_tx.sessions.interrupted import INTERRUPTED, result_of
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
 from openclaw_tx.sessions.resets import SPOKEN
 from openclaw_tx.sessions.rules import Rules
+from openclaw_tx.sessions.titles import cut, line_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import (
     AssistantMessage,
     KeptEvents,
+    LastRun,
     Message,
-    RunResult,
     SessionChange,
     SessionEntry,
     Spoken,
@@ -32,8 +35,8 @@ from openclaw_tx.values import (
 MAX_RUNS = 50_000
 """Ended runs that are kept at most."""
 
-INTERRUPTED = "The gateway stopped before this run had ended."
-"""What clients and transcripts are told of a run that a crash cut off."""
+MAX_ERROR = 160
+"""Characters of what a session's row says of a run that failed."""
 
 _LIVE = ("queued", "running")
 
@@ -48,6 +51,8 @@ class Turn(Value, frozen=True):
     """The run was in the ledger before its turn came."""
     made: bool
     """The session was made for it."""
+    position: int
+    """Where C{added} will stand, if nobody puts anything in before."""
 
 
 class TurnEnd(Value, frozen=True):
@@ -58,6 +63,8 @@ class TurnEnd(Value, frozen=True):
     model_provider: str
     model: str
     context_tokens: int | None
+    told: frozenset[int]
+    """Which of C{added} were told when the run began."""
 
 
 class Ledger:
@@ -96,7 +103,14 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
-        return Turn(entry=found.entry, history=tuple(history), added=added, noted=noted, made=before is None)
+        return Turn(
+            entry=found.entry,
+            history=tuple(history),
+            added=added,
+            noted=noted,
+            made=before is None,
+            position=found.position,
+        )
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
         """Undo L{begin}: nobody learnt that the run was begun. A session that it made goes, if nobody has used it."""
@@ -225,6 +239,7 @@ class Ledger:
             old,
             updated_at_ms=max(old.updated_at_ms, end.run.ended_at_ms),
             aborted_last_run=end.run.status in ("aborted", "interrupted"),
+            last_run=_last_run(end.run),
             model_provider=end.model_provider or old.model_provider,
             model=end.model or old.model,
             input_tokens=_known(usage.prompt_tokens if usage else None, old.input_tokens),
@@ -239,6 +254,7 @@ class Ledger:
             entry=entries.append(connection, entry, found.position, end.added),
             messages=end.added,
             position=found.position,
+            told=end.told,
             run_id=end.run.run_id,
             ok=end.run.status in ("ok", "aborted"),
         )
@@ -250,6 +266,26 @@ def _known(value: int | None, otherwise: int) -> int:
 
 def _spoken(entry: SessionEntry, run: StoredRun, at_ms: int) -> int:
     return max(entry.interacted_at_ms, at_ms) if run.trigger in SPOKEN else entry.interacted_at_ms
+
+
+def _last_run(run: StoredRun) -> LastRun:
+    """What a session's row says of a run that has ended."""
+    error = run.result.error if run.result is not None else None
+    status: Literal["done", "failed", "killed", "timeout"] = "failed"
+    if run.status == "ok":
+        status = "done"
+    elif run.status == "aborted":
+        status = "killed"
+    elif error is not None and error.code == "run_timeout":
+        status = "timeout"
+    told = error is not None and status in ("failed", "timeout")
+    return LastRun(
+        run_id=run.run_id,
+        status=status,
+        started_at_ms=run.started_at_ms,
+        ended_at_ms=run.ended_at_ms,
+        error=cut(line_of(error.message), MAX_ERROR) if told and error is not None else "",
+    )
 
 
 def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
@@ -273,44 +309,23 @@ def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
 def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
     """End a run that its process did not live to end, and close its turn."""
     found = entries.find(connection, run.session_key) if session_id is not None else None
-    payloads: tuple[str, ...] = (run.partial,) if run.partial else ()
-    kept = run_events.read(connection, run.run_id)
-    told = run_events.said(kept)
-    if sum(map(len, told)) >= len(run.partial):
-        # What watchers were told and what was written down each second: the longer one is the newer one.
-        payloads = told
-    # Events are written down sooner than the run is.
-    provider, model = run_events.answered(kept) or (run.provider, run.model)
-    partial = "\n\n".join(payloads)
-    result = RunResult(
-        run_id=run.run_id,
-        session_key=run.session_key,
-        agent_id=run.agent_id,
-        status="interrupted",
-        payloads=payloads,
-        provider=provider,
-        model=model,
-        session_id=session_id or "",
-        error=GatewayError("run_interrupted", INTERRUPTED).info,
-        queued_at_ms=run.queued_at_ms,
-        started_at_ms=run.started_at_ms,
-        ended_at_ms=now_ms,
-    )
+    result = result_of(run, run_events.read(connection, run.run_id), session_id, now_ms)
     ended = msgspec.structs.replace(
-        run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=partial, result=result
+        run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=result.text, result=result
     )
     if found is not None and found.entry.session_id == session_id:
         closing = AssistantMessage(
-            text=partial,
+            text=result.text,
             stop_reason="interrupted",
-            provider=provider,
-            model=model,
+            provider=result.provider,
+            model=result.model,
             error_message=INTERRUPTED,
             timestamp_ms=now_ms,
         )
         entry = msgspec.structs.replace(
             found.entry,
             aborted_last_run=True,
+            last_run=_last_run(ended),
             updated_at_ms=max(found.entry.updated_at_ms, now_ms),
             interacted_at_ms=_spoken(found.entry, run, now_ms),
         )

@@ -24,6 +24,7 @@ from openclaw_tx.values.automation import (
     Schedule,
     SystemEventPayload,
 )
+from openclaw_tx.values.background import BACKGROUND, BackgroundRun
 from openclaw_tx.values.channels import (
     AccountStatus,
     ChannelPeer,
@@ -85,17 +86,31 @@ from openclaw_tx.values.prompts import (
 from openclaw_tx.values.runs import PromptMode, RunRequest, RunResult, RunState, RunStatus, Trigger
 from openclaw_tx.values.sessions import (
     Compacted,
+    LastRun,
     Removed,
     SessionChange,
     SessionEntry,
     SessionFilter,
     SessionPage,
     SessionSettings,
+    TranscriptPage,
     UsageRow,
+)
+from openclaw_tx.values.tallies import (
+    QUARTER_MS,
+    ModelCalls,
+    SessionQuarter,
+    SessionTally,
+    Tallies,
+    one_call,
+    step_ms,
+    wait_step,
 )
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
+    "BACKGROUND",
+    "QUARTER_MS",
     "AccountStatus",
     "Agent",
     "AgentTurnPayload",
@@ -106,6 +121,7 @@ __all__ = [
     "ApprovalsSnapshot",
     "AssistantMessage",
     "At",
+    "BackgroundRun",
     "ChannelPeer",
     "ChannelStatus",
     "Compacted",
@@ -135,9 +151,11 @@ __all__ = [
     "JobState",
     "JobStatus",
     "KeptEvents",
+    "LastRun",
     "Message",
     "MessageEnded",
     "ModelAnswered",
+    "ModelCalls",
     "ModelEvent",
     "ModelInfo",
     "ModelReply",
@@ -169,11 +187,14 @@ __all__ = [
     "SessionEntry",
     "SessionFilter",
     "SessionPage",
+    "SessionQuarter",
     "SessionSettings",
+    "SessionTally",
     "Spoken",
     "StopReason",
     "StoredRun",
     "SystemEventPayload",
+    "Tallies",
     "Target",
     "TextDelta",
     "TextPart",
@@ -187,9 +208,13 @@ __all__ = [
     "ToolResultMessage",
     "ToolSpec",
     "ToolStarted",
+    "TranscriptPage",
     "Trigger",
     "Usage",
     "UsageRow",
     "UserMessage",
     "Value",
+    "one_call",
+    "step_ms",
+    "wait_step",
 ]

@@ -30,6 +30,8 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     """As in L{RunRequest}."""
     trigger: Trigger = "user"
     channel: str = ""
+    resumes: bool = False
+    """As in L{RunRequest}; not remembered."""
     provider: str = ""
     """Of the model that answered last; "" = none has yet."""
     model: str = ""

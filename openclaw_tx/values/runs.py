@@ -59,6 +59,8 @@ class RunRequest(Value, frozen=True):
     traceparent: str = ""
     """W3C trace context. The surfaces hand in the client's as it came; the engine puts the run's own span in its place,
     in the same trace, or in a new one where there was none."""
+    resumes: bool = False
+    """Go on in the session's conversation, though by the rules of resets it is over."""
 
 
 RunStatus = Literal["queued", "running", "ok", "error", "aborted", "interrupted"]

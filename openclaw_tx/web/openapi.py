@@ -41,7 +41,7 @@ GUARDED = (
 )
 """What every guarded route may answer."""
 
-BODY = ("invalid_request", "body_timeout", "payload_too_large")
+BODY = ("invalid_request", "body_timeout", "payload_too_large", "unsupported_content_encoding")
 ADDRESS = ("model_not_found", "session_not_found")
 PROVIDER = (
     "context_length_exceeded",

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from openclaw_tx.sessions.keys import MAX_KEY as MAX_SESSION_KEY
-from openclaw_tx.web.addressing import AGENT_HEADERS, CHANNEL_HEADER, MAX_MODEL, MODEL_HEADER, SESSION_HEADER
+from openclaw_tx.web.addressing import AGENT_HEADERS, CHANNEL_HEADER, MODEL_HEADER, SESSION_HEADER
 from openclaw_tx.web.starting import KEY_HEADER, MAX_KEY, POLICY_HEADER
+from openclaw_tx.wire.openai_fields import MAX_MODEL
 from openclaw_tx.wire.openapi_requests import Schema
 
 

@@ -14,6 +14,9 @@ MAX_SAFE_INT = 2**53 - 1
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """What C{reasoning_effort} may be (OpenAI API reference). Which model takes which is for its provider to say."""
 
+MAX_MODEL = 256
+"""Longest C{model}, or ref of a model, in characters."""
+
 
 def kind_of(value: Any) -> str:
     """JavaScript's name for the type of a decoded JSON value."""
@@ -42,16 +45,21 @@ def expected(kind: str, value: Any, param: str) -> GatewayError:
     return invalid(f"{param}: {text}" if param else text, param or None)
 
 
-def optional_string(fields: Mapping[str, Any], name: str, prefix: str = "") -> str | None:
+def optional_string(fields: Mapping[str, Any], name: str, prefix: str = "", limit: int | None = None) -> str | None:
     """A string field, or None.
 
     @param prefix: path of the object the field is in, with its dot.
+    @param limit: most characters; None = any number. What is echoed has one.
     @raise GatewayError: C{invalid_request}.
     """
     value = fields.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    raise expected("string", value, prefix + name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise expected("string", value, prefix + name)
+    if limit is not None and len(value) > limit:
+        raise invalid(f"`{prefix}{name}` has at most {limit} characters.", prefix + name)
+    return value
 
 
 def one_of(fields: Mapping[str, Any], name: str, values: Sequence[str], prefix: str = "") -> str | None:
@@ -91,6 +99,7 @@ def optional_number(fields: Mapping[str, Any], name: str) -> float | None:
 
 __all__ = [
     "EFFORTS",
+    "MAX_MODEL",
     "MAX_SAFE_INT",
     "expected",
     "invalid",

@@ -18,13 +18,27 @@ from openclaw_tx.wire.openai_chat_fields import Handling
 from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, ImageUrl
 from openclaw_tx.wire.openai_chat_sampling import check_schema, number_between, token_limit
 from openclaw_tx.wire.openai_chat_tools import read_tools
-from openclaw_tx.wire.openai_fields import EFFORTS, expected, invalid, one_of, optional_bool, optional_string
+from openclaw_tx.wire.openai_fields import (
+    EFFORTS,
+    MAX_MODEL,
+    expected,
+    invalid,
+    one_of,
+    optional_bool,
+    optional_string,
+)
 from openclaw_tx.wire.openai_responses_input import read_input
 
 MAX_METADATA = 16
 """Pairs of C{metadata} (OpenAI), and below the length of a key and of a value in characters."""
 MAX_METADATA_KEY = 64
 MAX_METADATA_VALUE = 512
+
+MAX_USER = 512
+"""Longest C{user}, in characters: as long as a session key."""
+
+MAX_NAME = 64
+"""Longest name of a format (OpenAI), in characters."""
 
 HARMLESS: Mapping[str, str] = {
     "service_tier": "string",
@@ -89,8 +103,8 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ResponsesRequest:
     @raise GatewayError: C{invalid_request}, C{unsupported_parameter} or C{invalid_image}.
     """
     fields = decode_object(body, _read_large)
-    model = fields.get("model")
-    if not isinstance(model, str):
+    model = optional_string(fields, "model", limit=MAX_MODEL)
+    if model is None:
         raise expected("string", model, "model") if "model" in fields else _missing("model", "string")
     _check_keys(fields)
     text_format = _text_format(fields.get("text"))
@@ -111,7 +125,7 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ResponsesRequest:
         stream=bool(optional_bool(fields, "stream")),
         store=store is not False,
         previous_response_id=optional_string(fields, "previous_response_id") or None,
-        user=optional_string(fields, "user"),
+        user=optional_string(fields, "user", limit=MAX_USER),
         metadata=_metadata(fields.get("metadata")),
         image_urls=tuple(images.urls),
         image_bytes=images.total,
@@ -201,8 +215,8 @@ def _text_format(text: Any) -> dict[str, Any]:
     if value.get("type") not in FORMATS:
         raise invalid("text.format.type must be text, json_object, or json_schema", "text.format.type")
     if value["type"] == "json_schema":
-        name = value.get("name")
-        if not isinstance(name, str) or not name:
+        name = optional_string(value, "name", "text.format.", limit=MAX_NAME)
+        if not name:
             raise invalid("text.format.name must be a non-empty string", "text.format.name")
         if not isinstance(value.get("schema"), dict):
             raise expected("object", value.get("schema"), "text.format.schema")
