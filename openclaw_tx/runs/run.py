@@ -321,6 +321,8 @@ class AgentRun:
             trigger=self.request.trigger,
             channel=self.request.channel,
             resumes=self.request.resumes,
+            provider=self.provider,
+            model=self.model,
         )
 
 

@@ -52,6 +52,7 @@ class StoredView:
         self.reasoning = "off"
         self.entries = list(kept)
         self._partial = stored.partial
+        self._model = stored.provider, stored.model
         if self.outcome is not None:
             if not self.entries:
                 self.entries = condensed(self.outcome)
@@ -80,6 +81,8 @@ class StoredView:
             agent_id=self.request.agent_id,
             status=self.status,
             payloads=(self._partial,) if self._partial else (),
+            provider=self._model[0],
+            model=self._model[1],
             queued_at_ms=self.queued_at_ms,
             started_at_ms=self.started_at_ms,
             last_seq=last_seq,

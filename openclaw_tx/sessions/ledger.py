@@ -13,6 +13,7 @@ from openclaw_tx.sessions import entries, reading, run_events
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.entries import Found
+from openclaw_tx.sessions.interrupted import INTERRUPTED, result_of
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
 from openclaw_tx.sessions.resets import SPOKEN
@@ -24,7 +25,6 @@ from openclaw_tx.values import (
     KeptEvents,
     LastRun,
     Message,
-    RunResult,
     SessionChange,
     SessionEntry,
     Spoken,
@@ -34,9 +34,6 @@ from openclaw_tx.values import (
 
 MAX_RUNS = 50_000
 """Ended runs that are kept at most."""
-
-INTERRUPTED = "The gateway stopped before this run had ended."
-"""What clients and transcripts are told of a run that a crash cut off."""
 
 MAX_ERROR = 160
 """Characters of what a session's row says of a run that failed."""
@@ -163,6 +160,8 @@ class Ledger:
                 status=run.status,
                 started_at_ms=run.started_at_ms,
                 partial=run.partial,
+                provider=run.provider,
+                model=run.model,
             )
             if noted.rowcount:
                 continue
@@ -310,31 +309,16 @@ def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
 def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
     """End a run that its process did not live to end, and close its turn."""
     found = entries.find(connection, run.session_key) if session_id is not None else None
-    payloads: tuple[str, ...] = (run.partial,) if run.partial else ()
-    told = run_events.said(run_events.read(connection, run.run_id))
-    if sum(map(len, told)) >= len(run.partial):
-        # What watchers were told and what was written down each second: the longer one is the newer one.
-        payloads = told
-    partial = "\n\n".join(payloads)
-    result = RunResult(
-        run_id=run.run_id,
-        session_key=run.session_key,
-        agent_id=run.agent_id,
-        status="interrupted",
-        payloads=payloads,
-        session_id=session_id or "",
-        error=GatewayError("run_interrupted", INTERRUPTED).info,
-        queued_at_ms=run.queued_at_ms,
-        started_at_ms=run.started_at_ms,
-        ended_at_ms=now_ms,
-    )
+    result = result_of(run, run_events.read(connection, run.run_id), session_id, now_ms)
     ended = msgspec.structs.replace(
-        run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=partial, result=result
+        run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=result.text, result=result
     )
     if found is not None and found.entry.session_id == session_id:
         closing = AssistantMessage(
-            text=partial,
+            text=result.text,
             stop_reason="interrupted",
+            provider=result.provider,
+            model=result.model,
             error_message=INTERRUPTED,
             timestamp_ms=now_ms,
         )

@@ -118,6 +118,12 @@ def _tell_lone_runs_apart(connection: sqlite3.Connection) -> None:
     )
 
 
+def _add_models_of_runs(connection: sqlite3.Connection) -> None:
+    """Version 9: which model answered a run, for one that is cut off."""
+    for column in ("provider", "model"):
+        connection.execute(f"ALTER TABLE runs ADD COLUMN {column} TEXT DEFAULT '' NOT NULL")
+
+
 def _ignore(text: str) -> None:
     """What can not be read is reported where it is read for good."""
 
@@ -130,6 +136,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     _narrow_indices,
     _add_last_runs_and_pins,
     _tell_lone_runs_apart,
+    _add_models_of_runs,
 )
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 

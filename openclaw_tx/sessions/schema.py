@@ -43,7 +43,7 @@ from openclaw_tx.sessions.tables import (
     usage,
 )
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
 _BESIDES = ("next_position", "spawned_by", "mark_position", "pinned_at_ms")
@@ -190,7 +190,7 @@ class Statements:
         self.note_run = ready(
             update(runs)
             .where(runs.c.run_id == run_id, LIVE)
-            .values({name: bindparam(name) for name in ("status", "started_at_ms", "partial")})
+            .values({name: bindparam(name) for name in ("status", "started_at_ms", "partial", "provider", "model")})
         )
         self.end_run = ready(
             update(runs)

@@ -32,6 +32,9 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     channel: str = ""
     resumes: bool = False
     """As in L{RunRequest}; not remembered."""
+    provider: str = ""
+    """Of the model that answered last; "" = none has yet."""
+    model: str = ""
 
 
 class KeptEvents(Value, frozen=True):

@@ -110,6 +110,8 @@ def remembered(stored: StoredRun) -> RunResult | None:
         agent_id=stored.agent_id,
         status=stored.status,
         payloads=(stored.partial,) if stored.partial else (),
+        provider=stored.provider,
+        model=stored.model,
         error=None
         if stored.status == "ok"
         else ErrorInfo(code="run_interrupted", message="the gateway stopped while the run was at work"),
