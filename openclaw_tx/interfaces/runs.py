@@ -84,7 +84,8 @@ class RunEngine(Protocol):
     """The only way to run an agent."""
 
     def start(self, request: RunRequest, principal: Principal) -> Run:
-        """Admit a run and start it; the same run id with the same fingerprint joins the run already there.
+        """Admit a run and start it; the same run id with the same fingerprint joins the run already there, unless that
+        L{came to nothing<openclaw_tx.values.RunResult.came_to_nothing>}: then it starts anew.
 
         @raise GatewayError: C{queue_full}, C{gateway_draining}, C{idempotency_key_conflict}, C{invalid_request}.
         """

@@ -38,6 +38,12 @@ class EndedRuns:
         while len(self._runs) > KEEP_RUNS or self._bytes > KEEP_BYTES:
             self._forget_oldest()
 
+    def drop(self, run_id: str) -> None:
+        """Forget one: another run has its id now."""
+        run = self._runs.pop(run_id, None)
+        if run is not None:
+            self._bytes -= run.journal.held
+
     def expire(self, now_ms: float) -> None:
         """Forget those that are old."""
         while self._runs:

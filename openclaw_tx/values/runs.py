@@ -102,6 +102,12 @@ class RunResult(Plain, frozen=True, omit_defaults=True):
         """The answer as one string: payloads joined by a blank line."""
         return "\n\n".join(self.payloads)
 
+    @property
+    def came_to_nothing(self) -> bool:
+        """It failed in a way that may be tried again, and nothing has come of it: no tool has run (for then an error is
+        not to be retried), no text was told. Whoever repeats it by its run id starts it anew."""
+        return self.error is not None and self.error.retryable and not self.payloads and not self.media
+
 
 class RunState(Value, frozen=True, omit_defaults=True):
     """A run as it stands: what is known of it at this moment, whether it has ended or not."""

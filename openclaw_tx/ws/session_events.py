@@ -14,7 +14,7 @@ from openclaw_tx.interfaces import Models, Run, RunEngine
 from openclaw_tx.values import Entry, RunStarted, SessionChange, SessionEntry, Target
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.hub import Hub
-from openclaw_tx.ws.rpc.chat import message_row
+from openclaw_tx.ws.rpc.chat_rows import message_row
 from openclaw_tx.ws.rpc.rows import session_row
 
 

@@ -37,7 +37,7 @@ from openclaw_tx.wire.frames import MAX_ID, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, seat, thinking_level
-from openclaw_tx.ws.rpc.results import final, remembered, waited, waited_in_vain
+from openclaw_tx.ws.rpc.results import final, remembered, unless_in_vain, waited, waited_in_vain
 from openclaw_tx.ws.rpc.waiting import within
 
 MAX_WAIT_MS = 2_147_483_647
@@ -174,19 +174,21 @@ class AgentMethods:
             self._log.warn("the thinking level of {key} is not kept: {error}", key=request.session_key, error=error)
 
     async def _repeated(self, principal: Principal, run_id: str, asked: str) -> Run | RunResult | None:
-        """The run that this key started before, or its result: from memory, or after a restart from the store.
+        """The run that this key started before, or its result: from memory, or after a restart from the store. None =
+        there was none, or nothing came of it.
 
         @raise GatewayError: C{idempotency_key_conflict}: the key was used for something else, or by somebody else.
         """
         run = self._engine.get(run_id)
         if run is not None:
             check_same(run.request.fingerprint, asked, run.principal.id, principal)
-            return run.outcome or run
+            return unless_in_vain(run.outcome) if run.outcome is not None else run
         stored = await self._sessions.get_run(run_id)
         if stored is None:
             return None
         check_same(stored.fingerprint, asked, stored.principal_id, principal)
-        return remembered(stored) or self._engine.get(run_id)
+        result = remembered(stored)
+        return unless_in_vain(result) if result is not None else self._engine.get(run_id)
 
     async def _request(self, principal: Principal, params: AgentParams, asked: str, traceparent: str) -> RunRequest:
         """

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -22,29 +21,24 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Run, RunEngine, Sessions
 from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
-    CompactionMessage,
-    ImagePart,
-    Message,
     Principal,
     RunRequest,
     SessionEntry,
     Target,
     TextPart,
-    ToolResultMessage,
     UserMessage,
 )
-from openclaw_tx.wire.frames import NonEmpty, encode
+from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key, check_same
 from openclaw_tx.ws.rpc.asks import Attachment, Seat, clean, fingerprint, images, seat, thinking_level
-from openclaw_tx.ws.rpc.results import remembered, usage
+from openclaw_tx.ws.rpc.chat_rows import event_id, fitting
+from openclaw_tx.ws.rpc.results import remembered
 from openclaw_tx.ws.rpc.waiting import within
 
 ABORT_SECONDS = 1.0
 """How long C{chat.abort} waits for the runs to have ended, so that their events come before its answer."""
-ID_DIGITS = 32
-"""Hexadecimal digits of the id of a message: of its digest, for transcripts number them only within."""
 MAX_HISTORY_BYTES = 6 * 1024 * 1024
 """JSON of the messages in one C{chat.history}; older ones are left out."""
 SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -180,6 +174,7 @@ class ChatMethods:
     async def _before(self, call: Call[SendParams], asked: str) -> str:
         """C{in_flight} or C{ok} for a key that was used before.
 
+        @return: "" = it was not, or nothing came of it.
         @raise GatewayError: it was used for something else, or its run failed.
         """
         run_id = call.params.idempotency_key
@@ -195,6 +190,8 @@ class ChatMethods:
             outcome = remembered(stored)
         if outcome is None:
             return "in_flight"
+        if outcome.came_to_nothing:
+            return ""
         if outcome.error is not None and outcome.status != "aborted":
             raise GatewayError.from_info(outcome.error)
         return "ok"
@@ -251,7 +248,7 @@ class ChatMethods:
         answer: dict[str, Any] = {"sessionKey": place.session_key}
         if entry is not None:
             answer["sessionId"] = entry.session_id
-        answer["messages"] = _fitting(messages, min(params.max_bytes, MAX_HISTORY_BYTES))
+        answer["messages"] = fitting(messages, min(params.max_bytes, MAX_HISTORY_BYTES))
         if params.input_run_ids is not None:
             answer["inputReceipts"] = await self._receipts(call.principal, place.session_key, params.input_run_ids)
         answer["thinkingLevel"] = (entry.settings.thinking_level if entry is not None else "") or "off"
@@ -274,77 +271,3 @@ class ChatMethods:
     def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
         scope = self._settings().session.scope
         return seat(method, self._agents, principal, agent_id, session_key, "", scope)
-
-
-def _fitting(messages: Sequence[Message], room: int) -> list[Any]:
-    """As many of the newest messages as fit into so many bytes."""
-    kept: list[Any] = []
-    for message in reversed(messages):
-        row = message_row(message)
-        room -= len(encode(row))
-        if room < 0:
-            break
-        kept.append(row)
-    return kept[::-1]
-
-
-def event_id(run_id: str) -> str:
-    """What clients know the message by that began a run."""
-    return f"{run_id}:user"
-
-
-def message_row(message: Message) -> dict[str, Any]:
-    """A message of a transcript as chat clients know it. C{__openclaw.id} is the same wherever it is told: clients see
-    by it what they have already."""
-    row = _row(message)
-    told = row.setdefault("__openclaw", {})
-    if isinstance(message, UserMessage) and message.run_id:
-        row["idempotencyKey"] = told["idempotencyKey"] = told["id"] = event_id(message.run_id)
-    else:
-        told["id"] = hashlib.sha256(encode(row)).hexdigest()[:ID_DIGITS]
-    return row
-
-
-def _row(message: Message) -> dict[str, Any]:
-    if isinstance(message, UserMessage):
-        return {"role": "user", "content": [_part(part) for part in message.content], "timestamp": message.timestamp_ms}
-    if isinstance(message, ToolResultMessage):
-        return {
-            "role": "toolResult",
-            "toolCallId": message.tool_call_id,
-            "toolName": message.tool_name,
-            "content": [{"type": "text", "text": message.text}],
-            "isError": message.is_error,
-            "timestamp": message.timestamp_ms,
-        }
-    if isinstance(message, CompactionMessage):
-        return {
-            "role": "system",
-            "content": [{"type": "text", "text": "Compaction"}],
-            "timestamp": message.timestamp_ms,
-            "__openclaw": {"kind": "compaction"},
-        }
-    content: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
-    content += [
-        {"type": "toolCall", "id": call.id, "name": call.name, "arguments": call.arguments}
-        for call in message.tool_calls
-    ]
-    row = {
-        "role": "assistant",
-        "content": content,
-        "provider": message.provider,
-        "model": message.model,
-        "usage": usage(message.usage),
-        "stopReason": message.stop_reason,
-        "timestamp": message.timestamp_ms,
-    }
-    if message.error_message:
-        row["errorMessage"] = message.error_message
-    return row
-
-
-def _part(part: TextPart | ImagePart) -> dict[str, Any]:
-    """Images are named, not repeated: they may be large."""
-    if isinstance(part, TextPart):
-        return {"type": "text", "text": part.text}
-    return {"type": "image", "mimeType": part.mime_type, "bytes": len(part.data) * 3 // 4, "omitted": True}

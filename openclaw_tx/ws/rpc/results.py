@@ -95,6 +95,11 @@ def waited_in_vain(run: Run | None, run_id: str) -> dict[str, Any]:
     return answer
 
 
+def unless_in_vain(result: RunResult) -> RunResult | None:
+    """What a repeated key is answered with; None = nothing came of the run, and the key starts it anew."""
+    return None if result.came_to_nothing else result
+
+
 def remembered(stored: StoredRun) -> RunResult | None:
     """How a run ended that only the store remembers; None while the store takes it for running.
 
