@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.runs.ended import KEEP_SECONDS
@@ -123,3 +124,144 @@ class RetryTests(Repeats):
             self.model.fail("provider_timeout")
             self.agent("k")
         self.assertEqual(len(entered), 2)
+
+
+class MergedTests(Repeats):
+    """Messages that wait are repeated, waited for, merged, and steered into a run."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.status("first", "k1")
+
+    def finish(self, text: str = "ok") -> None:
+        """The newest model call says something and ends."""
+        self.model.calls[-1].text(text)
+        self.model.calls[-1].finish()
+        self.gateway.flush()
+
+    def merge(self) -> None:
+        """Two messages wait and make one turn, which is at work."""
+        self.status("delete the file", "kA")
+        self.status("and tell me", "kB")
+        self.finish()
+        self.gateway.advance(1)
+        self.assertEqual(len(self.model.calls), 2)
+        self.assertIn("delete the file", self.asked()[-1])
+
+    def test_merged(self) -> None:
+        """In flight while it waits and while the turn is at work, then ok: from memory and from the ledger."""
+        self.assertEqual(self.status("delete the file", "kA"), "started")
+        self.assertEqual(self.status("delete the file", "kA"), "in_flight")
+        self.assertEqual(self.wait("kA"), {"runId": "kA", "status": "timeout", "timeoutPhase": "queue"})
+        self.merge()
+        self.assertEqual(self.status("delete the file", "kA"), "in_flight")
+        self.assertEqual(self.wait("kA")["status"], "timeout")
+        self.finish("done")
+        for _ in range(2):
+            self.assertEqual(self.status("delete the file", "kA"), "ok")
+            self.assertEqual(self.wait("kA")["status"], "ok")
+            self.assertIn("used before", self.send("something else", "kA")["error"]["message"])
+            self.later()
+        self.gateway.advance(5)
+        self.assertEqual(len(self.model.calls), 2)
+
+    def test_waited_for(self) -> None:
+        """Who began to wait while it was in line hears of the end of the run that it is merged into."""
+        self.status("delete the file", "kA")
+        self.status("and tell me", "kB")
+        self.client.send({"type": "req", "id": "w", "method": "agent.wait", "params": {"runId": "kA"}})
+        self.finish()
+        self.gateway.advance(1)
+        self.finish("done")
+        self.assertEqual(self.client.response("w")["payload"]["status"], "ok")
+
+    def test_merged_into_an_abort(self) -> None:
+        """Aborted with the turn: a repeat starts nothing, as with any run."""
+        self.merge()
+        aborted = self.client.request("chat.abort", {"sessionKey": KEY, "runId": "kA"})["payload"]
+        self.assertEqual(aborted, {"ok": True, "aborted": True, "runIds": ["kA"]})
+        self.assertTrue(self.model.calls[-1].cancelled)
+        for _ in range(2):
+            self.assertEqual(self.status("delete the file", "kA"), "ok")
+            self.assertEqual(self.wait("kA")["stopReason"], "rpc")
+            self.later()
+        self.gateway.advance(5)
+        self.assertEqual(len(self.model.calls), 2)
+
+    def test_merged_into_a_failure(self) -> None:
+        """The turn's error is that of all its messages. One that may be tried again leaves their keys free."""
+        self.merge()
+        self.model.calls[-1].fail("provider_rejected")
+        self.gateway.flush()
+        self.assertFalse(self.send("delete the file", "kA")["ok"])
+        self.status("delete the file", "kC")
+        self.status("and tell me", "kD")
+        self.model.calls[-1].fail("provider_timeout")
+        self.gateway.advance(1)
+        self.model.calls[-1].fail("provider_timeout")
+        self.gateway.advance(1)
+        number = len(self.model.calls)
+        self.model.say("done")
+        self.assertEqual(self.status("delete the file", "kC"), "started")
+        self.assertEqual((len(self.model.calls), self.asked()[-1]), (number + 1, "delete the file"))
+        self.assertEqual(self.status("delete the file", "kC"), "ok")
+
+    def test_merged_over_http(self) -> None:
+        """It is a run of its own to whoever asks, and its end is that of the turn."""
+        self.merge()
+        found = self.gateway.get("/v1/runs/kA").json()
+        self.finish("done")
+        ended = [self.gateway.get("/v1/runs/kA").json()]
+        events = self.gateway.get("/v1/runs/kA/events").text()
+        self.later()
+        ended.append(self.gateway.get("/v1/runs/kA").json())
+        self.assertEqual(found["status"], "running")
+        self.assertEqual({row["status"] for row in ended}, {"ok"})
+        self.assertIn("event: run.completed", events)
+
+    def test_steered(self) -> None:
+        """A message that the run at work has read is not read again: in flight, then ok."""
+        self.assertEqual(self.status("be brief", "kS", queueMode="steer"), "started")
+        self.assertEqual(self.status("be brief", "kS", queueMode="steer"), "in_flight")
+        self.assertEqual(self.wait("kS")["status"], "timeout")
+        self.finish()
+        self.finish("brief")
+        for _ in range(2):
+            self.assertEqual(self.status("be brief", "kS", queueMode="steer"), "ok")
+            self.assertEqual(self.wait("kS")["status"], "ok")
+            self.later()
+        self.assertEqual(len(self.model.calls), 2)
+        rows = self.client.request("chat.history", {"sessionKey": KEY})["payload"]["messages"]
+        self.assertIn("kS:user", [row.get("idempotencyKey") for row in rows])
+
+    def test_steered_and_lost(self) -> None:
+        """A second after it was taken in, the ledger knows of it: a crash ends it as it ends the run."""
+        self.status("be brief", "kS", queueMode="steer")
+        self.gateway.advance(1)
+        self.gateway.advance(1)
+        house = self.gateway.gateway._house
+        stored = self.successResultOf(Deferred.fromCoroutine(house.sessions.get_run("kS")))
+        assert stored is not None
+        self.assertEqual((stored.status, stored.session_key), ("running", KEY))
+
+    def test_stopped(self) -> None:
+        """All that waits is forgotten by C{chat.abort}: what is repeated then starts nothing."""
+        self.status("delete the file", "kA")
+        self.client.request("chat.abort", {"sessionKey": KEY})
+        self.assertEqual(self.status("delete the file", "kA"), "ok")
+        self.assertEqual(self.wait("kA")["stopReason"], "rpc")
+        self.gateway.advance(5)
+        self.assertEqual(self.asked(), ["first"])
+        self.assertIn("used before", self.send("something else", "kA")["error"]["message"])
+
+    def test_left_out(self) -> None:
+        """What had to make room keeps its error where the next turn tells of it; else its key is free."""
+        for drop in ("summarize", "old"):
+            self.client.request("sessions.patch", {"key": KEY, "queueCap": 1, "queueDrop": drop})
+            self.status("delete the file", f"{drop}-A")
+            self.status("and tell me", f"{drop}-B")
+            answer = self.send("delete the file", f"{drop}-A")
+            self.assertEqual(answer["ok"], drop == "old")
+            if drop == "summarize":
+                self.assertIn("left out", answer["error"]["message"])
+                self.assertNotIn("retryable", answer["error"])

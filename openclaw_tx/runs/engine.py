@@ -18,6 +18,7 @@ from openclaw_tx.deferreds import Gate, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import TurnStart
 from openclaw_tx.runs import choices
+from openclaw_tx.runs.carried import CarriedRun, CarriedRuns
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
 from openclaw_tx.runs.crowd import Crowd
 from openclaw_tx.runs.dialogue import Dialogue
@@ -76,7 +77,8 @@ class Engine:
         self._upkeep = Upkeep(self._premises, self._compactor)
         self.compactor = SessionCompactor(self._premises, self._compactor, self._lanes, _session_lane)
         self._live: OrderedDict[str, AgentRun] = OrderedDict()
-        self._ended = EndedRuns()
+        self._carried = CarriedRuns()
+        self._ended = EndedRuns(self._carried.forget)
         self._queued = Crowd()
         self._notes = LedgerNotes(rooms.sessions, self._log)
         self._listeners = Listeners(self._log)
@@ -86,7 +88,7 @@ class Engine:
 
     # -- the seam
 
-    def start(self, request: RunRequest, principal: Principal) -> AgentRun:
+    def start(self, request: RunRequest, principal: Principal) -> AgentRun | CarriedRun:
         """See L{openclaw_tx.interfaces.RunEngine.start}."""
         known = self.get(request.run_id)
         if known is not None and not _free(known, request, principal):
@@ -95,15 +97,17 @@ class Engine:
         if known is not None:
             self._replace(known)
         request = replace(request, traceparent=child(request.traceparent, self._new_id()))
-        run = AgentRun(request, principal, self._clock, self._notify, self.durable)
+        run = AgentRun(request, principal, self._clock, self._notify, self.durable, self._carried.add)
         self._live[request.run_id] = run
+        for said in request.carried:
+            self._carried.add(run, said)
         self._queued.join(principal.id)
         run.task = spawn(self._drive(run, agent), self._log, f"run {request.run_id}")
         return run
 
-    def get(self, run_id: str) -> AgentRun | None:
+    def get(self, run_id: str) -> AgentRun | CarriedRun | None:
         """See L{openclaw_tx.interfaces.RunEngine.get}."""
-        return self._live.get(run_id) or self._ended.get(run_id)
+        return self._live.get(run_id) or self._ended.get(run_id) or self._carried.get(run_id)
 
     def live(self) -> Iterable[AgentRun]:
         """See L{openclaw_tx.interfaces.RunEngine.live}."""
@@ -176,10 +180,11 @@ class Engine:
             raise GatewayError("queue_full", "Too many runs are waiting; try again shortly.", retry_after=1)
         return agent
 
-    def _replace(self, known: AgentRun) -> None:
+    def _replace(self, known: AgentRun | CarriedRun) -> None:
         """Forget a run that came to nothing: another one has its id now."""
         run_id = known.request.run_id
         self._ended.drop(run_id)
+        self._carried.drop(run_id)
         self._notes.replaced(run_id)
 
     async def _drive(self, run: AgentRun, agent: Agent) -> None:
@@ -313,7 +318,7 @@ def _session_lane(session_key: str) -> str:
     return f"session:{session_key}"
 
 
-def _free(known: AgentRun, request: RunRequest, principal: Principal) -> bool:
+def _free(known: AgentRun | CarriedRun, request: RunRequest, principal: Principal) -> bool:
     """Whether a request may have the id of the run that it repeats: nothing came of that one."""
     if known.principal.id != principal.id or known.request.fingerprint != request.fingerprint:
         raise GatewayError("idempotency_key_conflict", "This run id was used before for another request.")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.sessions import entries, reading, run_events
+from openclaw_tx.sessions import carried, entries, reading, run_events
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.entries import Found
@@ -96,6 +96,7 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
+        carried.note(connection, run, self._owners.me)
         return Turn(entry=found.entry, history=tuple(history), added=added, noted=noted, made=before is None)
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
@@ -108,6 +109,7 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.delete_run, the_run=run.run_id)
+        carried.forget(connection, run)
         unused = entries.find(connection, run.session_key) == Found(turn.entry, 0)
         if turn.made and unused and not entries.is_busy(connection, state[1]):
             entries.remove(connection, state[1])
@@ -124,6 +126,7 @@ class Ledger:
         ended = _end(connection, run)
         if not ended and connection.run(statements.run_state, the_run=run.run_id).fetchone() is not None:
             return None
+        carried.note(connection, run, self._owners.me)
         session_id = ended[0] if ended else None
         if session_id is None:
             made = entries.find(connection, run.session_key) or self._make(connection, run)
@@ -140,6 +143,7 @@ class Ledger:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}."""
         statements = connection.statements
         for run in runs:
+            carried.note(connection, run, self._owners.me)
             noted = connection.run(
                 statements.note_run,
                 the_run=run.run_id,

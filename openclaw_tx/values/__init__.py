@@ -53,6 +53,7 @@ from openclaw_tx.values.conversation import (
     UserMessage,
 )
 from openclaw_tx.values.fetching import Fetched, FetchLimits
+from openclaw_tx.values.ledger import KeptEvents, StoredRun
 from openclaw_tx.values.models import Agent, Embeddings, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.values.prompts import (
     FileState,
@@ -65,9 +66,9 @@ from openclaw_tx.values.prompts import (
 from openclaw_tx.values.runs import (
     ApprovalRequested,
     ApprovalResolved,
+    Carried,
     Compacting,
     Entry,
-    KeptEvents,
     MessageEnded,
     ModelAnswered,
     ModelEvent,
@@ -80,7 +81,6 @@ from openclaw_tx.values.runs import (
     RunStarted,
     RunState,
     RunStatus,
-    StoredRun,
     TextDelta,
     ToolCallDelta,
     ToolEnded,
@@ -112,6 +112,7 @@ __all__ = [
     "ApprovalsSnapshot",
     "AssistantMessage",
     "At",
+    "Carried",
     "ChannelPeer",
     "ChannelStatus",
     "Compacted",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.values.approvals import Approval, Decision
-from openclaw_tx.values.conversation import FinishReason, Message, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
+from openclaw_tx.values.conversation import FinishReason, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
 from openclaw_tx.values.models import Sampling
 from openclaw_tx.values.prompts import PromptReport
 from openclaw_tx.values.value import Plain, Value
@@ -16,6 +18,17 @@ Trigger = Literal["user", "heartbeat", "cron", "hook", "agent", "subagent", "ann
 compaction."""
 PromptMode = Literal["full", "minimal", "none"]
 """How much of a system prompt: all sections, those for a sub-agent, or the identity alone (spec 3.3)."""
+
+
+class Carried(Value, frozen=True):
+    """A message that the run of another one reads: its key is its own, what becomes of it is that run's outcome."""
+
+    run_id: str
+    """The run id that it would have had: its idempotency key."""
+    fingerprint: str
+    """Digest of what was asked under that key."""
+    queued_at_ms: int
+    """When it came."""
 
 
 class RunRequest(Value, frozen=True):
@@ -60,6 +73,8 @@ class RunRequest(Value, frozen=True):
     traceparent: str = ""
     """W3C trace context. The surfaces hand in the client's as it came; the engine puts the run's own span in its place,
     in the same trace, or in a new one where there was none."""
+    carried: tuple[Carried, ...] = ()
+    """Other messages of the same principal that were merged into this one's."""
 
 
 RunStatus = Literal["queued", "running", "ok", "error", "aborted", "interrupted"]
@@ -107,6 +122,27 @@ class RunResult(Plain, frozen=True, omit_defaults=True):
         """It failed in a way that may be tried again, and nothing has come of it: no tool has run (for then an error is
         not to be retried), no text was told. Whoever repeats it by its run id starts it anew."""
         return self.error is not None and self.error.retryable and not self.payloads and not self.media
+
+    def for_carried(self, said: Carried) -> RunResult:
+        """What became of a message that the run carried: how it ended. What it said and took is its own result's."""
+        error = self.error
+        if error is not None and not self.came_to_nothing:
+            error = replace(error, should_retry=False, retry_after=None)
+        return RunResult(
+            run_id=said.run_id,
+            session_key=self.session_key,
+            agent_id=self.agent_id,
+            status=self.status,
+            finish_reason=self.finish_reason,
+            provider=self.provider,
+            model=self.model,
+            session_id=self.session_id,
+            error=error,
+            abort_reason=self.abort_reason,
+            queued_at_ms=said.queued_at_ms,
+            started_at_ms=self.started_at_ms,
+            ended_at_ms=self.ended_at_ms,
+        )
 
 
 class RunState(Value, frozen=True, omit_defaults=True):
@@ -307,41 +343,3 @@ class Entry(Plain, frozen=True):
     """From 1, without holes, for each run."""
     ts_ms: int
     event: RunEvent
-
-
-class StoredRun(Value, frozen=True, omit_defaults=True):
-    """A run as the store remembers it."""
-
-    run_id: str
-    session_key: str
-    agent_id: str
-    status: RunStatus
-    surface: str
-    principal_id: str
-    fingerprint: str
-    queued_at_ms: int
-    started_at_ms: int = 0
-    ended_at_ms: int = 0
-    partial: str = ""
-    """What it had said when last written down (bounded by the writer)."""
-    pending: tuple[Message, ...] = ()
-    """Input of the turn; it joins the transcript when the turn is committed or recovered."""
-    result: RunResult | None = None
-    idempotency: str = ""
-    """As in L{RunRequest}."""
-    trigger: Trigger = "user"
-    channel: str = ""
-
-
-class KeptEvents(Value, frozen=True):
-    """Events of one run that are to be written down."""
-
-    run_id: str
-    entries: tuple[Entry, ...]
-    """With consecutive numbers; what was written from the first of them on is replaced."""
-    first_held: int
-    """Number of the oldest event that is still worth keeping; older ones go."""
-    run: StoredRun | None = None
-    """The run itself, when the ledger may not have it yet, or not its end."""
-    new: bool = False
-    """The ledger is to add the run if it has it not. Otherwise that means that the run was deleted, and stays so."""

@@ -46,6 +46,7 @@ from openclaw_tx.ws.nodes import Nodes
 from openclaw_tx.ws.presence import Presence
 from openclaw_tx.ws.resource import UpgradeResource
 from openclaw_tx.ws.rpc.agent import AgentMethods
+from openclaw_tx.ws.rpc.agent_wait import WaitMethods
 from openclaw_tx.ws.rpc.agents import AgentFileMethods
 from openclaw_tx.ws.rpc.approvals import ApprovalMethods, ApprovalNews
 from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
@@ -195,6 +196,7 @@ class WebSocketSurface:
                 engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
             ).methods(),
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings, rooms.channels).methods(),
+            WaitMethods(engine, sessions, clock, rooms.desk.flow).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
         ]
         rooms.desk.flow.subscribe(self.hub.notice)

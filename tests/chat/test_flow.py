@@ -78,7 +78,7 @@ class FlowTests(SynchronousTestCase):
         self.clock.advance(5)
         self.send("three")
         self.assertEqual(len(self.started()), 1)
-        self.assertTrue(self.flow.waits("two"))
+        self.assertIsNotNone(self.flow.known.waiting("two"))
         self.end("one")
         self.clock.advance(0.9)
         self.assertEqual(len(self.started()), 1)
@@ -88,7 +88,7 @@ class FlowTests(SynchronousTestCase):
         self.assertIn("two", text)
         self.assertIn("three", text)
         self.assertEqual(self.told(), [("two", "final", "")])
-        self.assertFalse(self.flow.waits("two"))
+        self.assertIsNone(self.flow.known.waiting("two"))
 
     def test_debounce(self) -> None:
         """Each message puts the turn off."""
