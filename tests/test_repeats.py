@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw_tx.auth.actions import WRITE
 from openclaw_tx.runs.ended import KEEP_SECONDS
 from openclaw_tx.testing import MemoryGateway
 
@@ -127,7 +130,7 @@ class RetryTests(Repeats):
 
 
 class MergedTests(Repeats):
-    """Messages that wait are repeated, waited for, merged, and steered into a run."""
+    """Messages that wait are repeated, waited for, merged, steered into a run, and taken back."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -243,6 +246,52 @@ class MergedTests(Repeats):
         stored = self.successResultOf(Deferred.fromCoroutine(house.sessions.get_run("kS")))
         assert stored is not None
         self.assertEqual((stored.status, stored.session_key), ("running", KEY))
+
+    def test_taken_back(self) -> None:
+        """C{chat.abort} takes a waiting message out of the queue by its run id; it never runs, and others do."""
+        self.status("delete the file", "kA")
+        self.status("and tell me", "kB")
+        other = self.client.request("chat.abort", {"sessionKey": "other", "runId": "kA"})
+        self.assertIn("does not match", other["error"]["message"])
+        self.client.send({"type": "req", "id": "w", "method": "agent.wait", "params": {"runId": "kA"}})
+        answer = self.client.request("chat.abort", {"sessionKey": KEY, "runId": "kA"})["payload"]
+        self.assertEqual(answer, {"ok": True, "aborted": True, "runIds": ["kA"]})
+        waited = self.client.response("w")["payload"]
+        self.assertEqual((waited["status"], waited["stopReason"]), ("error", "rpc"))
+        self.gateway.flush()
+        told = [row["payload"] for row in self.client.events("chat") if row["payload"]["runId"] == "kA"]
+        self.assertEqual([(row["state"], row["stopReason"]) for row in told], [("aborted", "rpc")])
+        self.assertEqual(self.status("delete the file", "kA"), "ok")
+        self.finish()
+        self.gateway.advance(1)
+        self.finish()
+        self.gateway.advance(5)
+        self.assertEqual(self.asked(), ["first", "and tell me"])
+
+    def test_the_last_one_taken_back(self) -> None:
+        """Then nothing waits any more."""
+        self.status("delete the file", "kA")
+        self.client.request("chat.abort", {"sessionKey": KEY, "runId": "kA"})
+        self.finish()
+        self.gateway.advance(5)
+        self.assertEqual(self.asked(), ["first"])
+        self.model.say("next")
+        self.status("next", "kN")
+        self.assertEqual(self.asked()[-1], "next")
+
+    def test_taken_back_by_others(self) -> None:
+        """Somebody else's waiting message takes an administrator, as somebody else's run does."""
+        flow = self.gateway.gateway._house.desk.flow
+        self.status("delete the file", "kA")
+        message = flow.known.waiting("kA")
+        assert message is not None
+        flow.known.leave(message)
+        flow.known.wait(replace(message, principal=replace(message.principal, id="key:alice")))
+        client = self.gateway.websocket()
+        client.connect(scopes=(WRITE,))
+        answer = client.request("chat.abort", {"sessionKey": KEY, "runId": "kA"})
+        self.assertEqual(answer["error"]["message"], "missing scope: operator.admin")
+        self.assertIsNotNone(flow.known.waiting("kA"))
 
     def test_stopped(self) -> None:
         """All that waits is forgotten by C{chat.abort}: what is repeated then starts nothing."""

@@ -109,6 +109,18 @@ class ChatFlow:
         else:
             self._wait(message, options)
 
+    def withdraw(self, message: ChatMessage, reason: str) -> None:
+        """Forget one message that waits, and tell its sender.
+
+        @param reason: as for L{forget}.
+        """
+        key = message.request.session_key
+        queue = self._queues[key]
+        queue.remove(message)
+        if not len(queue):
+            self._tidy(key)
+        self._abort(message, reason)
+
     def waiting(self, session_key: str) -> int:
         """How many messages wait in a session."""
         queue = self._queues.get(session_key)

@@ -104,6 +104,10 @@ class MessageQueue(Generic[T]):
             self._dropped, self._dropped_count = [], 0
         return Turn(text, tuple(waiting.item for waiting in taken))
 
+    def remove(self, item: T) -> None:
+        """Have a message that waits wait no more."""
+        self._waiting = [waiting for waiting in self._waiting if waiting.item is not item]
+
     def clear(self) -> list[T]:
         """Forget all that waits.
 

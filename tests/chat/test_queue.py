@@ -31,6 +31,16 @@ class MessageQueueTests(SynchronousTestCase):
         assert turn is not None
         return turn.text, turn.items
 
+    def test_remove(self) -> None:
+        """One goes, the others keep their order."""
+        queue: MessageQueue[str] = MessageQueue()
+        items = ["a", "b", "c"]
+        for item in items:
+            queue.add(item, item, group="g", cap=5, drop="old")
+        queue.remove(items[1])
+        queue.remove("z")
+        self.assertEqual(queue.items, ["a", "c"])
+
     def test_one(self) -> None:
         """A message that waits alone is said as it stands."""
         self.add("hello")

@@ -11,6 +11,7 @@ from msgspec import Meta
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.auth.actions import may
 from openclaw_tx.auth.sight import is_bounded, run_target, sees_run
 from openclaw_tx.channels.webchat import WEBCHAT
 from openclaw_tx.chat.commands import is_stop
@@ -205,12 +206,22 @@ class ChatMethods:
         if params.run_id is None:
             return await self._stop(call, place, "rpc")
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
-        run = self._engine.get(params.run_id)
+        run, waiting = self._engine.get(params.run_id), self._desk.flow.known.waiting(params.run_id)
+        if waiting is not None and may(call.principal, "runs.read", waiting.target):
+            return self._withdraw(call, waiting, place)
         if run is None or not sees_run(call.principal, run):
             return {"ok": True, "aborted": False, "runIds": []}
         if run.request.session_key != place.session_key:
             raise GatewayError("invalid_request", "runId does not match sessionKey")
         return await self._abort(call, [run], "rpc")
+
+    def _withdraw(self, call: Call[Any], message: ChatMessage, place: Seat) -> Any:
+        """Take a message out of the queue of its session."""
+        if message.request.session_key != place.session_key:
+            raise GatewayError("invalid_request", "runId does not match sessionKey")
+        self._authorise(call.principal, "runs.cancel", message.target)
+        self._desk.flow.withdraw(message, "rpc")
+        return {"ok": True, "aborted": True, "runIds": [message.request.run_id]}
 
     async def _stop(self, call: Call[Any], place: Seat, reason: str) -> Any:
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
