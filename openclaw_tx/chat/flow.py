@@ -3,7 +3,8 @@
 
 Four modes say what happens to one that comes while the agent is at work. C{collect}: it waits, and all that wait make
 one turn. C{followup}: a turn each. C{interrupt}: the run is aborted. C{steer}: the run reads it after its next tools;
-where it reads no more, C{followup}. What waits is held in memory: when the gateway stops, its senders are told.
+where it reads no more, C{followup}. What waits is held in memory: when the gateway stops, it gets in line with the runs
+that may still end.
 """
 
 from __future__ import annotations
@@ -168,10 +169,13 @@ class ChatFlow:
                 self._log.failure("a listener of chat notices failed")
 
     def close(self) -> None:
-        """Take nothing more; whoever waits is told."""
+        """Take nothing more. What waits gets in line at the engine, which knows for how long runs may still go on:
+        there it is carried out, or ends as other runs do that had not begun. Called while the engine admits runs."""
         self._closed = True
-        for key in list(self._queues):
-            self.forget(key, "shutdown")
+        for key, queue in list(self._queues.items()):
+            while (turn := queue.take()) is not None:
+                self._begin(turn)
+            self._tidy(key)
 
     # -- inside
 
@@ -269,7 +273,10 @@ class ChatFlow:
             self._engine.start(request, own.principal)
         except GatewayError as error:
             for message in turn.items:
-                self._give_up(message, error.info)
+                if self._closed:
+                    self._abort(message, "shutdown")
+                else:
+                    self._give_up(message, error.info)
             return
         for message in merged:
             self._tell(message, "final")

@@ -234,10 +234,24 @@ class FlowTests(SynchronousTestCase):
         self.assertEqual(self.told(), [("two", "aborted", "stop")])
 
     def test_close(self) -> None:
-        """At shutdown whoever waits is told, and nobody is taken."""
+        """At shutdown what waits gets in line, merged as ever and without a pause, and nobody is taken."""
         self.send("one")
         self.send("two")
+        self.send("three")
+        self.send("four", principal=ALICE)
+        self.send("other", key="agent:main:other")
         self.flow.close()
-        self.assertEqual(self.told(), [("two", "aborted", "shutdown")])
+        self.assertEqual([run_id for run_id, _ in self.started()], ["one", "other", "three", "four"])
+        self.assertIn("two", self.started()[2][1])
+        self.assertEqual(self.told(), [("two", "final", "")])
         error = self.assertRaises(GatewayError, self.send, "three")
         self.assertEqual(error.info.code, "gateway_draining")
+
+    def test_close_without_room(self) -> None:
+        """Who does not get in line is told that it was aborted, and why."""
+        self.send("one")
+        self.send("two")
+        self.send("three")
+        self.engine.refuse = GatewayError("queue_full", "Too many runs.")
+        self.flow.close()
+        self.assertEqual(self.told(), [("two", "aborted", "shutdown"), ("three", "aborted", "shutdown")])
