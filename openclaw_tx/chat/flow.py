@@ -101,7 +101,7 @@ class ChatFlow:
         live = self.live(key)
         if options.mode == "interrupt":
             self._interrupt(live, message.principal)
-            self.forget(key, "interrupt")
+            self.forget(key, "interrupt", message.principal)
             self._engine.start(message.request, message.principal)
         elif not live and key not in self._queues:
             self._engine.start(message.request, message.principal)
@@ -127,17 +127,18 @@ class ChatFlow:
         queue = self._queues.get(session_key)
         return len(queue) if queue is not None else 0
 
-    def forget(self, session_key: str, reason: str) -> list[str]:
+    def forget(self, session_key: str, reason: str, principal: Principal | None = None) -> list[str]:
         """Forget what waits in a session, and tell its senders.
 
-        @param reason: C{stop}, C{shutdown} ...
+        @param reason: C{stop}, C{reset} ...
+        @param principal: only what he sent, unless he is an administrator; None = all.
         @return: the run ids.
         """
         queue = self._queues.get(session_key)
-        gone = queue.clear() if queue is not None else []
-        self._tidy(session_key)
+        waiting = queue.items if queue is not None else []
+        gone = [message for message in waiting if principal is None or _commands(principal, message.principal)]
         for message in gone:
-            self._abort(message, reason)
+            self.withdraw(message, reason)
         return [message.request.run_id for message in gone]
 
     def live(self, session_key: str) -> list[Run]:
@@ -181,7 +182,7 @@ class ChatFlow:
 
     def _interrupt(self, live: Sequence[Run], principal: Principal) -> None:
         for run in live:
-            if run.principal.id == principal.id or ADMIN in principal.scopes:
+            if _commands(principal, run.principal):
                 run.abort("interrupt")
 
     def _steered(self, live: Sequence[Run], message: ChatMessage) -> bool:
@@ -314,6 +315,11 @@ class ChatFlow:
                 reason=reason,
             )
         )
+
+
+def _commands(principal: Principal, owner: Principal) -> bool:
+    """Whether somebody may take back what another one began."""
+    return principal.id == owner.id or ADMIN in principal.scopes
 
 
 __all__ = ["MODES", "ChatFlow", "Options"]

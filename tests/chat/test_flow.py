@@ -233,6 +233,19 @@ class FlowTests(SynchronousTestCase):
         self.assertEqual(len(self.started()), 1)
         self.assertEqual(self.told(), [("two", "aborted", "stop")])
 
+    def test_forget_of_others(self) -> None:
+        """Somebody else's waiting messages stay, but for an administrator."""
+        self.send("one")
+        self.send("two")
+        self.send("three", principal=ALICE)
+        self.assertEqual(self.flow.forget(KEY, "stop", ALICE), ["three"])
+        self.assertEqual(self.flow.waiting(KEY), 1)
+        self.send("four", principal=ALICE, mode="interrupt")
+        self.assertEqual(self.flow.waiting(KEY), 1)
+        self.send("five", principal=ALICE)
+        self.assertEqual(self.flow.forget(KEY, "stop", OWNER), ["two", "five"])
+        self.assertEqual(self.told()[-1], ("five", "aborted", "stop"))
+
     def test_close(self) -> None:
         """At shutdown what waits gets in line, merged as ever and without a pause, and nobody is taken."""
         self.send("one")

@@ -230,7 +230,9 @@ class ChatMethods:
             for run in self._engine.live()
             if place.session_key in (run.request.session_key, run.request.spawned_by) and sees_run(call.principal, run)
         ]
-        forgotten = self._desk.flow.forget(place.session_key, reason)
+        for run in runs:
+            self._authorise(call.principal, "runs.cancel", run_target(run))
+        forgotten = self._desk.flow.forget(place.session_key, reason, call.principal)
         answer = await self._abort(call, runs, reason)
         if forgotten:
             answer["aborted"] = True
