@@ -19,7 +19,7 @@ from openclaw_tx.auth.actions import OPERATOR_SCOPES
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
-from openclaw_tx.deferreds import InThread, sleep, thread_pool
+from openclaw_tx.deferreds import InThread, thread_pool
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.ids import new_uuid
 from openclaw_tx.interfaces import Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
@@ -29,17 +29,16 @@ from openclaw_tx.runs.local import local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
 from openclaw_tx.tally import LagMeter
 from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, PromptReport, RunRequest, RunResult, ToolSpec
+from openclaw_tx.web.bounds import descriptor_limit
+from openclaw_tx.web.crowding import Crowd
 from openclaw_tx.web.metrics import Sources, measured
 from openclaw_tx.web.root import Root
 from openclaw_tx.web.site import GatewaySite
+from openclaw_tx.web.sites import CLOSE_SECONDS, Sites
 from openclaw_tx.workers.crew import Crew
 
 LOCAL = Principal(id="local", method="local", scopes=OPERATOR_SCOPES)
 """Who runs agents from within the process."""
-
-CLOSE_SECONDS = 2.0
-"""How long answers on their way may take to reach their clients at shutdown."""
-
 
 ABORT_SECONDS = 6.0
 """How long runs of other processes may take to end once their grace is over."""
@@ -77,6 +76,7 @@ class Gateway(MultiService):
         channels: Sequence[IChannel] = (),
         poster: Poster | None = None,
         crew: Crew | None = None,
+        files: Callable[[], int] = descriptor_limit,
     ) -> None:
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
@@ -102,6 +102,7 @@ class Gateway(MultiService):
         @param poster: posts to URLs of the configuration; None = one that reaches the public internet.
         @param crew: the part of this process among several that are one gateway (docs/workers.md); None = it is the
             only one.
+        @param files: how many file descriptors the process may have open, asked for each connection that comes.
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
@@ -136,6 +137,8 @@ class Gateway(MultiService):
         )
         self._house = house = build(self._given, self._log)
         self.engine = house.engine
+        crowd = Crowd(reactor, crew.share(settings), files, house.tally, crew.members)
+        self._sites = Sites(reactor, self._logs_access, house.turn, crew.elsewhere, crowd)
         self._sources = Sources(
             house.tally,
             house.admission,
@@ -145,9 +148,9 @@ class Gateway(MultiService):
             house.models.cooling,
             crew.others,
             crew.count,
+            crowd.__len__,
         )
         crew.join(crew_rooms(house, reactor, lambda: measured(self._sources)))
-        self._sites: list[GatewaySite] = []
         self._root: Root | None = None
         settings.subscribe(lambda old, new, plan: self._config_changed())
         self._add_services()
@@ -162,11 +165,12 @@ class Gateway(MultiService):
             self._root = Root(rooms, house.websockets.resource)
         return self._root
 
-    def site(self) -> GatewaySite:
-        """A listener's factory that enforces all limits while bytes arrive, and that stops with the gateway."""
-        site = GatewaySite(self.resource(), self._reactor, self._logs_access, self._house.turn, self._crew.elsewhere)
-        self._sites.append(site)
-        return site
+    def site(self, *, handed_over: bool = False) -> GatewaySite:
+        """A listener's factory that enforces all limits while bytes arrive, and that stops with the gateway.
+
+        @param handed_over: its connections were accepted, and counted, by other processes of the gateway.
+        """
+        return self._sites.make(self.resource(), handed_over=handed_over)
 
     def run_agent(
         self,
@@ -293,34 +297,32 @@ class Gateway(MultiService):
         """
         return Deferred.fromCoroutine(self._stop())
 
-    async def _stop(self) -> None:
+    async def drain(self) -> None:
+        """Refuse new work, and wait for runs, for the grace at most. With ports still open, who comes is told."""
         self.phase = "draining"
-        for site in self._sites:
-            site.wind_down()
+        self._sites.drain()
+        self._house.websockets.drain()
         self._house.automation.rest()
         self._house.desk.close()
+        await self.engine.quiesce(self.settings().gateway.shutdown_grace_seconds)
+
+    async def _stop(self) -> None:
+        if self.phase != "draining":
+            await self.drain()
+        self._sites.wind_down()
         grace = self.settings().gateway.shutdown_grace_seconds
-        await self.engine.drain(grace)
+        await self.engine.drain(0.0)
         await self._crew.drained(grace + ABORT_SECONDS)
         await self._house.channels.close()
         await self._house.commands.close()
         await self._house.websockets.stop()
-        await self._last_answers()
+        await self._sites.last_answers()
         await self._crew.answered(grace + CLOSE_SECONDS)
         await super().stopService()  # type: ignore[no-untyped-call]
         await self._house.book.close()
         await self._house.models.close()
         await self._house.usage.flush()
         await self._house.sessions.close()
-
-    async def _last_answers(self) -> None:
-        """Give answers on their way a moment, then cut what is left."""
-        waited = 0.0
-        while waited < CLOSE_SECONDS and any(site.channels for site in self._sites):
-            await sleep(self._reactor, 0.05)
-            waited += 0.05
-        for site in self._sites:
-            site.cut()
 
     def _add_services(self) -> None:
         self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@
 C{ITransport.write} queues bytes and asks the reactor to say when the socket takes them, which nearly always is at once:
 six system calls for a chunk that is passed on. A L{Turn} gathers what is written while one read is worked off, and
 L{send_now} hands it to the socket directly: three, as many as nginx makes. Where that can not be done it is C{write}.
+L{close_now} is the same for the end of a connection.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
 
 MAX_HELD = 64 * 1024
 """Bytes that a writer holds during a turn, at most about that: then they go out."""
@@ -87,4 +90,16 @@ def send_now(transport: Any, data: bytes) -> None:
     transport.write(data)
 
 
-__all__ = ["Turn", "Writer", "send_now"]
+def close_now(transport: Any) -> None:
+    """Cut a connection, and have its descriptor back when this returns. C{abortConnection} closes in the next turn of
+    the reactor, and a flood brings hundreds in one. Not to be called by what the connection itself is doing."""
+    inner = transport
+    while inner is not None and not isinstance(inner, Connection):
+        inner = getattr(inner, "transport", None)  # what is behind TLS, or behind another protocol
+    if inner is not None and inner.connected:
+        inner.connectionLost(Failure(ConnectionAborted()))  # type: ignore[no-untyped-call]  # as the reactor tells it
+    elif transport is not None:
+        transport.abortConnection()
+
+
+__all__ = ["Turn", "Writer", "close_now", "send_now"]

@@ -127,6 +127,8 @@ class Tally:
     __slots__ = (
         "auth_failures",
         "cancels",
+        "connections_given_up",
+        "connections_refused",
         "first_token",
         "http_requests",
         "lag",
@@ -150,6 +152,10 @@ class Tally:
         """By reason."""
         self.tokens = Counts()
         """By kind: C{prompt}, C{completion}, C{cached}, C{reasoning}."""
+        self.connections_refused = Counts()
+        """By bound: C{total}, C{address}, C{descriptors}."""
+        self.connections_given_up = 0
+        """Idle ones that made room for others."""
         self.http_requests = Counts()
         """By method, route, status."""
         self.auth_failures = Counts()

@@ -10,7 +10,8 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.web.site import AT_ONCE, HEAD_SECONDS, IDLE_SECONDS, REFUSAL_SECONDS
+from openclaw_tx.web.refusing import REFUSAL_SECONDS
+from openclaw_tx.web.site import AT_ONCE, HEAD_SECONDS, IDLE_SECONDS
 from tests.support.house import House
 from tests.support.raw_http import BAD, ODD, TOKEN, get, post
 from tests.support.web import Client

@@ -78,7 +78,7 @@ DOORS: dict[str, set[str]] = {
     "sqlite3": {"sessions/worker.py", "sessions/copies.py", "sessions/migrations.py", "tools/memory_index.py"},
     "xllamacpp": {"models/child.py"},
     "pyjson5": {"config/json5.py"},
-    "prometheus_client": {"web/metrics.py"},
+    "prometheus_client": {"web/metrics.py", "web/scraping.py"},
     "cronsim": {"automation/cron_expression.py"},
     "click": {"cli"},
     "rich": {"cli"},

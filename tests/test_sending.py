@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Connection
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import AccumulatingProtocol, MemoryReactorClock, StringTransport
+from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.sending import Turn, send_now
+from openclaw_tx.sending import Turn, close_now, send_now
 
 
 class Noting:
@@ -149,3 +152,43 @@ class SendNowTests(SynchronousTestCase):
         transport = StringTransport()
         send_now(transport, b"x")
         self.assertEqual(transport.value(), b"x")
+
+
+class CloseNowTests(SynchronousTestCase):
+    """L{close_now}."""
+
+    def setUp(self) -> None:
+        self.wire = Wire()
+        self.addCleanup(self.wire.peer.close)
+        self.protocol: Any = AccumulatingProtocol()
+
+    def test_at_once(self) -> None:
+        """The descriptor is free when it returns, and the protocol knows; once."""
+        self.wire.transport.protocol = self.protocol
+        ours = self.wire.transport.socket
+        close_now(self.wire.transport)
+        self.assertEqual(ours.fileno(), -1)
+        self.assertIsInstance(self.protocol.closedReason.value, ConnectionAborted)
+        self.protocol.closedReason = None
+        close_now(self.wire.transport)
+        self.assertIsNone(self.protocol.closedReason)
+
+    def test_behind_a_protocol(self) -> None:
+        """What TLS wraps is closed, and hears of it through TLS."""
+        factory: Any = Factory.forProtocol(lambda: self.protocol)
+        factory.protocolConnectionMade = None
+        wrapper: Any = WrappingFactory(factory).buildProtocol(None)
+        self.wire.transport.protocol = wrapper
+        wrapper.makeConnection(self.wire.transport)
+        ours = self.wire.transport.socket
+        close_now(self.protocol.transport)
+        self.assertEqual(ours.fileno(), -1)
+        self.assertIsInstance(self.protocol.closedReason.value, ConnectionAborted)
+
+    def test_other_transports(self) -> None:
+        """Are aborted. That there is none is as good as closed."""
+        transport = StringTransport()
+        close_now(transport)
+        self.assertTrue(transport.disconnecting)
+        self.wire.transport.socket.close()
+        close_now(None)

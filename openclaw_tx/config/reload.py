@@ -29,6 +29,8 @@ EFFECTS: dict[str, Effect] = {
     "gateway.remote": "hot",
     "gateway.tickIntervalMs": "hot",
     "gateway.shutdownGraceSeconds": "hot",
+    "gateway.maxConnections": "hot",
+    "gateway.maxConnectionsPerAddress": "hot",
     "agents": "hot",
     "models": "hot",
     "session": "hot",

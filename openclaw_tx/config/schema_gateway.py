@@ -261,3 +261,7 @@ class GatewaySection(Section, frozen=True):
     """How long SIGTERM lets runs finish before it aborts them."""
     tls: Tls = field(default_factory=Tls)
     remote: Remote = field(default_factory=Remote)
+    max_connections: PositiveInt | None = None
+    """Open connections of clients; unset = as many as the limit of open files (ulimit -n) leaves room for."""
+    max_connections_per_address: PositiveInt | None = None
+    """Of these, from one address; unset = half of them. Loopback and trustedProxies have no such bound."""

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from openclaw_tx.sessions.records import encoded, run_columns, run_of
+from openclaw_tx.sessions.ends import note_end
+from openclaw_tx.sessions.records import run_columns, run_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import StoredRun
 
@@ -26,15 +27,7 @@ def note(connection: Connection, carrier: StoredRun, owner: str) -> None:
         known = run_of(row) if row is not None else None
         if known is not None and known.status in _LIVE:
             if run.result is not None and row[2] is None and row[4] == owner:
-                connection.run(
-                    statements.end_run,
-                    the_run=run.run_id,
-                    status=run.status,
-                    started_at_ms=run.started_at_ms,
-                    ended_at_ms=run.ended_at_ms,
-                    partial="",
-                    result=encoded(run.result),
-                )
+                note_end(connection, run)
             continue
         if known is not None:
             if known.status == "ok" or known.ended_at_ms > run.queued_at_ms:
@@ -62,6 +55,7 @@ def _rows(carrier: StoredRun) -> Iterator[StoredRun]:
             pending=(),
             result=carrier.result.for_carried(said) if carrier.result is not None else None,
             idempotency="",
+            trigger="user",
             carried=(),
         )
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -11,15 +12,18 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions import carried, entries, reading, run_events
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.conversation import unheld
+from openclaw_tx.sessions.ends import note_end
 from openclaw_tx.sessions.entries import Found
 from openclaw_tx.sessions.owners import Owners
-from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
+from openclaw_tx.sessions.records import clean, run_columns, run_of
 from openclaw_tx.sessions.resets import SPOKEN
 from openclaw_tx.sessions.rules import Rules
+from openclaw_tx.sessions.titles import cut, line_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import (
     AssistantMessage,
     KeptEvents,
+    LastRun,
     Message,
     RunResult,
     SessionChange,
@@ -35,6 +39,9 @@ MAX_RUNS = 50_000
 INTERRUPTED = "The gateway stopped before this run had ended."
 """What clients and transcripts are told of a run that a crash cut off."""
 
+MAX_ERROR = 160
+"""Characters of what a session's row says of a run that failed."""
+
 _LIVE = ("queued", "running")
 
 
@@ -48,6 +55,8 @@ class Turn(Value, frozen=True):
     """The run was in the ledger before its turn came."""
     made: bool
     """The session was made for it."""
+    position: int
+    """Where C{added} will stand, if nobody puts anything in before."""
 
 
 class TurnEnd(Value, frozen=True):
@@ -58,6 +67,8 @@ class TurnEnd(Value, frozen=True):
     model_provider: str
     model: str
     context_tokens: int | None
+    told: frozenset[int]
+    """Which of C{added} were told when the run began."""
 
 
 class Ledger:
@@ -97,7 +108,14 @@ class Ledger:
         else:
             connection.run(connection.statements.add_run, **columns)
         carried.note(connection, run, self._owners.me)
-        return Turn(entry=found.entry, history=tuple(history), added=added, noted=noted, made=before is None)
+        return Turn(
+            entry=found.entry,
+            history=tuple(history),
+            added=added,
+            noted=noted,
+            made=before is None,
+            position=found.position,
+        )
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
         """Undo L{begin}: nobody learnt that the run was begun. A session that it made goes, if nobody has used it."""
@@ -123,7 +141,7 @@ class Ledger:
         run's end is. A run that was never begun (the database was replaced in between) is stored whole.
         """
         run, statements = end.run, connection.statements
-        ended = _end(connection, run)
+        ended = note_end(connection, run)
         if not ended and connection.run(statements.run_state, the_run=run.run_id).fetchone() is not None:
             return None
         carried.note(connection, run, self._owners.me)
@@ -213,7 +231,7 @@ class Ledger:
             columns = run_columns(run, session_id=None, owner=self._owners.me, pending=())
             connection.run(connection.statements.add_run, **columns)
         elif run.result is not None and state[0] in _LIVE and state[1] is None:
-            _end(connection, run)
+            note_end(connection, run)
         return True
 
     def _make(self, connection: Connection, run: StoredRun) -> Found:
@@ -227,6 +245,7 @@ class Ledger:
             old,
             updated_at_ms=max(old.updated_at_ms, end.run.ended_at_ms),
             aborted_last_run=end.run.status in ("aborted", "interrupted"),
+            last_run=_last_run(end.run),
             model_provider=end.model_provider or old.model_provider,
             model=end.model or old.model,
             input_tokens=_known(usage.prompt_tokens if usage else None, old.input_tokens),
@@ -241,6 +260,7 @@ class Ledger:
             entry=entries.append(connection, entry, found.position, end.added),
             messages=end.added,
             position=found.position,
+            told=end.told,
             run_id=end.run.run_id,
             ok=end.run.status in ("ok", "aborted"),
         )
@@ -254,22 +274,24 @@ def _spoken(entry: SessionEntry, run: StoredRun, at_ms: int) -> int:
     return max(entry.interacted_at_ms, at_ms) if run.trigger in SPOKEN else entry.interacted_at_ms
 
 
-def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
-    """Note the end of a run that is live.
-
-    @return: its session's id, or None for a stateless one; empty = there is no such run.
-    """
-    rows = connection.run(
-        connection.statements.end_run,
-        the_run=run.run_id,
-        status=run.status,
+def _last_run(run: StoredRun) -> LastRun:
+    """What a session's row says of a run that has ended."""
+    error = run.result.error if run.result is not None else None
+    status: Literal["done", "failed", "killed", "timeout"] = "failed"
+    if run.status == "ok":
+        status = "done"
+    elif run.status == "aborted":
+        status = "killed"
+    elif error is not None and error.code == "run_timeout":
+        status = "timeout"
+    told = error is not None and status in ("failed", "timeout")
+    return LastRun(
+        run_id=run.run_id,
+        status=status,
         started_at_ms=run.started_at_ms,
         ended_at_ms=run.ended_at_ms,
-        # The result says it all, and a stateless run's partial text was for the case of a crash only.
-        partial=run.partial if run.status == "interrupted" else "",
-        result=encoded(run.result) if run.result is not None else None,
+        error=cut(line_of(error.message), MAX_ERROR) if told and error is not None else "",
     )
-    return [row[0] for row in rows.fetchall()]
 
 
 def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
@@ -306,9 +328,10 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
         entry = msgspec.structs.replace(
             found.entry,
             aborted_last_run=True,
+            last_run=_last_run(ended),
             updated_at_ms=max(found.entry.updated_at_ms, now_ms),
             interacted_at_ms=_spoken(found.entry, run, now_ms),
         )
         entries.append(connection, entry, found.position, (*run.pending, closing))
-    _end(connection, ended)
+    note_end(connection, ended)
     return ended

@@ -27,13 +27,27 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
+from openclaw_tx.sessions.records import PATCHED
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
-from openclaw_tx.sessions.tables import ENDED, LIVE, archives, messages, metadata, run_events, runs, sessions, usage
+from openclaw_tx.sessions.tables import (
+    BACKGROUND,
+    ENDED,
+    LIVE,
+    PINNED,
+    archives,
+    messages,
+    metadata,
+    run_events,
+    runs,
+    sessions,
+    usage,
+)
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 8
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
-_ENTRY = [column for column in sessions.c if column.name not in ("next_position", "spawned_by", "mark_position")]
+_BESIDES = ("next_position", "spawned_by", "mark_position", "pinned_at_ms")
+_ENTRY = [column for column in sessions.c if column.name not in _BESIDES]
 
 
 class Statements:
@@ -73,7 +87,14 @@ class Statements:
             sessions.c.updated_at_ms >= since,
             sessions.c.key.notin_([bindparam("hidden_1", type_=Text), bindparam("hidden_2", type_=Text)]),
         )
-        self.entries = ready(listing.where(*fitting).offset(bindparam("the_offset", type_=Integer)))
+        unpinned = or_(bindparam("with_pins", type_=Integer) == 1, sessions.c.pinned_at_ms == 0)
+        self.entries = ready(listing.where(*fitting, unpinned).offset(bindparam("the_offset", type_=Integer)))
+        self.pinned_entries = ready(
+            select(*_ENTRY)
+            .where(PINNED, *fitting)
+            .order_by(sessions.c.pinned_at_ms.desc(), sessions.c.key)
+            .limit(limit)
+        )
         self.count_fitting = ready(select(func.count()).select_from(sessions).where(*fitting))
         self.count = ready(select(func.count()).select_from(sessions))
         self.count_of_agent = ready(select(func.count()).select_from(sessions).where(sessions.c.agent_id == agent_id))
@@ -88,9 +109,7 @@ class Statements:
         )
         self.add_entry = ready(insert(sessions))
         self.patch_entry = ready(
-            update(sessions)
-            .where(sessions.c.key == key)
-            .values({name: bindparam(name) for name in ("updated_at_ms", "label", "extra", "settings", "spawned_by")})
+            update(sessions).where(sessions.c.key == key).values({name: bindparam(name) for name in PATCHED})
         )
         self.update_entry = ready(
             update(sessions)
@@ -109,6 +128,7 @@ class Statements:
                         "interacted_at_ms",
                         "title",
                         "preview",
+                        "last_run",
                         "next_position",
                     )
                 }
@@ -147,6 +167,13 @@ class Statements:
         )
         self.newest_messages = ready(newest)
         self.newest_messages_from = ready(newest.where(messages.c.position >= position))
+        self.messages_from = ready(
+            select(messages.c.body)
+            .where(messages.c.session_id == session_id, messages.c.position >= position)
+            .order_by(messages.c.position)
+            .limit(limit)
+        )
+        self.newest_messages_before = ready(newest.where(messages.c.position < position))
         self.message = ready(
             select(messages.c.body).where(messages.c.session_id == session_id, messages.c.position == position)
         )
@@ -190,6 +217,13 @@ class Statements:
             .order_by(runs.c.queued_at_ms.desc())
             .limit(1)
         )
+        self.background_runs = ready(
+            select(*runs.c, sessions.c.label, sessions.c.title, sessions.c.spawned_by)
+            .select_from(runs.outerjoin(sessions, sessions.c.key == runs.c.session_key))
+            .where(BACKGROUND)
+            .order_by(runs.c.queued_at_ms.desc())
+            .limit(limit)
+        )
         self.delete_run = ready(delete(runs).where(runs.c.run_id == run_id))
         self.delete_stateless_run = ready(delete(runs).where(runs.c.run_id == run_id, runs.c.session_id.is_(None)))
         self.live_runs_of_others = ready(
@@ -199,6 +233,13 @@ class Statements:
         )
         self.live_runs_of_session = ready(
             select(func.count()).select_from(runs).where(LIVE, runs.c.session_id == session_id)
+        )
+        self.pending_of_session = ready(
+            select(runs.c.pending)
+            .where(LIVE, runs.c.session_id == session_id)
+            .where(runs.c.pending.is_not(None), runs.c.run_trigger != "heartbeat")
+            .order_by(runs.c.queued_at_ms, runs.c.run_id)
+            .limit(limit)
         )
         self.delete_ended_runs_of_session = ready(delete(runs).where(runs.c.session_id == session_id, ENDED))
         self.empty_runs_of_session = ready(
@@ -247,7 +288,7 @@ class Statements:
             usage.c.provider == bindparam("the_provider", type_=Text),
             usage.c.model == bindparam("the_model", type_=Text),
         ]
-        counts = ("runs", "input_tokens", "output_tokens", "cached_tokens")
+        counts = [column.name for column in usage.c if not column.primary_key]
         self.grow_usage = ready(
             update(usage).where(*of_row).values({name: usage.c[name] + bindparam(name) for name in counts})
         )

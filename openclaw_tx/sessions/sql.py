@@ -11,10 +11,11 @@ from twisted.internet.defer import CancelledError
 
 from openclaw_tx.sessions import entries, reading, run_events, transfer
 from openclaw_tx.sessions.archives import Archives
+from openclaw_tx.sessions.background import SqlBackground
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
-from openclaw_tx.sessions.news import News
+from openclaw_tx.sessions.news import News, told_before
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.usage import SqlUsage
@@ -31,6 +32,7 @@ from openclaw_tx.values import (
     SessionPage,
     Spoken,
     StoredRun,
+    TranscriptPage,
 )
 
 KEEP_RUNS_MS = 24 * 3600 * 1000
@@ -53,6 +55,7 @@ class SqlSessions:
 
     @ivar news: L{openclaw_tx.interfaces.SessionNews}.
     @ivar usage: L{openclaw_tx.interfaces.UsageStore}.
+    @ivar runs: L{openclaw_tx.interfaces.BackgroundRuns}.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class SqlSessions:
         self._seconds = seconds
         self.news = News()
         self.usage = SqlUsage(jobs)
+        self.runs = SqlBackground(jobs)
         self._jobs = jobs
         self._owners = owners
         self._rules = rules
@@ -118,26 +122,32 @@ class SqlSessions:
 
         try:
             # That the process dies is what the ledger is for; the turn itself is on the disk when it ends.
-            return await self._jobs.submit(begin, synced=False)
+            turn = await self._jobs.submit(begin, synced=False)
         except CancelledError:
             undone = self._jobs.submit(undo)
             undone.addErrback(lambda _: None)  # Trouble with the database is reported where it is met.
             raise
+        self.news.begun(run, turn)
+        return turn
 
     async def commit(
-        self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
+        self,
+        run: StoredRun,
+        added: Sequence[Message],
+        *,
+        model_provider: str,
+        model: str,
+        context_tokens: int | None,
+        begun: Sequence[Message] = (),
     ) -> None:
         """See L{openclaw_tx.interfaces.Sessions.commit}.
 
         A second commit of a run changes nothing. The turn of a session that was deleted while the run was at work is
         not stored; the run's end is.
         """
+        given, told = tuple(added), told_before(run, begun, added)
         end = TurnEnd(
-            run=run,
-            added=tuple(added),
-            model_provider=model_provider,
-            model=model,
-            context_tokens=context_tokens,
+            run=run, added=given, told=told, model_provider=model_provider, model=model, context_tokens=context_tokens
         )
         self.news.tell(await self._jobs.submit(lambda connection: self._ledger.commit(connection, end)))
 
@@ -207,6 +217,10 @@ class SqlSessions:
 
         return await self._jobs.submit(read, writes=False)
 
+    async def page(self, key: str, limit: int, offset: int = 0) -> TranscriptPage:
+        """See L{openclaw_tx.interfaces.Sessions.page}."""
+        return await self._jobs.submit(lambda connection: reading.page(connection, key, limit, offset), writes=False)
+
     async def select(self, wanted: SessionFilter, *, limit: int = 100, offset: int = 0) -> SessionPage:
         """See L{openclaw_tx.interfaces.Sessions.select}."""
         return await self._jobs.submit(
@@ -234,14 +248,14 @@ class SqlSessions:
         return removed
 
     async def patch(
-        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = "", quiet: bool = False
     ) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.patch}."""
 
         def patch(connection: Connection) -> SessionEntry | None:
             now = self._now_ms()
             self._beginnings.made(connection, key, agent_id, now)
-            return entries.patch(connection, key, change, now)
+            return entries.patch(connection, key, change, now, quiet)
 
         return self.news.changed("patch", await self._jobs.submit(patch))
 

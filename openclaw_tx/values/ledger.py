@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from openclaw_tx.values.conversation import Message
-from openclaw_tx.values.runs import Carried, Entry, RunResult, RunStatus, Trigger
+from openclaw_tx.values.events import Entry
+from openclaw_tx.values.runs import Carried, RunResult, RunStatus, Trigger
 from openclaw_tx.values.value import Value
 
 
@@ -31,6 +32,8 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     channel: str = ""
     carried: tuple[Carried, ...] = ()
     """Messages that it reads besides its own. To be written down with it, as rows of their own; not read back."""
+    resumes: bool = False
+    """As in L{RunRequest}; not remembered."""
 
 
 class KeptEvents(Value, frozen=True):

@@ -1,6 +1,6 @@
 # -*- test-case-name: tests.web.test_metrics -*-
 # mypy: allow-untyped-calls
-"""C{GET /metrics}: what the gateway counted, in Prometheus' text format 0.0.4.
+"""What the gateway counted, in Prometheus' text format 0.0.4.
 
 prometheus_client is imported by the first scrape, into a registry of this gateway's own: who never asks pays nothing.
 docs/operations.md has the table of L{FAMILIES}; a test holds it there.
@@ -15,20 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import twisted
 
 from openclaw_tx._version import __version__
-from openclaw_tx.config.schema import Config
 from openclaw_tx.interfaces import RunEngine
 from openclaw_tx.tally import Counts, Histogram, Measured, Tally
-from openclaw_tx.values import Principal
-from openclaw_tx.web.exchange import Exchange
-from openclaw_tx.web.guard import Endpoint, Guard
 from openclaw_tx.web.health import Lifecycle
-from openclaw_tx.web.resource import NewId
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
-
-TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 Reading = Mapping[tuple[str, ...], float] | Histogram
 
@@ -49,6 +42,8 @@ class Sources(NamedTuple):
     """What other processes of the gateway have measured, by name."""
     workers: Callable[[], int] = lambda: 1
     """Processes that serve at the moment."""
+    connections: Callable[[], int] = lambda: 0
+    """Connections of the moment, whatever they speak."""
 
 
 class Family(NamedTuple):
@@ -162,6 +157,28 @@ FAMILIES: tuple[Family, ...] = (
         lambda sources: {("http",): sources.tally.slow_streams, ("ws",): sources.tally.slow_sockets},
     ),
     Family(
+        "openclaw_connections",
+        "gauge",
+        (),
+        "Open connections of clients, in the process that has the most of them.",
+        lambda sources: _one(sources.connections()),
+        largest=True,
+    ),
+    Family(
+        "openclaw_connections_refused_total",
+        "counter",
+        ("bound",),
+        "Connections refused; bound is total, address or descriptors.",
+        lambda sources: _all(sources.tally.connections_refused),
+    ),
+    Family(
+        "openclaw_connections_given_up_total",
+        "counter",
+        (),
+        "Idle connections closed to make room for others.",
+        lambda sources: _one(sources.tally.connections_given_up),
+    ),
+    Family(
         "openclaw_websocket_connections",
         "gauge",
         (),
@@ -243,34 +260,11 @@ FAMILIES: tuple[Family, ...] = (
 """Every metric of the gateway's own. prometheus_client adds C{process_*}: memory, processor time, open files."""
 
 
-class Metrics(Endpoint):
-    """The resource."""
+def exposition(found: CollectorRegistry) -> bytes:
+    """All numbers of the moment, as Prometheus reads them."""
+    from prometheus_client import generate_latest
 
-    methods = (b"GET", b"HEAD")
-    action = "metrics.read"
-    config_key = "gateway.http.endpoints.metrics.enabled"
-
-    def __init__(self, guard: Guard, new_id: NewId, settings: Callable[[], Config], sources: Sources) -> None:
-        """
-        @param settings: gives the configuration of the moment.
-        """
-        super().__init__(guard, new_id)
-        self._settings = settings
-        self._sources = sources
-        self._registry: CollectorRegistry | None = None
-
-    def enabled(self) -> bool:
-        """On unless configured otherwise."""
-        return self._settings().gateway.http.endpoints.metrics.enabled
-
-    async def serve(self, exchange: Exchange, principal: Principal) -> None:
-        """Send all numbers of the moment."""
-        from prometheus_client import generate_latest
-
-        if self._registry is None:
-            self._registry = registry(self._sources)
-        exchange.set_header("Cache-Control", "no-store")
-        exchange.send(generate_latest(self._registry), TEXT)
+    return generate_latest(found)
 
 
 def registry(sources: Sources) -> CollectorRegistry:
@@ -345,4 +339,4 @@ def _empty(family: Family) -> Any:
     return kinds[family.kind](family.name, family.help, labels=family.labels)
 
 
-__all__ = ["FAMILIES", "Family", "Metrics", "Sources", "measured", "registry"]
+__all__ = ["FAMILIES", "Family", "Sources", "exposition", "measured", "registry"]

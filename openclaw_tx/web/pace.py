@@ -58,6 +58,10 @@ class Pace:
         """Connections that wait."""
         return len(self._waiting)
 
+    def __contains__(self, channel: object) -> bool:
+        """Whether a connection waits."""
+        return channel in self._waiting
+
     def received(self, channel: Channel, data: bytes) -> None:
         """Something came: serve it now, or hold it if it begins a request and there have been enough."""
         held, in_time = self._waiting.get(channel), self._in_time()

@@ -44,13 +44,14 @@ from openclaw_tx.web.embeddings import EmbeddingsEndpoint
 from openclaw_tx.web.guard import Guard
 from openclaw_tx.web.health import Lifecycle, Live, Ready, Startup
 from openclaw_tx.web.hooks import Hooks
-from openclaw_tx.web.metrics import Metrics, Sources
+from openclaw_tx.web.metrics import Sources
 from openclaw_tx.web.models import ModelDetail, ModelList
 from openclaw_tx.web.openapi import OpenApi
 from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import GatewayResource, NewId, NotFound
 from openclaw_tx.web.responses import Responses
 from openclaw_tx.web.runs import OneRun, RunCollection, RunEvents
+from openclaw_tx.web.scraping import Metrics
 from openclaw_tx.web.site import GatewayChannel, GatewaySite
 from openclaw_tx.web.starting import Starter
 from openclaw_tx.web.tools import ToolsInvoke

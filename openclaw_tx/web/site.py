@@ -17,15 +17,14 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
-from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Elsewhere, Taken
 from openclaw_tx.sending import Turn
-from openclaw_tx.web.answering import HoldingChannel
+from openclaw_tx.web.crowding import Crowd
 from openclaw_tx.web.head import is_well_framed, origin_form
 from openclaw_tx.web.pace import Pace
+from openclaw_tx.web.refusing import TOO_SLOW, RefusingChannel
 from openclaw_tx.web.request import BoundedRequest
 from openclaw_tx.web.visit import visited
-from openclaw_tx.wire.openai_chat_render import error_body
 
 IDLE_SECONDS = 60.0
 """A connection without a request is closed after so long."""
@@ -36,33 +35,12 @@ PROBE_SECONDS = 0.5
 HEAD_SECONDS = 30.0
 """The head of a request must be complete so long after its first byte."""
 
-REFUSAL_SECONDS = 1.0
-"""How long what a refused client still sends is read and thrown away: to close at once would cost it the answer."""
-
 AT_ONCE = 16
 """Requests of one connection that are answered before others get their turn."""
 
 
-def _refusal(status: bytes, message: str, code: str = "invalid_request") -> bytes:
-    """A whole answer to what is no request yet, the last one on its connection."""
-    body = error_body(GatewayError(code, message).info)
-    retry = b"X-Should-Retry: false\r\n" if code == "body_timeout" else b""
-    return (
-        b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n%s"
-        b"Content-Length: %d\r\n\r\n%s" % (status, retry, len(body), body)
-    )
-
-
-BAD_REQUEST = _refusal(b"400 Bad Request", "The request is not valid HTTP.")
-TOO_SLOW = _refusal(b"408 Request Timeout", "The head of the request did not arrive in time.", "body_timeout")
-URI_TOO_LONG = _refusal(b"414 URI Too Long", "The request line is longer than 16 KiB.")
-HEAD_TOO_LARGE = _refusal(
-    b"431 Request Header Fields Too Large", "The head of the request is larger than 16 KiB or 100 fields."
-)
-
-
 @implementer(IHalfCloseableProtocol)
-class GatewayChannel(HoldingChannel):
+class GatewayChannel(RefusingChannel):
     """One HTTP/1 connection, known to its site."""
 
     maxHeaders = 100
@@ -70,20 +48,21 @@ class GatewayChannel(HoldingChannel):
     _read_closed = False
     _probe: IDelayedCall | None = None
     _turn: IDelayedCall | None = None
-    _leaving: IDelayedCall | None = None
     _served = 0
-    _head_since: float | None = None
     _taken: Taken | None = None
 
     def connectionMade(self) -> None:
-        """Let the site know."""
+        """Let the site know, and take a place."""
         self.site.channels.add(self)
         super().connectionMade()
+        self.come_in()
 
     def dataReceived(self, data: bytes) -> None:
         """Serve it when it is its turn, unless it is another process's."""
         if self._taken is not None:
             self._taken.received(data)
+        elif self._knocking is not None:
+            self.knocked(data)
         else:
             self.site.pace.received(self, data)
 
@@ -98,7 +77,7 @@ class GatewayChannel(HoldingChannel):
         turn.begin()
         try:
             if self._is_late(data):
-                self._refuse(TOO_SLOW)
+                self.refuse(TOO_SLOW)
                 return
             super().dataReceived(data)
             if self.requests:
@@ -119,19 +98,14 @@ class GatewayChannel(HoldingChannel):
         """Let the site know, then whoever is being served. A request that has not begun never will."""
         self.site.pace.forget(self)
         self.site.channels.discard(self)
-        for call in (self._probe, self._turn, self._leaving):
+        self.go_out()
+        for call in (self._probe, self._turn):
             if call is not None and call.active():
                 call.cancel()
         self._probe = self._turn = None
         if self._taken is not None:
             self._taken.lost()
         super().connectionLost(reason)
-
-    def timeoutConnection(self) -> None:
-        """Silence: close, with a word to whoever was about to ask something."""
-        if self._head_since is not None:
-            self._refuse(TOO_SLOW)
-        super().timeoutConnection()
 
     def lineReceived(self, line: bytes) -> None:
         """A line of the head. None begins with a blank: some would read a folded line otherwise than we."""
@@ -144,6 +118,10 @@ class GatewayChannel(HoldingChannel):
         """The head is complete; is it one that can be read in one way only?"""
         self._head_since = None
         headers = self.requests[-1].requestHeaders
+        if self.place is not None:
+            self.place.busy()
+        elif self._probes:
+            headers.setRawHeaders(b"connection", [b"close"])
         hosts, encodings = headers.getRawHeaders(b"host") or [], headers.getRawHeaders(b"transfer-encoding") or []
         target = origin_form(self._command, self._path)
         if target is None or not is_well_framed(self._version, hosts, encodings):
@@ -154,6 +132,13 @@ class GatewayChannel(HoldingChannel):
         if authority is not None:
             headers.setRawHeaders(b"host", [authority])
         super().allHeadersReceived()
+
+    def checkPersistence(self, request: http.Request, version: bytes) -> bool:
+        """Whether another request may follow; the client is told when none may."""
+        if self.site.draining:
+            request.setHeader(b"Connection", b"close")
+            return False
+        return bool(super().checkPersistence(request, version))
 
     def readConnectionLost(self) -> None:
         """The client has closed its side. One that only does not send any more still gets its answer; one that has
@@ -209,10 +194,6 @@ class GatewayChannel(HoldingChannel):
         if self._read_closed:
             self._taken.half_closed()
 
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """A line without an end."""
-        self._refuse(HEAD_TOO_LARGE if self._receivedHeaderSize else URI_TOO_LONG)
-
     def hold(self) -> None:
         """Read no more for now."""
         self._networkProducer.pauseProducing()
@@ -220,11 +201,6 @@ class GatewayChannel(HoldingChannel):
     def release(self) -> None:
         """Read on."""
         self._networkProducer.resumeProducing()
-
-    def abort(self) -> None:
-        """Cut the connection at once."""
-        if self.transport is not None:
-            cast(Any, self.transport).abortConnection()
 
     def _probe_again(self) -> None:
         self._probe = None
@@ -238,34 +214,13 @@ class GatewayChannel(HoldingChannel):
 
     def _done(self, request: http.Request) -> None:
         super().requestDone(request)
+        if self.place is not None and not self.requests:
+            self.place.idle()
         if not self._busyReceiving:  # else there may be more in this read
             self._leave_if_done()
 
     def _leave_if_done(self) -> None:
         if self._read_closed and not self.requests and self._taken is None:
-            self.loseConnection()
-
-    def _respondToBadRequestAndDisconnect(self) -> None:
-        """Bytes that are no HTTP, or too many of them."""
-        if self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders:
-            self._refuse(HEAD_TOO_LARGE)
-        else:
-            self._refuse(BAD_REQUEST)
-
-    def _refuse(self, answer: bytes) -> None:
-        """Answer and close. Unlike Twisted's, the answer has a body, and is not put into another answer."""
-        if self._leaving is not None:
-            return
-        begun = any(request.startedWriting for request in self.requests)
-        if not begun:
-            assert self.transport is not None
-            self.write(answer)
-        self._head_since = None
-        self.setTimeout(None)
-        self.rawDataReceived = lambda data: None  # type: ignore[method-assign]
-        self.setRawMode()
-        self._leaving = self.site.reactor.callLater(REFUSAL_SECONDS, self.loseConnection)
-        if begun:
             self.loseConnection()
 
 
@@ -275,6 +230,7 @@ class GatewaySite(Site):
 
     @ivar channels: live connections; a connection that became a WebSocket is not among them.
     @ivar pace: requests that wait for their turn.
+    @ivar draining: each request is the last one of its connection.
     """
 
     noisy = False
@@ -287,18 +243,26 @@ class GatewaySite(Site):
         access_log: Callable[[], bool] = lambda: False,
         turn: Turn | None = None,
         elsewhere: Elsewhere | None = None,
+        crowd: Crowd | None = None,
+        *,
+        handed_over: bool = False,
     ) -> None:
         """
         @param access_log: whether to log a line for each request, asked each time.
         @param turn: what a read causes leaves at its end; None = the site has turns of its own.
         @param elsewhere: serves what is not served here; None = there is nothing of the kind.
+        @param crowd: bounds connections, those of other sites with them; None = there is no limit.
+        @param handed_over: its connections were accepted by other processes.
         """
         super().__init__(root, BoundedRequest, reactor=reactor, timeout=IDLE_SECONDS, parsePOSTFormSubmission=False)
         self.channels: set[GatewayChannel] = set()
+        self.draining = False
         self.turn = turn or Turn()
         self._date = (-1, "")
         self.pace = Pace(reactor)
         self.elsewhere = elsewhere
+        self.crowd = Crowd(reactor) if crowd is None else crowd  # one that is empty is false
+        self.handed_over = handed_over
         self._access_log = access_log
         self._logger = Logger()
 
@@ -333,10 +297,17 @@ class GatewaySite(Site):
                 request=request.fields.get("X-Request-Id", "") if isinstance(request, BoundedRequest) else "",
             )
 
+    def drain(self) -> None:
+        """Close each connection after one more answer: an idle client that is cut can not tell whether it was heard."""
+        self.draining = True
+        for channel in self.channels:
+            if channel.requests:  # else it would not even read another one
+                channel.persistent = 0
+
     def wind_down(self) -> None:
         """Close idle connections now, and the others after their answer."""
+        self.drain()
         for channel in list(self.channels):
-            channel.persistent = 0
             if not channel.requests:
                 channel.loseConnection()
 

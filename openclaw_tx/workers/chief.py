@@ -48,7 +48,7 @@ class ChiefCrew(Crew):
         self.lines: dict[int, Line] = {}
         self.clock = clock
         self._key = key
-        self._count = count
+        self._count = self.members = count
         self._listening = 0
         self._past: dict[str, Measured] = {}
         self._draining: Gate | None = None

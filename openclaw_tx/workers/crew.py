@@ -44,9 +44,11 @@ class Crew:
 
     @ivar is_chief: it has all that is shared.
     @ivar elsewhere: serves what this process does not; None = it serves everything.
+    @ivar members: how many processes there are to be.
     """
 
     is_chief = True
+    members = 1
     elsewhere: Elsewhere | None = None
 
     def entropy(self, size: int) -> bytes:

@@ -55,7 +55,7 @@ class RelayCrew(Crew):
         self.elsewhere = self._handing = Handing(connect, key, clock)
         self._key = key
         self._join = messages.Join(key=key, worker=worker, pid=pid)
-        self._count = count
+        self._count = self.members = count
         self._connect = connect
         self._clock = clock
         self._log = Logger()

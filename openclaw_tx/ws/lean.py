@@ -60,6 +60,8 @@ class LeanProtocol(WebSocketServerProtocol):
 
     CONFIG_ATTRS: Any = ()
     factory: Any
+    place: Any = None
+    """Its place among all connections, if the listener that it came to counts them."""
     current_frame: Any = None
     current_frame_masker: Any = None
     send_queue: Any = ()
@@ -141,6 +143,9 @@ class LeanProtocol(WebSocketServerProtocol):
         """The transport is gone. autobahn would cancel timers, of which it has none here, and tell whoever listens to
         it, which is nobody: that counts when a thousand are gone at once."""
         self.state = self.STATE_CLOSED
+        if self.place is not None:
+            self.place.leave()
+            self.place = None
 
     def onFrameEnd(self) -> bool | None:
         """A frame is complete: let go of what unmasked it."""
@@ -191,6 +196,9 @@ def take_over(request: Request, protocol: LeanProtocol) -> Any:
 
     @return: for C{render} to return.
     """
+    place = protocol.place = getattr(request.channel, "place", None)
+    if place is not None:
+        place.pass_on()
     resource: Any = WebSocketResource(_Once(protocol))  # type: ignore[no-untyped-call]
     return resource.render(request)
 

@@ -72,7 +72,7 @@ class Pair:
 
     def listen(self) -> None:
         """The chief's socket has somebody behind it."""
-        self.door = Doorway(KEY, self.chief.site(), self.chief_crew.arrived, self.clock)
+        self.door = Doorway(KEY, self.chief.site(handed_over=True), self.chief_crew.arrived, self.clock)
         self.socket.factory = self.door
 
     def _gateway(self, crew: Any, **parts: Any) -> Gateway:

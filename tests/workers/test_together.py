@@ -14,6 +14,7 @@ from openclaw_tx.values import ToolResult, ToolSpec
 from openclaw_tx.workers.bus import MAX_WAITING
 from openclaw_tx.workers.framing import MAX_FRAME
 from tests.support.runs import events
+from tests.support.web import Client
 from tests.workers.pair import TOKEN, Pair
 
 
@@ -358,6 +359,28 @@ class TogetherTests(SynchronousTestCase):
         self.assertEqual(self.live(pair), (0, 0))
         self.assertTrue(client.response.complete)
         self.assertEqual(pair.ask("GET", f"/v1/runs/{run.request.run_id}").response.json["status"], "aborted")
+
+    def test_connections(self) -> None:
+        """What is configured is shared out, and counts where a connection was accepted: the chief takes what relays
+        hand over besides. Two connections from one address are two there as well."""
+        pair = self.pair({"gateway": {"maxConnections": 4, "maxConnectionsPerAddress": 4}})
+        hosts = ("192.0.2.1", "192.0.2.2")
+        clients = [pair.ask("GET", "/v1/capabilities", client=pair.connect(host)) for host in hosts]
+        self.assertEqual([client.response.status for client in clients], [200, 200])
+        refused = pair.ask("GET", "/v1/models", client=pair.connect("192.0.2.3"))
+        self.assertEqual(refused.response.status, 503)
+        direct = [Client(pair.chief.site(), pair.clock, host) for host in ("192.0.2.3", "192.0.2.3", "192.0.2.4")]
+        pair.clients += direct
+        for client in direct:
+            pair.ask("GET", "/v1/models", client=client)
+        self.assertEqual([client.response.status for client in direct], [200, 200, 503])
+        probe = pair.ask("GET", "/readyz")
+        self.assertEqual((probe.response.status, probe.closed), (200, True))
+        for client in clients + direct:
+            client.reset()
+        pair.settle()
+        pair.advance(1.1)
+        self.assertEqual([len(each._sites._crowd) for each in (pair.chief, pair.relay)], [0, 0])
 
     def test_counted_together(self) -> None:
         """C{/metrics} has what all processes counted, also those that are gone."""

@@ -174,12 +174,9 @@ def announcement(result: RunResult, what: str) -> str:
     took = max(0, result.ended_at_ms - result.started_at_ms) // 1000
     tokens = (result.usage.prompt_tokens or 0) + (result.usage.completion_tokens or 0)
     said = result.text if len(result.text) <= MAX_RESULT else f"{result.text[:MAX_RESULT]} [cut]"
-    if result.status == "ok":
-        how = "is done"
-    elif result.status == "aborted":
+    how = f"failed: {result.problem}" if result.problem else "is done"
+    if result.status == "aborted":
         how = "was stopped"
-    else:
-        how = f"failed: {result.error.message}" if result.error is not None else "failed"
     return (
         f"[Sub-agent report, not a message of the user]\nThe sub-agent for {name!r} {how} "
         f"({took} s, {tokens} tokens, session {result.session_key}).\n\n"

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
+from msgspec.structs import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -33,17 +34,14 @@ from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key, check_same
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, clean, fingerprint, images, seat, thinking_level
-from openclaw_tx.ws.rpc.chat_rows import event_id, fitting
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, clean, fingerprint, images, seat, thinking_level
+from openclaw_tx.ws.rpc.history import HistoryParams, SessionKey, event_id, history_page
+from openclaw_tx.ws.rpc.quoting import LOOKED_THROUGH, WorkContext, in_context, in_reply, replied_to
 from openclaw_tx.ws.rpc.results import remembered
 from openclaw_tx.ws.rpc.waiting import within
 
 ABORT_SECONDS = 1.0
 """How long C{chat.abort} waits for the runs to have ended, so that their events come before its answer."""
-MAX_HISTORY_BYTES = 6 * 1024 * 1024
-"""JSON of the messages in one C{chat.history}; older ones are left out."""
-SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
-RunId = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class SendParams(Params, frozen=True):
@@ -61,6 +59,14 @@ class SendParams(Params, frozen=True):
     """The conversation that the message goes on in; refused when the session has begun another one since."""
     queue_mode: Literal["collect", "followup", "interrupt", "steer"] | None = None
     """What happens to it while the agent is at work; unset = as the session or the configuration say."""
+    suppress_command_interpretation: bool = False
+    """The agent reads it, even if it looks like a command or a word that stops it."""
+    reply_to_id: NonEmpty | None = None
+    """C{__openclaw.id} of one of the newest 400 messages: the agent is told what it says. Not with commands."""
+    work_context: WorkContext | None = None
+    """What the user is looking at, told to the agent below the message. Not with commands."""
+    resumes: bool = field(default=False, name="__controlUiReconnectResume")
+    """With C{sessionId}: go on in that conversation though its time is over."""
 
 
 class AbortParams(Params, frozen=True):
@@ -69,18 +75,8 @@ class AbortParams(Params, frozen=True):
     session_key: SessionKey
     agent_id: str = ""
     run_id: NonEmpty | None = None
-
-
-class HistoryParams(Params, frozen=True):
-    """Params of C{chat.history}."""
-
-    session_key: SessionKey
-    agent_id: str = ""
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
-    max_bytes: Annotated[int, Meta(ge=1)] = MAX_HISTORY_BYTES
-    """Bytes of the messages; older ones are left out."""
-    input_run_ids: Annotated[list[RunId], Meta(min_length=1, max_length=50)] | None = None
-    """Runs of which C{inputReceipts} are to tell whether their message has been taken in."""
+    preserve_side_runs: bool = False
+    """Leave alone what was asked beside the conversation: there is nothing of that kind here."""
 
 
 class ChatMethods:
@@ -121,11 +117,13 @@ class ChatMethods:
         params = call.params
         text = clean("chat.send", params.message)
         place = self._seat("chat.send", call.principal, params.agent_id, params.session_key)
-        if is_stop(text) and not params.attachments:
-            return await self._stop(call, place, "stop")
+        verbatim = params.suppress_command_interpretation
+        if is_stop(text) and not params.attachments and not verbatim:
+            return await self.stop(call, place, "stop")
         if not text.strip() and not params.attachments:
             raise GatewayError("invalid_request", "message or attachment required")
-        asked = fingerprint("chat.send", params)
+        # Who repeats a message does not repeat that the connection was lost.
+        asked = fingerprint("chat.send", replace(params, resumes=False))
         parts = images("chat.send", params.attachments)
         request = RunRequest(
             run_id=params.idempotency_key,
@@ -143,9 +141,14 @@ class ChatMethods:
             surface="ws",
             fingerprint=asked,
             traceparent=call.traceparent,
+            resumes=params.resumes and bool(params.session_id),
         )
         message = ChatMessage(
-            request=request, text=text.strip(), principal=call.principal, queue_mode=params.queue_mode or ""
+            request=request,
+            text=text.strip(),
+            principal=call.principal,
+            queue_mode=params.queue_mode or "",
+            verbatim=verbatim,
         )
         before = self._desk.before(message) or await self._before(call, asked)
         if before:
@@ -156,6 +159,9 @@ class ChatMethods:
             raise GatewayError("invalid_request", "session changed; reload the conversation", param="sessionId")
         if self._desk.command_in(message) is None:
             check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
+            message = await self._referring(message, params)
+        elif params.reply_to_id is not None or params.work_context is not None:
+            raise bad("chat.send", "replyToId and workContext can not be used with commands")
         delivery = self._delivery(call.principal, entry, params) if params.deliver else None
         try:
             await self._desk.take(message)
@@ -164,6 +170,28 @@ class ChatMethods:
                 delivery.call_off()
             raise
         return {"runId": params.idempotency_key, "status": "started"}
+
+    async def _referring(self, message: ChatMessage, params: SendParams) -> ChatMessage:
+        """The message with what it refers to.
+
+        @raise GatewayError: it replies to a message that is not there.
+        """
+        text = message.text
+        if params.reply_to_id is not None:
+            page = await self._sessions.page(message.request.session_key, LOOKED_THROUGH)
+            original = replied_to(page, params.reply_to_id)
+            if original is None:
+                raise bad("chat.send", f"replyToId is none of the newest {LOOKED_THROUGH} messages of the session")
+            text = in_reply(text, original)
+        if params.work_context is not None:
+            text = clean("chat.send", in_context(text, params.work_context))
+        if text == message.text:
+            return message
+        [said] = message.request.messages
+        assert isinstance(said, UserMessage)
+        images = tuple(part for part in said.content if not isinstance(part, TextPart))
+        said = replace(said, content=(TextPart(text=text), *images))
+        return replace(message, text=text, verbatim=True, request=replace(message.request, messages=(said,)))
 
     def _delivery(self, principal: Principal, entry: SessionEntry | None, params: SendParams) -> Delivery | None:
         """The way of an answer to whoever last spoke here over a channel; None = nobody did: it is told here."""
@@ -204,7 +232,7 @@ class ChatMethods:
         params = call.params
         place = self._seat("chat.abort", call.principal, params.agent_id, params.session_key)
         if params.run_id is None:
-            return await self._stop(call, place, "rpc")
+            return await self.stop(call, place, "rpc")
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         run, waiting = self._engine.get(params.run_id), self._desk.flow.known.waiting(params.run_id)
         if waiting is not None and may(call.principal, "runs.read", waiting.target):
@@ -223,7 +251,8 @@ class ChatMethods:
         self._desk.flow.withdraw(message, "rpc")
         return {"ok": True, "aborted": True, "runIds": [message.request.run_id]}
 
-    async def _stop(self, call: Call[Any], place: Seat, reason: str) -> Any:
+    async def stop(self, call: Call[Any], place: Seat, reason: str, *, queued: bool = True) -> Any:
+        """Abort a session's runs and, with C{queued}, forget what waits there."""
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         runs = [
             run
@@ -232,11 +261,10 @@ class ChatMethods:
         ]
         for run in runs:
             self._authorise(call.principal, "runs.cancel", run_target(run))
-        forgotten = self._desk.flow.forget(place.session_key, reason, call.principal)
+        forgotten = self._desk.flow.forget(place.session_key, reason, call.principal) if queued else []
         answer = await self._abort(call, runs, reason)
         if forgotten:
-            answer["aborted"] = True
-            answer["runIds"] = [*answer["runIds"], *forgotten]
+            answer = {**answer, "aborted": True, "runIds": [*answer["runIds"], *forgotten]}
         return answer
 
     async def _abort(self, call: Call[Any], runs: Sequence[Run], reason: str) -> Any:
@@ -251,17 +279,18 @@ class ChatMethods:
     # -- chat.history
 
     async def history(self, call: Call[HistoryParams]) -> Any:
-        """The newest messages, oldest first; an unknown session has none."""
+        """The newest messages, oldest first; an unknown session has none. C{totalMessages} stand in the transcript;
+        with C{hasMore} there are older ones, and C{nextOffset} is the C{offset} to ask for them."""
         params = call.params
         place = self._seat("chat.history", call.principal, params.agent_id, params.session_key)
         target = Target(agent_id=place.agent_id, session_key=place.session_key)
         self._authorise(call.principal, "chat.history", target)
         entry = await self._sessions.get(place.session_key)
-        messages = await self._sessions.transcript(place.session_key, params.limit)
+        page = await self._sessions.page(place.session_key, params.limit, params.offset or 0)
         answer: dict[str, Any] = {"sessionKey": place.session_key}
         if entry is not None:
             answer["sessionId"] = entry.session_id
-        answer["messages"] = fitting(messages, min(params.max_bytes, MAX_HISTORY_BYTES))
+        answer |= history_page(page, params)
         if params.input_run_ids is not None:
             answer["inputReceipts"] = await self._receipts(call.principal, place.session_key, params.input_run_ids)
         answer["thinkingLevel"] = (entry.settings.thinking_level if entry is not None else "") or "off"
