@@ -9,6 +9,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Push
 from openclaw_tx.runs.times import Times
 from openclaw_tx.values import (
+    Carried,
     Entry,
     MessageEnded,
     ModelAnswered,
@@ -119,7 +120,7 @@ class StoredView:
         """Too late, or too far away."""
         return False
 
-    def steer(self, text: str) -> bool:
+    def steer(self, text: str, said: Carried | None = None) -> bool:
         """Too late, or too far away."""
         return False
 

@@ -9,13 +9,14 @@ from typing import Literal
 import msgspec
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.sessions import entries, reading, run_events
+from openclaw_tx.sessions import carried, entries, reading, run_events
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.conversation import unheld
+from openclaw_tx.sessions.ends import note_end
 from openclaw_tx.sessions.entries import Found
 from openclaw_tx.sessions.interrupted import INTERRUPTED, result_of
 from openclaw_tx.sessions.owners import Owners
-from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
+from openclaw_tx.sessions.records import clean, run_columns, run_of
 from openclaw_tx.sessions.resets import SPOKEN
 from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.titles import cut, line_of
@@ -103,6 +104,7 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
+        carried.note(connection, run, self._owners.me)
         return Turn(
             entry=found.entry,
             history=tuple(history),
@@ -122,6 +124,7 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.delete_run, the_run=run.run_id)
+        carried.forget(connection, run)
         unused = entries.find(connection, run.session_key) == Found(turn.entry, 0)
         if turn.made and unused and not entries.is_busy(connection, state[1]):
             entries.remove(connection, state[1])
@@ -135,9 +138,10 @@ class Ledger:
         run's end is. A run that was never begun (the database was replaced in between) is stored whole.
         """
         run, statements = end.run, connection.statements
-        ended = _end(connection, run)
+        ended = note_end(connection, run)
         if not ended and connection.run(statements.run_state, the_run=run.run_id).fetchone() is not None:
             return None
+        carried.note(connection, run, self._owners.me)
         session_id = ended[0] if ended else None
         if session_id is None:
             made = entries.find(connection, run.session_key) or self._make(connection, run)
@@ -154,6 +158,7 @@ class Ledger:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}."""
         statements = connection.statements
         for run in runs:
+            carried.note(connection, run, self._owners.me)
             noted = connection.run(
                 statements.note_run,
                 the_run=run.run_id,
@@ -225,7 +230,7 @@ class Ledger:
             columns = run_columns(run, session_id=None, owner=self._owners.me, pending=())
             connection.run(connection.statements.add_run, **columns)
         elif run.result is not None and state[0] in _LIVE and state[1] is None:
-            _end(connection, run)
+            note_end(connection, run)
         return True
 
     def _make(self, connection: Connection, run: StoredRun) -> Found:
@@ -288,24 +293,6 @@ def _last_run(run: StoredRun) -> LastRun:
     )
 
 
-def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
-    """Note the end of a run that is live.
-
-    @return: its session's id, or None for a stateless one; empty = there is no such run.
-    """
-    rows = connection.run(
-        connection.statements.end_run,
-        the_run=run.run_id,
-        status=run.status,
-        started_at_ms=run.started_at_ms,
-        ended_at_ms=run.ended_at_ms,
-        # The result says it all, and a stateless run's partial text was for the case of a crash only.
-        partial=run.partial if run.status == "interrupted" else "",
-        result=encoded(run.result) if run.result is not None else None,
-    )
-    return [row[0] for row in rows.fetchall()]
-
-
 def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
     """End a run that its process did not live to end, and close its turn."""
     found = entries.find(connection, run.session_key) if session_id is not None else None
@@ -330,5 +317,5 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
             interacted_at_ms=_spoken(found.entry, run, now_ms),
         )
         entries.append(connection, entry, found.position, (*run.pending, closing))
-    _end(connection, ended)
+    note_end(connection, ended)
     return ended
