@@ -143,6 +143,11 @@ class Engine:
         self.draining = True
         await self._until_idle(grace_s)
 
+    def hurry(self) -> None:
+        """Wait no longer for live runs, if they are waited for."""
+        if self._idle is not None:
+            self._idle.open()
+
     async def drain(self, grace_s: float) -> None:
         """The same, then abort what is left."""
         await self.quiesce(grace_s)
