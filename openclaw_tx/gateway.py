@@ -297,13 +297,21 @@ class Gateway(MultiService):
         """
         return Deferred.fromCoroutine(self._stop())
 
-    async def _stop(self) -> None:
+    async def drain(self) -> None:
+        """Refuse new work, and wait for runs, for the grace at most. With ports still open, who comes is told."""
         self.phase = "draining"
-        self._sites.wind_down()
+        self._sites.drain()
+        self._house.websockets.drain()
         self._house.automation.rest()
         self._house.desk.close()
+        await self.engine.quiesce(self.settings().gateway.shutdown_grace_seconds)
+
+    async def _stop(self) -> None:
+        if self.phase != "draining":
+            await self.drain()
+        self._sites.wind_down()
         grace = self.settings().gateway.shutdown_grace_seconds
-        await self.engine.drain(grace)
+        await self.engine.drain(0.0)
         await self._crew.drained(grace + ABORT_SECONDS)
         await self._house.channels.close()
         await self._house.commands.close()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import gc
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
@@ -126,19 +127,45 @@ def build_gateway(
     return gateway
 
 
-def end_cleanly(reactor: Any, log: Logger) -> None:
-    """Make SIGTERM an ordinary end: drain, then exit with code 0. Twisted would end itself by the signal again, which
-    supervisors take for a failure. A second SIGTERM does not wait."""
+def end_cleanly(reactor: Any, log: Logger, hurry: Callable[[], None]) -> None:
+    """Make signals an ordinary end: drain, then exit with code 0. Twisted would end itself by SIGTERM again, which
+    supervisors take for a failure, and a terminal that is closed (SIGHUP) would just cut everybody off. A second signal
+    does not wait for runs, a third one for nothing. C{nohup}, and whoever has a handler of his own, keep theirs.
 
-    def asked(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        reactor.callFromThread(stop)
+    @param hurry: have runs that are waited for end now.
+    """
+    interrupt = signal.getsignal(signal.SIGINT)
+    times = 0
 
-    def stop() -> None:
-        log.info("SIGTERM: taking no new work, letting runs finish")
+    def asked(number: int, frame: FrameType | None) -> None:
+        nonlocal times
+        times += 1
+        if times == 1 and number == signal.SIGINT and callable(interrupt):
+            interrupt(number, frame)  # Twisted's own, which tells the shell of it at the end
+        else:
+            reactor.callFromThread(stop if times == 1 else again, signal.Signals(number).name)
+        if times > 1:
+            for each in handled:
+                signal.signal(each, signal.SIG_DFL)
+
+    def stop(name: str) -> None:
+        log.info("{name}: taking no new work, letting runs finish", name=name)
         reactor.stop()
 
-    signal.signal(signal.SIGTERM, asked)
+    def again(name: str) -> None:
+        log.info("{name} again: not waiting for runs", name=name)
+        hurry()
+
+    def restart(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(log.info, "SIGUSR1: nothing to do, the configuration is followed as it changes")
+
+    handled = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        handled.append(signal.SIGHUP)
+    if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:  # else it rotates twistd's log file
+        signal.signal(signal.SIGUSR1, restart)
+    for each in handled:
+        signal.signal(each, asked)
 
 
 def freeze() -> None:
@@ -242,13 +269,20 @@ def _quoted(text: str) -> str:
 class Service(MultiService):
     """Everything that runs, from ports to sessions. A port that can not be had ends the program with one line."""
 
-    def __init__(self, started: Callable[[], None], observer: ILogObserver | None = None) -> None:
+    def __init__(
+        self,
+        started: Callable[[], None],
+        observer: ILogObserver | None = None,
+        drain: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """
         @param observer: writes the log of an application that this service is put into.
+        @param drain: what must be over before the ports are closed; None = nothing.
         """
         super().__init__()
         self._started = started
         self._observer = observer
+        self._drain = drain
 
     def setServiceParent(self, parent: Any) -> None:
         """C{twistd} asks its application who writes the log, after it has put the service there."""
@@ -266,11 +300,13 @@ class Service(MultiService):
         self._started()
 
     def stopService(self) -> Deferred[None]:
-        """Close the ports, then drain the gateway."""
+        """Let end what is under way, while who comes is told so; then close the ports, then all the rest."""
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
         self.running = False
+        if self._drain is not None:
+            await self._drain()
         for service in list(self):
             stopped = service.stopService()
             if stopped is not None:

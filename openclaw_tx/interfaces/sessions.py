@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from openclaw_tx.values import (
+    BackgroundRun,
     CompactionMessage,
     Entry,
     KeptEvents,
@@ -17,6 +18,7 @@ from openclaw_tx.values import (
     SessionPage,
     Spoken,
     StoredRun,
+    Tallies,
     TranscriptPage,
     UsageRow,
 )
@@ -181,3 +183,17 @@ class UsageStore(Protocol):
 
         @param agent_id: "" = of all agents.
         """
+
+    async def tallies(self, session_ids: Sequence[str], first_ms: int, end_ms: int, max_bytes: int) -> Tallies:
+        """What happened in sessions from C{first_ms} to before C{end_ms}, to quarters of an hour.
+
+        @param max_bytes: read about so much of transcripts at most; sessions for which that was not enough are told as
+            far as they are known, and not C{whole}. What was read is remembered for the next time.
+        """
+
+
+class BackgroundRuns(Protocol):
+    """Runs that no person waits for, kept for a day."""
+
+    async def background(self, limit: int) -> Sequence[BackgroundRun]:
+        """The newest C{limit} of them that have been begun, newest first; live ones with what was last noted."""

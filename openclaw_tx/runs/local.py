@@ -40,7 +40,7 @@ def local_request(
         agent_id = agent_of(session_key)
     agent_id = agent_id or default_agent(agents)
     if session_key is not None:
-        key = canonical_key(session_key, agent_id)
+        key = canonical_key(session_key, agent_id, scope=scope)
         if parse_key(key) is not None and agent_of(key) != agent_id:
             raise GatewayError("invalid_request", "The session key belongs to another agent.", param="session_key")
         key = in_scope(key, agent_id, scope)

@@ -9,12 +9,14 @@ from typing import Literal
 import msgspec
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.sessions import entries, reading, run_events
+from openclaw_tx.sessions import carried, entries, reading, run_events
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.conversation import unheld
+from openclaw_tx.sessions.ends import note_end
 from openclaw_tx.sessions.entries import Found
+from openclaw_tx.sessions.interrupted import INTERRUPTED, result_of
 from openclaw_tx.sessions.owners import Owners
-from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
+from openclaw_tx.sessions.records import clean, run_columns, run_of
 from openclaw_tx.sessions.resets import SPOKEN
 from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.titles import cut, line_of
@@ -24,7 +26,6 @@ from openclaw_tx.values import (
     KeptEvents,
     LastRun,
     Message,
-    RunResult,
     SessionChange,
     SessionEntry,
     Spoken,
@@ -34,9 +35,6 @@ from openclaw_tx.values import (
 
 MAX_RUNS = 50_000
 """Ended runs that are kept at most."""
-
-INTERRUPTED = "The gateway stopped before this run had ended."
-"""What clients and transcripts are told of a run that a crash cut off."""
 
 MAX_ERROR = 160
 """Characters of what a session's row says of a run that failed."""
@@ -106,6 +104,7 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
+        carried.note(connection, run, self._owners.me)
         return Turn(
             entry=found.entry,
             history=tuple(history),
@@ -125,6 +124,7 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.delete_run, the_run=run.run_id)
+        carried.forget(connection, run)
         unused = entries.find(connection, run.session_key) == Found(turn.entry, 0)
         if turn.made and unused and not entries.is_busy(connection, state[1]):
             entries.remove(connection, state[1])
@@ -138,9 +138,10 @@ class Ledger:
         run's end is. A run that was never begun (the database was replaced in between) is stored whole.
         """
         run, statements = end.run, connection.statements
-        ended = _end(connection, run)
+        ended = note_end(connection, run)
         if not ended and connection.run(statements.run_state, the_run=run.run_id).fetchone() is not None:
             return None
+        carried.note(connection, run, self._owners.me)
         session_id = ended[0] if ended else None
         if session_id is None:
             made = entries.find(connection, run.session_key) or self._make(connection, run)
@@ -157,12 +158,15 @@ class Ledger:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}."""
         statements = connection.statements
         for run in runs:
+            carried.note(connection, run, self._owners.me)
             noted = connection.run(
                 statements.note_run,
                 the_run=run.run_id,
                 status=run.status,
                 started_at_ms=run.started_at_ms,
                 partial=run.partial,
+                provider=run.provider,
+                model=run.model,
             )
             if noted.rowcount:
                 continue
@@ -226,7 +230,7 @@ class Ledger:
             columns = run_columns(run, session_id=None, owner=self._owners.me, pending=())
             connection.run(connection.statements.add_run, **columns)
         elif run.result is not None and state[0] in _LIVE and state[1] is None:
-            _end(connection, run)
+            note_end(connection, run)
         return True
 
     def _make(self, connection: Connection, run: StoredRun) -> Found:
@@ -289,52 +293,19 @@ def _last_run(run: StoredRun) -> LastRun:
     )
 
 
-def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
-    """Note the end of a run that is live.
-
-    @return: its session's id, or None for a stateless one; empty = there is no such run.
-    """
-    rows = connection.run(
-        connection.statements.end_run,
-        the_run=run.run_id,
-        status=run.status,
-        started_at_ms=run.started_at_ms,
-        ended_at_ms=run.ended_at_ms,
-        # The result says it all, and a stateless run's partial text was for the case of a crash only.
-        partial=run.partial if run.status == "interrupted" else "",
-        result=encoded(run.result) if run.result is not None else None,
-    )
-    return [row[0] for row in rows.fetchall()]
-
-
 def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
     """End a run that its process did not live to end, and close its turn."""
     found = entries.find(connection, run.session_key) if session_id is not None else None
-    payloads: tuple[str, ...] = (run.partial,) if run.partial else ()
-    told = run_events.said(run_events.read(connection, run.run_id))
-    if sum(map(len, told)) >= len(run.partial):
-        # What watchers were told and what was written down each second: the longer one is the newer one.
-        payloads = told
-    partial = "\n\n".join(payloads)
-    result = RunResult(
-        run_id=run.run_id,
-        session_key=run.session_key,
-        agent_id=run.agent_id,
-        status="interrupted",
-        payloads=payloads,
-        session_id=session_id or "",
-        error=GatewayError("run_interrupted", INTERRUPTED).info,
-        queued_at_ms=run.queued_at_ms,
-        started_at_ms=run.started_at_ms,
-        ended_at_ms=now_ms,
-    )
+    result = result_of(run, run_events.read(connection, run.run_id), session_id, now_ms)
     ended = msgspec.structs.replace(
-        run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=partial, result=result
+        run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=result.text, result=result
     )
     if found is not None and found.entry.session_id == session_id:
         closing = AssistantMessage(
-            text=partial,
+            text=result.text,
             stop_reason="interrupted",
+            provider=result.provider,
+            model=result.model,
             error_message=INTERRUPTED,
             timestamp_ms=now_ms,
         )
@@ -346,5 +317,5 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
             interacted_at_ms=_spoken(found.entry, run, now_ms),
         )
         entries.append(connection, entry, found.position, (*run.pending, closing))
-    _end(connection, ended)
+    note_end(connection, ended)
     return ended

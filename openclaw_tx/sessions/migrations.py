@@ -108,6 +108,22 @@ def _add_last_runs_and_pins(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX sessions_by_pin ON sessions (pinned_at_ms) WHERE pinned_at_ms > 0")
 
 
+def _tell_lone_runs_apart(connection: sqlite3.Connection) -> None:
+    """Version 8: what runs without a session took (of those that were before it is not known); an index of runs in
+    the background."""
+    for column in ("lone_runs", "lone_input_tokens", "lone_output_tokens", "lone_cached_tokens"):
+        connection.execute(f"ALTER TABLE usage ADD COLUMN {column} BIGINT DEFAULT '0' NOT NULL")
+    connection.execute(
+        "CREATE INDEX background_runs ON runs (queued_at_ms) WHERE run_trigger IN ('cron', 'hook', 'agent', 'subagent')"
+    )
+
+
+def _add_models_of_runs(connection: sqlite3.Connection) -> None:
+    """Version 9: which model answered a run, for one that is cut off."""
+    for column in ("provider", "model"):
+        connection.execute(f"ALTER TABLE runs ADD COLUMN {column} TEXT DEFAULT '' NOT NULL")
+
+
 def _ignore(text: str) -> None:
     """What can not be read is reported where it is read for good."""
 
@@ -119,6 +135,8 @@ UPGRADES: tuple[Upgrade, ...] = (
     _add_usage,
     _narrow_indices,
     _add_last_runs_and_pins,
+    _tell_lone_runs_apart,
+    _add_models_of_runs,
 )
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 

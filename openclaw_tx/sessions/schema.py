@@ -30,6 +30,7 @@ from sqlalchemy.sql import ClauseElement
 from openclaw_tx.sessions.records import PATCHED
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
 from openclaw_tx.sessions.tables import (
+    BACKGROUND,
     ENDED,
     LIVE,
     PINNED,
@@ -42,7 +43,7 @@ from openclaw_tx.sessions.tables import (
     usage,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 9
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
 _BESIDES = ("next_position", "spawned_by", "mark_position", "pinned_at_ms")
@@ -166,6 +167,12 @@ class Statements:
         )
         self.newest_messages = ready(newest)
         self.newest_messages_from = ready(newest.where(messages.c.position >= position))
+        self.messages_from = ready(
+            select(messages.c.body)
+            .where(messages.c.session_id == session_id, messages.c.position >= position)
+            .order_by(messages.c.position)
+            .limit(limit)
+        )
         self.newest_messages_before = ready(newest.where(messages.c.position < position))
         self.message = ready(
             select(messages.c.body).where(messages.c.session_id == session_id, messages.c.position == position)
@@ -183,7 +190,7 @@ class Statements:
         self.note_run = ready(
             update(runs)
             .where(runs.c.run_id == run_id, LIVE)
-            .values({name: bindparam(name) for name in ("status", "started_at_ms", "partial")})
+            .values({name: bindparam(name) for name in ("status", "started_at_ms", "partial", "provider", "model")})
         )
         self.end_run = ready(
             update(runs)
@@ -209,6 +216,13 @@ class Statements:
             .where(runs.c.idempotency == bindparam("the_key", type_=Text))
             .order_by(runs.c.queued_at_ms.desc())
             .limit(1)
+        )
+        self.background_runs = ready(
+            select(*runs.c, sessions.c.label, sessions.c.title, sessions.c.spawned_by)
+            .select_from(runs.outerjoin(sessions, sessions.c.key == runs.c.session_key))
+            .where(BACKGROUND)
+            .order_by(runs.c.queued_at_ms.desc())
+            .limit(limit)
         )
         self.delete_run = ready(delete(runs).where(runs.c.run_id == run_id))
         self.delete_stateless_run = ready(delete(runs).where(runs.c.run_id == run_id, runs.c.session_id.is_(None)))
@@ -274,7 +288,7 @@ class Statements:
             usage.c.provider == bindparam("the_provider", type_=Text),
             usage.c.model == bindparam("the_model", type_=Text),
         ]
-        counts = ("runs", "input_tokens", "output_tokens", "cached_tokens")
+        counts = [column.name for column in usage.c if not column.primary_key]
         self.grow_usage = ready(
             update(usage).where(*of_row).values({name: usage.c[name] + bindparam(name) for name in counts})
         )

@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError
 
 from openclaw_tx.sessions import entries, reading, run_events, transfer
 from openclaw_tx.sessions.archives import Archives
+from openclaw_tx.sessions.background import SqlBackground
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
@@ -54,6 +55,7 @@ class SqlSessions:
 
     @ivar news: L{openclaw_tx.interfaces.SessionNews}.
     @ivar usage: L{openclaw_tx.interfaces.UsageStore}.
+    @ivar runs: L{openclaw_tx.interfaces.BackgroundRuns}.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class SqlSessions:
         self._seconds = seconds
         self.news = News()
         self.usage = SqlUsage(jobs)
+        self.runs = SqlBackground(jobs)
         self._jobs = jobs
         self._owners = owners
         self._rules = rules

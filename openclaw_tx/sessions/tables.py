@@ -77,6 +77,9 @@ LIVE = text("status IN ('queued', 'running')")
 ENDED = text("status NOT IN ('queued', 'running')")
 """The opposite."""
 
+BACKGROUND = text("run_trigger IN ('cron', 'hook', 'agent', 'subagent')")
+"""Runs that no person waits for."""
+
 runs = Table(
     "runs",
     metadata,
@@ -98,13 +101,17 @@ runs = Table(
     Column("idempotency", Text),
     Column("run_trigger", Text, nullable=False, server_default="user"),
     Column("channel", Text, nullable=False, server_default=""),
+    Column("provider", Text, nullable=False, server_default=""),
+    Column("model", Text, nullable=False, server_default=""),
     _index("runs_by_end", "ended_at_ms", ENDED),
     _index("runs_by_idempotency", "idempotency", text("idempotency IS NOT NULL")),
     _index("live_runs", "run_id", LIVE),
+    _index("background_runs", "queued_at_ms", BACKGROUND),
 )
 """The ledger: L{openclaw_tx.values.StoredRun}, C{pending} and C{result} as JSON, and the process it runs in.
 
-C{session_id} is empty for stateless runs, C{idempotency} for those that came without a key.
+C{session_id} is empty for stateless runs, C{idempotency} for those that came without a key, C{provider} and C{model}
+until one has answered.
 """
 
 usage = Table(
@@ -118,6 +125,10 @@ usage = Table(
     Column("input_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
+    Column("lone_runs", BigInteger, nullable=False, server_default="0"),
+    Column("lone_input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("lone_output_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("lone_cached_tokens", BigInteger, nullable=False, server_default="0"),
 )
 """What runs took, also those that left nothing else behind: L{openclaw_tx.values.UsageRow}."""
 

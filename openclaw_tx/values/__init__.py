@@ -24,6 +24,7 @@ from openclaw_tx.values.automation import (
     Schedule,
     SystemEventPayload,
 )
+from openclaw_tx.values.background import BACKGROUND, BackgroundRun
 from openclaw_tx.values.channels import (
     AccountStatus,
     ChannelPeer,
@@ -82,7 +83,7 @@ from openclaw_tx.values.prompts import (
     PromptSkill,
     PromptTool,
 )
-from openclaw_tx.values.runs import PromptMode, RunRequest, RunResult, RunState, RunStatus, Trigger
+from openclaw_tx.values.runs import Carried, PromptMode, RunRequest, RunResult, RunState, RunStatus, Trigger
 from openclaw_tx.values.sessions import (
     Compacted,
     LastRun,
@@ -95,9 +96,21 @@ from openclaw_tx.values.sessions import (
     TranscriptPage,
     UsageRow,
 )
+from openclaw_tx.values.tallies import (
+    QUARTER_MS,
+    ModelCalls,
+    SessionQuarter,
+    SessionTally,
+    Tallies,
+    one_call,
+    step_ms,
+    wait_step,
+)
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
+    "BACKGROUND",
+    "QUARTER_MS",
     "AccountStatus",
     "Agent",
     "AgentTurnPayload",
@@ -108,6 +121,8 @@ __all__ = [
     "ApprovalsSnapshot",
     "AssistantMessage",
     "At",
+    "BackgroundRun",
+    "Carried",
     "ChannelPeer",
     "ChannelStatus",
     "Compacted",
@@ -141,6 +156,7 @@ __all__ = [
     "Message",
     "MessageEnded",
     "ModelAnswered",
+    "ModelCalls",
     "ModelEvent",
     "ModelInfo",
     "ModelReply",
@@ -172,11 +188,14 @@ __all__ = [
     "SessionEntry",
     "SessionFilter",
     "SessionPage",
+    "SessionQuarter",
     "SessionSettings",
+    "SessionTally",
     "Spoken",
     "StopReason",
     "StoredRun",
     "SystemEventPayload",
+    "Tallies",
     "Target",
     "TextDelta",
     "TextPart",
@@ -196,4 +215,7 @@ __all__ = [
     "UsageRow",
     "UserMessage",
     "Value",
+    "one_call",
+    "step_ms",
+    "wait_step",
 ]

@@ -210,6 +210,26 @@ class UsageRow(Value, frozen=True):
     """Of prompts, without those that came out of the provider's cache."""
     output_tokens: int
     cached_tokens: int
+    lone_runs: int = 0
+    """Those among them that had no session, and so left no transcript,"""
+    lone_input_tokens: int = 0
+    """and what they took."""
+    lone_output_tokens: int = 0
+    lone_cached_tokens: int = 0
+
+    @property
+    def lone(self) -> UsageRow:
+        """Only the runs without a session."""
+        return UsageRow(
+            hour=self.hour,
+            agent_id=self.agent_id,
+            provider=self.provider,
+            model=self.model,
+            runs=self.lone_runs,
+            input_tokens=self.lone_input_tokens,
+            output_tokens=self.lone_output_tokens,
+            cached_tokens=self.lone_cached_tokens,
+        )
 
 
 class Removed(Value, frozen=True):

@@ -37,6 +37,10 @@ LARGE = 64 * 1024
 """Bodies from this size on are sent at the reader's pace, so that no idle timeout cuts them."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SCHEME = "bearer "
+CHALLENGE = 'Bearer realm="openclaw"'
+"""How to authenticate (RFC 6750 3). Browsers do not ask people for it."""
+
 CREDENTIALS = frozenset({"authorization", "cookie"})
 """Headers that secrets are in."""
 
@@ -92,6 +96,12 @@ class Exchange:
                 return None
         return header_value(name, self._fields[name])
 
+    @property
+    def bearer(self) -> str:
+        """The secret that C{Authorization: Bearer} offers; "" = none."""
+        value = self.header("authorization") or ""
+        return value[len(_SCHEME) :].strip() if value[: len(_SCHEME)].lower() == _SCHEME else ""
+
     def put_header(self, name: str, value: str) -> None:
         """Have the request say something as if it stood in its head."""
         self._fields[name.lower()] = [value.encode("utf-8")]
@@ -118,8 +128,9 @@ class Exchange:
     async def body(self, limit: int) -> bytes:
         """The whole body.
 
-        @raise GatewayError: C{payload_too_large} past C{limit} bytes, C{body_timeout}.
+        @raise GatewayError: C{payload_too_large} past C{limit} bytes, C{body_timeout}, C{unsupported_content_encoding}.
         """
+        self._check_encoding()
         if isinstance(self.request, BoundedRequest):
             return await self.request.body(limit)
         # Under a foreign site the body has been buffered already; the bound still holds for what is done with it.
@@ -130,6 +141,18 @@ class Exchange:
         if len(data) > limit:
             raise too_large()
         return data
+
+    def _check_encoding(self) -> None:
+        """Nothing is unpacked here: a body is what it seems to be (RFC 9110, 8.4 and 15.5.16)."""
+        lines = self._fields.get("content-encoding")
+        if lines is None:
+            return
+        for coding in b",".join(lines).decode("latin-1").lower().split(","):
+            if coding.strip() not in ("", "identity"):
+                self.set_header("Accept-Encoding", "identity")
+                raise GatewayError(
+                    "unsupported_content_encoding", "Send the body as it is, not compressed.", param="Content-Encoding"
+                )
 
     def received(self) -> bytes:
         """The whole body again, after it was awaited."""
@@ -226,7 +249,16 @@ class Exchange:
             self.set_header("Retry-After", str(max(1, math.ceil(info.retry_after or 1))))
         if info.should_retry is not None:
             self.set_header("X-Should-Retry", "true" if info.should_retry else "false")
+        if info.kind.status == 401:
+            self.challenge(offered=bool(self.bearer) and info.code == "invalid_api_key")
         self.send_json(error_body(info), info.kind.status)
+
+    def challenge(self, *, offered: bool) -> None:
+        """Say how to authenticate, as every 401 does (RFC 9110 11.6.1).
+
+        @param offered: a token came, and was refused; who sent none is not told of an error (RFC 6750 3.1).
+        """
+        self.set_header("WWW-Authenticate", f'{CHALLENGE}, error="invalid_token"' if offered else CHALLENGE)
 
     def finish(self) -> None:
         """The reply is complete; releases the producer that wrote it."""

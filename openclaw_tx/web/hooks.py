@@ -29,6 +29,7 @@ from openclaw_tx.web.once import Once, Reply
 from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import GatewayResource, NewId
 from openclaw_tx.wire.frames import describe
+from openclaw_tx.wire.halves import read_json
 from openclaw_tx.wire.large_json import is_too_deep
 
 LIMITS = RateLimit(max_attempts=20, window_ms=60_000, lockout_ms=60_000, exempt_loopback=False)
@@ -171,10 +172,7 @@ class Hook(GatewayResource):
 
 def offered_token(exchange: Exchange) -> str:
     """The token of a request; "" = it has none."""
-    scheme, _, secret = (exchange.header("authorization") or "").partition(" ")
-    if scheme.lower() == "bearer" and secret.strip():
-        return secret.strip()
-    return (exchange.header(HEADER) or "").strip()
+    return exchange.bearer or (exchange.header(HEADER) or "").strip()
 
 
 def decoded(body: bytes, type: type[T]) -> T:
@@ -183,7 +181,7 @@ def decoded(body: bytes, type: type[T]) -> T:
     @raise GatewayError: C{invalid_request}.
     """
     try:
-        value: T = msgspec.json.decode(body or b"{}", type=type)
+        value: T = read_json(msgspec.json.Decoder(type).decode, body or b"{}")
     except msgspec.ValidationError as error:
         raise GatewayError("invalid_request", describe(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -208,6 +206,7 @@ def refuse(exchange: Exchange, error: GatewayError) -> None:
     info = error.info
     status = info.kind.status
     if status == 401:
+        exchange.challenge(offered=bool(exchange.bearer))
         exchange.send(b"Unauthorized", TEXT, 401)
     elif status in (400, 404, 409, 413):
         exchange.send_json(msgspec.json.encode({"ok": False, "error": info.message}), status)

@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.wire import whole_numbers
+from openclaw_tx.wire.halves import without_halves
 from openclaw_tx.wire.large_json import LARGE, is_too_deep
 from openclaw_tx.wire.openai_fields import MAX_SAFE_INT
 
@@ -91,7 +92,7 @@ encode = _encoder.encode
 
 
 def decode_request(data: bytes) -> Request:
-    """Read one frame.
+    """Read one frame. Halves of surrogate pairs, which JavaScript writes when it cuts a text, are U+FFFD.
 
     @raise NotJSON: it can not be parsed.
     @raise BadFrame: it is no request frame.
@@ -103,7 +104,10 @@ def decode_request(data: bytes) -> Request:
     except RecursionError:
         raise TooDeep(_first_id(data)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise NotJSON from None
+        mended = without_halves(data)
+        if mended == data:
+            raise NotJSON from None
+    return decode_request(mended)
 
 
 def _id_of(data: bytes) -> str | int | float:
@@ -239,7 +243,7 @@ def failure_of(info: ErrorInfo, *, modern: bool = True) -> Failure:
     return Failure(
         code=code,
         message=info.message,
-        retryable=True if info.should_retry or info.retry_after is not None else UNSET,
+        retryable=True if info.retryable else UNSET,
         retry_after_ms=UNSET if info.retry_after is None else max(0, round(info.retry_after * 1000)),
         details=info.details or UNSET,
     )

@@ -156,6 +156,13 @@ DIFFERENCES = [
         jan="image-9-parts image-bad-mime image-http-url image-no-payload image-no-url image-not-base64 run-image-only",
     ),
     Row(
+        "what is called an image and is none is refused",
+        "providers refuse the whole request for it, in words that the client can not act on",
+        "status 200 -> 400",
+        now="image-garbage-png",
+        jan="image-garbage-png",
+    ),
+    Row(
         "bodies up to 20 MiB; beyond, 413",
         "as the newer release does (D2); the older one cuts the connection past 1 MiB",
         "answered at all",
@@ -179,7 +186,8 @@ DIFFERENCES = [
         "errors of a provider name provider and model, and say what it said, but for refusals of our key",
         "an operator can not act on `upstream provider error`",
         "message",
-        "chat-drop-mid-stream chat-errmid chat-errmid-stream run-upstream-401 run-upstream-500 run-upstream-500-stream",
+        "chat-drop-mid-stream chat-errmid chat-errmid-stream chat-upstream-400-nonstream run-upstream-400 "
+        "run-upstream-401 run-upstream-500 run-upstream-500-stream",
     ),
     Row(
         "a provider that breaks off is 502, not 408",

@@ -6,7 +6,15 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import CODES, GatewayError
-from openclaw_tx.models.failures import FAILOVER_CODES, MAX_WORDS, RETRY_CODES, all_failed, gateway_error
+from openclaw_tx.models.failures import (
+    FAILOVER_CODES,
+    MAX_WORDS,
+    RETRY_CODES,
+    RequestForbidden,
+    all_failed,
+    gateway_error,
+    refuses_thinking,
+)
 from openclaw_tx.wire.upstream import UpstreamError
 
 
@@ -88,9 +96,45 @@ class TableTests(SynchronousTestCase):
 
     def test_advice(self) -> None:
         """It follows where the provider does not know us, and nowhere else."""
-        for status, given in ((401, True), (403, True), (402, False), (400, False), (429, False)):
-            said = str(gateway_error("p/m", UpstreamError("m", status=status), advice="Set P_API_KEY."))
-            self.assertEqual(said.endswith("Set P_API_KEY."), given, status)
+        for status, words, given in (
+            (401, "m", True),
+            (403, "Your API key may not do this", True),
+            (403, "", True),
+            (403, "Your input was flagged", False),
+            (402, "m", False),
+            (400, "m", False),
+            (429, "m", False),
+        ):
+            said = str(gateway_error("p/m", UpstreamError(words, status=status), advice="Set P_API_KEY."))
+            self.assertEqual(said.endswith("Set P_API_KEY."), given, (status, words))
+
+    def test_forbidden(self) -> None:
+        """A 403 is about our key where it says so; else about this request, in the provider's own words."""
+        for words, kind in (
+            ("Invalid key", ""),
+            ("Your account is suspended", ""),
+            ("You are not allowed to access this model", ""),
+            ("The project does not have access to the model gpt-5", ""),
+            ("Missing Permissions: api.model.read", ""),
+            ("no", "permission_error"),
+            ("no", "PERMISSION_DENIED"),
+        ):
+            error = gateway_error("p/m", UpstreamError(words, status=403, type=kind))
+            self.assertNotIsInstance(error, RequestForbidden)
+            self.assertEqual(str(error), "p/m: the provider does not accept our permissions (403).")
+        for words, kind in (
+            ("Your input was flagged for: harassment. No credits were charged to your account.", ""),
+            ("This is against our content policy", "permission_error"),
+            ("Request blocked by the web application firewall", ""),
+            ("This content is not allowed", ""),
+        ):
+            error = gateway_error("p/m", UpstreamError(words, status=403, type=kind))
+            self.assertIsInstance(error, RequestForbidden)
+            self.assertEqual((error.info.code, str(error)), ("provider_forbidden", f"p/m: 403 {words}"))
+            self.assertFalse(error.info.should_retry)
+        silent = gateway_error("p/m", UpstreamError("", status=403))
+        self.assertIsInstance(silent, RequestForbidden)
+        self.assertEqual(str(silent), "p/m: the provider forbids the request (403).")
 
     def test_sets(self) -> None:
         """What is retried may fail over, and all are codes."""
@@ -98,10 +142,16 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(FAILOVER_CODES - set(CODES), frozenset())
 
     def test_messages(self) -> None:
-        """The client's fault in the provider's words; the provider's with its name; a key never."""
-        said = str(gateway_error("p/m", UpstreamError("stub says 400", status=400)))
-        self.assertEqual(said, "400 stub says 400")
-        self.assertEqual(str(gateway_error("p/m", UpstreamError("busy", status=503))), "p/m: 503 busy")
+        """The model, the status and the provider's words, whoever is at fault; a key never."""
+        for status, said, code in (
+            (400, "stub says 400", "provider_rejected"),
+            (400, "prompt is too long", "context_length_exceeded"),
+            (404, "no such model", "model_not_found"),
+            (429, "slower", "provider_rate_limit"),
+            (503, "busy", "provider_overloaded"),
+        ):
+            error = gateway_error("p/m", UpstreamError(said, status=status))
+            self.assertEqual((error.info.code, str(error)), (code, f"p/m: {status} {said}"))
         for silent in (UpstreamError("", status=400), UpstreamError("", status=401), UpstreamError("")):
             self.assertTrue(str(gateway_error("p/m", silent)).startswith("p/m: "))
         key = "Incorrect API key provided: sk-abc1234567*xyz AIzaSyA1234567890abcdef at https://u:pw@h/v1 Bearer tok123"
@@ -110,10 +160,22 @@ class TableTests(SynchronousTestCase):
             for secret in ("sk-abc", "AIzaSy", "pw", "tok123"):
                 self.assertNotIn(secret, words)
 
+    def test_thinking_refused(self) -> None:
+        """The provider has to say so; what the model is called does not matter."""
+        for words, refused in (
+            ("reasoning_effort is not supported", True),
+            ("Unsupported value for thinking", True),
+            ("no such parameter: seed", False),
+        ):
+            for ref in ("p/m", "moonshot/kimi-k2-thinking"):
+                error = gateway_error(ref, UpstreamError(words, status=400))
+                self.assertEqual(refuses_thinking(error), refused, str(error))
+                self.assertEqual(refuses_thinking(all_failed([(ref, error), ("q/reasoning-1", error)])), refused)
+
     def test_words_are_bounded(self) -> None:
         """A long, many-lined text becomes one short line."""
         words = str(gateway_error("p/m", UpstreamError("a\r\n\x00b " * 100_000, status=400)))
-        self.assertLessEqual(len(words), MAX_WORDS + 4)
+        self.assertLessEqual(len(words.removeprefix("p/m: ")), MAX_WORDS + 4)
         self.assertTrue(words.isprintable())
 
     def test_retry_after(self) -> None:

@@ -156,6 +156,17 @@ class MeaningTests(SynchronousTestCase):
             ),
         )
 
+    def test_last_item(self) -> None:
+        """No older question is answered in the place of a message that says nothing; items that stand for nothing by
+        themselves are not the last word."""
+        asked, answered = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+        error = self.assertRaises(GatewayError, read, input=[asked, answered, {"role": "user", "content": ""}])
+        self.assertEqual((error.info.code, error.info.param), ("invalid_request", "input[2].content"))
+        thought: dict[str, Any] = {"type": "reasoning", "id": "r", "summary": []}
+        called = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+        for rest in ([thought], [thought, answered], [thought, called], [thought, called, called, thought]):
+            self.assertEqual(read(input=[asked, *rest]).messages, (user("q"),))
+
     def test_call_without_answer_before_it(self) -> None:
         """It is an answer of its own; the next answer's call does not join it."""
         first, second = (
@@ -292,6 +303,21 @@ class FaultTests(SynchronousTestCase):
         for body in (b"{", b"\xff", b'{"model":NaN}', b"[" * 100_000):
             self.assertEqual(self.assertRaises(GatewayError, parse, body).info.code, "invalid_request")
 
+    def test_longest_strings(self) -> None:
+        """What is echoed has a bound."""
+        schema = {"type": "json_schema", "schema": {}}
+        for param, good, bad in (
+            ("model", {"model": "m" * 256}, {"model": "m" * 257}),
+            ("user", {"user": "u" * 512}, {"user": "u" * 513}),
+            (
+                "text.format.name",
+                {"text": {"format": {**schema, "name": "n" * 64}}},
+                {"text": {"format": {**schema, "name": "n" * 65}}},
+            ),
+        ):
+            read(**good)
+            self.fault(param, **bad)
+
     def test_unknown_keys(self) -> None:
         """Strict at the top."""
         self.fault("messages", 'Unrecognized key: "messages"', messages=[])
@@ -339,6 +365,7 @@ class FaultTests(SynchronousTestCase):
             self.fault(name, message, **{name: value})
         self.fault("include[0]", include=[1])
         self.fault("reasoning.effort", reasoning={"effort": 1})
+        self.fault("reasoning.effort", reasoning={"effort": "HIGH"})
         self.fault("reasoning.summary", reasoning={"summary": 1})
 
     def test_text_format(self) -> None:

@@ -8,7 +8,7 @@ called, in a form fit for URLs. Where several fit, the client lets its user choo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -67,7 +67,11 @@ class ResolveParams(Params, frozen=True):
 class SessionFinder:
     """Finds sessions that a client may know of; others are not there."""
 
-    def __init__(self, agents: Agents, sessions: Sessions) -> None:
+    def __init__(self, agents: Agents, sessions: Sessions, scope: Callable[[], str]) -> None:
+        """
+        @param scope: C{session.scope}.
+        """
+        self._scope = scope
         self._agents = agents
         self._sessions = sessions
 
@@ -110,7 +114,7 @@ class SessionFinder:
         agents = agents_for(self._agents, principal)
         chosen = agent_id.strip().lower() or agents.default_id
         try:
-            whole = canonical_key(key, chosen, prefix=principal.session_prefix)
+            whole = canonical_key(key, chosen, prefix=principal.session_prefix, scope=self._scope())
         except GatewayError:
             return None
         # Keys of HTTP headers keep their case.

@@ -143,13 +143,14 @@ class FollowingMethods:
         if chosen and agents.get(chosen) is None:
             raise unknown_agent(method, agent_id)
         try:
-            whole = canonical_key(key, chosen or agents.default_id, prefix=principal.session_prefix)
+            prefix, scope = principal.session_prefix, self._settings().session.scope
+            whole = canonical_key(key, chosen or agents.default_id, prefix=prefix, scope=scope)
         except GatewayError as error:
             raise bad(method, error.info.message) from None
         owner = agent_of(whole) or agents.default_id
         if chosen and owner != chosen:
             raise bad(method, f'agent "{chosen}" does not match session key agent "{owner}"')
-        whole = in_scope(whole, owner, self._settings().session.scope)
+        whole = in_scope(whole, owner, scope)
         authorise(principal, "chat.history", Target(agent_id=owner, session_key=whole))
         return whole
 

@@ -11,10 +11,10 @@ from msgspec import Meta
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from openclaw_tx.auth.sight import agents_for
+from openclaw_tx.auth.sight import agents_for, sees_session
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Models, RunEngine, Sessions
-from openclaw_tx.sessions.keys import MAIN, canonical_key, is_reserved, parse_key
+from openclaw_tx.sessions.keys import MAIN, SENTINELS, canonical_key, is_reserved, parse_key
 from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Principal, SessionEntry, Target
 from openclaw_tx.wire.frames import Natural, NonEmpty, Positive
 from openclaw_tx.wire.openclaw_sessions import entry_object
@@ -96,10 +96,12 @@ class SessionChanges:
         publish: Publisher,
         new_id: Callable[[], str],
         forget: Callable[[str, str], object],
+        scope: Callable[[], str],
     ) -> None:
         """
         @param forget: drops the messages that wait in a session, for a reason (L{openclaw_tx.chat.flow}).
         @param new_id: makes ids of messages.
+        @param scope: C{session.scope}.
         """
         self._engine = engine
         self._agents = agents
@@ -110,6 +112,7 @@ class SessionChanges:
         self._publish = publish
         self._new_id = new_id
         self._forget = forget
+        self._scope = scope
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -255,7 +258,9 @@ class SessionChanges:
         agents = agents_for(self._agents, principal)
         chosen = agent_id.strip().lower()
         try:
-            whole = canonical_key(key, chosen or agents.default_id, prefix=principal.session_prefix)
+            whole = canonical_key(
+                key, chosen or agents.default_id, prefix=principal.session_prefix, scope=self._scope()
+            )
         except GatewayError as error:
             raise bad(method, error.info.message) from None
         parsed = parse_key(whole)
@@ -267,6 +272,11 @@ class SessionChanges:
         exact = key.strip()
         if exact != whole and exact.lower() == whole and await self._sessions.get(exact) is not None:
             return Seat(owner, exact)
+        if exact != whole and exact in SENTINELS and not chosen:
+            # From when all conversations were one, or from before each agent had its own by this name.
+            entry = await self._sessions.get(exact)
+            if entry is not None and sees_session(principal, entry):
+                return Seat(entry.agent_id, exact)
         return Seat(owner, whole)
 
     def _maker(self, place: Seat, agents: Agents) -> str:

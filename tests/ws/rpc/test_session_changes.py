@@ -589,6 +589,55 @@ class DailyTests(RunCase):
         self.assertEqual(self.texts("agent:main:openai-user:joe"), ["x", "y", "x", "y"])
 
 
+class CommonWordTests(RunCase):
+    """Sessions called C{global} or C{unknown}, where C{session.scope} is not global."""
+
+    CONFIG = {"agents": {"list": [{"id": "main"}, {"id": "beta"}]}}
+
+    def chat(self, name: str, agent: str, text: str) -> None:
+        """A whole turn over HTTP."""
+        body = {"model": f"openclaw:{agent}", "messages": [{"role": "user", "content": text}]}
+        self.memory.post("/v1/chat/completions", body, headers={"x-openclaw-session-key": name})
+        self.answer(f"re {text}")
+
+    def test_each_agent_has_its_own(self) -> None:
+        """Over HTTP and WebSocket alike, so that no agent reads what was said to another."""
+        for name in ("global", "unknown"):
+            self.chat(name, "main", "I am main")
+            self.chat(name, "beta", "I am beta")
+            self.call("chat.send", sessionKey=name, agentId="beta", message="again", idempotencyKey=f"a {name}")
+            self.answer("yes")
+            self.call("agent", sessionKey=name, agentId="main", message="here", idempotencyKey=f"b {name}")
+            self.answer("yes")
+            self.assertEqual(self.texts(f"agent:main:{name}"), ["I am main", "re I am main", "here", "yes"])
+            self.assertEqual(self.texts(f"agent:beta:{name}"), ["I am beta", "re I am beta", "again", "yes"])
+            self.assertIsNone(self.do(self.store.get(name)))
+            for agent in ("main", "beta"):
+                wanted = f"agent:{agent}:{name}"
+                place = {"key": name, "agentId": agent}
+                history = self.call("chat.history", sessionKey=name, agentId=agent)
+                self.assertEqual((history["sessionKey"], len(history["messages"])), (wanted, 4))
+                self.assertEqual(self.call("sessions.messages.subscribe", **place)["key"], wanted)
+                self.assertEqual(self.call("sessions.resolve", **place)["key"], wanted)
+                self.assertEqual(self.call("sessions.patch", label=f"{agent} {name}", **place)["key"], wanted)
+        keys = {row["key"] for row in self.call("sessions.list")["sessions"]}
+        self.assertEqual(
+            keys, {f"agent:{agent}:{name}" for agent in ("main", "beta") for name in ("global", "unknown")}
+        )
+
+    def test_one_from_before(self) -> None:
+        """A session that is stored without an agent can still be looked at, and cleared away."""
+        self.add("global", user("old"))
+        self.assertEqual(self.call("sessions.describe", key="global")["session"]["key"], "global")
+        session_id = self.do(self.store.get("global")).session_id
+        self.call("agent", sessionId=session_id, message="more", idempotencyKey="a")
+        self.answer("yes")
+        self.assertEqual(self.texts("global"), ["old", "more", "yes"])
+        self.assertEqual(self.call("sessions.reset", key="global")["key"], "global")
+        self.assertTrue(self.call("sessions.delete", key="global")["deleted"])
+        self.assertIsNone(self.do(self.store.get("global")))
+
+
 class ScopeTests(RunCase):
     """C{session.scope}: global."""
 
