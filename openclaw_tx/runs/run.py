@@ -64,7 +64,7 @@ class AgentRun:
     __slots__ = """
         __weakref__ _clock _delivering _gate _machine _next_watcher _notify _pieces _texts _undelivered _watchers
         abort_reason durable durable_seq effects journal keeper media model noted_at outcome principal prompt_report
-        provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering task
+        provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering stepped task
         text_length times usage verbose
     """.split()  # noqa: SIM905 (one on a line they would be a page)
 
@@ -108,6 +108,8 @@ class AgentRun:
         self.durable = request.durable
         self.durable_seq = -1
         """Number of the newest event that is in the ledger; -1 = not even the run is. L{openclaw_tx.runs.durable}."""
+        self.stepped = False
+        """True once steps of its turn were written down: L{openclaw_tx.runs.steps}."""
         self.times = Times(clock.seconds())
         self.queued_at_ms = _now_ms(clock)
         self.started_at_ms = 0
@@ -315,6 +317,7 @@ class AgentRun:
             idempotency=self.request.idempotency,
             trigger=self.request.trigger,
             channel=self.request.channel,
+            stepped=self.stepped,
         )
 
     def _close_message(self) -> None:

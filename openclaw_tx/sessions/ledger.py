@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.sessions import entries, reading, run_events
+from openclaw_tx.sessions import entries, reading, run_events, run_steps
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.entries import Found
@@ -25,6 +25,7 @@ from openclaw_tx.values import (
     SessionChange,
     SessionEntry,
     Spoken,
+    Step,
     StoredRun,
     Value,
 )
@@ -140,19 +141,17 @@ class Ledger:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}."""
         statements = connection.statements
         for run in runs:
-            noted = connection.run(
-                statements.note_run,
-                the_run=run.run_id,
-                status=run.status,
-                started_at_ms=run.started_at_ms,
-                partial=run.partial,
-            )
-            if noted.rowcount:
+            if _noted(connection, run):
                 continue
             if connection.run(statements.run_state, the_run=run.run_id).fetchone() is None:
                 columns = run_columns(run, session_id=None, owner=self._owners.me, pending=())
                 connection.run(statements.add_run, **columns)
         connection.run_many(statements.delete_stateless_run, [{"the_run": run_id} for run_id in ended])
+
+    def step(self, connection: Connection, run: StoredRun, steps: Sequence[Step], told: int) -> None:
+        """See L{openclaw_tx.interfaces.Sessions.step}. Of a run that is not at work nothing is written."""
+        if _noted(connection, run):
+            run_steps.write(connection, run.run_id, steps, told)
 
     def keep(self, connection: Connection, kept: Sequence[KeptEvents]) -> None:
         """See L{openclaw_tx.interfaces.Sessions.keep}."""
@@ -250,11 +249,28 @@ def _spoken(entry: SessionEntry, run: StoredRun, at_ms: int) -> int:
     return max(entry.interacted_at_ms, at_ms) if run.trigger in SPOKEN else entry.interacted_at_ms
 
 
+def _noted(connection: Connection, run: StoredRun) -> bool:
+    """Note how far a run is.
+
+    @return: False = the ledger knows of no such run that is live.
+    """
+    noted = connection.run(
+        connection.statements.note_run,
+        the_run=run.run_id,
+        status=run.status,
+        started_at_ms=run.started_at_ms,
+        partial=run.partial,
+    )
+    return noted.rowcount > 0
+
+
 def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
     """Note the end of a run that is live.
 
     @return: its session's id, or None for a stateless one; empty = there is no such run.
     """
+    if run.stepped:
+        run_steps.forget(connection, run.run_id)
     rows = connection.run(
         connection.statements.end_run,
         the_run=run.run_id,
@@ -272,7 +288,8 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
     """End a run that its process did not live to end, and close its turn."""
     found = entries.find(connection, run.session_key) if session_id is not None else None
     payloads: tuple[str, ...] = (run.partial,) if run.partial else ()
-    told = run_events.said(run_events.read(connection, run.run_id))
+    events, done = run_events.read(connection, run.run_id), run_steps.read(connection, run.run_id)
+    told = run_events.said(events)
     if sum(map(len, told)) >= len(run.partial):
         # What watchers were told and what was written down each second: the longer one is the newer one.
         payloads = told
@@ -294,7 +311,7 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
     )
     if found is not None and found.entry.session_id == session_id:
         closing = AssistantMessage(
-            text=partial,
+            text=run_steps.unheld_text(run.partial, events, done.told) if done.told else partial,
             stop_reason="interrupted",
             error_message=INTERRUPTED,
             timestamp_ms=now_ms,
@@ -305,6 +322,7 @@ def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, n
             updated_at_ms=max(found.entry.updated_at_ms, now_ms),
             interacted_at_ms=_spoken(found.entry, run, now_ms),
         )
-        entries.append(connection, entry, found.position, (*run.pending, closing))
+        entries.append(connection, entry, found.position, (*run.pending, *done.messages, closing))
+    run_steps.forget(connection, run.run_id)
     _end(connection, ended)
     return ended

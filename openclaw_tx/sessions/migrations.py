@@ -101,11 +101,27 @@ def _narrow_indices(connection: sqlite3.Connection) -> None:
         connection.execute(f"CREATE INDEX {name} ON {table} ({column}) WHERE {rows}")
 
 
+def _add_run_steps(connection: sqlite3.Connection) -> None:
+    """Version 7: what turns that are at work have come to."""
+    connection.execute(
+        "CREATE TABLE run_steps (run_id TEXT NOT NULL, number INTEGER NOT NULL, told BIGINT NOT NULL, "
+        "body TEXT NOT NULL, PRIMARY KEY (run_id, number), "
+        "FOREIGN KEY(run_id) REFERENCES runs (run_id) ON DELETE CASCADE)"
+    )
+
+
 def _ignore(text: str) -> None:
     """What can not be read is reported where it is read for good."""
 
 
-UPGRADES: tuple[Upgrade, ...] = (_add_run_events, _add_settings, _add_titles, _add_usage, _narrow_indices)
+UPGRADES: tuple[Upgrade, ...] = (
+    _add_run_events,
+    _add_settings,
+    _add_titles,
+    _add_usage,
+    _narrow_indices,
+    _add_run_steps,
+)
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 
 

@@ -28,9 +28,20 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
-from openclaw_tx.sessions.tables import ENDED, LIVE, archives, messages, metadata, run_events, runs, sessions, usage
+from openclaw_tx.sessions.tables import (
+    ENDED,
+    LIVE,
+    archives,
+    messages,
+    metadata,
+    run_events,
+    run_steps,
+    runs,
+    sessions,
+    usage,
+)
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
 _ENTRY = [column for column in sessions.c if column.name not in ("next_position", "spawned_by", "mark_position")]
@@ -239,6 +250,16 @@ class Statements:
             .group_by(runs.c.run_id, runs.c.ended_at_ms)
             .order_by(runs.c.ended_at_ms.desc())
         )
+
+        # steps of turns that are at work
+        number = bindparam("the_number", type_=Integer)
+        of_run = run_steps.c.run_id == run_id
+        self.add_step = ready(insert(run_steps))
+        self.delete_step = ready(delete(run_steps).where(of_run, run_steps.c.number == number))
+        self.steps = ready(select(run_steps.c.told, run_steps.c.body).where(of_run).order_by(run_steps.c.number))
+        self.delete_steps = ready(delete(run_steps).where(of_run))
+        of_session = select(runs.c.run_id).where(runs.c.session_id == session_id)
+        self.delete_steps_of_session = ready(delete(run_steps).where(run_steps.c.run_id.in_(of_session)))
 
         # usage
         of_row = [

@@ -30,6 +30,7 @@ from openclaw_tx.values import (
     SessionFilter,
     SessionPage,
     Spoken,
+    Step,
     StoredRun,
 )
 
@@ -44,8 +45,8 @@ class SqlSessions:
     """Implements L{openclaw_tx.interfaces.Sessions}.
 
     Every method may raise C{storage_unavailable}: then nothing was written, and the next call tries anew. A method
-    that returned has made its changes durable; L{begin} alone so that they outlive the process, but perhaps not a loss
-    of power in the moment after. A cancelled caller just stops waiting: its changes are written all the
+    that returned has made its changes durable; L{begin} and L{step} alone so that they outlive the process, but perhaps
+    not a loss of power in the moment after. A cancelled caller just stops waiting: its changes are written all the
     same, except that a cancelled L{begin} is undone.
 
     Of a session's transcript the newest 4,000 messages or 32 MiB of JSON are ever loaded, whichever is less
@@ -145,6 +146,11 @@ class SqlSessions:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}; of a stateless run only its partial text is kept."""
         runs, ended = tuple(runs), tuple(ended)
         await self._jobs.submit(lambda connection: self._ledger.checkpoint(connection, runs, ended))
+
+    async def step(self, run: StoredRun, steps: Sequence[Step], told: int) -> None:
+        """See L{openclaw_tx.interfaces.Sessions.step}."""
+        steps = tuple(steps)
+        await self._jobs.submit(lambda connection: self._ledger.step(connection, run, steps, told), synced=False)
 
     async def recover(self, now_ms: int) -> Sequence[StoredRun]:
         """See L{openclaw_tx.interfaces.Sessions.recover}.

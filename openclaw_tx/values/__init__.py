@@ -97,6 +97,7 @@ from openclaw_tx.values.sessions import (
     SessionFilter,
     SessionPage,
     SessionSettings,
+    Step,
     UsageRow,
 )
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
@@ -177,6 +178,7 @@ __all__ = [
     "SessionPage",
     "SessionSettings",
     "Spoken",
+    "Step",
     "StopReason",
     "StoredRun",
     "SystemEventPayload",

@@ -325,6 +325,8 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     """As in L{RunRequest}."""
     trigger: Trigger = "user"
     channel: str = ""
+    stepped: bool = False
+    """Steps of its turn were written down (L{openclaw_tx.values.Step}); they go with its end."""
 
 
 class KeptEvents(Value, frozen=True):

@@ -146,6 +146,14 @@ class SessionChange(Value, frozen=True):
     """The run ended well."""
 
 
+class Step(Value, frozen=True):
+    """A message of a turn that is not over, written down in case that the process dies."""
+
+    number: int
+    """Its place among those that the turn has added to its input, from 0."""
+    message: Message
+
+
 class UsageRow(Value, frozen=True):
     """What the runs of an hour took, of one agent with one model. Counts that providers did not give are left out."""
 
@@ -178,5 +186,6 @@ __all__ = [
     "SessionFilter",
     "SessionPage",
     "SessionSettings",
+    "Step",
     "UsageRow",
 ]
