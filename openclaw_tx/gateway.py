@@ -327,13 +327,18 @@ class Gateway(MultiService):
             service.setServiceParent(self)  # type: ignore[no-untyped-call]
         if self._crew.is_chief:
             self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
-            tidy = tidying(self._house.sessions, self._reactor, self._log)
+            tidy = tidying(self._house.sessions, self._reactor, self._log, self._recovered)
             tidy.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     # -- inside
 
     def _logs_access(self) -> bool:
         return self._verbose or self.settings().logging.access_log
+
+    async def _recovered(self) -> None:
+        """What is to be told of runs whose process is gone."""
+        if self._automation:
+            await self._house.automation.reports.left_behind()
 
     def _config_changed(self) -> None:
         self.engine.config_changed()

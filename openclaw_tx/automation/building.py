@@ -13,10 +13,12 @@ from openclaw_tx.automation.hooks import HookDesk
 from openclaw_tx.automation.job_runs import JobRuns
 from openclaw_tx.automation.job_store import JobStore
 from openclaw_tx.automation.postman import Postman
+from openclaw_tx.automation.principals import stand_in
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Agents, Channels, Models, RunEngine, Sessions, SystemEvents
 from openclaw_tx.tools.background import Background
+from openclaw_tx.tools.child_reports import ChildReports
 
 
 class Parts(NamedTuple):
@@ -44,6 +46,7 @@ class Automation(NamedTuple):
     cron: CronService
     heartbeat: HeartbeatService
     hooks: HookDesk
+    reports: ChildReports
     events: SystemEvents
     settings: Settings
 
@@ -94,6 +97,7 @@ def build_automation(parts: Parts) -> Automation:
         cron,
         heartbeat,
         HookDesk(settings, agents, models, background, heartbeat, new_id, postman),
+        ChildReports(parts.sessions, parts.events, background, stand_in),
         parts.events,
         settings,
     )

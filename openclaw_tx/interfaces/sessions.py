@@ -68,6 +68,10 @@ class Sessions(Protocol):
         """After a crash: mark runs left running as interrupted, close their turns in the transcript with what they
         had done and said, and return them."""
 
+    async def untold(self, prefix: str) -> Sequence[StoredRun]:
+        """Runs of sub-agents that have ended, of processes that live no more: those for which there is no run with the
+        id C{prefix} and theirs, that tells of the end. The oldest first; a thousand at most."""
+
     async def get_run(self, run_id: str) -> StoredRun | None: ...
 
     async def keep(self, kept: Sequence[KeptEvents]) -> None:

@@ -33,6 +33,9 @@ from openclaw_tx.values import (
 MAX_RUNS = 50_000
 """Ended runs that are kept at most."""
 
+UNTOLD_AT_ONCE = 1000
+"""Ends of sub-agents that are looked at at once."""
+
 INTERRUPTED = "The gateway stopped before this run had ended."
 """What clients and transcripts are told of a run that a crash cut off."""
 
@@ -172,6 +175,13 @@ class Ledger:
         rows = connection.run(connection.statements.live_runs_of_others, the_owner=self._owners.me).fetchall()
         lives = {owner: self._owners.lives(owner) for owner in {row[4] for row in rows}}
         return [_interrupt(connection, run_of(row), row[2], now_ms) for row in rows if not lives[row[4]]]
+
+    def untold(self, connection: Connection, prefix: str) -> list[StoredRun]:
+        """See L{openclaw_tx.interfaces.Sessions.untold}."""
+        statement, me = connection.statements.untold_children, self._owners.me
+        rows = connection.run(statement, the_owner=me, the_prefix=prefix, the_limit=UNTOLD_AT_ONCE).fetchall()
+        lives = {owner: self._owners.lives(owner) for owner in {row[4] for row in rows}}
+        return [run_of(row) for row in rows if not lives[row[4]]]
 
     def get(self, connection: Connection, run_id: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.get_run}."""

@@ -208,6 +208,21 @@ class Statements:
             .where(LIVE, runs.c.owner != bindparam("the_owner", type_=Text))
             .order_by(runs.c.queued_at_ms, runs.c.run_id)
         )
+        tellers = runs.alias()
+        teller = select(tellers.c.run_id).where(
+            tellers.c.run_id == bindparam("the_prefix", type_=Text).concat(runs.c.run_id)
+        )
+        self.untold_children = ready(
+            select(runs)
+            .where(
+                ENDED,
+                runs.c.run_trigger == "subagent",
+                runs.c.owner != bindparam("the_owner", type_=Text),
+                ~teller.exists(),
+            )
+            .order_by(runs.c.ended_at_ms, runs.c.run_id)
+            .limit(limit)
+        )
         self.live_runs_of_session = ready(
             select(func.count()).select_from(runs).where(LIVE, runs.c.session_id == session_id)
         )

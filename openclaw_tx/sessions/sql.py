@@ -159,6 +159,10 @@ class SqlSessions:
         """
         return await self._jobs.submit(lambda connection: self._ledger.recover(connection, now_ms))
 
+    async def untold(self, prefix: str) -> Sequence[StoredRun]:
+        """See L{openclaw_tx.interfaces.Sessions.untold}."""
+        return await self._jobs.submit(lambda connection: self._ledger.untold(connection, prefix), writes=False)
+
     async def prune(self, now_ms: int) -> None:
         """Forget runs that ended a day ago or are beyond the newest 50,000, sessions of single requests (D34), those of
         sub-agents whose time is over, which are archived, and old archives."""

@@ -38,6 +38,8 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     exec_node: str = ""
     spawned_by: str = ""
     """Key of the session whose run started this one's."""
+    cleanup: Literal["", "keep", "delete"] = ""
+    """What becomes of a sub-agent's session when its end has been told."""
     display_name: str = ""
     subject: str = ""
     channel: str = ""
