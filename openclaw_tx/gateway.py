@@ -17,6 +17,7 @@ from twisted.web.resource import IResource
 from openclaw_tx.assembly import Materials, build, crew_rooms, web_rooms
 from openclaw_tx.auth.actions import OPERATOR_SCOPES
 from openclaw_tx.auth.startup import check_startup
+from openclaw_tx.config.holding import Holding
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread, thread_pool
@@ -95,8 +96,8 @@ class Gateway(MultiService):
         @param new_id: makes UUIDs.
         @param randomness: numbers in [0, 1) that spread retries.
         @param log_file: where the process's log is read for clients (L{openclaw_tx.log_file}); None = there is none.
-        @param automation: whether jobs and heartbeats come by the clock; of the processes that share a state directory
-            one should do that.
+        @param automation: whether it is the gateway of its state directory, of which there can be one: it has the jobs,
+            heartbeats and devices. Without it, it only runs agents, beside that one.
         @param channels: channels of your own (docs/channels.md), and those of installed packages
             (L{openclaw_tx.installed_channels}).
         @param poster: posts to URLs of the configuration; None = one that reaches the public internet.
@@ -135,6 +136,7 @@ class Gateway(MultiService):
             poster=poster,
             crew=crew,
         )
+        self._holding = Holding(settings.state_dir, self._log)
         self._house = house = build(self._given, self._log)
         self.engine = house.engine
         crowd = Crowd(reactor, crew.share(settings), files, house.tally, crew.members)
@@ -284,7 +286,12 @@ class Gateway(MultiService):
     # -- service
 
     def startService(self) -> None:
-        """Begin; the session store opens in its own thread."""
+        """Begin; the session store opens in its own thread.
+
+        @raise ConfigError: another gateway is at work on the state directory.
+        """
+        if self._automation:
+            self._holding.take()
         super().startService()  # type: ignore[no-untyped-call]
         if self._crew.is_chief:
             self._house.channels.start()
@@ -315,6 +322,7 @@ class Gateway(MultiService):
         await self._house.models.close()
         await self._house.usage.flush()
         await self._house.sessions.close()
+        self._holding.release()
 
     def _add_services(self) -> None:
         self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]
@@ -327,18 +335,13 @@ class Gateway(MultiService):
             service.setServiceParent(self)  # type: ignore[no-untyped-call]
         if self._crew.is_chief:
             self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
-            tidy = tidying(self._house.sessions, self._reactor, self._log, self._recovered)
-            tidy.setServiceParent(self)  # type: ignore[no-untyped-call]
+            recovered = self._house.automation.reports.left_behind if self._automation else None
+            tidying(self._house.sessions, self._reactor, self._log, recovered).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     # -- inside
 
     def _logs_access(self) -> bool:
         return self._verbose or self.settings().logging.access_log
-
-    async def _recovered(self) -> None:
-        """What is to be told of runs whose process is gone."""
-        if self._automation:
-            await self._house.automation.reports.left_behind()
 
     def _config_changed(self) -> None:
         self.engine.config_changed()

@@ -127,12 +127,8 @@ async def open_sessions(store: str, state_dir: str, parts: StoreParts, log: Logg
     return sessions
 
 
-async def _nothing_more() -> None:
-    """Nobody is to be told."""
-
-
 def tidying(
-    sessions: SqlSessions, clock: IReactorTime, log: Logger, recovered: Callable[[], Awaitable[None]] = _nothing_more
+    sessions: SqlSessions, clock: IReactorTime, log: Logger, recovered: Callable[[], Awaitable[None]] | None = None
 ) -> IService:
     """A service that closes the turns of crashed processes and prunes, at its start and every ten minutes.
 
@@ -146,7 +142,8 @@ def tidying(
         try:
             for run in await sessions.recover(now_ms):
                 log.warn("run {id} of session {key} was interrupted by a crash", id=run.run_id, key=run.session_key)
-            await recovered()
+            if recovered is not None:
+                await recovered()
             await sessions.prune(now_ms)
         except GatewayError as error:
             log.warn("the session store could not be tidied: {error}", error=error.info.message)
