@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.automation.test_principals -*-
 """As whom runs are started that no client asked for.
 
 None of them is an admin: what such a run reads from outside must not make it the owner of the gateway. So a job makes

@@ -350,6 +350,30 @@ class SessionStoreContract:
         self.do(self.store.recover(9000))
         self.assertEqual(self.texts()[1], "x\ufffd")
 
+    # -- ends of sub-agents
+
+    def untold(self) -> list[str]:
+        """Ids of sub-agents' runs whose end nobody was told."""
+        return [run.run_id for run in self.do(self.store.untold("announce_"))]
+
+    def test_untold(self) -> None:
+        """Ends of sub-agents that other processes have left, until a run has begun that tells of them."""
+        for number in (1, 2, 3):
+            key = f"agent:main:subagent:{number}"
+            self.do(self.store.begin(replace_run(live(f"c{number}", key), trigger="subagent"), [user("a")]))
+        self.commit(replace_run(ended("c1", "agent:main:subagent:1"), trigger="subagent"), user("a"), answer("b"))
+        self.do(self.store.begin(live("r"), [user("a")]))
+        self.do(self.store.begin(live("announce_c3"), [user("c3 is done")]))
+        self.assertEqual(self.untold(), [])
+        self.crash()
+        self.assertEqual(self.untold(), ["c1"])
+        self.do(self.store.recover(9000))
+        self.assertEqual(self.untold(), ["c1", "c2"])
+        self.do(self.store.begin(live("announce_c1"), [user("c1 is done")]))
+        self.assertEqual(self.untold(), ["c2"])
+        self.do(self.store.delete("agent:main:subagent:2"))
+        self.assertEqual(self.untold(), [])
+
     def test_crash_of_a_stateless_run(self) -> None:
         """It is reported with its partial text and makes no session."""
         self.do(self.store.checkpoint([live("r1", "agent:main:openai:x", "half")], []))
