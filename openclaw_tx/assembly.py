@@ -205,9 +205,8 @@ def build(given: Materials, log: Logger) -> House:
         commands=commands,
         reports=automation.reports,
     )
-    ways = TransportFactory(
-        reactor, Doors(_mcp_door(reactor), HttpFailure), str(settings.state_dir), lambda: settings.environment
-    )
+    doors = Doors(_mcp_door(reactor), HttpFailure)
+    ways = TransportFactory(reactor, doors, str(settings.state_dir), lambda: settings.environment)
     mcp = McpServers(settings, ways, reactor, lambda text, source: wrapped(text, source, new_id))
     own, sources = crew.tools([*builtin_tools(parts), *given.tools], [*given.tool_sources, mcp])
     tools = ToolBox(settings, own, sources)
@@ -257,6 +256,7 @@ def build(given: Materials, log: Logger) -> House:
             automation=automation,
             channels=channels,
             session_runs=engine.subscribe,
+            background=sessions.runs,
         ),
         settings,
         reactor,

@@ -53,12 +53,14 @@ CODES: Mapping[str, Kind] = {
     "session_busy": Kind(409, _INVALID, False, "INVALID_REQUEST"),
     "idempotency_key_conflict": Kind(409, _INVALID, False, "INVALID_REQUEST"),
     "payload_too_large": Kind(413, _INVALID, None, "INVALID_REQUEST"),
+    "unsupported_content_encoding": Kind(415, _INVALID, None, "INVALID_REQUEST"),
     # admission
     "rate_limit_exceeded": Kind(429, "rate_limited", None, "INVALID_REQUEST"),
     "budget_exceeded": Kind(429, "insufficient_quota", False, "UNAVAILABLE"),
     "queue_full": Kind(429, "rate_limit_error", True, "UNAVAILABLE"),
     "too_many_connections": Kind(503, _API, True, "UNAVAILABLE"),
     "no_channels": Kind(503, _API, False, "UNAVAILABLE"),
+    "registry_unavailable": Kind(503, _API, False, "UNAVAILABLE"),
     "delivery_failed": Kind(502, _API, False, "UNAVAILABLE"),
     "gateway_draining": Kind(503, _API, True, "UNAVAILABLE"),
     # the provider

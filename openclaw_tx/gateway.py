@@ -15,7 +15,6 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from openclaw_tx.assembly import Materials, build, crew_rooms, web_rooms
-from openclaw_tx.auth.actions import OPERATOR_SCOPES
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.holding import Holding
 from openclaw_tx.config.load import Loaded, from_mapping
@@ -26,10 +25,10 @@ from openclaw_tx.ids import new_uuid
 from openclaw_tx.interfaces import Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
 from openclaw_tx.runs.checkpoints import checkpoints
 from openclaw_tx.runs.engine import RunListener
-from openclaw_tx.runs.local import local_request, outcome
+from openclaw_tx.runs.local import LOCAL, local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
 from openclaw_tx.tally import LagMeter
-from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, PromptReport, RunRequest, RunResult, ToolSpec
+from openclaw_tx.values import Agent, Entry, ModelInfo, PromptReport, RunRequest, RunResult, ToolSpec
 from openclaw_tx.web.bounds import descriptor_limit
 from openclaw_tx.web.crowding import Crowd
 from openclaw_tx.web.metrics import Sources, measured
@@ -37,9 +36,6 @@ from openclaw_tx.web.root import Root
 from openclaw_tx.web.site import GatewaySite
 from openclaw_tx.web.sites import CLOSE_SECONDS, Sites
 from openclaw_tx.workers.crew import Crew
-
-LOCAL = Principal(id="local", method="local", scopes=OPERATOR_SCOPES)
-"""Who runs agents from within the process."""
 
 ABORT_SECONDS = 6.0
 """How long runs of other processes may take to end once their grace is over."""
@@ -136,7 +132,7 @@ class Gateway(MultiService):
             poster=poster,
             crew=crew,
         )
-        self._holding = Holding(settings.state_dir, self._log)
+        self._holding = Holding(settings.state_dir, self._log, wanted=automation)
         self._house = house = build(self._given, self._log)
         self.engine = house.engine
         crowd = Crowd(reactor, crew.share(settings), files, house.tally, crew.members)
@@ -290,8 +286,7 @@ class Gateway(MultiService):
 
         @raise ConfigError: another gateway is at work on the state directory.
         """
-        if self._automation:
-            self._holding.take()
+        self._holding.take()
         super().startService()  # type: ignore[no-untyped-call]
         if self._crew.is_chief:
             self._house.channels.start()
@@ -304,13 +299,21 @@ class Gateway(MultiService):
         """
         return Deferred.fromCoroutine(self._stop())
 
-    async def _stop(self) -> None:
+    async def drain(self) -> None:
+        """Refuse new work, and wait for runs, for the grace at most. With ports still open, who comes is told."""
         self.phase = "draining"
-        self._sites.wind_down()
+        self._sites.drain()
+        self._house.websockets.drain()
         self._house.automation.rest()
         self._house.desk.close()
+        await self.engine.quiesce(self.settings().gateway.shutdown_grace_seconds)
+
+    async def _stop(self) -> None:
+        if self.phase != "draining":
+            await self.drain()
+        self._sites.wind_down()
         grace = self.settings().gateway.shutdown_grace_seconds
-        await self.engine.drain(grace)
+        await self.engine.drain(0.0)
         await self._crew.drained(grace + ABORT_SECONDS)
         await self._house.channels.close()
         await self._house.commands.close()
@@ -325,18 +328,15 @@ class Gateway(MultiService):
         self._holding.release()
 
     def _add_services(self) -> None:
-        self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]
-        if self._automation:
-            self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
-            self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
-        LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
-        checkpoints(self.engine, self._house.usage, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
-        for service in self._crew.services():
-            service.setServiceParent(self)  # type: ignore[no-untyped-call]
+        house, reactor, log = self._house, self._reactor, self._log
+        services: list[Any] = [house.repositories, *(house.automation.services if self._automation else ())]
+        services += [LagMeter(reactor, self._sources.tally), checkpoints(self.engine, house.usage, reactor, log)]
+        services += self._crew.services()
         if self._crew.is_chief:
-            self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
-            recovered = self._house.automation.reports.left_behind if self._automation else None
-            tidying(self._house.sessions, self._reactor, self._log, recovered).setServiceParent(self)  # type: ignore[no-untyped-call]
+            left_behind = house.automation.reports.left_behind if self._automation else None
+            services += [house.mcp, tidying(house.sessions, reactor, log, left_behind)]
+        for service in services:
+            service.setServiceParent(self)
 
     # -- inside
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -27,7 +27,11 @@ HIDDEN = "[redacted]"
 """Stands for a secret."""
 
 SHORTEST = 4
-"""Characters below which a secret is not looked for: it would be found in every word."""
+"""Characters below which a secret of the gateway's own is not looked for: it would be found in every word."""
+
+SHORTEST_KEY = 8
+"""The same for keys of others. Servers that want any key at all are given words like C{ollama}, which stand in the
+names of providers and models as well. A password of the gateway is a secret although it is short."""
 
 MAX_VALUE = 8192
 """Characters of one value in a JSON line."""
@@ -75,10 +79,18 @@ class Redactor:
 
 def known_secrets(loaded: Loaded) -> list[str]:
     """Secrets of a configuration and its environment, longest first."""
-    found = set(secrets_in(to_builtins(loaded.config)))
-    found.update(value for name, value in loaded.environment.items() if names_secret(name))
-    words = {word for secret in found for word in (secret, secret.strip(), secret.rpartition(" ")[2])}
-    return sorted((word for word in words if len(word) >= SHORTEST), key=len, reverse=True)
+    named = {name: value for name, value in loaded.environment.items() if names_secret(name)}
+    found = {*secrets_in(to_builtins(loaded.config)), *named.values()}
+    own = {*secrets_in(to_builtins(loaded.config.gateway))}
+    own.update(value for name, value in named.items() if name.startswith("OPENCLAW_"))
+    words = _words(own, SHORTEST) | _words(found, SHORTEST_KEY)
+    return sorted(words, key=len, reverse=True)
+
+
+def _words(secrets: Iterable[str], shortest: int) -> set[str]:
+    """Secrets as they may stand in a text."""
+    words = {word for secret in secrets for word in (secret, secret.strip(), secret.rpartition(" ")[2])}
+    return {word for word in words if len(word) >= shortest}
 
 
 @implementer(ILogObserver)

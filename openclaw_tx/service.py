@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
@@ -243,13 +243,20 @@ class Service(MultiService):
     """Everything that runs, from ports to sessions. A port or a state directory that can not be had ends the
     program with one line."""
 
-    def __init__(self, started: Callable[[], None], observer: ILogObserver | None = None) -> None:
+    def __init__(
+        self,
+        started: Callable[[], None],
+        observer: ILogObserver | None = None,
+        drain: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """
         @param observer: writes the log of an application that this service is put into.
+        @param drain: what must be over before the ports are closed; None = nothing.
         """
         super().__init__()
         self._started = started
         self._observer = observer
+        self._drain = drain
 
     def setServiceParent(self, parent: Any) -> None:
         """C{twistd} asks its application who writes the log, after it has put the service there."""
@@ -267,11 +274,13 @@ class Service(MultiService):
         self._started()
 
     def stopService(self) -> Deferred[None]:
-        """Close the ports, then drain the gateway."""
+        """Let end what is under way, while who comes is told so; then close the ports, then all the rest."""
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
         self.running = False
+        if self._drain is not None:
+            await self._drain()
         for service in list(self):
             stopped = service.stopService()
             if stopped is not None:

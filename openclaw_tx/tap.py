@@ -160,12 +160,12 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     gateway = service.build_gateway(start, reactor, loaded, log, file)
     site = gateway.site()
     observer = log_observer(options.parent, lambda: gateway.settings.loaded, reactor, log)
-    top = service.Service(lambda: log.info("{line}", line=service.summary(gateway)), observer)
+    top = service.Service(lambda: log.info("{line}", line=service.summary(gateway)), observer, gateway.drain)
     reactor.callWhenRunning(service.end_cleanly, reactor, log)
     reactor.callWhenRunning(service.freeze)
     reactor.callWhenRunning(keep_steady, reactor)
     factory = site if start.endpoints else behind_tls(site, loaded, reactor, platform.node())
-    # Stopped in this order: the ports first, so that nobody new gets in, then the gateway.
+    # Stopped in this order, once nothing is under way: the ports first, so that nobody new gets in, then the gateway.
     for description, required in wanted:
         try:
             Listener(reactor, description, factory, required=required).setServiceParent(top)
@@ -191,7 +191,9 @@ def _crew(options: Options, reactor: Any, environ: Mapping[str, str], loaded: Lo
     start = options.start
     settings = Settings(loaded)
     observer = log_observer(options.parent, lambda: settings.loaded, reactor, log)
-    top = service.Service(lambda: log.info("{count} workers", count=options.workers), observer)
+    top = service.Service(
+        lambda: log.info("{count} workers", count=options.workers), observer, lambda: parent.drained()
+    )
     reactor.callWhenRunning(service.end_cleanly, reactor, log)
     ports: list[Listener] = []
     for description, required in service.wanted(start, loaded):
@@ -213,7 +215,8 @@ def _crew(options: Options, reactor: Any, environ: Mapping[str, str], loaded: Lo
         reactor.stop()
 
     told = msgspec.to_builtins(start)
-    Parent(reactor, ports, told, options.workers, settings, environ, failed).setServiceParent(top)
+    parent = Parent(reactor, ports, told, options.workers, settings, environ, failed)
+    parent.setServiceParent(top)
     ConfigWatcher(settings, service.loader(start, environ), reactor).setServiceParent(top)
     file = service.log_file(loaded, reactor)
     if file is not None:

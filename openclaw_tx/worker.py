@@ -18,11 +18,12 @@ import msgspec
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.interfaces import IReactorTime, IReadDescriptor
 from twisted.logger import ILogObserver, LogEvent, Logger, globalLogBeginner
 from zope.interface import implementer
 
 from openclaw_tx import service
+from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import ConfigError
 from openclaw_tx.steady import keep_steady
 from openclaw_tx.workers.instructions import Instructions, Word, encoded, instructions
@@ -80,7 +81,8 @@ def workers_service(
     read = service.loader(start, environ)
     loaded = read()
     file = service.log_file(loaded, reactor)
-    top = service.Service(lambda: started(gateway, told, log))
+    top = service.Service(lambda: started(gateway, told, log), drain=lambda: drained(gateway, released, reactor))
+    released = Gate()
     crew: ChiefCrew | RelayCrew
     if told.door is not None:
         crew = ChiefCrew(told.key, told.count, reactor)
@@ -99,7 +101,7 @@ def workers_service(
         assert told.door is not None
         door = Doorway(told.key, gateway.site(handed_over=True), crew.arrived, reactor)
         Acceptor(reactor, socket.socket(fileno=told.door), door).setServiceParent(top)
-    ParentWatch(reactor).setServiceParent(top)
+    ParentWatch(reactor, released.open).setServiceParent(top)
     reactor.callWhenRunning(service.end_cleanly, reactor, log)
     reactor.callWhenRunning(service.freeze)
     reactor.callWhenRunning(keep_steady, reactor)
@@ -119,6 +121,21 @@ def tell(word: Word) -> None:
     with suppress(OSError):
         while line:
             line = line[os.write(OUT, line) :]
+
+
+async def drained(gateway: Gateway, released: Gate, clock: IReactorTime, tell: Callable[[Word], None] = tell) -> None:
+    """Wait for what is under way here, then for the other workers: until the last one is so far, whoever comes, to
+    whichever of them, is told that all are ending.
+
+    @param released: opens when the parent says that they are.
+    @param tell: tells the parent.
+    """
+    await gateway.drain()
+    tell(Word(drained=True))
+    longest = clock.callLater(gateway.settings().gateway.shutdown_grace_seconds + 1, released.open)
+    await released.wait()
+    if longest.active():
+        longest.cancel()
 
 
 @implementer(ILogObserver)
@@ -152,11 +169,16 @@ class Telling:
 class ParentWatch(Service):
     """Ends this process when the parent is gone: nobody would, otherwise."""
 
-    def __init__(self, reactor: Any, read: Callable[[], bytes] = lambda: os.read(0, 4096)) -> None:
+    def __init__(
+        self, reactor: Any, told: Callable[[], None], read: Callable[[], bytes] = lambda: os.read(0, 4096)
+    ) -> None:
         """
+        @param told: is called when the parent says something, which can be one thing only: that all are drained; and
+            when it is gone.
         @param read: reads what the parent says.
         """
         self._reactor = reactor
+        self._told = told
         self._read = read
 
     def startService(self) -> None:
@@ -179,12 +201,15 @@ class ParentWatch(Service):
         return "parent"
 
     def doRead(self) -> None:
-        """The parent says nothing more: it is gone."""
-        if not self._read():
+        """The parent says something, or nothing more: it is gone."""
+        if self._read():
+            self._told()
+        else:
             self.connectionLost(None)
 
     def connectionLost(self, reason: object) -> None:
         """The other end is closed; some reactors say so in this way."""
+        self._told()
         if self.running:
             self._reactor.removeReader(self)
             self._reactor.stop()

@@ -145,6 +145,13 @@ class SpawnTests(Together):
         told = self.last_user_text(self.model.calls[-1].request)
         self.assertIn("failed: no such thing", told)
 
+    def test_stopped(self) -> None:
+        """Also of a child whose model was stopped before its first word."""
+        self.spawn()
+        self.child_call().finish("length")
+        self.gateway.flush()
+        self.assertIn("failed: The model was stopped", self.last_user_text(self.model.calls[-1].request))
+
     def test_time_is_over(self) -> None:
         """A child that takes too long is ended, and its parent told."""
         self.spawn(runTimeoutSeconds=5)
@@ -271,6 +278,13 @@ class SendTests(Together):
         self.send(agentId="beta").fail("provider_rejected", "no such thing")
         found = self.result_of_tool(self.model.calls[-1].request)
         self.assertEqual((found["status"], found["error"]), ("error", "no such thing"))
+
+    def test_stopped(self) -> None:
+        """So is that it said nothing because its model was stopped."""
+        self.send(agentId="beta").finish("length")
+        found = self.result_of_tool(self.model.calls[-1].request)
+        self.assertEqual(found["status"], "error")
+        self.assertIn("stopped before it had said anything", found["error"])
 
 
 class LookTests(Together):

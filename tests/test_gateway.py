@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
@@ -330,6 +330,38 @@ class LifeTests(SynchronousTestCase):
         self.assertEqual(stream.events()[-2]["error"]["code"], "gateway_restarting")
         self.assertEqual(client.closed and client.closed[0], 1012)
         self.assertEqual([event["event"] for event in client.events()][-1], "shutdown")
+
+    def test_drain_with_open_ports(self) -> None:
+        """While runs end, who comes is answered: probes, what only reads, and new work, which is refused. The stop that
+        follows waits no second time."""
+        memory = MemoryGateway({"gateway": {"shutdownGraceSeconds": 20}})
+        self.addCleanup(memory.close)
+        run = memory.post(CHAT, HELLO)
+        drained = Deferred.fromCoroutine(memory.gateway.drain())
+        memory.flush()
+        for path, status in (("/readyz", 503), ("/startupz", 503), ("/healthz", 200), ("/v1/models", 200)):
+            answer = memory.get(path)
+            self.assertEqual(answer.code, status, path)
+        for path, body in ((CHAT, HELLO), ("/v1/runs", {"message": "x"})):
+            refused = memory.post(path, body)
+            self.assertEqual((refused.code, refused.json()["error"]["code"]), (503, "gateway_draining"))
+            self.assertEqual((refused.headers["retry-after"], refused.headers["x-should-retry"]), ("5", "true"))
+        memory.advance(19, steps=19)
+        self.assertNoResult(drained)
+        memory.model.calls[0].text("late")
+        memory.model.calls[0].finish()
+        memory.flush()
+        self.successResultOf(drained)
+        self.assertEqual(run.json()["choices"][0]["message"]["content"], "late")
+        stopping = memory.gateway.stopService()
+        memory.advance(1, steps=10)
+        self.successResultOf(stopping)
+
+    def test_drain_of_an_idle_gateway(self) -> None:
+        """Nobody is waited for."""
+        memory = MemoryGateway()
+        self.addCleanup(memory.close)
+        self.successResultOf(Deferred.fromCoroutine(memory.gateway.drain()))
 
     def test_no_module_state(self) -> None:
         """A gateway that was made and never started leaves nothing behind."""

@@ -148,6 +148,16 @@ class BoundsTests(KeyCase):
             ],
         )
 
+    def test_common_words(self) -> None:
+        """A session called C{global} lies below the prefix of its key, like all others, on every way in."""
+        for name in ("global", "unknown"):
+            self.model.say("mine")
+            response = self.chat("phone", x_openclaw_session_key=name)
+            self.assertEqual(response.headers["x-openclaw-session-key"], f"agent:main:phone:{name}")
+            history = self.websocket("phone").request("chat.history", {"sessionKey": name})["payload"]
+            self.assertEqual(history["sessionKey"], f"agent:main:phone:{name}")
+            self.assertEqual(len(history["messages"]), 2)
+
     def test_tools_keep_within(self) -> None:
         """What an agent's own tools find out for a key is what the key may know; the owner's run finds it all."""
         self.model.say("x")
@@ -171,9 +181,12 @@ class BoundsTests(KeyCase):
         self.model.say("secret")
         self.chat(None, x_openclaw_session_key="agent:main:thread")
         client = self.websocket("phone")
-        for name in ("agent:main:thread", "agent:main:nothing", "agent:main:main", "agent:main:laptop:x", "global"):
+        for name in ("agent:main:thread", "agent:main:nothing", "agent:main:main", "agent:main:laptop:x"):
             response = self.chat("phone", x_openclaw_session_key=name)
             self.assertEqual(self.error(response), (404, "session_not_found"), name)
+            self.assertEqual(response.json()["error"]["param"], "x-openclaw-session-key")
+            started = self.memory.post("/v1/runs", {"message": "x", "session": name}, token=secret("phone"))
+            self.assertEqual((started.code, started.json()["error"]["param"]), (404, "session"), name)
             for method, params in (
                 ("chat.history", {}),
                 ("chat.abort", {}),

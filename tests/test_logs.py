@@ -76,6 +76,14 @@ class SecretsTests(SynchronousTestCase):
         found = known_secrets(loaded(models={"mode": "replace", "providers": {"openai": provider}}))
         self.assertIn("alone-aa11", found)
 
+    def test_short_ones(self) -> None:
+        """A placeholder for a server that wants any key is no secret; a short password of the gateway's own is."""
+        providers = {name: {"baseUrl": "http://h/v1", "apiKey": name, "models": []} for name in ("ollama", "k")}
+        config = {"models": {"providers": providers}, "gateway": {"auth": {"mode": "password", "password": "hunt2"}}}
+        environment = {"VLLM_API_KEY": "none", "LONG_API_KEY": "long-one", "OPENCLAW_GATEWAY_TOKEN": "tok12"}
+        found = known_secrets(from_mapping(config, environment, Path("/state")))
+        self.assertEqual(found, ["long-one", *sorted(("hunt2", "tok12"), key=found.index)])
+
 
 class SieveTests(SynchronousTestCase):
     """L{Sieve} before an observer."""

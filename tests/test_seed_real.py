@@ -177,7 +177,7 @@ class SamePathTests(HouseCase):
         client = self.websocket()
         rows = {row["key"]: row for row in client.request("sessions.list")["payload"]["sessions"]}
         one, other = rows["agent:main:by-http"], rows["agent:main:by-ws"]
-        own = {"key", "sessionId", "displayName", "createdAt", "updatedAt"}
+        own = {"key", "sessionId", "displayName", "createdAt", "updatedAt", "lastRunId"}
         self.assertEqual(
             {name: value for name, value in one.items() if name not in own},
             {name: value for name, value in other.items() if name not in own},

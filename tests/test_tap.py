@@ -12,6 +12,8 @@ from queue import Queue
 from typing import Any
 
 from twisted.application.service import IServiceMaker
+from twisted.application.service import Service as TwistedService
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorFDSet, IReactorProcess, IReactorSocket, IReactorUNIX
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
@@ -23,6 +25,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from openclaw_tx.config.holding import FILE, Holding
+from openclaw_tx.service import Service
 from openclaw_tx.tap import Options, makeService
 
 SECRET = "a-secret-nobody-logs"
@@ -74,6 +77,42 @@ class SharingReactor(Reactor):
         super().listenTCP(port, factory, backlog, interface)
         self.ports.append(HeldPort())
         return self.ports[-1]
+
+
+class ServiceTests(SynchronousTestCase):
+    """L{Service}."""
+
+    def test_order_of_the_end(self) -> None:
+        """The ports stay open for as long as something is under way; then all stops, one after the other."""
+        stopped: list[str] = []
+
+        class Part(TwistedService):
+            """Says when it is stopped."""
+
+            def stopService(self) -> None:
+                """Note it."""
+                super().stopService()  # type: ignore[no-untyped-call]
+                stopped.append(str(self.name))
+
+        drained: Deferred[None] = Deferred()
+
+        async def drain() -> None:
+            await drained
+
+        for given in (drain, None):
+            top = Service(lambda: None, drain=given)
+            for name in ("port", "gateway"):
+                part = Part()
+                part.setName(name)  # type: ignore[no-untyped-call]
+                part.setServiceParent(top)  # type: ignore[no-untyped-call]
+            top.startService()
+            ending = top.stopService()
+            if given is not None:
+                self.assertEqual((stopped, ending.called), ([], False))
+                drained.callback(None)
+            self.successResultOf(ending)
+            self.assertEqual(stopped, ["port", "gateway"])
+            stopped.clear()
 
 
 class TapTests(SynchronousTestCase):

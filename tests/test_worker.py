@@ -9,13 +9,16 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import Logger, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.load import from_mapping
+from openclaw_tx.config.schema import Config
+from openclaw_tx.deferreds import Gate
 from openclaw_tx.gateway import Gateway
-from openclaw_tx.worker import ParentWatch, Telling, workers_service
+from openclaw_tx.worker import ParentWatch, Telling, drained, workers_service
 from openclaw_tx.workers.acceptor import Acceptor
 from openclaw_tx.workers.instructions import Instructions, Word
 
@@ -113,6 +116,44 @@ class WorkerTests(SynchronousTestCase):
         self.assertNotIn(SECRET, str(told))
 
 
+class Draining:
+    """A gateway with a run."""
+
+    def __init__(self) -> None:
+        self.under_way: Deferred[None] = Deferred()
+
+    def settings(self) -> Config:
+        """The defaults."""
+        return Config()
+
+    async def drain(self) -> None:
+        """As long as the run takes."""
+        await self.under_way
+
+
+class DrainedTests(SynchronousTestCase):
+    """L{drained}."""
+
+    def test_waits_for_the_others(self) -> None:
+        """It is told when nothing is under way here; it is over when the parent says so, or never does."""
+        for release in (True, False):
+            clock: Any = Reactor()
+            gateway: Any = Draining()
+            told: list[Word] = []
+            released = Gate()
+            over = Deferred.fromCoroutine(drained(gateway, released, clock, told.append))
+            self.assertEqual(told, [])
+            gateway.under_way.callback(None)
+            self.assertEqual(told, [Word(drained=True)])
+            self.assertNoResult(over)
+            if release:
+                released.open()
+            else:
+                clock.advance(Config().gateway.shutdown_grace_seconds + 1)
+            self.successResultOf(over)
+            self.assertEqual(clock.getDelayedCalls(), [])
+
+
 class ParentWatchTests(SynchronousTestCase):
     """L{ParentWatch}."""
 
@@ -120,11 +161,12 @@ class ParentWatchTests(SynchronousTestCase):
         """A parent that is gone, however the reactor tells it, is the end; once, and not after the end."""
         reactor: Any = Reactor()
         said = [b"x", b""]
-        watch = ParentWatch(reactor, lambda: said.pop(0))
+        told: list[bool] = []
+        watch = ParentWatch(reactor, lambda: told.append(True), lambda: said.pop(0))
         watch.startService()
         self.assertIn(watch, reactor.readers)
         watch.doRead()
-        self.assertEqual(reactor.stopped, 0)
+        self.assertEqual((reactor.stopped, told), (0, [True]))
         watch.doRead()
         self.assertEqual(reactor.stopped, 1)
         watch.stopService()

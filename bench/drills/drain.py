@@ -49,14 +49,16 @@ async def drain(place: Place) -> None:
     ended = Deferred.fromCoroutine(gateway.stop())
     await place.sleep(0.3)
     late = [await client.chat("late [[reply=no]]", seconds=5), await kept.chat("late [[reply=no]]", seconds=5)]
+    probes = [(await client.ask("GET", path)).status for path in ("/readyz", "/healthz")]
     code = await ended
     took = place.reactor.seconds() - began
     place.expect(code == 0, f"exit code {code}: {gateway.log[-2000:]}")
     place.quiet(gateway)
     place.expect(took < DEADLINE, f"it took {took:.1f} s")
     for answer in late:
-        refused = answer.status == 0 or (answer.status == 503 and answer.code == "gateway_draining")
+        refused = answer.status == 503 and answer.code == "gateway_draining"
         place.expect(refused, f"new work got {answer.status} {answer.body!r}")
+    place.expect(probes == [503, 200], f"/readyz and /healthz were {probes}")
     shorts, longs = await _all(place, short), await _all(place, long)
     for answer in shorts:
         place.expect(answer.ended and answer.text.endswith("c10"), f"a short answer: {answer.body[-300:]!r}")
@@ -81,7 +83,7 @@ async def drain(place: Place) -> None:
         "ended in time": len(shorts) + 3,
         "cut short and told": len(longs) + 2,
         "took, s": f"{took:.1f} of {DEADLINE:g}",
-        "late requests": ", ".join(str(answer.status or "no connection") for answer in late),
+        "late requests": ", ".join(str(answer.status) for answer in late),
     }
 
 

@@ -7,6 +7,7 @@ neither read nor written through.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,19 @@ class Found(NamedTuple):
     problem: str = ""
     """Why it is not shown; "" = it is."""
     text: str = ""
+    digest: str = ""
+    """SHA-256 of its bytes, in hexadecimal; "" = they were not read."""
+
+
+class Changed(Exception):
+    """A file is not the one any more that somebody has read.
+
+    @ivar digest: SHA-256 of what it is now; "" = it is not there, or not to be read.
+    """
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(digest)
+        self.digest = digest
 
 
 def listing(workspace: str) -> list[Found]:
@@ -55,16 +69,22 @@ def get(workspace: str, name: str) -> Found:
     data, problem = read_inside(workspace, found.path, MAX_BYTES)
     if not problem and len(data) > MAX_BYTES:
         problem = f"refused: it is larger than {MAX_BYTES} bytes"
-    return found._replace(problem=problem, text="" if problem else text_of(data))
+    if problem:
+        return found._replace(problem=problem)
+    return found._replace(text=text_of(data), digest=hashlib.sha256(data).hexdigest())
 
 
-def put(workspace: str, name: str, text: str) -> Found:
+def put(workspace: str, name: str, text: str, expected: str = "") -> Found:
     """Write a file, at once and for its owner only; the workspace is made if need be. A link of that name is replaced,
     so that nothing outside is ever written.
 
+    @param expected: digest of what is to be replaced; "" = whatever is there.
+    @raise Changed: something else is there. Nothing is written.
     @raise OSError: it can not be written.
     @raise UnicodeEncodeError: the text holds half a surrogate pair.
     """
+    if expected and (now := get(workspace, name).digest) != expected:
+        raise Changed(now)
     replace_file(Path(workspace, name), text.encode("utf-8"))
     return get(workspace, name)
 

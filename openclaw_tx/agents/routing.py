@@ -37,16 +37,19 @@ class Choice(Value, frozen=True):
     """The client named it, rather than being given the default."""
 
 
-def choose_agent(agents: Agents, *, header: str | None, model: str | None, strict: bool) -> Choice:
+def choose_agent(
+    agents: Agents, *, header: str | None, model: str | None, strict: bool, header_name: str = "x-openclaw-agent-id"
+) -> Choice:
     """Pick the agent of a request.
 
     @param header: the agent header, trimmed; None or "" = not sent.
+    @param header_name: which it is.
     @param model: the body's C{model} as it stands; None = not sent.
     @param strict: refuse a C{model} that names no agent, such as C{gpt-4o}.
     @raise GatewayError: C{invalid_request} with the field at fault: unknown agent, or no agent in strict mode.
     """
     if header:
-        return Choice(agent_id=_known(agents, header, "x-openclaw-agent-id"), explicit=True)
+        return Choice(agent_id=_known(agents, header, header_name), explicit=True)
     name = (model or "").strip()
     target = named_agent(name)
     if target is not None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from twisted.application.service import IService
+
 from openclaw_tx.agents.prompt import host_timezone
 from openclaw_tx.automation.cron import CronService
 from openclaw_tx.automation.heartbeat import HeartbeatService
@@ -49,6 +51,11 @@ class Automation(NamedTuple):
     reports: ChildReports
     events: SystemEvents
     settings: Settings
+
+    @property
+    def services(self) -> tuple[IService, ...]:
+        """What runs by the clock."""
+        return (self.cron, self.heartbeat)
 
     def rest(self) -> None:
         """Start nothing any more."""

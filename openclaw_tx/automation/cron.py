@@ -100,10 +100,12 @@ class CronService(Service):
         job = new_job(draft, self._new_id(), self._now(), self._timezone(), self._agents)
         return await self._put(job, None, "added")
 
-    async def update(self, job_id: str, patch: JobPatch) -> CronJob:
+    async def update(self, job_id: str, patch: JobPatch, check: Callable[[CronJob], None] | None = None) -> CronJob:
         """See L{openclaw_tx.interfaces.Jobs.update}."""
         await self._usable()
         before = self.get(job_id)
+        if check is not None:
+            check(before)
         return await self._put(patched(before, patch, self._now(), self._timezone(), self._agents), before, "updated")
 
     async def remove(self, job_id: str) -> bool:

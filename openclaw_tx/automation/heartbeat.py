@@ -22,7 +22,6 @@ from openclaw_tx.automation.in_order import ended
 from openclaw_tx.automation.listeners import Listeners
 from openclaw_tx.automation.postman import Postman, no_postman
 from openclaw_tx.automation.principals import HEARTBEAT
-from openclaw_tx.automation.reporting import problem
 from openclaw_tx.automation.rules import Beat
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import Heartbeat
@@ -231,8 +230,8 @@ class HeartbeatService(Service):
             self._tell(beat, "failed", reason=error.info.message)
             return
         took = int((self._clock.seconds() - started) * 1000)
-        if result.status != "ok":
-            self._tell(beat, "failed", reason=problem(result), duration_ms=took)
+        if result.problem:
+            self._tell(beat, "failed", reason=result.problem, duration_ms=took)
         elif result.text.strip():
             self._tell(beat, "sent", reason=beat.reason, preview=result.text[:PREVIEW_CHARS], duration_ms=took)
         else:

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from openclaw_tx.automation.book import Ending
 from openclaw_tx.automation.postman import Postman, no_postman
 from openclaw_tx.automation.principals import CRON
-from openclaw_tx.automation.reporting import problem, report
+from openclaw_tx.automation.reporting import report
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Sessions, Waker
 from openclaw_tx.sessions.keys import main_key
@@ -94,8 +94,8 @@ class JobRuns:
             main = main_key(agent_id)
             self._waker.wake(agent_id, main, news, now=job.wake_mode == "now", reason=f"cron:{job.id}")
         where = {"session_key": key, "run_id": run.request.run_id}
-        if result.status != "ok":
-            return Ending("error", problem(result), summary=result.text, **where)
+        if result.problem:
+            return Ending("error", result.problem, summary=result.text, **where)
         try:
             if route is not None and self._postman is not None:
                 await self._postman.send(route, result)

@@ -16,8 +16,8 @@ def report(result: RunResult, prefix: str, isolation: Isolation | None = None) -
     """
     rules = isolation or Isolation()
     prefix = rules.post_to_main_prefix or prefix
-    if result.status != "ok":
-        return f"{prefix} (error): {problem(result)}"
+    if result.problem:
+        return f"{prefix} (error): {result.problem}"
     text = result.text.strip()
     limit = rules.post_to_main_max_chars if rules.post_to_main_mode == "full" else SUMMARY_CHARS
     if not text or limit <= 0:
@@ -25,9 +25,4 @@ def report(result: RunResult, prefix: str, isolation: Isolation | None = None) -
     return f"{prefix}: {text if len(text) <= limit else f'{text[:limit]} [cut]'}"
 
 
-def problem(result: RunResult) -> str:
-    """Why a run did not end well."""
-    return result.error.message if result.error is not None else result.abort_reason or result.status
-
-
-__all__ = ["SUMMARY_CHARS", "problem", "report"]
+__all__ = ["SUMMARY_CHARS", "report"]

@@ -43,7 +43,7 @@ class ChatDesk:
     def command_in(self, message: ChatMessage) -> Command | None:
         """The command that a message is; None = it is for the agent."""
         settings = self._rooms.settings()
-        if not settings.commands.text or not message.plain:
+        if not settings.commands.text or message.verbatim or not message.plain:
             return None
         return parse(message.text, settings.session.reset_triggers)
 

@@ -21,6 +21,7 @@ NOTHING = Outcome()
 NOT_ALLOWED = Outcome(text="You may not do that here.")
 STOPPED = Outcome(text="Stopped.")
 RESTARTED = Outcome(text="I was restarted before I could answer. Please ask again.")
+MUTE = Outcome(text="I was stopped before I could say anything.")
 IDLE = Outcome(text="Nothing was at work.")
 
 
@@ -120,7 +121,7 @@ class Talks:
 def outcome_of(result: RunResult) -> Outcome:
     """What is to be said of a run: its answer, or in plain words that there is none. An abort that somebody wanted is
     no news."""
-    if result.status == "ok":
+    if not result.problem:
         return Outcome(text=result.text.strip(), media=result.media)
     code = result.error.code if result.error is not None else ""
     if result.abort_reason == "timeout" or code == "run_timeout":
@@ -129,6 +130,8 @@ def outcome_of(result: RunResult) -> Outcome:
         return RESTARTED
     if result.status == "aborted":
         return NOTHING
+    if result.status == "ok":
+        return MUTE
     return Outcome(text=f"That did not work ({code or 'run_failed'}). Please try again later.")
 
 

@@ -17,6 +17,8 @@ class ChatMessage(Value, frozen=True):
     principal: Principal
     queue_mode: str = ""
     """What the client wants to happen while the agent is at work; "" = as the session or the configuration say."""
+    verbatim: bool = False
+    """It is for the agent, even if it looks like a command."""
 
     @property
     def plain(self) -> bool:

@@ -41,9 +41,9 @@ async def run_here(
         raise
     finally:
         await gateway.stopService()
-    if result.status != "ok":
+    if result.problem:
         turn.end_line()
-        raise CommandError(result.error.message if result.error else f"the run ended: {result.status}")
+        raise CommandError(result.problem)
     turn.show(final(result))
 
 

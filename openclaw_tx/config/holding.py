@@ -24,7 +24,11 @@ FILE = os.path.join("gateway", "gateway.lock")
 class Holding:
     """The right of a gateway to its state directory."""
 
-    def __init__(self, state_dir: Path, log: Logger) -> None:
+    def __init__(self, state_dir: Path, log: Logger, *, wanted: bool = True) -> None:
+        """
+        @param wanted: False for a gateway that shares its directory, which L{take} does nothing for.
+        """
+        self._wanted = wanted
         self._state_dir = state_dir.absolute()
         self._log = log
         self._held: int | None = None
@@ -35,7 +39,7 @@ class Holding:
 
         @raise ConfigError: another gateway has it.
         """
-        if self._held is None:
+        if self._wanted and self._held is None:
             try:
                 self._take(self._state_dir / FILE)
             except OSError as error:

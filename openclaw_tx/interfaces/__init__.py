@@ -11,7 +11,7 @@ from openclaw_tx.interfaces.channels import Channels, Conversations, Delivery, I
 from openclaw_tx.interfaces.models import Agents, Embedder, EmbeddingProvider, ModelProvider, Models, OnEvents
 from openclaw_tx.interfaces.plugins import IToolPlugin
 from openclaw_tx.interfaces.runs import Compactor, Push, Run, RunEngine, RunTimes, SystemEvents
-from openclaw_tx.interfaces.sessions import SessionNews, Sessions, TurnStart, UsageStore
+from openclaw_tx.interfaces.sessions import BackgroundRuns, SessionNews, Sessions, TurnStart, UsageStore
 from openclaw_tx.interfaces.tools import (
     AliasedTool,
     Approvals,
@@ -34,6 +34,7 @@ __all__ = [
     "ApprovalsFile",
     "Authenticator",
     "Authoriser",
+    "BackgroundRuns",
     "Channels",
     "Compactor",
     "ConcurrentTool",

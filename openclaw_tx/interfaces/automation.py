@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from openclaw_tx.values import CronJob, JobDraft, JobPatch, JobRecord
@@ -28,8 +28,9 @@ class Jobs(Protocol):
             not be written down, and is not there.
         """
 
-    async def update(self, job_id: str, patch: JobPatch) -> CronJob:
+    async def update(self, job_id: str, patch: JobPatch, check: Callable[[CronJob], None] | None = None) -> CronJob:
         """
+        @param check: looks at the job that is about to be changed. What it raises is raised here, and nothing changes.
         @raise GatewayError: as L{add} and L{get}.
         """
 

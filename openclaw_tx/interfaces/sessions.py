@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from openclaw_tx.values import (
+    BackgroundRun,
     CompactionMessage,
     Entry,
     KeptEvents,
@@ -18,6 +19,8 @@ from openclaw_tx.values import (
     Spoken,
     Step,
     StoredRun,
+    Tallies,
+    TranscriptPage,
     UsageRow,
 )
 
@@ -49,10 +52,20 @@ class Sessions(Protocol):
         """
 
     async def commit(
-        self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
+        self,
+        run: StoredRun,
+        added: Sequence[Message],
+        *,
+        model_provider: str,
+        model: str,
+        context_tokens: int | None,
+        begun: Sequence[Message] = (),
     ) -> None:
         """In one transaction: append C{added} (input and answers of the turn) to the transcript, update the entry,
-        write the run's end (C{run.result})."""
+        write the run's end (C{run.result}).
+
+        @param begun: what L{begin} gave back as added: the very messages that are among C{added}.
+        """
 
     async def checkpoint(self, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
         """Write down live runs with their partial text, and forget the C{ended} ids of stateless ones."""
@@ -89,6 +102,9 @@ class Sessions(Protocol):
     async def transcript(self, key: str, limit: int) -> Sequence[Message]:
         """The newest C{limit} messages, oldest first; empty for an unknown key."""
 
+    async def page(self, key: str, limit: int, offset: int = 0) -> TranscriptPage:
+        """The newest C{limit} messages but for C{offset} newer ones; empty for an unknown key."""
+
     async def list(self, *, agent_id: str | None = None, limit: int = 100, search: str = "") -> Sequence[SessionEntry]:
         """Newest first.
 
@@ -112,12 +128,13 @@ class Sessions(Protocol):
         """
 
     async def patch(
-        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = "", quiet: bool = False
     ) -> SessionEntry | None:
         """Change a session's label, settings or extra fields; the rest stays as it is.
 
         @param change: a pure function; called in another thread. What it raises is raised here, and nothing changes.
         @param agent_id: make the session for this agent when there is none; "" = then None is given back.
+        @param quiet: it was not used thereby: its place in lists stays.
         @raise GatewayError: C{invalid_request}: another session of the agent has that label. Those of sub-agents may
             share one.
         """
@@ -178,3 +195,17 @@ class UsageStore(Protocol):
 
         @param agent_id: "" = of all agents.
         """
+
+    async def tallies(self, session_ids: Sequence[str], first_ms: int, end_ms: int, max_bytes: int) -> Tallies:
+        """What happened in sessions from C{first_ms} to before C{end_ms}, to quarters of an hour.
+
+        @param max_bytes: read about so much of transcripts at most; sessions for which that was not enough are told as
+            far as they are known, and not C{whole}. What was read is remembered for the next time.
+        """
+
+
+class BackgroundRuns(Protocol):
+    """Runs that no person waits for, kept for a day."""
+
+    async def background(self, limit: int) -> Sequence[BackgroundRun]:
+        """The newest C{limit} of them that have been begun, newest first; live ones with what was last noted."""

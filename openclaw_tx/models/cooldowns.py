@@ -57,6 +57,8 @@ class Standing(Value, frozen=True):
     """The only model that the last failure speaks of; "" = it is about the key."""
     asked_until: int = 0
     """Until when the provider asked to be left alone."""
+    doubted: bool = False
+    """A request was forbidden without a word on the key, and no other was answered since."""
 
 
 def failed(

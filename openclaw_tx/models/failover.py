@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from openclaw_tx.deferreds import sleep
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import ModelProvider
-from openclaw_tx.models.failures import FAILOVER_CODES, RETRY_CODES, ROTATE_CODES, all_failed, without
+from openclaw_tx.models.failures import FAILOVER_CODES, RETRY_CODES, ROTATE_CODES, all_failed
 from openclaw_tx.models.keyring import Asker, Keyring
 from openclaw_tx.models.pool import Entry
 from openclaw_tx.models.profiles import Credential
@@ -218,9 +218,8 @@ class _Call(Generic[T]):
                 target.entry.give_back(lent)
         except GatewayError as error:
             if not self._untouched():
-                raise without(error, credential.secret) from None
+                raise
             self._keyring.failed(credential, error, target.model)
-            error = without(error, credential.secret)
             if error.info.code not in FAILOVER_CODES or self._is_final(error):
                 raise error from None
             self._log.info("model {ref} failed: {code}: {error}", ref=target.ref, code=error.info.code, error=error)

@@ -7,8 +7,6 @@ import math
 import re
 from collections.abc import Mapping
 
-from msgspec.structs import replace
-
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.models.cooldowns import Reason
 from openclaw_tx.wire.upstream import UpstreamError
@@ -48,6 +46,9 @@ ROTATE_CODES = frozenset(code for code, reason in REASONS.items() if reason != "
 
 ABOUT_ONE_MODEL = frozenset({"provider_forbidden", "provider_rate_limit"})
 """Failures that may be about the model as much as about the key: permissions and limits are often set for each."""
+
+ABOUT_US = frozenset({"provider_auth", "provider_forbidden", "provider_billing"})
+"""Failures that no other request with the same key would be spared."""
 
 _BY_STATUS: Mapping[int, str] = {
     401: "provider_auth",
@@ -106,6 +107,14 @@ _IN_WORDS = (
     (re.compile(r"\bcredit balance\b", re.IGNORECASE), "provider_billing"),
 )
 """What Google and Anthropic say with a mere 400."""
+_OF_US = re.compile(
+    r"\bkeys?\b|credential|permission|\baccounts?\b|organi[sz]ation|subscription|suspended|deactivated|unauthori[sz]ed"
+    r"|\bnot (authori[sz]ed|allowed|permitted|entitled) to (access|use|call)\b|\baccess to\b.*\bmodel\b",
+    re.IGNORECASE,
+)
+"""A 403 that speaks of the key and of what it may do, not of the one request."""
+_OF_THE_REQUEST = re.compile(r"flagged|moderat|content[ _-](policy|filter)|\bprompt\b", re.IGNORECASE)
+"""A 403 for what was said, whatever else its words are: OpenRouter's moderation, a firewall in between."""
 _NO_MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
 _SECRETS = re.compile(
     r"(?<=://)[^/\s@]+@|\b(sk|pk|key|gsk|xai|AIza)[-_][\w*.-]{6,}|\b(AIza|ya29\.)[\w*-]{16,}|(?<=Bearer )\S+"
@@ -114,6 +123,10 @@ _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 MAX_WORDS = 500
 """Most characters of a provider's own words in an error."""
+
+
+class RequestForbidden(GatewayError):
+    """C{provider_forbidden} that does not speak of our key: the next request may well be allowed."""
 
 
 def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = None, advice: str = "") -> GatewayError:
@@ -131,7 +144,12 @@ def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = No
     said = " ".join(part for part in (status, words) if part)
     if code in ("provider_rejected", "context_length_exceeded", "model_not_found"):
         return GatewayError(code, said if words else f"{ref}: the provider rejected the request ({status or code}).")
-    if code in ("provider_auth", "provider_forbidden", "provider_billing"):
+    if code == "provider_forbidden" and not _is_of_us(error):
+        if words:
+            return RequestForbidden(code, f"{ref}: {said}")
+        refusal = f"{ref}: the provider forbids the request ({said or code})."
+        return RequestForbidden(code, f"{refusal} {advice}" if advice else refusal)
+    if code in ABOUT_US:
         # Providers like to quote the key here.
         because = {"provider_auth": "key", "provider_forbidden": "permissions", "provider_billing": "quota or balance"}
         refusal = f"{ref}: the provider does not accept our {because[code]} ({status or code})."
@@ -175,6 +193,14 @@ def _code_of(error: UpstreamError) -> str:
     return code
 
 
+def _is_of_us(error: UpstreamError) -> bool:
+    """Whether a 403 is about our key, so that the next request with it would fare no better."""
+    if _OF_THE_REQUEST.search(error.message):
+        return False
+    kinds = (error.code.lower(), error.type.lower())
+    return any(_BY_WORD.get(kind) in ABOUT_US for kind in kinds) or _OF_US.search(error.message) is not None
+
+
 def resting(ref: str, reason: Reason, wait_s: float, about_model: bool = False) -> GatewayError:
     """Why a model was not asked: its key or its provider rests.
 
@@ -189,13 +215,6 @@ def resting(ref: str, reason: Reason, wait_s: float, about_model: bool = False) 
         return GatewayError(code, f"{ref}: the provider did not accept our {what}; {again}.", retry_after=wait_s)
     code = "provider_overloaded" if reason == "server" else "provider_rate_limit"
     return GatewayError(code, f"{ref}: the provider wants to be left alone; {again}.", retry_after=wait_s)
-
-
-def without(error: GatewayError, secret: str) -> GatewayError:
-    """The same error, should its text quote the key."""
-    if not secret or secret not in error.info.message:
-        return error
-    return GatewayError.from_info(replace(error.info, message=error.info.message.replace(secret, "***")))
 
 
 def all_failed(failures: list[tuple[str, GatewayError]]) -> GatewayError:
@@ -223,10 +242,10 @@ __all__ = [
     "REASONS",
     "RETRY_CODES",
     "ROTATE_CODES",
+    "RequestForbidden",
     "all_failed",
     "clean",
     "gateway_error",
     "refuses_thinking",
     "resting",
-    "without",
 ]

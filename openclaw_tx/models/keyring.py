@@ -16,7 +16,7 @@ from openclaw_tx.config.schema import AuthSection, Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.models import cooldowns
 from openclaw_tx.models.cooldowns import Limits, Standing
-from openclaw_tx.models.failures import ABOUT_ONE_MODEL, REASONS, resting
+from openclaw_tx.models.failures import ABOUT_ONE_MODEL, REASONS, RequestForbidden, resting
 from openclaw_tx.models.profile_files import ProfileFiles
 from openclaw_tx.models.profiles import Credential, Profiles, ordered, problems
 from openclaw_tx.values.models import Unavailable
@@ -76,7 +76,7 @@ class Keyring:
             are none.
         @raise GatewayError: C{provider_auth}: the chosen profile can not be used.
         """
-        profiles = await self._profiles(asker.agent_id)
+        profiles = await self.profiles(asker.agent_id)
         auth = self._settings().auth
         now = self._now()
         found = ordered(own.provider, profiles, auth, self.standing, now)
@@ -106,17 +106,14 @@ class Keyring:
 
     def forced_at(self, credential: Credential, model: str) -> int:
         """When a key may be used for lack of anything better; in epoch milliseconds."""
-        server = self._servers.get(credential.provider, Standing())
-        return max(
-            cooldowns.forced_at(self.standing(credential), model),
-            min(server.asked_until, cooldowns.ready_at(server)) if server.model in ("", model) else 0,
-        )
+        return max(cooldowns.forced_at(self.standing(credential), model), self._server_at(credential, model))
 
     def resting(self, credential: Credential, model: str) -> GatewayError:
         """Why a key is not used, and when it will be."""
         known = self.standing(credential)
+        key_at, server_at = cooldowns.forced_at(known, model), self._server_at(credential, model)
         server = self._servers.get(credential.provider, known)
-        if cooldowns.ready_at(server) > cooldowns.ready_at(known):
+        if server_at > key_at or (server_at == key_at and server.last_failure_at > known.last_failure_at):
             known = server
         wait = (self.forced_at(credential, model) - self._now()) / 1000
         return resting(f"{credential.provider}/{model}", known.reason, max(wait, 0.0), bool(known.model))
@@ -150,13 +147,18 @@ class Keyring:
         reason = REASONS.get(error.info.code)
         if reason is None:
             return
+        before = self.standing(credential)
+        if isinstance(error, RequestForbidden) and not before.doubted:
+            # A prompt that is not to a moderator's liking must not lock out everybody: it takes two in a row.
+            self._keys[_mark(credential)] = replace(before, doubted=True)
+            return
         now, after = self._now(), error.info.retry_after
         about = model if error.info.code in ABOUT_ONE_MODEL else ""
         if reason == "server":
-            before = self._servers.get(credential.provider, Standing())
-            self._servers[credential.provider] = cooldowns.failed(before, reason, now, self._limits(), after, about)
+            server = self._servers.get(credential.provider, Standing())
+            self._servers[credential.provider] = cooldowns.failed(server, reason, now, self._limits(), after, about)
             return
-        changed = cooldowns.failed(self.standing(credential), reason, now, self._limits(), after, about)
+        changed = cooldowns.failed(before, reason, now, self._limits(), after, about)
         self._keys[_mark(credential)] = changed
         self._note(credential)
         self._log.info(
@@ -202,7 +204,8 @@ class Keyring:
         if self._files is not None:
             await self._files.close()
 
-    async def _profiles(self, agent_id: str) -> Profiles:
+    async def profiles(self, agent_id: str) -> Profiles:
+        """The profiles of an agent as their files have them; "" = of the default one."""
         if self._files is None:
             return Profiles()
         default = self._default_agent()
@@ -214,6 +217,11 @@ class Keyring:
             self._checked = (profiles, auth)
             self._warn(problems(profiles, auth))
         return profiles
+
+    def _server_at(self, credential: Credential, model: str) -> int:
+        """When the server of a key may be asked for lack of anything better; in epoch milliseconds."""
+        server = self._servers.get(credential.provider, Standing())
+        return min(server.asked_until, cooldowns.ready_at(server)) if server.model in ("", model) else 0
 
     def _follow(self, owner: str, profiles: Profiles) -> None:
         """A file was read: profiles that are new bring their standing, those with another secret begin anew."""

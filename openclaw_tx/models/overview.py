@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from openclaw_tx.config.schema import AuthSection, Config
 from openclaw_tx.models.cooldowns import Standing
 from openclaw_tx.models.pool import needs_key
-from openclaw_tx.models.profiles import Profiles, ordered
+from openclaw_tx.models.profiles import NEVER, Profiles, ordered
 from openclaw_tx.models.refs import key_source, provider_id
 from openclaw_tx.values.value import Value
 
@@ -24,6 +24,8 @@ class ProfileState(Value, frozen=True, omit_defaults=True, rename="camel"):
     """When a rest is over, or when it has expired; epoch milliseconds."""
     email: str = ""
     """Whose it is, as C{auth.profiles} says."""
+    expires: int = 0
+    """When it can no longer be used, epoch milliseconds; 0 = never."""
 
 
 class KeyState(Value, frozen=True, omit_defaults=True, rename="camel"):
@@ -85,7 +87,8 @@ def _state(profiles: Profiles, auth: AuthSection, id: str, now: int) -> ProfileS
         state, until = "cooldown", standing.cooldown_until
     entry = auth.profiles.get(id)
     email = entry.email if entry is not None else ""
-    return ProfileState(id=id, type=credential.kind, state=state, until=until, email=email)
+    expires = credential.expires if credential.expires < NEVER else 0
+    return ProfileState(id=id, type=credential.kind, state=state, until=until, email=email, expires=expires)
 
 
 __all__ = ["KeyState", "ProfileState", "keys_of"]

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from twisted.web.http_headers import Headers
 
-from openclaw_tx.config.redact import LONG_ENOUGH
+from openclaw_tx.config.redact import LONG_ENOUGH, names_secret
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.models.door import Answer, HttpFailure
 from openclaw_tx.models.failures import gateway_error
@@ -17,13 +17,22 @@ from openclaw_tx.wire.upstream import UpstreamError, decode_error
 _KNOWN = frozenset({b"accept", b"anthropic-beta", b"anthropic-version", b"content-type", b"traceparent", b"user-agent"})
 """Headers whose values everybody may know."""
 
+SHORTEST_KEY = 8
+"""Characters below which a key is no secret: C{ollama}, C{none} or C{x} are given to servers that want any key at all,
+and taking such a word out of what a server says would only make it unreadable. Keys of vendors are much longer."""
+
 
 def secrets_of(*sent: Headers) -> Sequence[str]:
-    """What stands in headers that we send and must not come back in a provider's words: keys, and whatever else the
-    configuration has there."""
-    lines = ((name, value) for headers in sent for name, found in headers.getAllRawHeaders() for value in found)
-    texts = [value.decode("utf-8", "replace").rpartition(" ")[2] for name, value in lines if name.lower() not in _KNOWN]
-    return tuple(dict.fromkeys(text for text in texts if len(text) >= LONG_ENOUGH))
+    """What stands in headers that we send and must not come back in a provider's words: keys of L{SHORTEST_KEY}
+    characters or more, and whatever else the configuration has there that is L{LONG_ENOUGH}."""
+    found: dict[str, None] = {}
+    for name, values in (
+        line for headers in sent for line in headers.getAllRawHeaders() if line[0].lower() not in _KNOWN
+    ):
+        least = SHORTEST_KEY if names_secret(name.decode("latin-1").replace("-", "_")) else LONG_ENOUGH
+        texts = (value.decode("utf-8", "replace").rpartition(" ")[2] for value in values)
+        found.update((text, None) for text in texts if len(text) >= least)
+    return tuple(found)
 
 
 def refusal_of(ref: str, error: HttpFailure | UpstreamError, secrets: Sequence[str] = ()) -> GatewayError:

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from openclaw_tx.config.memory import memory_search
 from openclaw_tx.config.schema import Config
+from openclaw_tx.config.schema_models import ProviderDefinition
 from openclaw_tx.config.vendors import VENDORS, completed, implied
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import EmbeddingProvider, ModelProvider, OnEvents
@@ -21,6 +22,7 @@ from openclaw_tx.models.embeddings import choose, overridden
 from openclaw_tx.models.failover import Failover, Target, Wish
 from openclaw_tx.models.failures import refuses_thinking
 from openclaw_tx.models.keyring import Asker, Keyring
+from openclaw_tx.models.overview import KeyState, keys_of
 from openclaw_tx.models.pool import Entry, ProviderFactory, Recipe, Remote, follow
 from openclaw_tx.models.profile_files import ProfileFiles
 from openclaw_tx.models.refs import DEFAULT_LOCAL_REF, LOCAL, api_key, how_to_configure, provider_id, split_ref
@@ -66,6 +68,7 @@ class ModelRegistry:
         self._settings = settings
         self._factory = factory
         self._environ = environ
+        self._clock = clock
         self._own = {provider_id(name): provider for name, provider in (own or {}).items()}
         self._keyring = Keyring(settings, clock, profiles)
         self._failover = Failover(self._keyring, clock, random, policy, on_call)
@@ -149,6 +152,18 @@ class ModelRegistry:
                 param="dimensions",
             )
         return found
+
+    async def keys(self, agent_id: str = "") -> Sequence[KeyState]:
+        """Where the keys of each provider come from and how they stand, for people.
+
+        @param agent_id: whose profiles count; "" = the default agent's.
+        """
+        config, environ, profiles = self._settings(), self._environ(), await self._keyring.profiles(agent_id)
+        live = {name: self._keyring.standing(each) for name, each in profiles.credentials.items()}
+        providers = {**_implied(config, environ), **config.models.providers}
+        whole = replace(config, models=replace(config.models, providers=providers))
+        now = int(self._clock.seconds() * 1000)
+        return keys_of(whole, environ, replace(profiles, standings=live), (), now)
 
     def cooling(self) -> Mapping[tuple[str, ...], float]:
         """Provider and reason -> how many of its keys, or the provider itself, rest at the moment."""
@@ -252,10 +267,8 @@ class ModelRegistry:
             wanted.setdefault(vendor, Remote(completed(vendor, definition), key))
         if config.models.mode == "merge" and config.models.local.enabled:
             wanted.setdefault(LOCAL, config.models.local)
-        keys = {name: api_key(name, "", environ, config.env.vars) for name in VENDORS}
-        profiled = {provider_id(profile.provider) for profile in config.auth.profiles.values()}
-        for name, definition in implied(config.models, lambda name: bool(keys[name]) or name in profiled).items():
-            wanted.setdefault(name, Remote(definition, keys[name]))
+        for name, definition in _implied(config, environ).items():
+            wanted.setdefault(name, Remote(definition, api_key(name, "", environ, config.env.vars)))
         before, self._entries = self._entries, follow(self._entries, wanted, self._factory, self._log)
         for name, entry in before.items():
             if self._entries.get(name) is not entry:
@@ -265,6 +278,13 @@ class ModelRegistry:
         self._warned.clear()
         for path, problem in self._choices.problems:
             self._log.error("{path}: {problem}", path=path, problem=problem)
+
+
+def _implied(config: Config, environ: Mapping[str, str]) -> Mapping[str, ProviderDefinition]:
+    """Providers that the configuration does not name, for which there is a key."""
+    keyed = {name for name in VENDORS if api_key(name, "", environ, config.env.vars)}
+    keyed |= {provider_id(profile.provider) for profile in config.auth.profiles.values()}
+    return implied(config.models, keyed.__contains__)
 
 
 def _not_allowed(ref: str) -> GatewayError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from openclaw_tx.runs.context import in_force, model_messages, without_marks
 from openclaw_tx.values import CompactionMessage, Message, Spoken, UserMessage
 
@@ -13,15 +15,17 @@ class Dialogue:
     """Grows while the turn is at work; a compaction shortens what of it is read.
 
     @ivar history: the session before this turn, oldest first; a mark may stand before all others.
+    @ivar begun: the client's new messages.
     @ivar added: the client's new messages, then answers and tool results; this is what the transcript gets.
     @ivar noted: how many of C{added} the ledger has; None = it is not to have them before the end.
     """
 
-    __slots__ = ("added", "history", "noted")
+    __slots__ = ("added", "begun", "history", "noted")
 
     def __init__(self, history: Iterable[Message], added: Iterable[Message]) -> None:
         self.history: list[Message] = list(history)
-        self.added: list[Message] = list(added)
+        self.begun = tuple(added)
+        self.added: list[Message] = list(self.begun)
         self.noted: int | None = None
 
     def for_model(self, *more: Spoken) -> tuple[Spoken, ...]:
@@ -58,4 +62,12 @@ class Dialogue:
         self.added.append(mark)
 
 
-__all__ = ["Dialogue"]
+def dated(messages: Iterable[Spoken], at_ms: int) -> list[Spoken]:
+    """Messages as a transcript gets them: clients of OpenAI's APIs can not say when they said something.
+
+    @param at_ms: when they came.
+    """
+    return [each if each.timestamp_ms else replace(each, timestamp_ms=at_ms) for each in messages]
+
+
+__all__ = ["Dialogue", "dated"]

@@ -56,6 +56,7 @@ async def committed(
             model_provider=result.provider,
             model=result.model,
             context_tokens=context_tokens,
+            begun=dialogue.begun,
         )
     except GatewayError as error:
         result = run.conclude("error", error=for_client(error.info, run))

@@ -20,7 +20,7 @@ from openclaw_tx.interfaces import TurnStart
 from openclaw_tx.runs import choices
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
 from openclaw_tx.runs.crowd import Crowd
-from openclaw_tx.runs.dialogue import Dialogue
+from openclaw_tx.runs.dialogue import Dialogue, dated
 from openclaw_tx.runs.durable import DurableEvents
 from openclaw_tx.runs.ended import EndedRuns
 from openclaw_tx.runs.endings import committed, cut_short, for_client
@@ -157,10 +157,14 @@ class Engine:
             self._to_forget = ended + self._to_forget
             self._log.warn("checkpoint of live runs failed: {error}", error=error.info.message)
 
-    async def drain(self, grace_s: float) -> None:
-        """Admit nothing more, let live runs end for C{grace_s} seconds, then abort what is left."""
+    async def quiesce(self, grace_s: float) -> None:
+        """Admit nothing more, and let live runs end for C{grace_s} seconds."""
         self.draining = True
         await self._until_idle(grace_s)
+
+    async def drain(self, grace_s: float) -> None:
+        """The same, then abort what is left."""
+        await self.quiesce(grace_s)
         self.compactor.stop()
         # Those that wait go first, or they would get the places of the others.
         for run in sorted(self.live(), key=lambda run: run.status != "queued"):
@@ -210,7 +214,7 @@ class Engine:
         try:
             await self._queue(run, held)
             if not run.request.stateless:
-                turn = await self._rooms.sessions.begin(run.stored(), run.request.messages)
+                turn = await self._rooms.sessions.begin(run.stored(), dated(run.request.messages, run.queued_at_ms))
                 dialogue, news = self._upkeep.begun(turn)
             timeout = agent.timeout_s if run.request.timeout_s is None else run.request.timeout_s
             if timeout:
@@ -225,7 +229,10 @@ class Engine:
             loop = AgentLoop(run, agent, dialogue, subject, self._premises, self._compactor)
             outcome = await loop.work()
             result = run.conclude(
-                "ok", finish_reason=outcome.finish_reason, tool_calls=outcome.tool_calls, refusal=outcome.refusal
+                "ok",
+                finish_reason=outcome.finish_reason,
+                tool_calls=outcome.tool_calls,
+                cut_calls=outcome.cut_calls,
             )
         except CancelledError:
             # The driver is where an abort ends: it becomes the run's result.

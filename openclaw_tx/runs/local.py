@@ -10,10 +10,14 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 
 from openclaw_tx.agents.routing import default_agent
+from openclaw_tx.auth.actions import OPERATOR_SCOPES
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Run
 from openclaw_tx.sessions.keys import agent_of, canonical_key, in_scope, openai_key, openai_user_key, parse_key
-from openclaw_tx.values import Entry, RunRequest, RunResult, TextPart, UserMessage
+from openclaw_tx.values import Entry, Principal, RunRequest, RunResult, TextPart, UserMessage
+
+LOCAL = Principal(id="local", method="local", scopes=OPERATOR_SCOPES)
+"""Who runs agents from within the process."""
 
 
 def local_request(
@@ -40,7 +44,7 @@ def local_request(
         agent_id = agent_of(session_key)
     agent_id = agent_id or default_agent(agents)
     if session_key is not None:
-        key = canonical_key(session_key, agent_id)
+        key = canonical_key(session_key, agent_id, scope=scope)
         if parse_key(key) is not None and agent_of(key) != agent_id:
             raise GatewayError("invalid_request", "The session key belongs to another agent.", param="session_key")
         key = in_scope(key, agent_id, scope)

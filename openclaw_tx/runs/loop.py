@@ -13,6 +13,8 @@ from openclaw_tx.models.failures import refuses_thinking
 from openclaw_tx.runs import compaction
 from openclaw_tx.runs.choices import ack_max_chars, effort, milder
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
+from openclaw_tx.runs.cut import stopped_early, without_half_calls
+from openclaw_tx.runs.demands import demands_call, no_call, offered
 from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.reader import CallReader, Showing
 from openclaw_tx.runs.rooms import Premises
@@ -46,7 +48,8 @@ class Outcome(Value, frozen=True):
 
     finish_reason: FinishReason
     tool_calls: tuple[ToolCall, ...] = ()
-    refusal: bool = False
+    cut_calls: tuple[ToolCall, ...] = ()
+    """As in L{RunResult}."""
 
 
 class _Offer(NamedTuple):
@@ -133,7 +136,8 @@ class AgentLoop:
         self._run.steering.open()
         answered = False
         for round_ in range(1, self._max_rounds + 1):
-            reader, reply = await self._ask(offer, round_)
+            reader, whole = await self._ask(offer, round_)
+            reply, half = without_half_calls(whole)
             text = reader.finish(reply)
             self._count(reply)
             if self._format is not None and not offer.forced:
@@ -143,8 +147,8 @@ class AgentLoop:
                     continue
                 text = verdict.text
                 if not reply.tool_calls:
-                    reader.show(text, reply.refusal)
-            self._note(reply, text)
+                    reader.show(text)
+            self._note(reply, text + reader.declined)
             answered = answered or reader.said
             client_calls = tuple(call for call in reply.tool_calls if call.name in offer.client_names)
             own_calls = [call for call in reply.tool_calls if call.name not in offer.client_names]
@@ -153,16 +157,20 @@ class AgentLoop:
                     raise unmet(Verdict(text=text, complaint="it was begun before the tools were called"))
                 await self._tools.work(own_calls, self._dialogue.added, self._steps)
             if client_calls:
-                self._check_choice(client_calls)
                 return Outcome(finish_reason="tool_calls", tool_calls=client_calls)
+            if cut_calls := tuple(call for call in half if call.name in offer.client_names):
+                # The client has read them: the answer can not go on as if it had not.
+                return Outcome(finish_reason=reply.finish_reason, cut_calls=cut_calls)
             steered = self._run.steering.take()
             self._dialogue.added += steered
             if not own_calls and not steered:
-                self._check_choice(())
-                if not answered and reply.finish_reason != "content_filter":
-                    raise GatewayError("empty_response", f"The model {reply.provider}/{reply.model} said nothing.")
+                if not stopped_early(reply):
+                    no_call(self._run.request.tool_choice)
+                    if not answered:
+                        said_nothing = f"The model {reply.provider}/{reply.model} said nothing."
+                        raise GatewayError("empty_response", said_nothing)
                 reason = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
-                return Outcome(finish_reason=reason, refusal=reply.refusal)
+                return Outcome(finish_reason=reason)
         raise GatewayError(
             "run_failed",
             f"The run was stopped after {self._max_rounds} model calls without an end (agents.defaults.maxToolRounds).",
@@ -174,7 +182,7 @@ class AgentLoop:
         """
         request, config = self._run.request, self._premises.settings()
         own = self._tools.offer()
-        offered = () if request.tool_choice.mode == "none" else request.tools
+        clients = offered(request.tools, request.tool_choice)
         for position, spec in enumerate(request.tools):
             if spec.name in own.by_name:
                 raise GatewayError(
@@ -182,8 +190,8 @@ class AgentLoop:
                     f"Invalid tool configuration: the agent already has a tool called {spec.name!r}.",
                     param=f"tools[{position}].function.name",
                 )
-        forced = request.tool_choice.mode in ("required", "named")
-        specs = (*own.specs, *offered) if offered else own.specs
+        forced = demands_call(request.tool_choice)
+        specs = (*own.specs, *clients) if clients else own.specs
         told = replace(request, thinking=self._thinking) if request.thinking != self._thinking else request
         agents = self._premises.rooms.agents
         system = agents.system_prompt(self._agent, told, self._choice.info, specs)
@@ -197,7 +205,7 @@ class AgentLoop:
         return _Offer(
             system=system,
             specs=specs,
-            client_names=frozenset(spec.name for spec in offered),
+            client_names=frozenset(spec.name for spec in clients),
             forced=forced,
             showing=showing,
             ack_max_chars=ack_max_chars(config, self._agent.id) if request.trigger == "heartbeat" else None,
@@ -210,22 +218,30 @@ class AgentLoop:
             # It would be refused, or worse, cut off at the wrong end.
             await self._shorten()
         while True:
-            reader = CallReader(self._run, round_, offer.client_names, offer.showing, offer.ack_max_chars)
+            reader = CallReader(
+                self._run,
+                round_,
+                offer.client_names,
+                offer.showing,
+                offer.ack_max_chars,
+                directed=self._format is None,  # an answer that must be JSON is data
+            )
             self._run.times.called = self._run.times.called or self._premises.clock.seconds()
             try:
-                request = self._request(offer, round_)
+                request = self._request(offer)
                 return reader, await self._premises.rooms.models.stream(self._choice.refs, request, reader.take)
             except GatewayError as error:
                 if reader.began or not (self._relents(error) or await self._made_room(error)):
                     raise
 
-    def _request(self, offer: _Offer, round_: int) -> ModelRequest:
+    def _request(self, offer: _Offer) -> ModelRequest:
         request = self._run.request
         return ModelRequest(
             system=offer.system,
             messages=self._dialogue.for_model(*self._rejected),
             tools=offer.specs,
-            tool_choice=request.tool_choice if offer.forced and round_ == 1 else ToolChoice(),
+            # Until a client's tool is called: the agent's own may be called before it.
+            tool_choice=request.tool_choice if offer.forced else ToolChoice(),
             sampling=self._sampling(),
             traceparent=request.traceparent,
             session=self._subject.name,
@@ -261,16 +277,6 @@ class AgentLoop:
         self._compacts = False
         return await self._compactor.told(self._run, self._dialogue, self._subject, overflow=True)
 
-    def _check_choice(self, calls: Sequence[ToolCall]) -> None:
-        choice = self._run.request.tool_choice
-        if choice.mode == "required" and not calls:
-            raise GatewayError("tool_choice_unmet", "tool_choice=required was not satisfied by the agent response")
-        if choice.mode == "named" and not any(call.name == choice.name for call in calls):
-            raise GatewayError(
-                "tool_choice_unmet",
-                f"tool_choice required a {choice.name} tool call, but the agent did not produce one",
-            )
-
     def _providers_hold(self, refs: Sequence[str]) -> bool:
         """Whether every model that may answer is held to C{response_format} by its provider."""
         models = self._premises.rooms.models
@@ -281,7 +287,7 @@ class AgentLoop:
 
     def _judge(self, wanted: AnswerFormat, reply: ModelReply, text: str) -> Verdict:
         """What is cut short, declined or only on the way to tools need not match."""
-        if reply.tool_calls or reply.refusal or reply.finish_reason in ("length", "content_filter"):
+        if reply.tool_calls or reply.refusal or stopped_early(reply):
             return Verdict(text=text)
         return wanted.judge(text)
 

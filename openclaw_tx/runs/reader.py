@@ -8,6 +8,7 @@ from typing import Literal
 
 from openclaw_tx.agents.silence import heartbeat_text
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.runs.cut import stopped_early
 from openclaw_tx.runs.reply import ReplyFilter
 from openclaw_tx.runs.run import AgentRun
 from openclaw_tx.values import (
@@ -40,9 +41,11 @@ class CallReader:
         "_ack_max_chars",
         "_calls_seen",
         "_client_names",
+        "_declined",
         "_filter",
         "_indexes",
         "_length",
+        "_refused",
         "_round",
         "_run",
         "_showing",
@@ -59,11 +62,14 @@ class CallReader:
         client_names: frozenset[str],
         showing: Showing,
         ack_max_chars: int | None = None,
+        *,
+        directed: bool = True,
     ) -> None:
         """
         @param client_names: the client's own tools, whose calls are shown.
         @param ack_max_chars: it answers a heartbeat: nothing is shown before the end, and nothing at all when there is
             nothing to report (L{heartbeat_text}).
+        @param directed: as for L{ReplyFilter}.
         """
         self.shown = False
         self.began = False
@@ -73,9 +79,12 @@ class CallReader:
         self._client_names = client_names
         self._showing = showing if ack_max_chars is None else "none"
         self._ack_max_chars = ack_max_chars
-        self._filter = ReplyFilter()
+        self._filter = ReplyFilter(directed=directed)
         self._indexes: dict[int, int] = {}
         self._text: list[str] = []
+        self._declined: list[str] = []
+        self._refused = False
+        """The refusal was shown."""
         self._length = 0
         self._calls_seen: set[int] = set()
 
@@ -86,12 +95,14 @@ class CallReader:
         for event in batch:
             if type(event) is TextDelta:
                 text = event.text
-                if self._filter.passing and self._showing == "all" and "[" not in text and "\n" not in text:
+                if event.refusal:
+                    self._decline(event, out)
+                elif self._filter.passing and self._showing == "all" and "[" not in text and "\n" not in text:
                     self._text.append(text)
                     out.append(event)
                     self.shown = True
                 else:
-                    self._text_and_thought(*self._filter.feed(text), out, event.refusal)
+                    self._text_and_thought(*self._filter.feed(text), out)
                 self._length += len(text)
             elif type(event) is ToolCallDelta:
                 self._tool_call(event, out)
@@ -109,39 +120,55 @@ class CallReader:
             raise GatewayError("run_failed", f"The answer grew past {MAX_TEXT} characters and was stopped.")
 
     def finish(self, reply: ModelReply) -> str:
-        """Hand on what was held back; an answer given only as reasoning counts as the answer.
+        """Hand on what was held back. Reasoning alone counts as the answer, if the model ended with it: what was cut
+        short in the middle of it is no answer yet.
 
-        @return: the text of this assistant message.
+        @return: the text of this assistant message, but for what L{declined} says.
         """
         out: list[RunEvent] = []
-        self._text_and_thought(*self._filter.finish(), out, reply.refusal)
+        self._text_and_thought(*self._filter.finish(), out)
         self._run.direct(self._filter.media, self._filter.reply_to)
         self.silent = self._filter.silent
-        directed = self.silent or bool(self._filter.media or self._filter.reply_to)
-        if not reply.tool_calls and reply.reasoning and not directed and not "".join(self._text).strip():
-            self._text_and_thought(reply.reasoning, "", out, False)
+        ended = not (reply.tool_calls or stopped_early(reply))
+        if ended and reply.reasoning and not self.said and not self._filter.reply_to:
+            self._text_and_thought(reply.reasoning, "", out)
         if out:
             self._run.emit(out)
         text = "".join(self._text)
         if self._ack_max_chars is None or reply.tool_calls:
             return text
         told = heartbeat_text(text, self._ack_max_chars)
-        self.silent = self.silent or not told
+        self.silent = self.silent or not (told or self.declined)
         self.show(told)
         return told
 
     @property
+    def declined(self) -> str:
+        """How the message declines to answer; "" = it does not."""
+        return "".join(self._declined)
+
+    @property
     def said(self) -> bool:
         """Whether the message says anything, be it to a channel, or chose not to."""
-        return self.silent or bool(self._filter.media) or bool("".join(self._text).strip())
+        return self.silent or bool(self._filter.media) or bool("".join([*self._text, *self._declined]).strip())
 
-    def show(self, text: str, refusal: bool = False) -> None:
-        """Show the whole message after all; does nothing when it was shown as it came."""
+    def show(self, text: str) -> None:
+        """Show the whole message after all; of what was shown as it came nothing is shown again."""
         if text and not self.shown:
             self.shown = True
-            self._run.emit([TextDelta(text=text, refusal=refusal)])
+            self._run.emit([TextDelta(text=text)])
+        if self._declined and not self._refused:
+            self._refused = True
+            self._run.emit([TextDelta(text=self.declined, refusal=True)])
 
-    def _text_and_thought(self, text: str, thought: str, out: list[RunEvent], refusal: bool) -> None:
+    def _decline(self, event: TextDelta, out: list[RunEvent]) -> None:
+        """A refusal is nobody's directive and in no format; it only has to be allowed to show."""
+        self._declined.append(event.text)
+        if self._refused or self._showing != "none":
+            self._refused = True
+            out.append(event)
+
+    def _text_and_thought(self, text: str, thought: str, out: list[RunEvent]) -> None:
         if thought:
             out.append(ReasoningDelta(text=thought))
         if not text:
@@ -152,7 +179,7 @@ class CallReader:
             text = "".join(self._text)
         if self._showing == "all":
             self.shown = True
-            out.append(TextDelta(text=text, refusal=refusal))
+            out.append(TextDelta(text=text))
 
     def _decide(self) -> None:
         """The first character tells JSON from prose."""

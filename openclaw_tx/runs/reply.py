@@ -19,9 +19,25 @@ class ReplyFilter:
     @ivar silent: True once the message has turned out to be the silent token.
     """
 
-    __slots__ = ("_answering", "_close", "_directives", "_held", "_lead", "_open", "_thought", "passing", "silent")
+    __slots__ = (
+        "_answering",
+        "_close",
+        "_directed",
+        "_directives",
+        "_held",
+        "_lead",
+        "_open",
+        "_thought",
+        "passing",
+        "silent",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, directed: bool = True) -> None:
+        """
+        @param directed: False = only thinking is told from the answer, which is data and stays as it is: directives and
+            the silent token would be part of it.
+        """
+        self._directed = directed
         self.passing = False
         self.silent = False
         self._directives = DirectiveFilter()
@@ -59,9 +75,9 @@ class ReplyFilter:
         held, self._held = self._held, ""
         if self._close:
             return "", held
-        answer = self._lead + self._directives.feed(held) + self._directives.finish()
+        answer = self._lead + (self._directives.feed(held) + self._directives.finish() if self._directed else held)
         self._lead = ""
-        if not self._open and answer.strip() == SILENT_TOKEN:
+        if self._directed and not self._open and answer.strip() == SILENT_TOKEN:
             self.silent = True
             return "", ""
         return (answer.lstrip() if self._thought and not self._open else answer), ""
@@ -98,15 +114,16 @@ class ReplyFilter:
 
     def _answer(self, text: str) -> str:
         """What follows thinking begins with the first character that is not white space."""
-        text = self._directives.feed(text)
+        text = self._directives.feed(text) if self._directed else text
         if not self._open:
             self._lead += text
             answer = self._lead.lstrip() if self._thought else self._lead
-            if SILENT_TOKEN.startswith(answer.strip()):
+            begun = answer.strip()
+            if not begun or (self._directed and SILENT_TOKEN.startswith(begun)):
                 return ""
             self._open = True
             self._lead, text = "", answer
-        self.passing = self._directives.idle
+        self.passing = self._directives.idle or not self._directed
         return text
 
 

@@ -15,6 +15,7 @@ from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.interfaces import Push
 from openclaw_tx.runs.journal import Journal
 from openclaw_tx.runs.machine import RunMachine, Terminal
+from openclaw_tx.runs.speech import Speech
 from openclaw_tx.runs.steering import Steering
 from openclaw_tx.runs.times import Times
 from openclaw_tx.values import (
@@ -62,7 +63,7 @@ class AgentRun:
     """
 
     __slots__ = """
-        __weakref__ _clock _delivering _gate _machine _next_watcher _notify _pieces _texts _undelivered _watchers
+        __weakref__ _clock _delivering _gate _machine _next_watcher _notify _speech _undelivered _watchers
         abort_reason durable durable_seq effects journal keeper media model noted_at outcome principal prompt_report
         provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering stepped task
         text_length times usage verbose
@@ -121,8 +122,7 @@ class AgentRun:
         self._next_watcher = 0
         self._undelivered: list[Sequence[Entry]] = []
         self._delivering = False
-        self._texts: list[str] = []
-        self._pieces: list[str] = []
+        self._speech = Speech()
         self.text_length = 0
 
     @property
@@ -138,13 +138,12 @@ class AgentRun:
     @property
     def open_text(self) -> str:
         """What the assistant message that is not complete yet has said."""
-        return "".join(self._pieces)
+        return self._speech.open_text
 
     @property
     def payloads(self) -> tuple[str, ...]:
         """What it has said so far: one text for each assistant message that said something."""
-        current = self.open_text
-        return (*self._texts, current) if current.strip() else tuple(self._texts)
+        return self._speech.texts
 
     @property
     def state(self) -> RunState:
@@ -233,10 +232,12 @@ class AgentRun:
             if type(event) is TextDelta:
                 if not self.times.first_text:
                     self.times.first_text = self._clock.seconds()
-                self._pieces.append(event.text)
+                if event.refusal:
+                    self._speech.declining.add(len(self._speech.pieces))
+                self._speech.pieces.append(event.text)
                 self.text_length += len(event.text)
             elif type(event) is MessageEnded:
-                self._close_message()
+                self._speech.close()
         self._undelivered.append(self.journal.append(events, int(self._clock.seconds() * 1000)))
         if self._delivering:
             return
@@ -261,11 +262,12 @@ class AgentRun:
         *,
         finish_reason: FinishReason = "stop",
         tool_calls: tuple[ToolCall, ...] = (),
-        refusal: bool = False,
+        cut_calls: tuple[ToolCall, ...] = (),
         error: ErrorInfo | None = None,
     ) -> RunResult:
         """The result of a run that ends now with what it has said; changes nothing but L{settled}."""
         self.settled = True
+        answered, declined = self._speech.apart()
         return RunResult(
             run_id=self.request.run_id,
             session_key=self.request.session_key,
@@ -274,7 +276,7 @@ class AgentRun:
             payloads=self.payloads,
             tool_calls=tool_calls,
             finish_reason=finish_reason,
-            refusal=refusal,
+            refusal=bool(declined),
             usage=self.usage,
             provider=self.provider,
             model=self.model,
@@ -287,6 +289,9 @@ class AgentRun:
             media=tuple(self.media),
             reply_to=self.reply_to,
             prompt_report=self.prompt_report,
+            cut_calls=cut_calls,
+            answered=answered if declined else "",
+            declined=declined,
         )
 
     def finish(self, result: RunResult) -> None:
@@ -318,13 +323,8 @@ class AgentRun:
             trigger=self.request.trigger,
             channel=self.request.channel,
             stepped=self.stepped,
+            resumes=self.request.resumes,
         )
-
-    def _close_message(self) -> None:
-        text = self.open_text
-        self._pieces.clear()
-        if text.strip():
-            self._texts.append(text)
 
 
 def _after(newest: int, push: Push) -> Push:

@@ -126,8 +126,12 @@ def condensed(result: RunResult) -> list[Entry]:
     events: list[RunEvent] = [RunStarted(session_id=result.session_id)]
     if result.model:
         events.append(ModelAnswered(provider=result.provider, model=result.model, round=1))
-    for text in result.payloads:
-        events += (TextDelta(text=text, refusal=result.refusal), MessageEnded())
+    if result.refusal:
+        events += [TextDelta(text=result.content)] if result.content else []
+        events += (TextDelta(text=result.refused, refusal=True), MessageEnded())
+    else:
+        for text in result.payloads:
+            events += (TextDelta(text=text), MessageEnded())
     events.append(RunEnded(result=result))
     return [Entry(seq=seq, ts_ms=result.ended_at_ms, event=event) for seq, event in enumerate(events, 1)]
 

@@ -22,12 +22,16 @@ Key = tuple[int, str, str, str]
 
 
 class Counts(NamedTuple):
-    """Runs, and their tokens."""
+    """Runs, and their tokens; and once more those of the runs without a session."""
 
     runs: int = 0
     input: int = 0
     output: int = 0
     cached: int = 0
+    lone_runs: int = 0
+    lone_input: int = 0
+    lone_output: int = 0
+    lone_cached: int = 0
 
     def plus(self, other: Counts) -> Counts:
         """The sum."""
@@ -53,9 +57,10 @@ class UsageLog:
         if usage.prompt_tokens is None and usage.completion_tokens is None and not result.model:
             return
         cached = usage.cached_tokens or 0
+        counts = (1, max(0, (usage.prompt_tokens or 0) - cached), usage.completion_tokens or 0, cached)
         self._add(
             (result.ended_at_ms // HOUR_MS, result.agent_id, result.provider, result.model),
-            Counts(1, max(0, (usage.prompt_tokens or 0) - cached), usage.completion_tokens or 0, cached),
+            Counts(*counts, *counts) if run.request.stateless else Counts(*counts),
         )
 
     async def flush(self) -> None:
@@ -98,6 +103,10 @@ def _row(key: Key, counts: Counts) -> UsageRow:
         input_tokens=counts.input,
         output_tokens=counts.output,
         cached_tokens=counts.cached,
+        lone_runs=counts.lone_runs,
+        lone_input_tokens=counts.lone_input,
+        lone_output_tokens=counts.lone_output,
+        lone_cached_tokens=counts.lone_cached,
     )
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions.keys import is_leftover
-from openclaw_tx.sessions.records import encoded, entry_columns, entry_of
+from openclaw_tx.sessions.records import PATCHED, encoded, encoded_last_run, entry_columns, entry_of
 from openclaw_tx.sessions.titles import preview_of, title_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import CompactionMessage, Message, SessionEntry, SessionFilter, SessionPage
@@ -82,6 +82,7 @@ def append(connection: Connection, entry: SessionEntry, position: int, added: Se
         interacted_at_ms=entry.interacted_at_ms,
         title=entry.title,
         preview=entry.preview,
+        last_run=encoded_last_run(entry),
         next_position=position + len(added),
     )
     marks = [number for number, message in enumerate(added) if isinstance(message, CompactionMessage)]
@@ -91,7 +92,7 @@ def append(connection: Connection, entry: SessionEntry, position: int, added: Se
 
 
 def patch(
-    connection: Connection, key: str, change: Callable[[SessionEntry], SessionEntry], now_ms: int
+    connection: Connection, key: str, change: Callable[[SessionEntry], SessionEntry], now_ms: int, quiet: bool = False
 ) -> SessionEntry | None:
     """See L{openclaw_tx.interfaces.Sessions.patch}; makes no session.
 
@@ -111,11 +112,10 @@ def patch(
         label=changed.label,
         extra=changed.extra,
         settings=changed.settings,
-        updated_at_ms=max(found.entry.updated_at_ms, now_ms),
+        updated_at_ms=found.entry.updated_at_ms if quiet else max(found.entry.updated_at_ms, now_ms),
     )
     columns = entry_columns(entry, 0)
-    names = ("updated_at_ms", "label", "extra", "settings", "spawned_by")
-    connection.run(connection.statements.patch_entry, the_key=key, **{name: columns[name] for name in names})
+    connection.run(connection.statements.patch_entry, the_key=key, **{name: columns[name] for name in PATCHED})
     return entry
 
 
@@ -170,8 +170,13 @@ def select(connection: Connection, wanted: SessionFilter, limit: int, offset: in
     }
     statements = connection.statements
     limit, offset = max(0, min(limit, MAX_LISTED)), max(0, min(offset, MAX_OFFSET))
-    rows = connection.run(statements.entries, the_limit=limit, the_offset=offset, **asked)
-    found = tuple(map(entry_of, rows))
+    pinned: list[SessionEntry] = []
+    if wanted.pinned_first:
+        pinned = list(map(entry_of, connection.run(statements.pinned_entries, the_limit=MAX_LISTED, **asked)))
+    first = pinned[offset : offset + limit]
+    asked |= {"the_limit": limit - len(first), "the_offset": max(0, offset - len(pinned))}
+    rows = connection.run(statements.entries, with_pins=not wanted.pinned_first, **asked)
+    found = (*first, *map(entry_of, rows))
     if pattern or wanted.label or wanted.spawned_by or wanted.since_ms > 0:
         (total,) = connection.run(statements.count_fitting, **asked).fetchone()
         return SessionPage(entries=found, total=total)

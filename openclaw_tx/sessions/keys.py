@@ -29,7 +29,10 @@ GLOBAL = "global"
 """The one session of all conversations that name none, where C{session.scope} is global."""
 
 SENTINELS = frozenset({GLOBAL, "unknown"})
-"""Keys that belong to no agent and stay as they are."""
+"""Keys that name no agent and stay as they are where all conversations are one (C{session.scope}), and in the store."""
+
+HTTP_SCOPE = "per-sender"
+"""What C{session.scope} is over HTTP, whatever it is elsewhere: a key means one session of one agent."""
 
 RESERVED = ("subagent:", "cron:", "acp:")
 """Namespaces of the gateway's own sessions; clients may not name one (spec 1.1)."""
@@ -78,7 +81,7 @@ def in_scope(key: str, agent_id: str, scope: str) -> str:
     return GLOBAL if scope == "global" and key == main_key(agent_id) else key
 
 
-def canonical_key(key: str, agent_id: str, *, fold_case: bool = True, prefix: str = "") -> str:
+def canonical_key(key: str, agent_id: str, *, fold_case: bool = True, prefix: str = "", scope: str = "global") -> str:
     """A key as it is stored.
 
     Blank or C{main} is the agent's main key, a bare key is put under the agent, a whole one stays.
@@ -86,12 +89,14 @@ def canonical_key(key: str, agent_id: str, *, fold_case: bool = True, prefix: st
     @param agent_id: the agent that a key without one belongs to.
     @param fold_case: lower-case the rest, as for all keys but the explicit ones of HTTP headers (spec 1.1).
     @param prefix: put before a bare key that does not begin with it (L{Principal.session_prefix}).
+    @param scope: C{session.scope}. Where it is not C{global}, L{SENTINELS} are bare keys like all others: one agent
+        must not read what was said to another because a client chose a common word (decision D33).
     @raise GatewayError: as L{checked_key}.
     """
     key = checked_key(key)
     if not key or key.lower() == MAIN:
         return main_key(agent_id, prefix)
-    if key.lower() in SENTINELS:
+    if scope == "global" and key.lower() in SENTINELS:
         return key.lower()
     parsed = parse_key(key) or SessionKey(agent_id, key if key.lower().startswith(prefix) else prefix + key)
     rest = parsed.rest.lower() if fold_case else parsed.rest

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -16,16 +17,15 @@ from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
 from openclaw_tx.sessions.resets import SPOKEN
 from openclaw_tx.sessions.rules import Rules
+from openclaw_tx.sessions.titles import cut, line_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import (
-    AssistantMessage,
     KeptEvents,
+    LastRun,
     Message,
-    RunResult,
     SessionChange,
     SessionEntry,
     Spoken,
-    Step,
     StoredRun,
     Value,
 )
@@ -33,11 +33,11 @@ from openclaw_tx.values import (
 MAX_RUNS = 50_000
 """Ended runs that are kept at most."""
 
-UNTOLD_AT_ONCE = 1000
-"""Ends of sub-agents that are looked at at once."""
-
 INTERRUPTED = "The gateway stopped before this run had ended."
 """What clients and transcripts are told of a run that a crash cut off."""
+
+MAX_ERROR = 160
+"""Characters of what a session's row says of a run that failed."""
 
 _LIVE = ("queued", "running")
 
@@ -52,6 +52,8 @@ class Turn(Value, frozen=True):
     """The run was in the ledger before its turn came."""
     made: bool
     """The session was made for it."""
+    position: int
+    """Where C{added} will stand, if nobody puts anything in before."""
 
 
 class TurnEnd(Value, frozen=True):
@@ -62,6 +64,8 @@ class TurnEnd(Value, frozen=True):
     model_provider: str
     model: str
     context_tokens: int | None
+    told: frozenset[int]
+    """Which of C{added} were told when the run began."""
 
 
 class Ledger:
@@ -100,7 +104,14 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
-        return Turn(entry=found.entry, history=tuple(history), added=added, noted=noted, made=before is None)
+        return Turn(
+            entry=found.entry,
+            history=tuple(history),
+            added=added,
+            noted=noted,
+            made=before is None,
+            position=found.position,
+        )
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
         """Undo L{begin}: nobody learnt that the run was begun. A session that it made goes, if nobody has used it."""
@@ -125,7 +136,7 @@ class Ledger:
         run's end is. A run that was never begun (the database was replaced in between) is stored whole.
         """
         run, statements = end.run, connection.statements
-        ended = _end(connection, run)
+        ended = note_end(connection, run)
         if not ended and connection.run(statements.run_state, the_run=run.run_id).fetchone() is not None:
             return None
         session_id = ended[0] if ended else None
@@ -144,17 +155,12 @@ class Ledger:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}."""
         statements = connection.statements
         for run in runs:
-            if _noted(connection, run):
+            if noted(connection, run):
                 continue
             if connection.run(statements.run_state, the_run=run.run_id).fetchone() is None:
                 columns = run_columns(run, session_id=None, owner=self._owners.me, pending=())
                 connection.run(statements.add_run, **columns)
         connection.run_many(statements.delete_stateless_run, [{"the_run": run_id} for run_id in ended])
-
-    def step(self, connection: Connection, run: StoredRun, steps: Sequence[Step], told: int) -> None:
-        """See L{openclaw_tx.interfaces.Sessions.step}. Of a run that is not at work nothing is written."""
-        if _noted(connection, run):
-            run_steps.write(connection, run.run_id, steps, told)
 
     def keep(self, connection: Connection, kept: Sequence[KeptEvents]) -> None:
         """See L{openclaw_tx.interfaces.Sessions.keep}."""
@@ -169,19 +175,6 @@ class Ledger:
         """See L{openclaw_tx.interfaces.Sessions.repeated}."""
         row = connection.run(connection.statements.run_of_key, the_key=idempotency).fetchone()
         return run_of(row) if row is not None else None
-
-    def recover(self, connection: Connection, now_ms: int) -> list[StoredRun]:
-        """See L{openclaw_tx.interfaces.Sessions.recover}: runs of processes that live no more, each of them once."""
-        rows = connection.run(connection.statements.live_runs_of_others, the_owner=self._owners.me).fetchall()
-        lives = {owner: self._owners.lives(owner) for owner in {row[4] for row in rows}}
-        return [_interrupt(connection, run_of(row), row[2], now_ms) for row in rows if not lives[row[4]]]
-
-    def untold(self, connection: Connection, prefix: str) -> list[StoredRun]:
-        """See L{openclaw_tx.interfaces.Sessions.untold}."""
-        statement, me = connection.statements.untold_children, self._owners.me
-        rows = connection.run(statement, the_owner=me, the_prefix=prefix, the_limit=UNTOLD_AT_ONCE).fetchall()
-        lives = {owner: self._owners.lives(owner) for owner in {row[4] for row in rows}}
-        return [run_of(row) for row in rows if not lives[row[4]]]
 
     def get(self, connection: Connection, run_id: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.get_run}."""
@@ -218,7 +211,7 @@ class Ledger:
             columns = run_columns(run, session_id=None, owner=self._owners.me, pending=())
             connection.run(connection.statements.add_run, **columns)
         elif run.result is not None and state[0] in _LIVE and state[1] is None:
-            _end(connection, run)
+            note_end(connection, run)
         return True
 
     def _make(self, connection: Connection, run: StoredRun) -> Found:
@@ -232,12 +225,13 @@ class Ledger:
             old,
             updated_at_ms=max(old.updated_at_ms, end.run.ended_at_ms),
             aborted_last_run=end.run.status in ("aborted", "interrupted"),
+            last_run=last_run(end.run),
             model_provider=end.model_provider or old.model_provider,
             model=end.model or old.model,
             input_tokens=_known(usage.prompt_tokens if usage else None, old.input_tokens),
             output_tokens=_known(usage.completion_tokens if usage else None, old.output_tokens),
             total_tokens=_known(end.context_tokens, old.total_tokens),
-            interacted_at_ms=_spoken(old, end.run, end.run.ended_at_ms),
+            interacted_at_ms=spoken(old, end.run, end.run.ended_at_ms),
         )
         return SessionChange(
             key=entry.key,
@@ -246,6 +240,7 @@ class Ledger:
             entry=entries.append(connection, entry, found.position, end.added),
             messages=end.added,
             position=found.position,
+            told=end.told,
             run_id=end.run.run_id,
             ok=end.run.status in ("ok", "aborted"),
         )
@@ -255,11 +250,12 @@ def _known(value: int | None, otherwise: int) -> int:
     return otherwise if value is None else value
 
 
-def _spoken(entry: SessionEntry, run: StoredRun, at_ms: int) -> int:
+def spoken(entry: SessionEntry, run: StoredRun, at_ms: int) -> int:
+    """When somebody last spoke in a session, after a run at this time."""
     return max(entry.interacted_at_ms, at_ms) if run.trigger in SPOKEN else entry.interacted_at_ms
 
 
-def _noted(connection: Connection, run: StoredRun) -> bool:
+def noted(connection: Connection, run: StoredRun) -> bool:
     """Note how far a run is.
 
     @return: False = the ledger knows of no such run that is live.
@@ -274,7 +270,27 @@ def _noted(connection: Connection, run: StoredRun) -> bool:
     return noted.rowcount > 0
 
 
-def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
+def last_run(run: StoredRun) -> LastRun:
+    """What a session's row says of a run that has ended."""
+    error = run.result.error if run.result is not None else None
+    status: Literal["done", "failed", "killed", "timeout"] = "failed"
+    if run.status == "ok":
+        status = "done"
+    elif run.status == "aborted":
+        status = "killed"
+    elif error is not None and error.code == "run_timeout":
+        status = "timeout"
+    told = error is not None and status in ("failed", "timeout")
+    return LastRun(
+        run_id=run.run_id,
+        status=status,
+        started_at_ms=run.started_at_ms,
+        ended_at_ms=run.ended_at_ms,
+        error=cut(line_of(error.message), MAX_ERROR) if told and error is not None else "",
+    )
+
+
+def note_end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
     """Note the end of a run that is live.
 
     @return: its session's id, or None for a stateless one; empty = there is no such run.
@@ -292,47 +308,3 @@ def _end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
         result=encoded(run.result) if run.result is not None else None,
     )
     return [row[0] for row in rows.fetchall()]
-
-
-def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
-    """End a run that its process did not live to end, and close its turn."""
-    found = entries.find(connection, run.session_key) if session_id is not None else None
-    payloads: tuple[str, ...] = (run.partial,) if run.partial else ()
-    events, done = run_events.read(connection, run.run_id), run_steps.read(connection, run.run_id)
-    told = run_events.said(events)
-    if sum(map(len, told)) >= len(run.partial):
-        # What watchers were told and what was written down each second: the longer one is the newer one.
-        payloads = told
-    partial = "\n\n".join(payloads)
-    result = RunResult(
-        run_id=run.run_id,
-        session_key=run.session_key,
-        agent_id=run.agent_id,
-        status="interrupted",
-        payloads=payloads,
-        session_id=session_id or "",
-        error=GatewayError("run_interrupted", INTERRUPTED).info,
-        queued_at_ms=run.queued_at_ms,
-        started_at_ms=run.started_at_ms,
-        ended_at_ms=now_ms,
-    )
-    ended = msgspec.structs.replace(
-        run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=partial, result=result
-    )
-    if found is not None and found.entry.session_id == session_id:
-        closing = AssistantMessage(
-            text=run_steps.unheld_text(run.partial, events, done.told) if done.told else partial,
-            stop_reason="interrupted",
-            error_message=INTERRUPTED,
-            timestamp_ms=now_ms,
-        )
-        entry = msgspec.structs.replace(
-            found.entry,
-            aborted_last_run=True,
-            updated_at_ms=max(found.entry.updated_at_ms, now_ms),
-            interacted_at_ms=_spoken(found.entry, run, now_ms),
-        )
-        entries.append(connection, entry, found.position, (*run.pending, *done.messages, closing))
-    run_steps.forget(connection, run.run_id)
-    _end(connection, ended)
-    return ended

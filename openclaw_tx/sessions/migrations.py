@@ -101,8 +101,25 @@ def _narrow_indices(connection: sqlite3.Connection) -> None:
         connection.execute(f"CREATE INDEX {name} ON {table} ({column}) WHERE {rows}")
 
 
+def _add_last_runs_and_pins(connection: sqlite3.Connection) -> None:
+    """Version 7: how the last run of a session came out, and sessions that are pinned."""
+    connection.execute("ALTER TABLE sessions ADD COLUMN last_run TEXT DEFAULT '' NOT NULL")
+    connection.execute("ALTER TABLE sessions ADD COLUMN pinned_at_ms BIGINT DEFAULT '0' NOT NULL")
+    connection.execute("CREATE INDEX sessions_by_pin ON sessions (pinned_at_ms) WHERE pinned_at_ms > 0")
+
+
+def _tell_lone_runs_apart(connection: sqlite3.Connection) -> None:
+    """Version 8: what runs without a session took (of those that were before it is not known); an index of runs in
+    the background."""
+    for column in ("lone_runs", "lone_input_tokens", "lone_output_tokens", "lone_cached_tokens"):
+        connection.execute(f"ALTER TABLE usage ADD COLUMN {column} BIGINT DEFAULT '0' NOT NULL")
+    connection.execute(
+        "CREATE INDEX background_runs ON runs (queued_at_ms) WHERE run_trigger IN ('cron', 'hook', 'agent', 'subagent')"
+    )
+
+
 def _add_run_steps(connection: sqlite3.Connection) -> None:
-    """Version 7: what turns that are at work have come to."""
+    """Version 9: what turns that are at work have come to."""
     connection.execute(
         "CREATE TABLE run_steps (run_id TEXT NOT NULL, number INTEGER NOT NULL, told BIGINT NOT NULL, "
         "body TEXT NOT NULL, PRIMARY KEY (run_id, number), "
@@ -120,6 +137,8 @@ UPGRADES: tuple[Upgrade, ...] = (
     _add_titles,
     _add_usage,
     _narrow_indices,
+    _add_last_runs_and_pins,
+    _tell_lone_runs_apart,
     _add_run_steps,
 )
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""

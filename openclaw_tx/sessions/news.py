@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from twisted.logger import Logger
 
-from openclaw_tx.values import SessionChange, SessionEntry
+from openclaw_tx.sessions.ledger import Turn
+from openclaw_tx.values import Message, SessionChange, SessionEntry, StoredRun
 
 
 class News:
@@ -37,6 +38,22 @@ class News:
             except Exception:
                 self._log.failure("a listener failed on the news of a session")
 
+    def begun(self, run: StoredRun, turn: Turn) -> None:
+        """Tell what a run was asked."""
+        if not turn.added or not _is_told(run):
+            return
+        self.tell(
+            SessionChange(
+                key=turn.entry.key,
+                agent_id=turn.entry.agent_id,
+                reason="begin",
+                entry=turn.entry,
+                messages=turn.added,
+                position=turn.position,
+                run_id=run.run_id,
+            )
+        )
+
     def changed(self, reason: Literal["patch", "reset", "compact"], entry: SessionEntry | None) -> SessionEntry | None:
         """Tell of an entry, if there is one, and hand it on."""
         if entry is not None:
@@ -44,4 +61,18 @@ class News:
         return entry
 
 
-__all__ = ["News"]
+def told_before(run: StoredRun, begun: Sequence[Message], added: Sequence[Message]) -> frozenset[int]:
+    """Which of the messages of a turn were told when it began."""
+    if not _is_told(run):
+        return frozenset()
+    known = {id(message) for message in begun}
+    return frozenset(number for number, message in enumerate(added) if id(message) in known)
+
+
+def _is_told(run: StoredRun) -> bool:
+    """Whether it is told what a run was asked when it begins. Heartbeats may leave nothing behind: theirs is told with
+    what came of it."""
+    return run.trigger != "heartbeat"
+
+
+__all__ = ["News", "told_before"]

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from openclaw_tx.sessions.entries import Found
-from openclaw_tx.sessions.records import messages_of
+from openclaw_tx.sessions.entries import Found, find
+from openclaw_tx.sessions.records import messages_of, pending_of
 from openclaw_tx.sessions.worker import Connection
-from openclaw_tx.values import CompactionMessage, Message, Spoken, UserMessage
+from openclaw_tx.values import CompactionMessage, Message, Spoken, TranscriptPage, UserMessage
 
 HISTORY_MESSAGES = 4000
 """Newest messages of a session that are ever loaded; older ones stay in the store."""
 
 HISTORY_BYTES = 32 * 1024 * 1024
 """Characters of JSON that are ever loaded of a session; older messages stay in the store."""
+
+MAX_AT_WORK = 8
+"""Runs at work in a session that are asked for what they were asked: there is one at a time, but for odd moments."""
 
 _USER = '{"type":"user"'
 """How the JSON of a user message begins."""
@@ -30,6 +33,39 @@ def history(connection: Connection, session_id: str, limit: int = HISTORY_MESSAG
     limit = max(0, min(limit, HISTORY_MESSAGES))
     rows = connection.run(connection.statements.newest_messages, the_session=session_id, the_limit=limit)
     return _decoded(connection, (row[1] for row in _within_bytes(rows)))
+
+
+def page(connection: Connection, key: str, limit: int, offset: int) -> TranscriptPage:
+    """See L{openclaw_tx.interfaces.Sessions.page}; within L{HISTORY_MESSAGES} and L{HISTORY_BYTES}."""
+    found = find(connection, key)
+    total = found.position if found is not None else 0
+    end = max(0, total - max(0, offset))
+    rows: Iterable[Any] = ()
+    asked: list[Message] = []
+    if found is not None and not offset:
+        of_runs = connection.statements.pending_of_session
+        for (body,) in connection.run(of_runs, the_session=found.entry.session_id, the_limit=MAX_AT_WORK):
+            asked += pending_of(body, connection.report)
+    if found is not None:
+        rows = connection.run(
+            connection.statements.newest_messages_before,
+            the_session=found.entry.session_id,
+            the_position=end,
+            the_limit=max(0, min(limit, HISTORY_MESSAGES)),
+        )
+    numbered: list[tuple[int, Message]] = []
+    first = end
+    for position, body in _within_bytes(rows):
+        first = position
+        numbered += [(position, message) for message in messages_of((body,), connection.report)]
+    numbered.reverse()
+    return TranscriptPage(
+        messages=tuple(message for _, message in numbered),
+        positions=tuple(position for position, _ in numbered),
+        first=first,
+        total=total,
+        pending=tuple(asked),
+    )
 
 
 def context(connection: Connection, found: Found) -> list[Message]:
@@ -105,4 +141,4 @@ def _until(rows: Iterable[Any], wanted: int) -> Iterator[Any]:
             return
 
 
-__all__ = ["HISTORY_BYTES", "HISTORY_MESSAGES", "context", "held", "history"]
+__all__ = ["HISTORY_BYTES", "HISTORY_MESSAGES", "context", "held", "history", "page"]

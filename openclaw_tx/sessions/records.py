@@ -10,6 +10,7 @@ import msgspec
 
 from openclaw_tx.values import (
     Entry,
+    LastRun,
     Message,
     RunResult,
     SessionEntry,
@@ -21,6 +22,9 @@ from openclaw_tx.wire.openai_chat_render import encode
 _EXTRA, _SETTINGS = 12, 13
 """Columns of an entry's row that are JSON."""
 
+PATCHED = ("updated_at_ms", "label", "extra", "settings", "spawned_by", "pinned_at_ms")
+"""Columns of an entry that are written when something is set for its session."""
+
 # What a tool put into its details may be anything; a turn is not lost over it.
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 _message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
@@ -29,6 +33,7 @@ _result = msgspec.json.Decoder(RunResult)
 _events = msgspec.json.Decoder(list[Entry])
 _extra = msgspec.json.Decoder(dict[str, Any])
 _settings = msgspec.json.Decoder(SessionSettings)
+_last_run = msgspec.json.Decoder(LastRun)
 
 
 def encoded(value: object) -> str:
@@ -90,9 +95,16 @@ def entry_columns(entry: SessionEntry, next_position: int) -> dict[str, Any]:
     columns["extra"] = encoded(entry.extra)
     columns["settings"] = encoded(entry.settings)
     columns["spawned_by"] = entry.settings.spawned_by or None
+    columns["pinned_at_ms"] = entry.settings.pinned_at
+    columns["last_run"] = encoded_last_run(entry)
     columns["next_position"] = next_position
     columns["mark_position"] = None
     return columns
+
+
+def encoded_last_run(entry: SessionEntry) -> str:
+    """Its column; "" = there is none."""
+    return encoded(entry.last_run) if entry.last_run is not None else ""
 
 
 def entry_of(row: Sequence[Any]) -> SessionEntry:
@@ -115,6 +127,7 @@ def entry_of(row: Sequence[Any]) -> SessionEntry:
         interacted_at_ms=row[14],
         title=row[15],
         preview=row[16],
+        last_run=_last_run.decode(row[17]) if row[17] else None,
     )
 
 
@@ -140,6 +153,15 @@ def run_columns(run: StoredRun, *, session_id: str | None, owner: str, pending: 
         "run_trigger": run.trigger,
         "channel": run.channel,
     }
+
+
+def pending_of(body: str, report: Callable[[str], None]) -> tuple[Message, ...]:
+    """What a run at work was asked, from its column; nothing if that can not be read, which is reported."""
+    try:
+        return _messages.decode(body)
+    except msgspec.MsgspecError as error:
+        report(f"What a run was asked can not be read and was left out: {error}")
+        return ()
 
 
 def run_of(row: Sequence[Any]) -> StoredRun:

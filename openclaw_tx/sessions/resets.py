@@ -87,6 +87,8 @@ def boundary_ms(now_ms: int, hour: int, zone: tzinfo | None) -> int:
 
 def begins_anew(section: SessionSection, zone: tzinfo | None, entry: SessionEntry, run: StoredRun, now_ms: int) -> bool:
     """Whether C{run} starts a new conversation in its session."""
+    if run.resumes:
+        return False
     if run.surface == "http" or run.trigger not in SPOKEN or _PROGRAMS.search(entry.key):
         return False
     rules = policy(section, entry.key, entry.settings.channel or run.channel)

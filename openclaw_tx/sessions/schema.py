@@ -27,27 +27,31 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
+from openclaw_tx.sessions.left_schema import LeftStatements
+from openclaw_tx.sessions.records import PATCHED
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
 from openclaw_tx.sessions.tables import (
+    BACKGROUND,
     ENDED,
     LIVE,
+    PINNED,
     archives,
     messages,
     metadata,
     run_events,
-    run_steps,
     runs,
     sessions,
     usage,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 9
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
-_ENTRY = [column for column in sessions.c if column.name not in ("next_position", "spawned_by", "mark_position")]
+_BESIDES = ("next_position", "spawned_by", "mark_position", "pinned_at_ms")
+_ENTRY = [column for column in sessions.c if column.name not in _BESIDES]
 
 
-class Statements:
+class Statements(LeftStatements):
     """Every statement that the store runs, compiled for one dialect."""
 
     def __init__(self, dialect: Dialect) -> None:
@@ -56,6 +60,8 @@ class Statements:
             names = getattr(compiled, "positiontup", None)
             fixed = {name: value for name, value in compiled.params.items() if value is not None}
             return Statement(str(compiled), tuple(names) if names is not None else None, fixed)
+
+        super().__init__(ready)
 
         key, run_id = bindparam("the_key", type_=Text), bindparam("the_run", type_=Text)
         session_id, agent_id = bindparam("the_session", type_=Text), bindparam("the_agent", type_=Text)
@@ -84,7 +90,14 @@ class Statements:
             sessions.c.updated_at_ms >= since,
             sessions.c.key.notin_([bindparam("hidden_1", type_=Text), bindparam("hidden_2", type_=Text)]),
         )
-        self.entries = ready(listing.where(*fitting).offset(bindparam("the_offset", type_=Integer)))
+        unpinned = or_(bindparam("with_pins", type_=Integer) == 1, sessions.c.pinned_at_ms == 0)
+        self.entries = ready(listing.where(*fitting, unpinned).offset(bindparam("the_offset", type_=Integer)))
+        self.pinned_entries = ready(
+            select(*_ENTRY)
+            .where(PINNED, *fitting)
+            .order_by(sessions.c.pinned_at_ms.desc(), sessions.c.key)
+            .limit(limit)
+        )
         self.count_fitting = ready(select(func.count()).select_from(sessions).where(*fitting))
         self.count = ready(select(func.count()).select_from(sessions))
         self.count_of_agent = ready(select(func.count()).select_from(sessions).where(sessions.c.agent_id == agent_id))
@@ -99,9 +112,7 @@ class Statements:
         )
         self.add_entry = ready(insert(sessions))
         self.patch_entry = ready(
-            update(sessions)
-            .where(sessions.c.key == key)
-            .values({name: bindparam(name) for name in ("updated_at_ms", "label", "extra", "settings", "spawned_by")})
+            update(sessions).where(sessions.c.key == key).values({name: bindparam(name) for name in PATCHED})
         )
         self.update_entry = ready(
             update(sessions)
@@ -120,6 +131,7 @@ class Statements:
                         "interacted_at_ms",
                         "title",
                         "preview",
+                        "last_run",
                         "next_position",
                     )
                 }
@@ -158,6 +170,13 @@ class Statements:
         )
         self.newest_messages = ready(newest)
         self.newest_messages_from = ready(newest.where(messages.c.position >= position))
+        self.messages_from = ready(
+            select(messages.c.body)
+            .where(messages.c.session_id == session_id, messages.c.position >= position)
+            .order_by(messages.c.position)
+            .limit(limit)
+        )
+        self.newest_messages_before = ready(newest.where(messages.c.position < position))
         self.message = ready(
             select(messages.c.body).where(messages.c.session_id == session_id, messages.c.position == position)
         )
@@ -201,6 +220,13 @@ class Statements:
             .order_by(runs.c.queued_at_ms.desc())
             .limit(1)
         )
+        self.background_runs = ready(
+            select(*runs.c, sessions.c.label, sessions.c.title, sessions.c.spawned_by)
+            .select_from(runs.outerjoin(sessions, sessions.c.key == runs.c.session_key))
+            .where(BACKGROUND)
+            .order_by(runs.c.queued_at_ms.desc())
+            .limit(limit)
+        )
         self.delete_run = ready(delete(runs).where(runs.c.run_id == run_id))
         self.delete_stateless_run = ready(delete(runs).where(runs.c.run_id == run_id, runs.c.session_id.is_(None)))
         self.live_runs_of_others = ready(
@@ -208,23 +234,15 @@ class Statements:
             .where(LIVE, runs.c.owner != bindparam("the_owner", type_=Text))
             .order_by(runs.c.queued_at_ms, runs.c.run_id)
         )
-        tellers = runs.alias()
-        teller = select(tellers.c.run_id).where(
-            tellers.c.run_id == bindparam("the_prefix", type_=Text).concat(runs.c.run_id)
-        )
-        self.untold_children = ready(
-            select(runs)
-            .where(
-                ENDED,
-                runs.c.run_trigger == "subagent",
-                runs.c.owner != bindparam("the_owner", type_=Text),
-                ~teller.exists(),
-            )
-            .order_by(runs.c.ended_at_ms, runs.c.run_id)
-            .limit(limit)
-        )
         self.live_runs_of_session = ready(
             select(func.count()).select_from(runs).where(LIVE, runs.c.session_id == session_id)
+        )
+        self.pending_of_session = ready(
+            select(runs.c.pending)
+            .where(LIVE, runs.c.session_id == session_id)
+            .where(runs.c.pending.is_not(None), runs.c.run_trigger != "heartbeat")
+            .order_by(runs.c.queued_at_ms, runs.c.run_id)
+            .limit(limit)
         )
         self.delete_ended_runs_of_session = ready(delete(runs).where(runs.c.session_id == session_id, ENDED))
         self.empty_runs_of_session = ready(
@@ -266,16 +284,6 @@ class Statements:
             .order_by(runs.c.ended_at_ms.desc())
         )
 
-        # steps of turns that are at work
-        number = bindparam("the_number", type_=Integer)
-        of_run = run_steps.c.run_id == run_id
-        self.add_step = ready(insert(run_steps))
-        self.delete_step = ready(delete(run_steps).where(of_run, run_steps.c.number == number))
-        self.steps = ready(select(run_steps.c.told, run_steps.c.body).where(of_run).order_by(run_steps.c.number))
-        self.delete_steps = ready(delete(run_steps).where(of_run))
-        of_session = select(runs.c.run_id).where(runs.c.session_id == session_id)
-        self.delete_steps_of_session = ready(delete(run_steps).where(run_steps.c.run_id.in_(of_session)))
-
         # usage
         of_row = [
             usage.c.hour == bindparam("the_hour", type_=Integer),
@@ -283,7 +291,7 @@ class Statements:
             usage.c.provider == bindparam("the_provider", type_=Text),
             usage.c.model == bindparam("the_model", type_=Text),
         ]
-        counts = ("runs", "input_tokens", "output_tokens", "cached_tokens")
+        counts = [column.name for column in usage.c if not column.primary_key]
         self.grow_usage = ready(
             update(usage).where(*of_row).values({name: usage.c[name] + bindparam(name) for name in counts})
         )

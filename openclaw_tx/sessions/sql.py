@@ -11,11 +11,13 @@ from twisted.internet.defer import CancelledError
 
 from openclaw_tx.sessions import entries, reading, run_events, transfer
 from openclaw_tx.sessions.archives import Archives
+from openclaw_tx.sessions.background import SqlBackground
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
-from openclaw_tx.sessions.news import News
+from openclaw_tx.sessions.news import News, told_before
 from openclaw_tx.sessions.owners import Owners
+from openclaw_tx.sessions.recovery import Recovery
 from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.usage import SqlUsage
 from openclaw_tx.sessions.worker import Connection, GroupCommit
@@ -30,8 +32,8 @@ from openclaw_tx.values import (
     SessionFilter,
     SessionPage,
     Spoken,
-    Step,
     StoredRun,
+    TranscriptPage,
 )
 
 KEEP_RUNS_MS = 24 * 3600 * 1000
@@ -41,7 +43,7 @@ KEEP_LEFTOVERS_MS = 24 * 3600 * 1000
 """How long a session that was made for one request is kept after its last use (decision D34)."""
 
 
-class SqlSessions:
+class SqlSessions(Recovery):
     """Implements L{openclaw_tx.interfaces.Sessions}.
 
     Every method may raise C{storage_unavailable}: then nothing was written, and the next call tries anew. A method
@@ -54,6 +56,7 @@ class SqlSessions:
 
     @ivar news: L{openclaw_tx.interfaces.SessionNews}.
     @ivar usage: L{openclaw_tx.interfaces.UsageStore}.
+    @ivar runs: L{openclaw_tx.interfaces.BackgroundRuns}.
     """
 
     def __init__(
@@ -73,11 +76,11 @@ class SqlSessions:
         @param rules: what the configuration says of sessions at the moment.
         @param archives: takes transcripts of sessions that end; None = they are not kept.
         """
+        super().__init__(jobs, owners)
         self._seconds = seconds
         self.news = News()
         self.usage = SqlUsage(jobs)
-        self._jobs = jobs
-        self._owners = owners
+        self.runs = SqlBackground(jobs)
         self._rules = rules
         self._beginnings = Beginnings(new_id, archives)
         self._ledger = Ledger(owners, self._beginnings)
@@ -119,26 +122,32 @@ class SqlSessions:
 
         try:
             # That the process dies is what the ledger is for; the turn itself is on the disk when it ends.
-            return await self._jobs.submit(begin, synced=False)
+            turn = await self._jobs.submit(begin, synced=False)
         except CancelledError:
             undone = self._jobs.submit(undo)
             undone.addErrback(lambda _: None)  # Trouble with the database is reported where it is met.
             raise
+        self.news.begun(run, turn)
+        return turn
 
     async def commit(
-        self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
+        self,
+        run: StoredRun,
+        added: Sequence[Message],
+        *,
+        model_provider: str,
+        model: str,
+        context_tokens: int | None,
+        begun: Sequence[Message] = (),
     ) -> None:
         """See L{openclaw_tx.interfaces.Sessions.commit}.
 
         A second commit of a run changes nothing. The turn of a session that was deleted while the run was at work is
         not stored; the run's end is.
         """
+        given, told = tuple(added), told_before(run, begun, added)
         end = TurnEnd(
-            run=run,
-            added=tuple(added),
-            model_provider=model_provider,
-            model=model,
-            context_tokens=context_tokens,
+            run=run, added=given, told=told, model_provider=model_provider, model=model, context_tokens=context_tokens
         )
         self.news.tell(await self._jobs.submit(lambda connection: self._ledger.commit(connection, end)))
 
@@ -146,22 +155,6 @@ class SqlSessions:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}; of a stateless run only its partial text is kept."""
         runs, ended = tuple(runs), tuple(ended)
         await self._jobs.submit(lambda connection: self._ledger.checkpoint(connection, runs, ended))
-
-    async def step(self, run: StoredRun, steps: Sequence[Step], told: int) -> None:
-        """See L{openclaw_tx.interfaces.Sessions.step}."""
-        steps = tuple(steps)
-        await self._jobs.submit(lambda connection: self._ledger.step(connection, run, steps, told), synced=False)
-
-    async def recover(self, now_ms: int) -> Sequence[StoredRun]:
-        """See L{openclaw_tx.interfaces.Sessions.recover}.
-
-        Runs of this process and of others that still live are left alone, so it may be called at any time.
-        """
-        return await self._jobs.submit(lambda connection: self._ledger.recover(connection, now_ms))
-
-    async def untold(self, prefix: str) -> Sequence[StoredRun]:
-        """See L{openclaw_tx.interfaces.Sessions.untold}."""
-        return await self._jobs.submit(lambda connection: self._ledger.untold(connection, prefix), writes=False)
 
     async def prune(self, now_ms: int) -> None:
         """Forget runs that ended a day ago or are beyond the newest 50,000, sessions of single requests (D34), those of
@@ -217,6 +210,10 @@ class SqlSessions:
 
         return await self._jobs.submit(read, writes=False)
 
+    async def page(self, key: str, limit: int, offset: int = 0) -> TranscriptPage:
+        """See L{openclaw_tx.interfaces.Sessions.page}."""
+        return await self._jobs.submit(lambda connection: reading.page(connection, key, limit, offset), writes=False)
+
     async def select(self, wanted: SessionFilter, *, limit: int = 100, offset: int = 0) -> SessionPage:
         """See L{openclaw_tx.interfaces.Sessions.select}."""
         return await self._jobs.submit(
@@ -244,14 +241,14 @@ class SqlSessions:
         return removed
 
     async def patch(
-        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = "", quiet: bool = False
     ) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.patch}."""
 
         def patch(connection: Connection) -> SessionEntry | None:
             now = self._now_ms()
             self._beginnings.made(connection, key, agent_id, now)
-            return entries.patch(connection, key, change, now)
+            return entries.patch(connection, key, change, now, quiet)
 
         return self.news.changed("patch", await self._jobs.submit(patch))
 

@@ -26,6 +26,9 @@ def _index(name: str, column: str, rows: TextClause) -> Index:
     return Index(name, column, sqlite_where=rows, postgresql_where=rows)
 
 
+PINNED = text("pinned_at_ms > 0")
+"""Condition on sessions, literal so that the index of the same words serves it."""
+
 sessions = Table(
     "sessions",
     metadata,
@@ -49,11 +52,15 @@ sessions = Table(
     Column("title", Text, nullable=False, server_default=""),
     Column("preview", Text, nullable=False, server_default=""),
     Column("mark_position", Integer),
+    Column("last_run", Text, nullable=False, server_default=""),
+    Column("pinned_at_ms", BigInteger, nullable=False, server_default="0"),
     Index("sessions_by_age", "updated_at_ms"),
     _index("sessions_by_parent", "spawned_by", text("spawned_by IS NOT NULL")),
+    _index("sessions_by_pin", "pinned_at_ms", PINNED),
 )
-"""One row a session: L{openclaw_tx.values.SessionEntry}, C{extra} and C{settings} as JSON, where its transcript goes
-on, where its newest mark of a compaction stands, and once more the C{spawned_by} of its settings."""
+"""One row a session: L{openclaw_tx.values.SessionEntry}, C{extra}, C{settings} and C{last_run} as JSON, where its
+transcript goes on, where its newest mark of a compaction stands, and once more the C{spawned_by} and C{pinned_at} of
+its settings."""
 
 messages = Table(
     "messages",
@@ -69,6 +76,9 @@ LIVE = text("status IN ('queued', 'running')")
 
 ENDED = text("status NOT IN ('queued', 'running')")
 """The opposite."""
+
+BACKGROUND = text("run_trigger IN ('cron', 'hook', 'agent', 'subagent')")
+"""Runs that no person waits for."""
 
 runs = Table(
     "runs",
@@ -94,6 +104,7 @@ runs = Table(
     _index("runs_by_end", "ended_at_ms", ENDED),
     _index("runs_by_idempotency", "idempotency", text("idempotency IS NOT NULL")),
     _index("live_runs", "run_id", LIVE),
+    _index("background_runs", "queued_at_ms", BACKGROUND),
 )
 """The ledger: L{openclaw_tx.values.StoredRun}, C{pending} and C{result} as JSON, and the process it runs in.
 
@@ -111,6 +122,10 @@ usage = Table(
     Column("input_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
+    Column("lone_runs", BigInteger, nullable=False, server_default="0"),
+    Column("lone_input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("lone_output_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("lone_cached_tokens", BigInteger, nullable=False, server_default="0"),
 )
 """What runs took, also those that left nothing else behind: L{openclaw_tx.values.UsageRow}."""
 

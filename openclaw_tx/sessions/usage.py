@@ -5,13 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openclaw_tx.sessions.worker import Connection, GroupCommit
-from openclaw_tx.values import UsageRow
+from openclaw_tx.sessions.tallies import Tallying
+from openclaw_tx.sessions.worker import Connection, GroupCommit, Job
+from openclaw_tx.values import QUARTER_MS, SessionTally, Tallies, UsageRow
 
 HOUR_MS = 3600 * 1000
 
 KEEP_HOURS = 400 * 24
 """How long it is known what runs took."""
+
+READ_AT_ONCE = 1024 * 1024
+"""Bytes of transcripts that one job reads, about: others get their turn in between."""
+
+SESSIONS_AT_ONCE = 200
+"""Sessions that it looks at."""
+
+
+COUNTS = UsageRow.__struct_fields__[4:]
+"""What is added up of a row; before stand hour, agent and model."""
 
 
 class SqlUsage:
@@ -19,6 +30,7 @@ class SqlUsage:
 
     def __init__(self, jobs: GroupCommit) -> None:
         self._jobs = jobs
+        self._tallying = Tallying()
 
     async def add_usage(self, rows: Sequence[UsageRow]) -> None:
         """See L{openclaw_tx.interfaces.UsageStore.add_usage}."""
@@ -31,6 +43,19 @@ class SqlUsage:
             lambda connection: read(connection, first_hour, end_hour, agent_id), writes=False
         )
 
+    async def tallies(self, session_ids: Sequence[str], first_ms: int, end_ms: int, max_bytes: int) -> Tallies:
+        """See L{openclaw_tx.interfaces.UsageStore.tallies}."""
+        ids, first, end = tuple(session_ids), first_ms // QUARTER_MS, -(-end_ms // QUARTER_MS)
+        found: list[SessionTally] = []
+        read = 0
+        while len(found) < len(ids):
+            some = ids[len(found) : len(found) + SESSIONS_AT_ONCE]
+            left = max(0, min(READ_AT_ONCE, max_bytes - read))
+            done = await self._jobs.submit(_tallying(self._tallying, some, first, end, left), writes=False)
+            found += done.tallies
+            read += done.read_bytes
+        return Tallies(tallies=tuple(found), read_bytes=read)
+
     async def prune(self, now_ms: int) -> None:
         """Forget what is older than L{KEEP_HOURS}."""
         first_hour = now_ms // HOUR_MS - KEEP_HOURS
@@ -39,15 +64,14 @@ class SqlUsage:
         )
 
 
+def _tallying(tallying: Tallying, ids: Sequence[str], first: int, end: int, max_bytes: int) -> Job[Tallies]:
+    return lambda connection: tallying.some(connection, ids, first, end, max_bytes, last=max_bytes == 0)
+
+
 def add(connection: Connection, rows: Sequence[UsageRow]) -> None:
     """See L{openclaw_tx.interfaces.UsageStore.add_usage}."""
     for row in rows:
-        counts = {
-            "runs": row.runs,
-            "input_tokens": row.input_tokens,
-            "output_tokens": row.output_tokens,
-            "cached_tokens": row.cached_tokens,
-        }
+        counts = {name: getattr(row, name) for name in COUNTS}
         grown = connection.run(
             connection.statements.grow_usage,
             the_hour=row.hour,

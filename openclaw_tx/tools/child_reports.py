@@ -140,12 +140,10 @@ def announcement(result: RunResult, what: str) -> str:
     spent = f"{took} s, {tokens} tokens, "
     if is_cut_off(result):
         how, spent = "was cut off when the gateway went down, and does not go on", ""
-    elif result.status == "ok":
-        how = "is done"
     elif result.status == "aborted":
         how = "was stopped"
     else:
-        how = f"failed: {result.error.message}" if result.error is not None else "failed"
+        how = f"failed: {result.problem}" if result.problem else "is done"
     return (
         f"[Sub-agent report, not a message of the user]\nThe sub-agent for {name!r} {how} "
         f"({spent}session {result.session_key}).\n\n"

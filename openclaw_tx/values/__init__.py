@@ -24,6 +24,7 @@ from openclaw_tx.values.automation import (
     Schedule,
     SystemEventPayload,
 )
+from openclaw_tx.values.background import BACKGROUND, BackgroundRun
 from openclaw_tx.values.channels import (
     AccountStatus,
     ChannelPeer,
@@ -52,7 +53,27 @@ from openclaw_tx.values.conversation import (
     Usage,
     UserMessage,
 )
+from openclaw_tx.values.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Compacting,
+    Entry,
+    MessageEnded,
+    ModelAnswered,
+    ModelEvent,
+    ReasoningDelta,
+    RunEnded,
+    RunEvent,
+    RunStarted,
+    TextDelta,
+    ToolCallDelta,
+    ToolEnded,
+    ToolEvent,
+    ToolProgress,
+    ToolStarted,
+)
 from openclaw_tx.values.fetching import Fetched, FetchLimits
+from openclaw_tx.values.ledger import KeptEvents, StoredRun
 from openclaw_tx.values.models import Agent, Embeddings, ModelInfo, ModelReply, ModelRequest, Sampling
 from openclaw_tx.values.prompts import (
     FileState,
@@ -62,35 +83,10 @@ from openclaw_tx.values.prompts import (
     PromptSkill,
     PromptTool,
 )
-from openclaw_tx.values.runs import (
-    ApprovalRequested,
-    ApprovalResolved,
-    Compacting,
-    Entry,
-    KeptEvents,
-    MessageEnded,
-    ModelAnswered,
-    ModelEvent,
-    PromptMode,
-    ReasoningDelta,
-    RunEnded,
-    RunEvent,
-    RunRequest,
-    RunResult,
-    RunStarted,
-    RunState,
-    RunStatus,
-    StoredRun,
-    TextDelta,
-    ToolCallDelta,
-    ToolEnded,
-    ToolEvent,
-    ToolProgress,
-    ToolStarted,
-    Trigger,
-)
+from openclaw_tx.values.runs import PromptMode, RunRequest, RunResult, RunState, RunStatus, Trigger
 from openclaw_tx.values.sessions import (
     Compacted,
+    LastRun,
     Removed,
     SessionChange,
     SessionEntry,
@@ -98,11 +94,24 @@ from openclaw_tx.values.sessions import (
     SessionPage,
     SessionSettings,
     Step,
+    TranscriptPage,
     UsageRow,
+)
+from openclaw_tx.values.tallies import (
+    QUARTER_MS,
+    ModelCalls,
+    SessionQuarter,
+    SessionTally,
+    Tallies,
+    one_call,
+    step_ms,
+    wait_step,
 )
 from openclaw_tx.values.value import Credentials, Principal, Target, Value
 
 __all__ = [
+    "BACKGROUND",
+    "QUARTER_MS",
     "AccountStatus",
     "Agent",
     "AgentTurnPayload",
@@ -113,6 +122,7 @@ __all__ = [
     "ApprovalsSnapshot",
     "AssistantMessage",
     "At",
+    "BackgroundRun",
     "ChannelPeer",
     "ChannelStatus",
     "Compacted",
@@ -142,9 +152,11 @@ __all__ = [
     "JobState",
     "JobStatus",
     "KeptEvents",
+    "LastRun",
     "Message",
     "MessageEnded",
     "ModelAnswered",
+    "ModelCalls",
     "ModelEvent",
     "ModelInfo",
     "ModelReply",
@@ -176,12 +188,15 @@ __all__ = [
     "SessionEntry",
     "SessionFilter",
     "SessionPage",
+    "SessionQuarter",
     "SessionSettings",
+    "SessionTally",
     "Spoken",
     "Step",
     "StopReason",
     "StoredRun",
     "SystemEventPayload",
+    "Tallies",
     "Target",
     "TextDelta",
     "TextPart",
@@ -195,9 +210,13 @@ __all__ = [
     "ToolResultMessage",
     "ToolSpec",
     "ToolStarted",
+    "TranscriptPage",
     "Trigger",
     "Usage",
     "UsageRow",
     "UserMessage",
     "Value",
+    "one_call",
+    "step_ms",
+    "wait_step",
 ]

@@ -119,6 +119,7 @@ class ModelReply(Value, frozen=True):
     text: str
     reasoning: str
     tool_calls: tuple[ToolCall, ...]
+    """As far as they came, where C{finish_reason} is C{length} or C{content_filter}; else complete."""
     finish_reason: FinishReason
     usage: Usage
     provider: str

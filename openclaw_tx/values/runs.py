@@ -1,12 +1,11 @@
-"""A run from request to result, the events in between, and what is stored of it."""
+"""A run from request to result."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from openclaw_tx.errors import ErrorInfo
-from openclaw_tx.values.approvals import Approval, Decision
-from openclaw_tx.values.conversation import FinishReason, Message, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
+from openclaw_tx.values.conversation import FinishReason, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
 from openclaw_tx.values.models import Sampling
 from openclaw_tx.values.prompts import PromptReport
 from openclaw_tx.values.value import Plain, Value
@@ -60,6 +59,8 @@ class RunRequest(Value, frozen=True):
     traceparent: str = ""
     """W3C trace context. The surfaces hand in the client's as it came; the engine puts the run's own span in its place,
     in the same trace, or in a new one where there was none."""
+    resumes: bool = False
+    """Go on in the session's conversation, though by the rules of resets it is over."""
 
 
 RunStatus = Literal["queued", "running", "ok", "error", "aborted", "interrupted"]
@@ -78,7 +79,7 @@ class RunResult(Plain, frozen=True, omit_defaults=True):
     """Calls of client tools that the client must now answer."""
     finish_reason: FinishReason = "stop"
     refusal: bool = False
-    """The answer is the model's way of declining to answer."""
+    """The answer, or some of it, is the model's way of declining to answer."""
     usage: Usage = Usage()
     provider: str = ""
     model: str = ""
@@ -96,11 +97,40 @@ class RunResult(Plain, frozen=True, omit_defaults=True):
     """Message that the answer is to be sent as a reply to: its id, or C{current}."""
     prompt_report: PromptReport | None = None
     """What its system prompt was made of; None = it got none."""
+    cut_calls: tuple[ToolCall, ...] = ()
+    """Calls of client tools in which the model was stopped, as far as they came: nobody is to do or to answer them."""
+    declined: str = ""
+    """What of the text declines to answer; "" although C{refusal} is set = all of it."""
+    answered: str = ""
+    """The rest of the text, where some of it declines to answer."""
 
     @property
     def text(self) -> str:
         """The answer as one string: payloads joined by a blank line."""
         return "\n\n".join(self.payloads)
+
+    @property
+    def content(self) -> str:
+        """What of the text answers, as OpenAI's C{content} has it."""
+        return self.answered if self.refusal else self.text
+
+    @property
+    def refused(self) -> str:
+        """What of the text declines to answer, as OpenAI's C{refusal} has it."""
+        return (self.declined or self.text) if self.refusal else ""
+
+    @property
+    def problem(self) -> str:
+        """Why there is no answer, in words; "" = there is one, or nothing was to be said.
+
+        A run that is C{ok} has one when the model was stopped before it had said anything: programs read that in
+        C{finish_reason}, but people would hear nothing at all.
+        """
+        if self.status != "ok":
+            return self.error.message if self.error is not None else self.abort_reason or self.status
+        if self.finish_reason not in ("length", "content_filter") or self.text.strip() or self.media:
+            return ""
+        return f"The model was stopped before it had said anything ({self.finish_reason})."
 
 
 class RunState(Value, frozen=True, omit_defaults=True):
@@ -164,180 +194,3 @@ class RunState(Value, frozen=True, omit_defaults=True):
             reply_to=result.reply_to,
             prompt_report=result.prompt_report,
         )
-
-
-# Events of a run, in the order they can occur. The journal numbers them; every surface reads only these.
-
-
-class RunStarted(Plain, frozen=True, tag="started"):
-    """The run left its queues and begins to work."""
-
-    session_id: str
-
-
-class ModelAnswered(Plain, frozen=True, tag="model"):
-    """The provider accepted a call and its first bytes are here."""
-
-    provider: str
-    model: str
-    round: int
-    """1 for the first model call of the run."""
-
-
-class TextDelta(Plain, frozen=True, tag="text", omit_defaults=True):
-    """More text of the current assistant message."""
-
-    text: str
-    refusal: bool = False
-    """The model declines to answer, and this is how it says so."""
-
-
-class ReasoningDelta(Plain, frozen=True, tag="reasoning"):
-    """More thinking of the current assistant message; not part of the answer."""
-
-    text: str
-
-
-class ToolCallDelta(Plain, frozen=True, tag="toolCall"):
-    """A piece of a I{client} tool call: id and name come once, with the first piece of that index."""
-
-    index: int
-    id: str
-    name: str
-    arguments: str
-
-
-class MessageEnded(Plain, frozen=True, tag="message", omit_defaults=True):
-    """An assistant message is complete; text that follows belongs to the next one."""
-
-    usage: Usage | None = None
-    """What the run has used up to here."""
-
-
-class ToolStarted(Plain, frozen=True, tag="toolStart"):
-    """One of the agent's own tools begins."""
-
-    call_id: str
-    name: str
-    arguments: Any
-
-
-class ToolProgress(Plain, frozen=True, tag="toolUpdate"):
-    """One of the agent's own tools tells how far it is."""
-
-    call_id: str
-    name: str
-    text: str
-
-
-class ApprovalRequested(Plain, frozen=True, tag="approval"):
-    """A tool waits for a person's word."""
-
-    call_id: str
-    approval: Approval
-
-
-class ApprovalResolved(Plain, frozen=True, tag="approvalEnd"):
-    """A tool waits no more."""
-
-    call_id: str
-    approval_id: str
-    decision: Decision
-    expired: bool = False
-    """Nobody answered in time."""
-
-
-class Compacting(Plain, frozen=True, tag="compaction", omit_defaults=True):
-    """The conversation is being summarised, or has been."""
-
-    phase: Literal["start", "end"]
-    reason: Literal["threshold", "overflow", "manual"] = "threshold"
-    ok: bool = True
-    """At the end: it was done."""
-    will_retry: bool = False
-    """At the end: the model is asked again."""
-
-
-class ToolEnded(Plain, frozen=True, tag="toolEnd"):
-    """One of the agent's own tools gave its result."""
-
-    call_id: str
-    name: str
-    is_error: bool
-    text: str
-    details: Any = None
-
-
-class RunEnded(Plain, frozen=True, tag="ended"):
-    """The one terminal event."""
-
-    result: RunResult
-
-
-RunEvent = (
-    RunStarted
-    | ModelAnswered
-    | TextDelta
-    | ReasoningDelta
-    | ToolCallDelta
-    | MessageEnded
-    | ToolStarted
-    | ToolProgress
-    | ApprovalRequested
-    | ApprovalResolved
-    | ToolEnded
-    | Compacting
-    | RunEnded
-)
-ToolEvent = ToolProgress | ApprovalRequested | ApprovalResolved
-"""What a tool may tell while it is at work."""
-ModelEvent = ModelAnswered | TextDelta | ReasoningDelta | ToolCallDelta
-
-
-class Entry(Plain, frozen=True):
-    """A numbered event in a run's journal."""
-
-    seq: int
-    """From 1, without holes, for each run."""
-    ts_ms: int
-    event: RunEvent
-
-
-class StoredRun(Value, frozen=True, omit_defaults=True):
-    """A run as the store remembers it."""
-
-    run_id: str
-    session_key: str
-    agent_id: str
-    status: RunStatus
-    surface: str
-    principal_id: str
-    fingerprint: str
-    queued_at_ms: int
-    started_at_ms: int = 0
-    ended_at_ms: int = 0
-    partial: str = ""
-    """What it had said when last written down (bounded by the writer)."""
-    pending: tuple[Message, ...] = ()
-    """Input of the turn; it joins the transcript when the turn is committed or recovered."""
-    result: RunResult | None = None
-    idempotency: str = ""
-    """As in L{RunRequest}."""
-    trigger: Trigger = "user"
-    channel: str = ""
-    stepped: bool = False
-    """Steps of its turn were written down (L{openclaw_tx.values.Step}); they go with its end."""
-
-
-class KeptEvents(Value, frozen=True):
-    """Events of one run that are to be written down."""
-
-    run_id: str
-    entries: tuple[Entry, ...]
-    """With consecutive numbers; what was written from the first of them on is replaced."""
-    first_held: int
-    """Number of the oldest event that is still worth keeping; older ones go."""
-    run: StoredRun | None = None
-    """The run itself, when the ledger may not have it yet, or not its end."""
-    new: bool = False
-    """The ledger is to add the run if it has it not. Otherwise that means that the run was deleted, and stays so."""

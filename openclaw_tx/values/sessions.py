@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from openclaw_tx.values.conversation import Message, Usage
-from openclaw_tx.values.value import Value
+from openclaw_tx.values.value import Plain, Value
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -53,6 +53,17 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     """The channel that somebody last spoke here from; answers that are to be delivered go there."""
     last_to: str = ""
     last_account_id: str = ""
+    icon: str = ""
+    """An emoji, or the name of one of the Control UI's icons."""
+    color: str = ""
+    category: str = ""
+    """The group that people have put it into."""
+    pinned_at: int = 0
+    """When somebody pinned it to the top of lists, epoch milliseconds; 0 = nobody did."""
+    last_read_at: int = 0
+    """When somebody last read what was said, epoch milliseconds."""
+    marked_unread_at: int = 0
+    """When somebody wanted it to be read again, epoch milliseconds; 0 = nobody does."""
 
     @property
     def model_ref(self) -> str:
@@ -60,6 +71,24 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
         if not self.model_override:
             return ""
         return f"{self.provider_override}/{self.model_override}" if self.provider_override else self.model_override
+
+
+class LastRun(Plain, frozen=True, rename="camel", omit_defaults=True):
+    """How the run that ended last in a session came out."""
+
+    run_id: str
+    status: Literal["done", "failed", "killed", "timeout"]
+    """OpenClaw's words: C{killed} was aborted by somebody."""
+    ended_at_ms: int
+    started_at_ms: int = 0
+    """0 = it never came to its turn."""
+    error: str = ""
+    """Why it failed, in one line."""
+
+    @property
+    def runtime_ms(self) -> int:
+        """How long it was at work."""
+        return max(0, self.ended_at_ms - self.started_at_ms) if self.started_at_ms else 0
 
 
 class SessionEntry(Value, frozen=True, omit_defaults=True):
@@ -88,6 +117,8 @@ class SessionEntry(Value, frozen=True, omit_defaults=True):
     """The beginning of what a user first said, in one line; "" = nobody said anything yet."""
     preview: str = ""
     """The beginning of what was said last, in one line."""
+    last_run: LastRun | None = None
+    """None = none has ended in this conversation, or it is not known how."""
 
 
 class Compacted(Value, frozen=True):
@@ -120,6 +151,8 @@ class SessionFilter(Value, frozen=True):
     """Used at this time or later."""
     hidden: tuple[str, ...] = ()
     """Keys that are not wanted, two at most."""
+    pinned_first: bool = False
+    """What is pinned comes before all others, what was pinned last first."""
 
 
 class SessionPage(Value, frozen=True):
@@ -130,19 +163,36 @@ class SessionPage(Value, frozen=True):
     """How many there are in all."""
 
 
+class TranscriptPage(Value, frozen=True):
+    """A part of a transcript, oldest first."""
+
+    messages: tuple[Message, ...]
+    positions: tuple[int, ...]
+    """Where each of them stands, from 0. One that can not be read is missing."""
+    first: int
+    """Where the page begins, whether that can be read or not."""
+    total: int
+    """How many messages the transcript has."""
+    pending: tuple[Message, ...] = ()
+    """On the newest page: what a run at work was asked. It joins the transcript with the answer."""
+
+
 class SessionChange(Value, frozen=True):
     """What has become of a session, told when it is durable."""
 
     key: str
     agent_id: str
-    reason: Literal["run", "patch", "reset", "delete", "inject", "compact"]
-    """C{run}: a turn was stored; C{inject}: messages were put in outside of any run."""
+    reason: Literal["begin", "run", "patch", "reset", "delete", "inject", "compact"]
+    """C{begin}: a run is noted with what it was asked; C{run}: its turn was stored; C{inject}: messages were put in
+    outside of any run."""
     entry: SessionEntry | None = None
     """What it is now; None = it is no more."""
     messages: tuple[Message, ...] = ()
-    """What was added to its transcript."""
+    """What was added to its transcript; of C{begin} what will be."""
     position: int = 0
     """Of the first of them, from 0."""
+    told: frozenset[int] = frozenset()
+    """Which of them were told before, when the run began."""
     run_id: str = ""
     ok: bool = True
     """The run ended well."""
@@ -170,6 +220,26 @@ class UsageRow(Value, frozen=True):
     """Of prompts, without those that came out of the provider's cache."""
     output_tokens: int
     cached_tokens: int
+    lone_runs: int = 0
+    """Those among them that had no session, and so left no transcript,"""
+    lone_input_tokens: int = 0
+    """and what they took."""
+    lone_output_tokens: int = 0
+    lone_cached_tokens: int = 0
+
+    @property
+    def lone(self) -> UsageRow:
+        """Only the runs without a session."""
+        return UsageRow(
+            hour=self.hour,
+            agent_id=self.agent_id,
+            provider=self.provider,
+            model=self.model,
+            runs=self.lone_runs,
+            input_tokens=self.lone_input_tokens,
+            output_tokens=self.lone_output_tokens,
+            cached_tokens=self.lone_cached_tokens,
+        )
 
 
 class Removed(Value, frozen=True):
@@ -182,6 +252,7 @@ class Removed(Value, frozen=True):
 
 __all__ = [
     "Compacted",
+    "LastRun",
     "Removed",
     "SessionChange",
     "SessionEntry",
@@ -189,5 +260,6 @@ __all__ = [
     "SessionPage",
     "SessionSettings",
     "Step",
+    "TranscriptPage",
     "UsageRow",
 ]

@@ -11,16 +11,23 @@ from openclaw_tx.agents.routing import DEFAULT_ALIAS, PLAIN, Choice, choose_agen
 from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Peer
-from openclaw_tx.sessions.keys import canonical_key, checked_key, is_reserved, openai_key, openai_user_key, parse_key
+from openclaw_tx.sessions.keys import (
+    HTTP_SCOPE,
+    canonical_key,
+    checked_key,
+    is_reserved,
+    openai_key,
+    openai_user_key,
+    parse_key,
+)
 from openclaw_tx.values import Principal
+from openclaw_tx.wire.openai_fields import MAX_MODEL
 
 SESSION_HEADER = "x-openclaw-session-key"
 AGENT_HEADERS = ("x-openclaw-agent-id", "x-openclaw-agent")
 MODEL_HEADER = "x-openclaw-model"
 CHANNEL_HEADER = "x-openclaw-message-channel"
 PREVIOUS = "previous_response_id"
-MAX_MODEL = 256
-"""Longest model ref, in characters."""
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -64,12 +71,13 @@ def address(
     @raise GatewayError: C{invalid_request} with the field or header at fault.
     """
     agents, prefix = agents_for(agents, principal), principal.session_prefix
-    choice = choose_agent(agents, header=agent_header(peer), model=model, strict=strict)
+    header_name, header = agent_header(peer)
+    choice = choose_agent(agents, header=header, model=model, strict=strict, header_name=header_name)
     key = checked_key(peer.header(SESSION_HEADER) or "", SESSION_HEADER)
     stateless = False
     if key:
         choice = _agent_of_key(agents, choice, key)
-        session_key = canonical_key(key, choice.agent_id, fold_case=False, prefix=prefix)
+        session_key = canonical_key(key, choice.agent_id, fold_case=False, prefix=prefix, scope=HTTP_SCOPE)
     else:
         if previous:
             choice = _agent_of_key(agents, choice, previous, PREVIOUS)
@@ -106,9 +114,9 @@ def meant(model_map: Mapping[str, str], model: str | None) -> Meaning:
     return Meaning(mapped, "") if to_agent else Meaning(PLAIN, mapped)
 
 
-def agent_header(peer: Peer) -> str | None:
-    """The agent that a header names, as it stands."""
-    return next((value for name in AGENT_HEADERS if (value := peer.header(name))), None)
+def agent_header(peer: Peer) -> tuple[str, str]:
+    """The header that names an agent, and the agent as it stands there, "" when there is none."""
+    return next(((name, value) for name in AGENT_HEADERS if (value := peer.header(name))), (AGENT_HEADERS[0], ""))
 
 
 def model_header(peer: Peer) -> str:

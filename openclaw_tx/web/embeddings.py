@@ -54,11 +54,13 @@ class EmbeddingsEndpoint(ChatEndpoint):
         if model_header(exchange):
             self._guard.authorise(principal, "models.override")
         meaning = meant(self.settings.model_map, request.model)
+        header_name, header = agent_header(exchange)
         agent_id = choose_agent(
             agents_for(self._agents, principal),
-            header=agent_header(exchange),
+            header=header,
             model=meaning.model,
             strict=self.settings.strict_model,
+            header_name=header_name,
         ).agent_id
         self._guard.authorise(principal, self.action, Target(agent_id=agent_id))
         with self._slots.one():

@@ -118,8 +118,9 @@ class Exchange:
     async def body(self, limit: int) -> bytes:
         """The whole body.
 
-        @raise GatewayError: C{payload_too_large} past C{limit} bytes, C{body_timeout}.
+        @raise GatewayError: C{payload_too_large} past C{limit} bytes, C{body_timeout}, C{unsupported_content_encoding}.
         """
+        self._check_encoding()
         if isinstance(self.request, BoundedRequest):
             return await self.request.body(limit)
         # Under a foreign site the body has been buffered already; the bound still holds for what is done with it.
@@ -130,6 +131,18 @@ class Exchange:
         if len(data) > limit:
             raise too_large()
         return data
+
+    def _check_encoding(self) -> None:
+        """Nothing is unpacked here: a body is what it seems to be (RFC 9110, 8.4 and 15.5.16)."""
+        lines = self._fields.get("content-encoding")
+        if lines is None:
+            return
+        for coding in b",".join(lines).decode("latin-1").lower().split(","):
+            if coding.strip() not in ("", "identity"):
+                self.set_header("Accept-Encoding", "identity")
+                raise GatewayError(
+                    "unsupported_content_encoding", "Send the body as it is, not compressed.", param="Content-Encoding"
+                )
 
     def received(self) -> bytes:
         """The whole body again, after it was awaited."""

@@ -29,6 +29,7 @@ from openclaw_tx.web.once import Once, Reply
 from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import GatewayResource, NewId
 from openclaw_tx.wire.frames import describe
+from openclaw_tx.wire.halves import read_json
 from openclaw_tx.wire.large_json import is_too_deep
 
 LIMITS = RateLimit(max_attempts=20, window_ms=60_000, lockout_ms=60_000, exempt_loopback=False)
@@ -183,7 +184,7 @@ def decoded(body: bytes, type: type[T]) -> T:
     @raise GatewayError: C{invalid_request}.
     """
     try:
-        value: T = msgspec.json.decode(body or b"{}", type=type)
+        value: T = read_json(msgspec.json.Decoder(type).decode, body or b"{}")
     except msgspec.ValidationError as error:
         raise GatewayError("invalid_request", describe(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

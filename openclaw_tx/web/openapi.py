@@ -17,13 +17,14 @@ from openclaw_tx._version import __version__
 from openclaw_tx.auth.actions import ACTIONS
 from openclaw_tx.errors import CODES
 from openclaw_tx.sessions.keys import MAX_KEY as MAX_SESSION_KEY
-from openclaw_tx.web.addressing import AGENT_HEADERS, CHANNEL_HEADER, MAX_MODEL, MODEL_HEADER, SESSION_HEADER
+from openclaw_tx.web.addressing import AGENT_HEADERS, CHANNEL_HEADER, MODEL_HEADER, SESSION_HEADER
 from openclaw_tx.web.capabilities import Routes
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Endpoint
 from openclaw_tx.web.resource import GatewayResource, NewId
 from openclaw_tx.web.starting import KEY_HEADER, MAX_KEY, POLICY_HEADER
 from openclaw_tx.wire.openai_chat_render import encode
+from openclaw_tx.wire.openai_fields import MAX_MODEL
 from openclaw_tx.wire.openapi_answers import answer_schemas, error_schema
 from openclaw_tx.wire.openapi_requests import Schema, ref, request_schemas
 
@@ -43,7 +44,7 @@ GUARDED = (
 )
 """What every guarded route may answer."""
 
-BODY = ("invalid_request", "body_timeout", "payload_too_large")
+BODY = ("invalid_request", "body_timeout", "payload_too_large", "unsupported_content_encoding")
 ADDRESS = ("model_not_found", "session_not_found")
 PROVIDER = (
     "context_length_exceeded",

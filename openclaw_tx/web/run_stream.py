@@ -25,6 +25,7 @@ from openclaw_tx.values import (
     ToolCallDelta,
 )
 from openclaw_tx.web.exchange import Exchange
+from openclaw_tx.web.joined import Joined
 from openclaw_tx.web.sse import EventStream, Frames
 from openclaw_tx.web.timing import show_timing
 from openclaw_tx.wire.openai_chat_render import DONE, escape
@@ -66,8 +67,7 @@ class StreamWriter(Protocol):
         """It ends with an error."""
 
     def aside(self, event: RunEvent) -> bytes:
-        """An event that is neither plain text nor a call of a client's tool, or text that is a refusal; text for
-        which there is nothing here is written as plain text."""
+        """An event that is neither plain text nor a call of a client's tool; a piece of a refusal is one."""
 
     def stamp(self, frames: bytes) -> bytes:
         """See L{EventStream}."""
@@ -81,9 +81,9 @@ class RunStream:
     """
 
     __slots__ = (
-        "_blank",
         "_calls",
         "_clock",
+        "_declined",
         "_exchange",
         "_hold",
         "_log",
@@ -92,9 +92,8 @@ class RunStream:
         "_over",
         "_refused",
         "_run",
+        "_said",
         "_settled",
-        "_speaking",
-        "_spoke",
         "_stream",
         "_writer",
     )
@@ -127,10 +126,8 @@ class RunStream:
         self._refused: ErrorInfo | None = None
         self._settled = Gate()
         self._hold: IDelayedCall | None = None
-        self._blank = ""
-        """Blank text at the start of a message: shown only if the message goes on to say something."""
-        self._speaking = False
-        self._spoke = False
+        self._said = Joined()
+        self._declined = Joined()
         self._calls: dict[int, bool] = {}
         """Index of each tool call shown -> whether any of its arguments were."""
 
@@ -168,7 +165,7 @@ class RunStream:
 
     def _take(self, entries: Sequence[Entry]) -> None:
         last = entries[-1].event
-        if type(last) is TextDelta and self._speaking and len(entries) == 1 and self._more(last):
+        if type(last) is TextDelta and self._said.speaking and len(entries) == 1 and self._more(last):
             return
         result = last.result if type(last) is RunEnded else None
         failure = None if result is None else failure_of(result)
@@ -185,12 +182,13 @@ class RunStream:
         for entry in entries:
             event = entry.event
             if type(event) is TextDelta:
-                if not event.refusal or not frames.add(self._writer.aside(event)):
+                if event.refusal:
+                    self._decline(event.text, frames)
+                else:
                     self._text(event.text, frames)
             elif type(event) is MessageEnded:
-                self._blank = ""
-                self._spoke = self._spoke or self._speaking
-                self._speaking = False
+                self._said.ended()
+                self._declined.ended()
                 frames.add(self._writer.aside(event))
             elif type(event) is ToolCallDelta:
                 self._tool_call(event, frames)
@@ -216,17 +214,18 @@ class RunStream:
         return not event.refusal and self._stream.push_now(self._writer.text(escape(event.text)))
 
     def _text(self, text: str, frames: Frames) -> None:
-        """Texts of several messages are joined as the whole answer joins them: by a blank line."""
-        if not self._speaking:
-            self._blank += text
-            if not self._blank.strip():
+        if not self._said.speaking:
+            text = self._said.begin(text)
+            if not text:
                 return
-            if not self._spoke:
+            if not self._said.spoke:
                 frames.add(self._writer.text_begins())
-            text = f"\n\n{self._blank}" if self._spoke else self._blank
-            self._blank = ""
-            self._speaking = True
         frames.add_text(escape(text))
+
+    def _decline(self, text: str, frames: Frames) -> None:
+        shown = text if self._declined.speaking else self._declined.begin(text)
+        if shown:
+            frames.add(self._writer.aside(TextDelta(text=shown, refusal=True)))
 
     def _tool_call(self, event: ToolCallDelta, frames: Frames) -> None:
         if event.index not in self._calls:

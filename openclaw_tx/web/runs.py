@@ -19,7 +19,7 @@ from openclaw_tx.runs.archive import Archive
 from openclaw_tx.runs.attendance import Attendance
 from openclaw_tx.runs.stored import StoredView
 from openclaw_tx.values import Principal, Target
-from openclaw_tx.web.addressing import AGENT_HEADERS, SESSION_HEADER, agent_header
+from openclaw_tx.web.addressing import SESSION_HEADER, agent_header
 from openclaw_tx.web.chat import ChatCompletions, ChatEndpoint
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Guard
@@ -27,7 +27,7 @@ from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import NewId
 from openclaw_tx.web.run_watch import RunWatch
 from openclaw_tx.web.starting import Starter
-from openclaw_tx.wire.run_events import cursor_of
+from openclaw_tx.wire.run_events import cursor_of, cursor_param
 from openclaw_tx.wire.run_object import run_body
 from openclaw_tx.wire.run_request import parse_run
 
@@ -60,11 +60,16 @@ class RunCollection(ChatCompletions):
         """Start a run that does not need its client; see L{Endpoint.serve}."""
         settings = self.settings
         ask = await self._reader.read(parse_run, await exchange.body(settings.max_body_bytes))
-        _say(exchange, "agent", ask.agent, agent_header(exchange), AGENT_HEADERS[0])
-        _say(exchange, "session", ask.session, exchange.header(SESSION_HEADER), SESSION_HEADER)
-        _, request = await self._asked(exchange, principal, ask.chat, settings)
-        request = replace(request, run_id=f"run_{self._new_id()}", durable=True)
-        run = await self._starter.start(exchange, principal, request, attended=False)
+        fields = {
+            **_say(exchange, "agent", ask.agent, *agent_header(exchange)),
+            **_say(exchange, "session", ask.session, SESSION_HEADER, exchange.header(SESSION_HEADER) or ""),
+        }
+        try:
+            _, request = await self._asked(exchange, principal, ask.chat, settings)
+            request = replace(request, run_id=f"run_{self._new_id()}", durable=True)
+            run = await self._starter.start(exchange, principal, request, attended=False)
+        except GatewayError as error:
+            raise GatewayError.from_info(ask.as_sent(error.info, fields)) from None
         try:
             await self._archive.keep(run.run)
         except CancelledError:
@@ -157,12 +162,13 @@ class RunEvents(RunEndpoint):
     async def serve(self, exchange: Exchange, principal: Principal) -> None:
         """Stream them from where the client is; see L{Endpoint.serve}."""
         query = parse_qs(exchange.request.uri.partition(b"?")[2].decode("latin-1"), keep_blank_values=True)
-        after = cursor_of(exchange.header("last-event-id"), query.get("after", [""])[0])
+        header = exchange.header("last-event-id")
+        after = cursor_of(header, query.get("after", [""])[0])
         run = await self._find(exchange, principal, self.action, events=True)
         state = run.state
         exchange.set_header("X-Openclaw-Run-Id", state.run_id)
         if after > state.last_seq:
-            raise GatewayError("invalid_request", f"This run has no event {after} yet.", param="after")
+            raise GatewayError("invalid_request", f"This run has no event {after} yet.", param=cursor_param(header))
         if state.ended and after == state.last_seq:
             # What a reconnecting EventSource takes for the end (WHATWG HTML, 9.2.2).
             exchange.send_nothing()
@@ -182,16 +188,20 @@ class RunEvents(RunEndpoint):
             raise
 
 
-def _say(exchange: Exchange, field: str, value: str, header: str | None, name: str) -> None:
+def _say(exchange: Exchange, field: str, value: str, name: str, header: str) -> dict[str, str]:
     """A field of the body is another way to send a header.
 
+    @param name: of the header.
+    @param header: what it says; "" = it was not sent.
+    @return: the header that the field now stands for, and the field; empty when there is none.
     @raise GatewayError: C{invalid_request}: both were used, for different things.
     """
-    if not value:
-        return
-    if header and header != value:
+    if not value or header == value:
+        return {}
+    if header:
         raise GatewayError("invalid_request", f"`{field}` and `{name}` say different things.", param=field)
     exchange.put_header(name, value)
+    return {name: field}
 
 
 __all__ = ["CANCELLED", "OneRun", "RunCollection", "RunEvents"]

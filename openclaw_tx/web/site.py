@@ -133,6 +133,13 @@ class GatewayChannel(RefusingChannel):
             headers.setRawHeaders(b"host", [authority])
         super().allHeadersReceived()
 
+    def checkPersistence(self, request: http.Request, version: bytes) -> bool:
+        """Whether another request may follow; the client is told when none may."""
+        if self.site.draining:
+            request.setHeader(b"Connection", b"close")
+            return False
+        return bool(super().checkPersistence(request, version))
+
     def readConnectionLost(self) -> None:
         """The client has closed its side. One that only does not send any more still gets its answer; one that has
         gone altogether shows when it is written to, and for sure when it is written to a second time."""
@@ -223,6 +230,7 @@ class GatewaySite(Site):
 
     @ivar channels: live connections; a connection that became a WebSocket is not among them.
     @ivar pace: requests that wait for their turn.
+    @ivar draining: each request is the last one of its connection.
     """
 
     noisy = False
@@ -248,6 +256,7 @@ class GatewaySite(Site):
         """
         super().__init__(root, BoundedRequest, reactor=reactor, timeout=IDLE_SECONDS, parsePOSTFormSubmission=False)
         self.channels: set[GatewayChannel] = set()
+        self.draining = False
         self.turn = turn or Turn()
         self._date = (-1, "")
         self.pace = Pace(reactor)
@@ -288,10 +297,17 @@ class GatewaySite(Site):
                 request=request.fields.get("X-Request-Id", "") if isinstance(request, BoundedRequest) else "",
             )
 
+    def drain(self) -> None:
+        """Close each connection after one more answer: an idle client that is cut can not tell whether it was heard."""
+        self.draining = True
+        for channel in self.channels:
+            if channel.requests:  # else it would not even read another one
+                channel.persistent = 0
+
     def wind_down(self) -> None:
         """Close idle connections now, and the others after their answer."""
+        self.drain()
         for channel in list(self.channels):
-            channel.persistent = 0
             if not channel.requests:
                 channel.loseConnection()
 

@@ -57,6 +57,11 @@ class Sites:
         self._sites.append(site)
         return site
 
+    def drain(self) -> None:
+        """Close each connection after one more answer."""
+        for site in self._sites:
+            site.drain()
+
     def wind_down(self) -> None:
         """Close idle connections now, and the others after their answer."""
         for site in self._sites:

@@ -23,6 +23,7 @@ from openclaw_tx.runs.archive import Archive
 from openclaw_tx.runs.attendance import CANCEL, CONTINUE, Attendance, Policy, policy_of
 from openclaw_tx.runs.stored import StoredView, condensed
 from openclaw_tx.values import Entry, Principal, RunEnded, RunRequest, RunResult, RunState, RunStatus
+from openclaw_tx.web.addressing import SESSION_HEADER
 from openclaw_tx.web.exchange import Exchange
 
 KEY_HEADER = "idempotency-key"
@@ -148,7 +149,12 @@ class Starter:
             request = replace(request, fingerprint=asked.fingerprint)
         if asked.keyed:
             request = replace(request, durable=True, idempotency=asked.token)
-        run = self._engine.start(request, principal)
+        try:
+            run = self._engine.start(request, principal)
+        except GatewayError as error:
+            if error.info.code == "session_not_found":  # whatever else names one names one of the principal's own
+                raise GatewayError.from_info(replace(error.info, param=SESSION_HEADER)) from None
+            raise
         if asked.token:
             self._remembered.pop(asked.token, None)
             self._remembered[asked.token] = (request.run_id, self._clock.seconds())
@@ -268,12 +274,12 @@ class ClientRun:
 
 
 def policy_header(exchange: Exchange) -> Policy | None:
-    """The policy that the client asks for.
+    """The policy that the client asks for; an empty header asks for none.
 
     @raise GatewayError: C{invalid_request}.
     """
     text = exchange.header(POLICY_HEADER)
-    if text is None:
+    if not text:
         return None
     try:
         return policy_of(text.lower())

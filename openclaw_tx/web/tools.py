@@ -18,7 +18,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Tool, ToolContext, Tools
 from openclaw_tx.runs.tool_calls import CallContext
-from openclaw_tx.sessions.keys import canonical_key, checked_key, is_reserved, parse_key
+from openclaw_tx.sessions.keys import HTTP_SCOPE, canonical_key, checked_key, is_reserved, parse_key
 from openclaw_tx.tools.over_http import callable_over_http
 from openclaw_tx.tools.schema import named_as_declared
 from openclaw_tx.values import Agent, Principal, Target, Usage
@@ -178,7 +178,7 @@ class ToolsInvoke(Endpoint):
             raise GatewayError(
                 "invalid_request", f"sessionKey belongs to agent '{shown(parsed.agent_id)}', agentId is '{agent.id}'."
             )
-        return agent, canonical_key(key, agent.id, prefix=principal.session_prefix)
+        return agent, canonical_key(key, agent.id, prefix=principal.session_prefix, scope=HTTP_SCOPE)
 
     def _find(self, agent: Agent, model: str, name: str, *, owner: bool) -> Tool:
         """

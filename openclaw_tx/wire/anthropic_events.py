@@ -10,8 +10,9 @@ import msgspec
 
 from openclaw_tx.values import FinishReason, ModelEvent, Usage
 from openclaw_tx.wire.anthropic_messages import API
+from openclaw_tx.wire.halves import whole
 from openclaw_tx.wire.replay import Piece
-from openclaw_tx.wire.replies import OpenCall, ReplyReader, as_text, decoded
+from openclaw_tx.wire.replies import OpenCall, ReplyReader, as_text
 from openclaw_tx.wire.upstream import UpstreamError, count, error_of, total
 
 _FINISH: dict[str, FinishReason] = {
@@ -63,7 +64,7 @@ class _Event(msgspec.Struct):
     stop_reason: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decoder = msgspec.json.Decoder(_Event)
 
 
 class MessageReader(ReplyReader):
@@ -80,7 +81,7 @@ class MessageReader(ReplyReader):
     def read(self, payload: bytes, events: list[ModelEvent]) -> None:
         if self.done or not payload.strip():
             return
-        event = decoded(_decode, payload)
+        event = self._decoded(_decoder, payload)
         kind = event.type
         if kind == "content_block_delta":
             if event.delta is not None:
@@ -104,7 +105,7 @@ class MessageReader(ReplyReader):
             raise error_of(event.error)
 
     def read_whole(self, body: bytes, events: list[ModelEvent]) -> None:
-        event = decoded(_decode, body)
+        event = self._decoded(_decoder, body)
         if event.error or event.type == "error":
             raise error_of(event.error)
         if event.content is None:
@@ -152,6 +153,7 @@ class MessageReader(ReplyReader):
         if isinstance(block, OpenCall):
             self._grow(block, self._inputs.pop(index, ""), events)
         elif block is not None and block["signature"]:
+            block["thinking"] = whole(block["thinking"]) if self._halves is not None else block["thinking"]
             self._pieces.append(Piece(kind="thought", data=block))  # without a signature nobody wants it back
 
     def _count(self, usage: Any) -> None:

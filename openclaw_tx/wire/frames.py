@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from openclaw_tx.errors import ErrorInfo, GatewayError
+from openclaw_tx.wire.halves import without_halves
 from openclaw_tx.wire.large_json import LARGE, is_too_deep
 
 T = TypeVar("T")
@@ -71,7 +72,7 @@ encode = _encoder.encode
 
 
 def decode_request(data: bytes) -> Request:
-    """Read one frame.
+    """Read one frame. Halves of surrogate pairs, which JavaScript writes when it cuts a text, are U+FFFD.
 
     @raise NotJSON: it can not be parsed.
     @raise BadFrame: it is no request frame.
@@ -81,7 +82,10 @@ def decode_request(data: bytes) -> Request:
     except msgspec.ValidationError as error:
         raise BadFrame(_id_of(data), describe(error)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise NotJSON from None
+        mended = without_halves(data)
+        if mended == data:
+            raise NotJSON from None
+    return decode_request(mended)
 
 
 def _id_of(data: bytes) -> str | int | float:

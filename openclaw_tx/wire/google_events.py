@@ -13,7 +13,7 @@ import msgspec
 from openclaw_tx.values import FinishReason, ModelEvent, Usage
 from openclaw_tx.wire.google_generative_ai import API
 from openclaw_tx.wire.replay import Piece
-from openclaw_tx.wire.replies import ReplyReader, as_text, decoded
+from openclaw_tx.wire.replies import ReplyReader, as_text
 from openclaw_tx.wire.upstream import UpstreamError, count, error_of, total
 
 _FINISH: dict[str, FinishReason] = {
@@ -59,8 +59,8 @@ class _Chunk(msgspec.Struct, rename="camel"):
     error: Any = None
 
 
-_decode = msgspec.json.Decoder(_Chunk).decode
-_decode_whole = msgspec.json.Decoder(list[_Chunk] | _Chunk).decode
+_decoder = msgspec.json.Decoder(_Chunk)
+_decoder_whole = msgspec.json.Decoder(list[_Chunk] | _Chunk)
 
 
 class GenerateContentReader(ReplyReader):
@@ -70,11 +70,11 @@ class GenerateContentReader(ReplyReader):
 
     def read(self, payload: bytes, events: list[ModelEvent]) -> None:
         if payload.strip() not in (b"", b"[DONE]"):
-            self._chunk(decoded(_decode, payload), events)
+            self._chunk(self._decoded(_decoder, payload), events)
 
     def read_whole(self, body: bytes, events: list[ModelEvent]) -> None:
         """Also a list of chunks, which a server sends that overlooks C{alt=sse}."""
-        found = decoded(_decode_whole, body)
+        found = self._decoded(_decoder_whole, body)
         for chunk in found if isinstance(found, list) else [found]:
             self._chunk(chunk, events)
 

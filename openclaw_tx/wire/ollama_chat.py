@@ -16,7 +16,7 @@ from openclaw_tx.values import ImagePart, ModelEvent, ModelRequest, Part, Sampli
 from openclaw_tx.values.value import Value
 from openclaw_tx.wire.history import as_object, exchanges, has_images, pictures, plain
 from openclaw_tx.wire.openai_completions import tool_of
-from openclaw_tx.wire.replies import ReplyReader, as_text, decoded
+from openclaw_tx.wire.replies import ReplyReader, as_text
 from openclaw_tx.wire.upstream import count, error_of
 
 _encode = msgspec.json.Encoder().encode
@@ -138,7 +138,7 @@ class _Line(msgspec.Struct):
     error: Any = None
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+_decoder = msgspec.json.Decoder(_Line)
 
 
 class ChatReader(ReplyReader):
@@ -149,7 +149,7 @@ class ChatReader(ReplyReader):
     def read(self, payload: bytes, events: list[ModelEvent]) -> None:
         if self.done or not payload.strip():
             return
-        line = decoded(_decode, payload)
+        line = self._decoded(_decoder, payload)
         if line.error:
             raise error_of(line.error)
         message = line.message or _Message()

@@ -12,12 +12,13 @@ import msgspec
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Sampling, Spoken, ToolChoice, ToolSpec, Value
+from openclaw_tx.wire.halves import read_json
 from openclaw_tx.wire.large_json import LARGE, ReadFields, TooManyValues, fields_reader, is_too_deep
 from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, ImageUrl
 from openclaw_tx.wire.openai_chat_messages import read_messages
 from openclaw_tx.wire.openai_chat_sampling import read_sampling, refuse_unsupported
 from openclaw_tx.wire.openai_chat_tools import read_tools
-from openclaw_tx.wire.openai_fields import expected, optional_bool, optional_string
+from openclaw_tx.wire.openai_fields import MAX_MODEL, expected, optional_bool, optional_string
 
 FIELDS = (
     *("model", "messages", "stream", "stream_options", "user", "tools", "tool_choice"),
@@ -50,7 +51,7 @@ class ChatRequest(Value, frozen=True):
     messages: tuple[Spoken, ...]
     """The conversation up to the current message, which is the last; empty = there is none (see L{require_message})."""
     extra_system: str
-    """C{system} and C{developer} texts, joined by blank lines."""
+    """C{system} and C{developer} texts, then files, joined by blank lines."""
     sampling: Sampling
     tools: tuple[ToolSpec, ...]
     tool_choice: ToolChoice
@@ -79,7 +80,7 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ChatRequest:
     """
     fields = decode_object(body, _read_fields)
     refuse_unsupported(fields)
-    model = optional_string(fields, "model")
+    model = optional_string(fields, "model", limit=MAX_MODEL)
     user = optional_string(fields, "user")
     stream = optional_bool(fields, "stream")
     extras = _extras(fields.get("stream_options"))
@@ -103,7 +104,8 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ChatRequest:
 
 
 def decode_object(body: bytes, large: ReadFields | None = None) -> dict[str, Any]:
-    """A JSON object from bytes. Of repeated keys the last one counts, as in JavaScript.
+    """A JSON object from bytes. Of repeated keys the last one counts, and half a surrogate pair is U+FFFD, as in
+    JavaScript.
 
     @param large: reads one of L{LARGE} bytes or more; it may leave out fields that nobody looks at.
     @raise GatewayError: C{invalid_request}: not JSON, not UTF-8, nested too deeply, NaN, or not an object;
@@ -112,7 +114,7 @@ def decode_object(body: bytes, large: ReadFields | None = None) -> dict[str, Any
     if not body.strip():
         return {}
     try:
-        fields = msgspec.json.decode(body) if large is None or len(body) < LARGE else large(body)
+        fields = read_json(msgspec.json.decode if large is None or len(body) < LARGE else large, body)
     except TooManyValues:
         raise GatewayError("payload_too_large", "The JSON body holds too many values.") from None
     except msgspec.ValidationError:

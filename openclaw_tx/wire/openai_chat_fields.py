@@ -24,7 +24,7 @@ class Handling(NamedTuple):
 
 
 CHAT_FIELDS: Mapping[str, Handling] = {
-    "model": Handling("used", "names the agent; echoed"),
+    "model": Handling("used", "names the agent; echoed; at most 256 characters"),
     "messages": Handling("used"),
     "stream": Handling("used"),
     "stream_options.include_usage": Handling("used", "a usage chunk at the end"),

@@ -1,8 +1,9 @@
 # -*- test-case-name: tests.wire.test_openai_chat -*-
 """C{messages} of a chat request as values: client history stays structure (design decision 14; spec 1.1). Pure.
 
-The I{current} message is the last one of a user or tool (if there is none, the last of all); what follows it is
-dropped. Entries that say nothing, that are no objects, or whose role is unknown are skipped.
+The I{current} message is the last one of a user or tool (if there is none, the last of all); what an assistant said
+after it is dropped. Entries that say nothing, that are no objects, or whose role is unknown are skipped, unless they
+follow it: then an older question would be answered in their place, and they are refused instead.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import (
     AssistantMessage,
     Part,
@@ -19,8 +21,10 @@ from openclaw_tx.values import (
     ToolResultMessage,
     UserMessage,
 )
-from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, is_image
+from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules
+from openclaw_tx.wire.openai_chat_parts import SYSTEM, USERS, answer_text, has_image, passable, text_of
 from openclaw_tx.wire.openai_fields import expected, invalid
+from openclaw_tx.wire.openai_responses_files import FileReader
 
 EARLIER_IMAGE = TextPart(text="[image]")
 """Stands for an image of an earlier turn: only those of the last user message, and of tool results after it, are sent
@@ -29,19 +33,21 @@ on (spec 1.1)."""
 MAX_MESSAGES = 10_000
 """Most entries of C{messages}."""
 
-_USERS = ("user", "tool", "function")
+_Entry = tuple[int, dict[str, Any]]
+"""Its index, and the entry."""
 
 
 def read_messages(
-    value: Any, field: str = "messages", images: ImageReader | None = None
+    value: Any, field: str = "messages", images: ImageReader | None = None, files: FileReader | None = None
 ) -> tuple[tuple[Spoken, ...], str]:
     """
     @param value: the field C{messages}; None = absent.
     @param field: its name, for errors.
     @param images: reads the images; without one there may be none that have to be fetched.
-    @return: the conversation (the current message last; empty when there is nothing to answer), and the texts of
-        C{system} and C{developer} messages joined by blank lines.
-    @raise GatewayError: C{invalid_request}, C{invalid_image}.
+    @param files: reads the files, and may hold some already.
+    @return: the conversation (the current message last; empty when there is nothing to answer), and what the system
+        prompt is to be extended by: C{system} and C{developer} texts, then files, joined by blank lines.
+    @raise GatewayError: C{invalid_request}, C{invalid_image}, C{unsupported_parameter}.
     """
     if value is None:
         return (), ""
@@ -49,60 +55,79 @@ def read_messages(
         raise expected("array", value, field)
     if len(value) > MAX_MESSAGES:
         raise invalid(f"`{field}` may have at most {MAX_MESSAGES} entries.", field)
+    files = files or FileReader()
+    new: int | None = None
     system: list[str] = []
-    entries: list[tuple[int, dict[str, Any]]] = []
+    entries: list[_Entry] = []
+    skipped = -1
     for index, entry in enumerate(value):
-        if not isinstance(entry, dict):
+        role = entry.get("role") if isinstance(entry, dict) else None
+        if role == "assistant":
+            if _says_something(entry):
+                entries.append((index, entry))
             continue
-        role = entry.get("role")
-        if role in ("system", "developer"):
+        if role not in USERS and role not in SYSTEM:
+            skipped = index
+            continue
+        if isinstance(entry.get("content"), list):
+            new = _first_new(value) if new is None else new
+            entry = passable(entry, f"{field}[{index}]", files, new=index >= new)
+        if role in SYSTEM:
             text = text_of(entry.get("content"))
             if text.strip():
                 system.append(text)
-        elif (role == "assistant" or role in _USERS) and _says_something(entry):
+        elif _says_something(entry):
             entries.append((index, entry))
-    return _conversation(entries, field, images or ImageReader(ImageRules())), "\n\n".join(system)
+        else:
+            skipped = index
+    entries = _up_to_current(entries)
+    if entries and skipped > entries[-1][0]:
+        raise _not_understood(value[skipped], f"{field}[{skipped}]")
+    conversation = _conversation(entries, field, images or ImageReader(ImageRules()))
+    return conversation, "\n\n".join([*system, *filter(None, [files.text()])])
 
 
-def text_of(content: Any) -> str:
-    """The text of a C{content} field: a string as it is, or its text parts joined by newlines."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    return "\n".join(text for part in content if (text := _part_text(part)) is not None)
+def _first_new(value: list[Any]) -> int:
+    """Where the turn begins that is to be answered: with the last message of a user, or after the last answer."""
+    roles = [entry.get("role") if isinstance(entry, dict) else None for entry in value]
+    current = max((at for at, role in enumerate(roles) if role in USERS), default=len(roles))
+    answered = max((at for at, role in enumerate(roles[:current]) if role == "assistant"), default=-1)
+    asked = max((at for at, role in enumerate(roles) if role == "user"), default=current)
+    return min(asked, answered + 1)
 
 
-def _part_text(part: Any) -> str | None:
-    if not isinstance(part, dict):
-        return None
-    if part.get("type") in ("text", "input_text") and isinstance(part.get("text"), str):
-        return str(part["text"])
-    return part["input_text"] if isinstance(part.get("input_text"), str) else None
+def _not_understood(entry: Any, path: str) -> GatewayError:
+    """Why there is nothing to answer in what should be answered."""
+    if not isinstance(entry, dict):
+        return expected("object", entry, path)
+    if entry.get("role") not in USERS:
+        return invalid(f"{path}.role must be one of {', '.join((*SYSTEM, *USERS, 'assistant'))}.", f"{path}.role")
+    content = entry.get("content")
+    if content is not None and not isinstance(content, str | list):
+        return expected("string or array", content, f"{path}.content")
+    return invalid(f"{path}.content says nothing that could be answered.", f"{path}.content")
 
 
 def _says_something(entry: Mapping[str, Any]) -> bool:
+    role = entry["role"]
+    if role == "assistant":
+        return bool(entry.get("tool_calls") or entry.get("function_call") or answer_text(entry).strip())
     if text_of(entry.get("content")).strip():
         return True
-    role = entry["role"]
     if role == "user":
-        return _has_image(entry)
-    if role == "assistant":
-        return bool(entry.get("tool_calls") or entry.get("function_call"))
+        return has_image(entry)
     # An empty tool result is valid and completes its call.
     return bool(entry.get("tool_call_id")) or (role == "function" and bool(entry.get("name")))
 
 
-def _has_image(entry: Mapping[str, Any]) -> bool:
-    content = entry.get("content")
-    return isinstance(content, list) and any(map(is_image, content))
+def _up_to_current(entries: list[_Entry]) -> list[_Entry]:
+    current = max((at for at, (_, entry) in enumerate(entries) if entry["role"] in USERS), default=len(entries) - 1)
+    return entries[: current + 1]
 
 
-def _conversation(entries: list[tuple[int, dict[str, Any]]], field: str, images: ImageReader) -> tuple[Spoken, ...]:
+def _conversation(entries: list[_Entry], field: str, images: ImageReader) -> tuple[Spoken, ...]:
     if not entries:
         return ()
-    current = max((at for at, (_, entry) in enumerate(entries) if entry["role"] in _USERS), default=len(entries) - 1)
-    entries = entries[: current + 1]
     last_user = max((at for at, (_, entry) in enumerate(entries) if entry["role"] == "user"), default=-1)
     reader = _Reader(images)
     messages = [
@@ -137,7 +162,7 @@ class _Reader:
         if entry["role"] == "assistant":
             calls = self._calls(entry, path)
             return AssistantMessage(
-                text=text_of(entry.get("content")), tool_calls=calls, stop_reason="tool_calls" if calls else "stop"
+                text=answer_text(entry), tool_calls=calls, stop_reason="tool_calls" if calls else "stop"
             )
         return self._result(entry, path, current=current)
 
@@ -180,7 +205,7 @@ class _Reader:
         return ToolResultMessage(
             tool_call_id=call_id,
             tool_name=name or self._tools.get(call_id, ""),
-            text=text if text or current or not _has_image(entry) else EARLIER_IMAGE.text,
+            text=text if text or current or not has_image(entry) else EARLIER_IMAGE.text,
             images=self._images.read(entry.get("content"), f"{path}.content") if current else (),
         )
 
@@ -207,4 +232,4 @@ def _function(function: Any, path: str) -> tuple[str, str]:
     return name, arguments or "{}"
 
 
-__all__ = ["MAX_MESSAGES", "read_messages", "text_of"]
+__all__ = ["MAX_MESSAGES", "read_messages"]

@@ -68,8 +68,8 @@ def completion(result: RunResult, created: int, model: str, reasoning: str = "")
     @param model: echoed as the client sent it.
     @param reasoning: the model's thinking, for clients that may see it.
     """
-    content, refusal = (None, result.text) if result.refusal else (result.text, None)
-    message: dict[str, object] = {"role": "assistant", "content": content, "refusal": refusal}
+    content = (result.content or None) if result.refusal else result.text
+    message: dict[str, object] = {"role": "assistant", "content": content, "refusal": result.refused or None}
     if reasoning:
         message["reasoning_content"] = reasoning
     if result.tool_calls:

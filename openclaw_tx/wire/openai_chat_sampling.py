@@ -72,26 +72,19 @@ def refuse_unsupported(fields: Mapping[str, Any]) -> None:
     """
     if fields.keys().isdisjoint(_UNSERVED):
         return
-    choices = fields.get("n")
-    if choices is not None:
-        if isinstance(choices, bool) or not isinstance(choices, int):
-            raise expected("number", choices, "n")
-        if choices != 1:
-            raise _unsupported("n", "Only one choice is generated (`n` must be 1).")
+    if optional_number(fields, "n") not in (None, 1):
+        raise _unsupported("n", "Only one choice is generated (`n` must be 1).")
     for name in ("logprobs", "top_logprobs"):
         if fields.get(name):
             raise _unsupported(name, f"`{name}` is not supported.")
     modalities = fields.get("modalities")
     if modalities is not None and modalities != ["text"]:
         raise _unsupported("modalities", 'Only text is generated (`modalities` must be ["text"]).')
-    for name, instead in (
-        ("audio", ""),
-        ("functions", " Use `tools`."),
-        ("function_call", " Use `tool_choice`."),
-        ("logit_bias", ""),
-        ("web_search_options", ""),
-    ):
+    for name, instead in (("functions", " Use `tools`."), ("logit_bias", "")):
         if fields.get(name):
+            raise _unsupported(name, f"`{name}` is not supported.{instead}")
+    for name, instead in (("audio", ""), ("function_call", " Use `tool_choice`."), ("web_search_options", "")):
+        if fields.get(name) is not None:  # an empty object asks for it, with the defaults
             raise _unsupported(name, f"`{name}` is not supported.{instead}")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from openclaw_tx.values import FinishReason, ModelEvent, Usage
-from openclaw_tx.wire.replies import OpenCall, ReplyReader, as_text, decoded
+from openclaw_tx.wire.replies import OpenCall, ReplyReader, as_text
 from openclaw_tx.wire.upstream import UpstreamError, count, error_of
 
 _SNAPSHOT_CHARS = 32
@@ -67,7 +67,7 @@ class _Chunk(msgspec.Struct):
     type: Any = None
 
 
-_decode = msgspec.json.Decoder(_Chunk).decode
+_decoder = msgspec.json.Decoder(_Chunk)
 
 
 class ChunkReader(ReplyReader):
@@ -92,7 +92,7 @@ class ChunkReader(ReplyReader):
             self.done = bool(payload.strip())
             return
         try:
-            chunk = decoded(_decode, payload)
+            chunk = self._decoded(_decoder, payload)
         except UpstreamError:
             if payload.strip() == b"[DONE]":
                 self.done = True
@@ -143,8 +143,7 @@ class ChunkReader(ReplyReader):
             else:
                 self._parts(content, events)
         if delta.refusal:
-            self._refused = True
-            self._say(delta.refusal, events)
+            self._decline(delta.refusal, events)
         if delta.tool_calls:
             for call in delta.tool_calls:
                 self._call(call, events)
@@ -175,20 +174,33 @@ class ChunkReader(ReplyReader):
         """The call that a piece belongs to.
 
         A new one begins with a new index, or with a new id and a name under an index that is missing or not changed.
+        Without an index it also begins with a name where the last call of this id is complete: two have one id.
         """
         given = "" if piece.id is None else str(piece.id)
         if piece.index is not None:
             known = self._by_index.get(piece.index)
         else:
-            known = next((c for c in self._calls if c.id == given), None) if given else None
+            known = next((c for c in reversed(self._calls) if c.given == given), None) if given else None
+            if known is not None and function.name and as_text(function.arguments).strip() and _is_whole(known):
+                known = None
             if known is None and not function.name and self._calls:
                 return self._calls[-1]
-        if known is not None and not (given and function.name and known.name and given != known.id):
+        if known is not None and not (given and function.name and known.name and given != known.given):
             return known
         call = self._open(given, "")
         if piece.index is not None:
             self._by_index[piece.index] = call
         return call
+
+
+def _is_whole(call: OpenCall) -> bool:
+    """Whether the arguments of a call are complete, so that no piece of them can follow."""
+    if not call.name or not call.arguments or not call.arguments[-1].rstrip().endswith("}"):
+        return False  # what is below is not done for each piece
+    try:
+        return isinstance(msgspec.json.decode("".join(call.arguments)), dict)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
 
 
 def _usage(found: Any) -> Usage:

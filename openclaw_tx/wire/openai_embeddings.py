@@ -19,7 +19,7 @@ from openclaw_tx.values.value import Value
 from openclaw_tx.wire.large_json import fields_reader
 from openclaw_tx.wire.openai_chat import decode_object
 from openclaw_tx.wire.openai_chat_fields import Handling
-from openclaw_tx.wire.openai_fields import MAX_SAFE_INT, invalid, optional_number, optional_string
+from openclaw_tx.wire.openai_fields import MAX_MODEL, MAX_SAFE_INT, invalid, optional_number, optional_string
 
 MAX_INPUTS = 128
 """Most texts of one request."""
@@ -85,7 +85,7 @@ def _base64(vector: tuple[float, ...]) -> str:
 
 
 def _model(fields: Mapping[str, Any]) -> str:
-    model = optional_string(fields, "model") or ""
+    model = optional_string(fields, "model", limit=MAX_MODEL) or ""
     if not model.strip():
         raise invalid("Missing `model`.", "model")
     return model

@@ -11,6 +11,9 @@ from openclaw_tx.errors import GatewayError
 MAX_SAFE_INT = 2**53 - 1
 """Largest integer that every JSON reader keeps exact."""
 
+MAX_MODEL = 256
+"""Longest C{model}, or ref of a model, in characters."""
+
 
 def kind_of(value: Any) -> str:
     """JavaScript's name for the type of a decoded JSON value."""
@@ -39,16 +42,21 @@ def expected(kind: str, value: Any, param: str) -> GatewayError:
     return invalid(f"{param}: {text}" if param else text, param or None)
 
 
-def optional_string(fields: Mapping[str, Any], name: str, prefix: str = "") -> str | None:
+def optional_string(fields: Mapping[str, Any], name: str, prefix: str = "", limit: int | None = None) -> str | None:
     """A string field, or None.
 
     @param prefix: path of the object the field is in, with its dot.
+    @param limit: most characters; None = any number. What is echoed has one.
     @raise GatewayError: C{invalid_request}.
     """
     value = fields.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    raise expected("string", value, prefix + name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise expected("string", value, prefix + name)
+    if limit is not None and len(value) > limit:
+        raise invalid(f"`{prefix}{name}` has at most {limit} characters.", prefix + name)
+    return value
 
 
 def optional_bool(fields: Mapping[str, Any], name: str, prefix: str = "") -> bool | None:
@@ -76,6 +84,7 @@ def optional_number(fields: Mapping[str, Any], name: str) -> float | None:
 
 
 __all__ = [
+    "MAX_MODEL",
     "MAX_SAFE_INT",
     "expected",
     "invalid",

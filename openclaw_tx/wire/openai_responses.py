@@ -18,13 +18,19 @@ from openclaw_tx.wire.openai_chat_fields import Handling
 from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, ImageUrl
 from openclaw_tx.wire.openai_chat_sampling import check_schema, number_between, token_limit
 from openclaw_tx.wire.openai_chat_tools import read_tools
-from openclaw_tx.wire.openai_fields import expected, invalid, optional_bool, optional_string
+from openclaw_tx.wire.openai_fields import MAX_MODEL, expected, invalid, optional_bool, optional_string
 from openclaw_tx.wire.openai_responses_input import read_input
 
 MAX_METADATA = 16
 """Pairs of C{metadata} (OpenAI), and below the length of a key and of a value in characters."""
 MAX_METADATA_KEY = 64
 MAX_METADATA_VALUE = 512
+
+MAX_USER = 512
+"""Longest C{user}, in characters: as long as a session key."""
+
+MAX_NAME = 64
+"""Longest name of a format (OpenAI), or of an effort, in characters."""
 
 HARMLESS: Mapping[str, str] = {
     "service_tier": "string",
@@ -89,8 +95,8 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ResponsesRequest:
     @raise GatewayError: C{invalid_request}, C{unsupported_parameter} or C{invalid_image}.
     """
     fields = decode_object(body, _read_large)
-    model = fields.get("model")
-    if not isinstance(model, str):
+    model = optional_string(fields, "model", limit=MAX_MODEL)
+    if model is None:
         raise expected("string", model, "model") if "model" in fields else _missing("model", "string")
     _check_keys(fields)
     text_format = _text_format(fields.get("text"))
@@ -111,7 +117,7 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ResponsesRequest:
         stream=bool(optional_bool(fields, "stream")),
         store=store is not False,
         previous_response_id=optional_string(fields, "previous_response_id") or None,
-        user=optional_string(fields, "user"),
+        user=optional_string(fields, "user", limit=MAX_USER),
         metadata=_metadata(fields.get("metadata")),
         image_urls=tuple(images.urls),
         image_bytes=images.total,
@@ -181,7 +187,7 @@ def _sampling(fields: Mapping[str, Any], text_format: Mapping[str, Any]) -> Samp
         temperature=number_between(fields, "temperature", 0, 2, "0 and 2"),
         top_p=number_between(fields, "top_p", 0, 1, "0 and 1"),
         response_format=_response_format(text_format),
-        reasoning_effort=optional_string(reasoning or {}, "effort", "reasoning."),
+        reasoning_effort=optional_string(reasoning or {}, "effort", "reasoning.", limit=MAX_NAME),
         parallel_tool_calls=optional_bool(fields, "parallel_tool_calls"),
     )
 
@@ -201,8 +207,8 @@ def _text_format(text: Any) -> dict[str, Any]:
     if value.get("type") not in FORMATS:
         raise invalid("text.format.type must be text, json_object, or json_schema", "text.format.type")
     if value["type"] == "json_schema":
-        name = value.get("name")
-        if not isinstance(name, str) or not name:
+        name = optional_string(value, "name", "text.format.", limit=MAX_NAME)
+        if not name:
             raise invalid("text.format.name must be a non-empty string", "text.format.name")
         if not isinstance(value.get("schema"), dict):
             raise expected("object", value.get("schema"), "text.format.schema")

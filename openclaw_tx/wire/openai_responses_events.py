@@ -15,7 +15,7 @@ import msgspec
 from openclaw_tx.values import ModelEvent, Usage
 from openclaw_tx.wire.openai_responses_calls import API
 from openclaw_tx.wire.replay import Piece
-from openclaw_tx.wire.replies import OpenCall, ReplyReader, decoded
+from openclaw_tx.wire.replies import OpenCall, ReplyReader
 from openclaw_tx.wire.upstream import UpstreamError, count, error_of
 
 
@@ -58,8 +58,8 @@ class _Event(msgspec.Struct):
     code: Any = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
-_decode_whole = msgspec.json.Decoder(_Response).decode
+_decoder = msgspec.json.Decoder(_Event)
+_decoder_whole = msgspec.json.Decoder(_Response)
 
 
 class _Open:
@@ -71,7 +71,7 @@ class _Open:
         self.piece = piece
         self.call = call
         self.length = 0
-        """Characters that were told of it."""
+        """Characters of text that were told of it."""
         self.done = False
 
 
@@ -87,11 +87,12 @@ class ResponseReader(ReplyReader):
     def read(self, payload: bytes, events: list[ModelEvent]) -> None:
         if self.done or not payload.strip() or payload.strip() == b"[DONE]":
             return
-        event = decoded(_decode, payload)
+        event = self._decoded(_decoder, payload)
         kind = event.type
-        if kind in ("response.output_text.delta", "response.refusal.delta"):
-            self._refused = self._refused or kind == "response.refusal.delta"
+        if kind == "response.output_text.delta":
             self._add(event, self._say, events)
+        elif kind == "response.refusal.delta":
+            self._add(event, self._decline, events)
         elif kind == "response.function_call_arguments.delta":
             self._arguments(event.output_index, event.delta, events)
         elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
@@ -113,7 +114,7 @@ class ResponseReader(ReplyReader):
             raise error_of(event.error or {"message": event.message, "code": event.code})
 
     def read_whole(self, body: bytes, events: list[ModelEvent]) -> None:
-        response = decoded(_decode_whole, body)
+        response = self._decoded(_decoder_whole, body)
         if response.error:
             raise error_of(response.error)
         if response.output is None:
@@ -147,7 +148,6 @@ class ResponseReader(ReplyReader):
     def _arguments(self, index: int, delta: Any, events: list[ModelEvent]) -> None:
         known = self._open_items.get(index)
         if known is not None and known.call is not None and isinstance(delta, str):
-            known.length += len(delta)
             self._grow(known.call, delta, events)
 
     def _complete(self, index: int, item: _Item, events: list[ModelEvent]) -> None:
@@ -166,14 +166,15 @@ class ResponseReader(ReplyReader):
         known.done = True
         if known.call is not None:
             known.call.name = known.call.name or item.name or ""
-            self._grow(known.call, (item.arguments or "")[known.length :], events)
+            told = sum(map(len, known.call.arguments))
+            self._grow(known.call, (item.arguments or "")[told:], events)
         elif known.length == 0:
             for part in item.content or item.summary or ():
                 if item.type == "reasoning":
                     self._think(part.text or "", events)
                 else:
-                    self._refused = self._refused or part.refusal is not None
-                    self._say(part.refusal or part.text or "", events)
+                    self._say(part.text or "", events)
+                    self._decline(part.refusal or "", events)
 
     def _end(self, response: _Response, events: list[ModelEvent]) -> None:
         for index, item in enumerate(response.output or ()):

@@ -24,6 +24,9 @@ IGNORED = ("reasoning", "item_reference")
 Entry = dict[str, Any]
 """A message as chat completions have it."""
 
+_NOTHING: Entry = {"role": "assistant"}
+"""A message that is skipped wherever it stands."""
+
 
 def read_input(value: Any, images: ImageReader) -> tuple[tuple[Spoken, ...], str]:
     """
@@ -40,8 +43,7 @@ def read_input(value: Any, images: ImageReader) -> tuple[tuple[Spoken, ...], str
     items = _Items()
     for index, item in enumerate(value):
         items.add(item, f"input[{index}]")
-    messages, system = read_messages(items.entries, "input", images)
-    return messages, "\n\n".join(text for text in (system, items.files.text()) if text)
+    return read_messages([entry or _NOTHING for entry in items.entries], "input", images, items.files)
 
 
 class _Items:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.values import RunEvent, RunResult, TextDelta, ToolCall, Usage
-from openclaw_tx.wire.openai_chat_render import encode, escape
+from openclaw_tx.wire.openai_chat_render import encode
 from openclaw_tx.wire.openai_responses import ResponsesRequest
 
 Status = Literal["in_progress", "completed", "incomplete"]
@@ -59,6 +59,7 @@ class Response:
         """The body of an answer that is not streamed."""
         output: list[object] = [self.message(result)] if result.text.strip() else []
         output.extend(self.call(index, call, "completed") for index, call in enumerate(result.tool_calls))
+        output.extend(self.call(index, call, "incomplete") for index, call in enumerate(result.cut_calls))
         return encode(self.closed(result, output))
 
     def message(self, result: RunResult | None) -> dict[str, object]:
@@ -69,9 +70,10 @@ class Response:
         item: dict[str, object] = {"type": "message", "id": self.message_id, "role": "assistant"}
         if result is None:
             return {**item, "content": [], "status": "in_progress"}
-        phase = "commentary" if result.tool_calls else "final_answer"
-        content = [part(result.text, refusal=result.refusal)]
-        return {**item, "content": content, "phase": phase, "status": status_of(result)}
+        phase = "commentary" if result.tool_calls or result.cut_calls else "final_answer"
+        said = [part(result.content, refusal=False)] if result.content.strip() else []
+        declined = [part(result.refused, refusal=True)] if result.refusal else []
+        return {**item, "content": [*said, *declined], "phase": phase, "status": status_of(result)}
 
     def call(self, index: int, call: ToolCall, status: Status) -> dict[str, object]:
         """The item of a tool call."""
@@ -80,7 +82,7 @@ class Response:
             "id": self.call_item_id(index),
             "call_id": call.id,
             "name": call.name,
-            "arguments": call.arguments if status == "in_progress" else call.arguments or "{}",
+            "arguments": call.arguments or "{}" if status == "completed" else call.arguments,
             "status": status,
         }
 
@@ -188,8 +190,8 @@ class EventWriter:
         self._message_at: int | None = None
         self._calls: dict[int, tuple[int, ToolCall]] = {}
         """Index of each tool call -> position among the items, and the call without its arguments."""
-        self._refusal = False
-        """The message began as a refusal: all of it is one."""
+        self._parts: list[bool] = []
+        """The parts of the message in their order: whether each is its refusal."""
         self._text_before = self._text_after = b""
 
     def opened(self) -> bytes:
@@ -198,30 +200,25 @@ class EventWriter:
         return event("response.created", response=response) + event("response.in_progress", response=response)
 
     def text_begins(self) -> bytes:
-        """The message item begins, and its one part; nothing when it has."""
-        if self._message_at is not None:
+        """The part for text begins, and with it the message item, if it has not; nothing when the part has."""
+        if False in self._parts:
             return b""
-        at = self._message_at = self._items
-        self._items += 1
-        if self._refusal:
-            delta = event("response.refusal.delta", **self._place(at), delta="")
-        else:
-            delta = event("response.output_text.delta", **self._place(at), logprobs=[], delta="")
+        begun = self._begin(refusal=False)
+        delta = event("response.output_text.delta", **self._place(refusal=False), logprobs=[], delta="")
         self._text_before, self._text_after = delta.rsplit(b'""', 1)
-        item = event("response.output_item.added", output_index=at, item=self._response.message(None))
-        begun = part("", refusal=self._refusal)
-        return item + event("response.content_part.added", **self._place(at), part=begun)
+        return begun
 
     def text(self, escaped: bytes) -> bytes:
         """A piece of the text."""
         return self._text_before + b'"' + escaped + b'"' + self._text_after
 
     def aside(self, event: RunEvent) -> bytes:
-        """A refusal, unless the message has begun with text; nothing else shows."""
-        if type(event) is not TextDelta or not event.refusal or (self._message_at is not None and not self._refusal):
-            return b""
-        self._refusal = True
-        return self.text_begins() + self.text(escape(event.text))
+        """A refusal, which is a part of its own; nothing else shows."""
+        return self._decline(event.text) if type(event) is TextDelta and event.refusal else b""
+
+    def _decline(self, text: str) -> bytes:
+        begun = b"" if True in self._parts else self._begin(refusal=True)
+        return begun + event("response.refusal.delta", **self._place(refusal=True), delta=text)
 
     def tool_call(self, index: int, call_id: str, name: str) -> bytes:
         """The item of a tool call begins."""
@@ -245,13 +242,9 @@ class EventWriter:
         frames: dict[int, bytes] = {}
         if self._message_at is not None:
             at = self._message_at
-            said = part(result.text, refusal=self._refusal)
-            items[at] = {**self._response.message(result), "content": [said]}
-            if self._refusal:
-                frames[at] = event("response.refusal.done", **self._place(at), refusal=result.text)
-            else:
-                frames[at] = event("response.output_text.done", **self._place(at), logprobs=[], text=result.text)
-            frames[at] += event("response.content_part.done", **self._place(at), part=said)
+            said = [part(result.refused if refusal else result.content, refusal=refusal) for refusal in self._parts]
+            items[at] = {**self._response.message(result), "content": said}
+            frames[at] = b"".join(map(self._part_done, said, self._parts))
         for index, call in enumerate(result.tool_calls):
             at = self._calls[index][0]
             items[at] = self._response.call(index, call, "completed")
@@ -261,11 +254,21 @@ class EventWriter:
                 output_index=at,
                 arguments=call.arguments or "{}",
             )
+        for index, call in enumerate(result.cut_calls):
+            begun = b"" if index in self._calls else self._begun(index, call)
+            at = self._calls[index][0]
+            items[at] = self._response.call(index, call, "incomplete")
+            frames[at] = begun  # nothing says that its arguments are done
         closed = [
             frames[at] + event("response.output_item.done", output_index=at, item=items[at]) for at in sorted(items)
         ]
         response = self._response.closed(result, [items[at] for at in sorted(items)])
         return b"".join(closed) + event(f"response.{status_of(result)}", response=response)
+
+    def _begun(self, index: int, call: ToolCall) -> bytes:
+        """A call that was cut off and did not show as it came, as when an earlier answer is told again."""
+        begun = self.tool_call(index, call.id, call.name)
+        return begun + self.arguments(index, call.arguments) if call.arguments else begun
 
     def failed(self, failure: ErrorInfo) -> bytes:
         """The response has failed; what was said of it stays as it is."""
@@ -280,8 +283,29 @@ class EventWriter:
             self._next += 1
         return b"".join(out)
 
-    def _place(self, at: int) -> dict[str, Any]:
-        return {"item_id": self._response.message_id, "output_index": at, "content_index": 0}
+    def _begin(self, *, refusal: bool) -> bytes:
+        """A part of the message begins."""
+        item = b""
+        if self._message_at is None:
+            self._message_at = self._items
+            self._items += 1
+            item = event("response.output_item.added", output_index=self._message_at, item=self._response.message(None))
+        self._parts.append(refusal)
+        begun = part("", refusal=refusal)
+        return item + event("response.content_part.added", **self._place(refusal=refusal), part=begun)
+
+    def _part_done(self, said: dict[str, object], refusal: bool) -> bytes:
+        place = self._place(refusal=refusal)
+        if refusal:
+            done = event("response.refusal.done", **place, refusal=said["refusal"])
+        else:
+            done = event("response.output_text.done", **place, logprobs=[], text=said["text"])
+        return done + event("response.content_part.done", **place, part=said)
+
+    def _place(self, *, refusal: bool) -> dict[str, Any]:
+        """Where the part for text, or the refusal, stands."""
+        index = self._parts.index(refusal)
+        return {"item_id": self._response.message_id, "output_index": self._message_at, "content_index": index}
 
 
 def event(kind: str, **fields: object) -> bytes:

@@ -16,7 +16,7 @@ from openclaw_tx.wire.openai_chat_sampling import MAX_STOPS
 from openclaw_tx.wire.openai_chat_tools import MAX_TOOLS
 from openclaw_tx.wire.openai_embeddings import FIELDS as EMBEDDING_FIELDS
 from openclaw_tx.wire.openai_embeddings import MAX_CHARS, MAX_DIMENSIONS, MAX_INPUTS
-from openclaw_tx.wire.openai_fields import MAX_SAFE_INT
+from openclaw_tx.wire.openai_fields import MAX_MODEL, MAX_SAFE_INT
 from openclaw_tx.wire.openai_responses import (
     FIELDS,
     FORMATS,
@@ -24,6 +24,8 @@ from openclaw_tx.wire.openai_responses import (
     MAX_METADATA,
     MAX_METADATA_KEY,
     MAX_METADATA_VALUE,
+    MAX_NAME,
+    MAX_USER,
     REFUSED,
     TRUNCATIONS,
     VERBOSITIES,
@@ -81,7 +83,7 @@ def _tools(*forms: Schema) -> Schema:
 
 
 CHAT_TYPES: Mapping[str, Schema] = {
-    "model": maybe(_TEXT),
+    "model": maybe({**_TEXT, "maxLength": MAX_MODEL}),
     "messages": {"type": "array", "minItems": 1, "items": ref("ChatMessage")},
     "stream": _FLAG,
     "stream_options.include_usage": _FLAG,
@@ -127,7 +129,7 @@ CHAT_TYPES: Mapping[str, Schema] = {
 """What each of L{CHAT_FIELDS} may be."""
 
 RESPONSES_TYPES: Mapping[str, Schema] = {
-    "model": _TEXT,
+    "model": {**_TEXT, "maxLength": MAX_MODEL},
     "input": {"anyOf": [_NAME, {"type": "array", "minItems": 1, "items": ref("ResponseInputItem")}]},
     "instructions": maybe(_TEXT),
     "tools": _tools(_FLAT_TOOL, _NESTED_TOOL),
@@ -136,7 +138,7 @@ RESPONSES_TYPES: Mapping[str, Schema] = {
     "stream": _FLAG,
     "store": _FLAG,
     "previous_response_id": maybe(_TEXT),
-    "user": maybe(_TEXT),
+    "user": maybe({**_TEXT, "maxLength": MAX_USER}),
     "metadata": maybe(
         {
             "type": "object",
@@ -157,7 +159,7 @@ RESPONSES_TYPES: Mapping[str, Schema] = {
                         _object(
                             ("type", "name", "schema"),
                             type={"const": "json_schema"},
-                            name={**_TEXT, "minLength": 1},
+                            name={**_TEXT, "minLength": 1, "maxLength": MAX_NAME},
                             schema={"type": "object"},
                             description=maybe(_TEXT),
                             strict=_FLAG,
@@ -168,7 +170,9 @@ RESPONSES_TYPES: Mapping[str, Schema] = {
             verbosity={"enum": [*VERBOSITIES, None]},
         )
     ),
-    "reasoning": maybe(_object(effort=maybe(_TEXT), summary=maybe(_TEXT), generate_summary=maybe(_TEXT))),
+    "reasoning": maybe(
+        _object(effort=maybe({**_TEXT, "maxLength": MAX_NAME}), summary=maybe(_TEXT), generate_summary=maybe(_TEXT))
+    ),
     "truncation": {"enum": [*TRUNCATIONS, None]},
     "max_tool_calls": _COUNT,
     "include": maybe({"type": "array", "items": {**_TEXT, "not": {"const": "message.output_text.logprobs"}}}),
@@ -179,7 +183,7 @@ RESPONSES_TYPES: Mapping[str, Schema] = {
 """What each of the fields of a Responses request may be."""
 
 EMBEDDING_TYPES: Mapping[str, Schema] = {
-    "model": _NAME,
+    "model": {**_NAME, "maxLength": MAX_MODEL},
     "input": {
         "anyOf": [
             {**_TEXT, "minLength": 1, "maxLength": MAX_CHARS},
@@ -209,7 +213,14 @@ TOOLS_TYPES: Mapping[str, Schema] = {
 }
 """What each of the fields of a tool's call may be."""
 
-_PART: Schema = _object(("type",), type=_TEXT, text=_TEXT, image_url=_object(("url",), url=_TEXT))
+_PART: Schema = _object(
+    ("type",),
+    type={"enum": ["text", "image_url", "file", "refusal"]},
+    text=_TEXT,
+    image_url=_object(("url",), url=_TEXT),
+    file=_object(("file_data",), file_data=_TEXT, filename=_TEXT),
+    refusal=_TEXT,
+)
 _CALL = _object(
     ("id", "function"),
     id={**_TEXT, "minLength": 1},
@@ -257,6 +268,7 @@ def request_schemas() -> dict[str, Schema]:
             "properties": {
                 "role": {"enum": ["system", "developer", "user", "assistant", "tool", "function"]},
                 "content": _CONTENT,
+                "refusal": maybe(_TEXT),
                 "name": _TEXT,
                 "tool_call_id": _TEXT,
                 "tool_calls": maybe({"type": "array", "items": _CALL}),

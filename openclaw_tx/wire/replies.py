@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ from openclaw_tx.values import (
     ToolCallDelta,
     Usage,
 )
+from openclaw_tx.wire.halves import Halves, read_piece
 from openclaw_tx.wire.replay import Piece, seal
 from openclaw_tx.wire.upstream import UpstreamError
 
@@ -40,14 +42,19 @@ class Framing(Protocol):
 
 
 class OpenCall:
-    """A tool call under construction."""
+    """A tool call under construction.
 
-    __slots__ = ("announced", "arguments", "held", "id", "index", "name", "piece")
+    @ivar id: unlike that of any other call of the answer.
+    @ivar given: the id that the provider gave it, by which later pieces name it; "" = none.
+    """
 
-    def __init__(self, index: int, call_id: str, name: str) -> None:
+    __slots__ = ("announced", "arguments", "given", "held", "id", "index", "name", "piece")
+
+    def __init__(self, index: int, call_id: str, name: str, given: str = "") -> None:
         self.index = index
         self.piece = Piece(kind="call")
         self.id = call_id
+        self.given = given
         self.name = name
         self.arguments: list[str] = []
         self.held: list[str] = []  # pieces that came before the name
@@ -65,7 +72,7 @@ class ReplyReader:
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         """
-        @param new_id: makes an id for a tool call that came without one.
+        @param new_id: makes an id for a tool call that came without one of its own.
         """
         self.done = False
         self._new_id = new_id
@@ -76,6 +83,8 @@ class ReplyReader:
         self._reason: FinishReason | None = None
         self._refused = False
         self._usage = Usage()
+        self._halves: Halves | None = None
+        """Once the provider has sent half a surrogate pair."""
 
     @property
     def finished(self) -> bool:
@@ -97,12 +106,20 @@ class ReplyReader:
         self.read(body, events)
 
     def finish(self, events: list[ModelEvent]) -> None:
-        """The answer is over: complete what can be completed.
+        """The answer is over: complete what can be completed. Calls of one that was cut short stay as they came.
 
-        @raise UpstreamError: it was cut off.
+        @raise UpstreamError: it broke off without an end.
         """
         if not self.finished:
             raise UpstreamError("The provider's answer broke off before its end.")
+        if self._halves is not None:
+            self._think(self._halves.rest("thought"), events)
+            self._say(self._halves.rest("text"), events)
+            self._decline(self._halves.rest("refusal"), events)
+            for call in self._calls:
+                self._grow(call, self._halves.rest(call), events)
+        if self._reason in ("length", "content_filter"):
+            return
         for call in self._calls:
             if not call.name:
                 raise UpstreamError("The provider sent a tool call without a name.")
@@ -111,7 +128,10 @@ class ReplyReader:
                 events.append(ToolCallDelta(index=call.index, id="", name="", arguments="{}"))
 
     def reply(self, provider: str, model: str) -> ModelReply:
-        """The whole answer; valid after L{finish}."""
+        """The whole answer; valid after L{finish}.
+
+        Where its reason is C{length} or C{content_filter}, the last call may lack anything, its name included.
+        """
         reason = self._reason or "stop"
         if self._calls and reason == "stop":
             reason = "tool_calls"
@@ -129,14 +149,37 @@ class ReplyReader:
             opaque=seal(self.api, self._pieces) if self._calls else "",
         )
 
-    def _say(self, text: str, events: list[ModelEvent]) -> None:
+    def _decoded(self, decoder: msgspec.json.Decoder[T], payload: bytes) -> T:
+        """What C{payload} holds.
+
+        @raise UpstreamError: it can not be read.
+        """
+        try:
+            return decoder.decode(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                found = read_piece(decoder, payload)
+                if found is not None:
+                    self._halves = self._halves or Halves()
+                    return found
+        raise UpstreamError("The provider sent a chunk that can not be read.")
+
+    def _say(self, text: str, events: list[ModelEvent], *, refusal: bool = False) -> None:
+        if self._halves is not None:
+            text = self._halves.join("refusal" if refusal else "text", text)
         if text:
+            self._refused = self._refused or refusal
             if not self._pieces or self._pieces[-1].kind != "text":
                 self._pieces.append(Piece(kind="text"))
             self._text.append(text)
-            events.append(TextDelta(text=text, refusal=self._refused))
+            events.append(TextDelta(text=text, refusal=refusal))
+
+    def _decline(self, text: str, events: list[ModelEvent]) -> None:
+        self._say(text, events, refusal=True)
 
     def _think(self, text: str, events: list[ModelEvent]) -> None:
+        if self._halves is not None:
+            text = self._halves.join("thought", text)
         if text:
             self._reasoning.append(text)
             events.append(ReasoningDelta(text=text))
@@ -144,18 +187,22 @@ class ReplyReader:
     def _open(self, call_id: str, name: str) -> OpenCall:
         """Begin a tool call; nobody is told before its name is known.
 
-        @param call_id: "" = make one.
+        @param call_id: "" = make one. So is for one that another call of this answer has already: its result would be
+            taken for the other's, by the client as well as by us.
         @raise UpstreamError: there are too many.
         """
         if len(self._calls) >= MAX_TOOL_CALLS:
             raise UpstreamError(f"The provider sent more than {MAX_TOOL_CALLS} tool calls in one answer.")
-        call = OpenCall(len(self._calls), call_id or self._new_id(), name)
+        is_free = bool(call_id) and all(call.id != call_id for call in self._calls)
+        call = OpenCall(len(self._calls), call_id if is_free else self._new_id(), name, call_id)
         self._calls.append(call)
         self._pieces.append(call.piece)
         return call
 
     def _grow(self, call: OpenCall, arguments: str, events: list[ModelEvent]) -> None:
         """Add a piece of its arguments, "" for none, and tell what can be told."""
+        if self._halves is not None:
+            arguments = self._halves.join(call, arguments)
         if arguments:
             call.arguments.append(arguments)
             call.held.append(arguments)
@@ -174,17 +221,6 @@ class ReplyReader:
             call.held.clear()
 
 
-def decoded(decode: Callable[[bytes], T], payload: bytes) -> T:
-    """What C{payload} holds.
-
-    @raise UpstreamError: it can not be read.
-    """
-    try:
-        return decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise UpstreamError("The provider sent a chunk that can not be read.") from None
-
-
 def as_text(value: Any) -> str:
     """Arguments of a call as JSON text, whether they came as text or as a value; "" for none."""
     if value is None or isinstance(value, str):
@@ -192,4 +228,4 @@ def as_text(value: Any) -> str:
     return msgspec.json.encode(value).decode("utf-8")
 
 
-__all__ = ["MAX_TOOL_CALLS", "Framing", "OpenCall", "ReplyReader", "as_text", "decoded"]
+__all__ = ["MAX_TOOL_CALLS", "Framing", "OpenCall", "ReplyReader", "as_text"]

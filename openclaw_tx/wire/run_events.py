@@ -220,11 +220,16 @@ def cursor_of(header: str | None, query: str | None) -> int:
     @return: number of the last event that it has; 0 = it has none.
     @raise GatewayError: C{invalid_request}: no such number.
     """
-    param: Literal["Last-Event-ID", "after"] = "Last-Event-ID" if header else "after"
+    param = cursor_param(header)
     text = header or query or "0"
     if not _DIGITS.fullmatch(text) or int(text) > MAX_CURSOR:
         raise GatewayError("invalid_request", f"{param} must be the number of an event.", param=param)
     return int(text)
+
+
+def cursor_param(header: str | None) -> Literal["Last-Event-ID", "after"]:
+    """What says where a client resumes; see L{cursor_of}."""
+    return "Last-Event-ID" if header else "after"
 
 
 def _frame(seq: int, ts_ms: int, kind: str, fields: Fields) -> bytes:
@@ -236,4 +241,4 @@ def _frame(seq: int, ts_ms: int, kind: str, fields: Fields) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, kind.encode("ascii"), data)
 
 
-__all__ = ["GAP", "TYPES", "EventFrames", "cursor_of", "error_event", "gap_frame", "payload"]
+__all__ = ["GAP", "TYPES", "EventFrames", "cursor_of", "cursor_param", "error_event", "gap_frame", "payload"]

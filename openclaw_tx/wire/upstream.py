@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from openclaw_tx.wire.halves import read_json
+
 
 class UpstreamError(Exception):
     """What a provider said went wrong.
@@ -36,7 +38,7 @@ class UpstreamError(Exception):
 def decode_error(status: int, body: bytes) -> UpstreamError:
     """The error in an answer with an HTTP error status; text that is not JSON is taken as the message."""
     try:
-        found = msgspec.json.decode(body)
+        found = read_json(msgspec.json.decode, body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         text = body.decode("utf-8", "replace").strip()
         return UpstreamError("" if text.startswith("<") else text, status=status)

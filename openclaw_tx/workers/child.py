@@ -57,16 +57,26 @@ class Child(ProcessProtocol):
 
     @ivar worker: which worker it is.
     @ivar serves: it has said so.
+    @ivar drained: it takes nobody any more.
     @ivar last_words: the end of what it wrote as an error.
     """
 
-    def __init__(self, worker: int, ready: Callable[[Child], None], ended: Callable[[Child, str], None]) -> None:
+    def __init__(
+        self,
+        worker: int,
+        ready: Callable[[Child], None],
+        ended: Callable[[Child, str], None],
+        emptied: Callable[[], None] = lambda: None,
+    ) -> None:
         """
         @param ready: is told once it serves.
+        @param emptied: is told once it is drained.
         @param ended: is told when it is no more, with its exit code or its signal; C{"0"} = it ended well.
         """
         self.worker = worker
         self.serves = False
+        self.drained = False
+        self._emptied = emptied
         self.last_words = ""
         self._ready = ready
         self._ended = ended
@@ -105,6 +115,9 @@ class Child(ProcessProtocol):
                 continue
             if said.ready:
                 self._ready(self)
+            if said.drained:
+                self.drained = True
+                self._emptied()
             if said.log is not None:
                 emit(self._log, self.worker, said.log)
 

@@ -40,6 +40,8 @@ class Word(Value, frozen=True, omit_defaults=True):
 
     ready: bool = False
     """It serves."""
+    drained: bool = False
+    """Nothing is under way any more, and it takes nobody."""
     log: dict[str, Any] | None = None
     """An event of its log, as L{openclaw_tx.logs.json_line} has it."""
 

@@ -29,6 +29,9 @@ from openclaw_tx.workers.restarts import Restarts
 
 KEY_BYTES = 32
 
+RELEASED = b"\n"
+"""Told to each worker once all are drained."""
+
 AFTER_GRACE_SECONDS = 15.0
 """How long workers may take to end after C{gateway.shutdownGraceSeconds}, twice over: they wait for each other."""
 
@@ -86,6 +89,8 @@ class Parent(Service):
         self._door: socket.socket | None = None
         self._path = Path()
         self._ending: Gate | None = None
+        self._emptied = Gate()
+        self._late_call: IDelayedCall | None = None
         self._log = Logger(namespace="openclaw_tx.workers")
 
     def startService(self) -> None:
@@ -97,6 +102,12 @@ class Parent(Service):
         """Have them all end; fires when they have."""
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
+
+    async def drained(self) -> None:
+        """Have them all end, and wait until none of them answers at the ports any more. Until then the ports must stay
+        open here: to close one is to close it for all."""
+        self._end_all()
+        await self._emptied.wait()
 
     # -- inside
 
@@ -121,7 +132,7 @@ class Parent(Service):
         if worker == 0:
             door = FIRST_DESCRIPTOR + len(descriptors)
             descriptors.append(self._door.fileno())
-        child = Child(worker, self._ready, self._ended)
+        child = Child(worker, self._ready, self._ended, self._look)
         self._children[worker] = child
         self._restarts[worker].started(self._reactor.seconds())
         standard: dict[int, Any] = {0: "w", 1: "r", 2: "r"}
@@ -157,8 +168,7 @@ class Parent(Service):
             if how != "0" and (child.serves or how != f"signal {signal.SIGTERM.value}"):
                 self._log.error("worker {worker} ended badly: {how}", worker=child.worker, how=how)
                 self._bad = True
-            if not self._children:
-                self._ending.open()
+            self._look()
             return
         pause = self._restarts[child.worker].died(self._reactor.seconds())
         if pause is None:
@@ -174,19 +184,39 @@ class Parent(Service):
 
     _bad = False
 
-    async def _stop(self) -> None:
+    def _end_all(self) -> Gate:
+        """
+        @return: opens when all have ended.
+        """
+        if self._ending is not None:
+            return self._ending
         for call in self._waiting.values():
             call.cancel()
         self._waiting.clear()
         self._ending = Gate()
         if self._children:
             seconds = 2 * self._settings().gateway.shutdown_grace_seconds + AFTER_GRACE_SECONDS
-            late = self._reactor.callLater(seconds, self._late)
+            self._late_call = self._reactor.callLater(seconds, self._late)
             for child in self._children.values():
                 child.signal("TERM")
-            await self._ending.wait()
-            if late.active():
-                late.cancel()
+        self._look()
+        return self._ending
+
+    def _look(self) -> None:
+        """What is waited for may have come."""
+        if self._ending is None:
+            return
+        if not self._emptied.opened and all(child.drained for child in self._children.values()):
+            for child in self._children.values():
+                child.tell(RELEASED)
+            self._emptied.open()
+        if not self._children:
+            self._ending.open()
+
+    async def _stop(self) -> None:
+        await self._end_all().wait()
+        if self._late_call is not None and self._late_call.active():
+            self._late_call.cancel()
         if self._door is not None:
             self._door.close()
             with suppress(OSError):

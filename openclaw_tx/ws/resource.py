@@ -46,9 +46,13 @@ def is_upgrade(request: Request) -> bool:
 
 @implementer(IResource)
 class UpgradeResource(Resource):
-    """Where upgrade requests of any path end up. Refusals are JSON with a status, not a WebSocket that closes."""
+    """Where upgrade requests of any path end up. Refusals are JSON with a status, not a WebSocket that closes.
+
+    @ivar draining: nobody is upgraded any more.
+    """
 
     isLeaf = True
+    draining = False
 
     def __init__(self, factory: ChannelFactory, authenticator: Authenticator) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -62,6 +66,8 @@ class UpgradeResource(Resource):
                 raise GatewayError("invalid_request", "This is a WebSocket endpoint.")
             peer = UpgradePeer(request)
             self._authenticator.check_origin(peer)
+            if self.draining:
+                raise GatewayError("gateway_draining", "The gateway is shutting down.", retry_after=5)
             return self._factory.upgrade(request, peer)
         except GatewayError as error:
             return _refuse(request, error.info)

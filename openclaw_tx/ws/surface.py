@@ -25,6 +25,7 @@ from openclaw_tx.interfaces import (
     ApprovalsFile,
     Authenticator,
     Authoriser,
+    BackgroundRuns,
     Channels,
     Models,
     Peer,
@@ -55,15 +56,22 @@ from openclaw_tx.ws.rpc.chat import ChatMethods
 from openclaw_tx.ws.rpc.config import ConfigMethods
 from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
 from openclaw_tx.ws.rpc.devices import DeviceMethods, DeviceNews
+from openclaw_tx.ws.rpc.finding import SessionFinder
 from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
+from openclaw_tx.ws.rpc.host import HostMethods
 from openclaw_tx.ws.rpc.inventory import InventoryMethods, ToolRooms
 from openclaw_tx.ws.rpc.logs import LogMethods
+from openclaw_tx.ws.rpc.model_auth import Keys, ModelAuthMethods
 from openclaw_tx.ws.rpc.nodes import NodeMethods, NodeNews
 from openclaw_tx.ws.rpc.presence import PresenceMethods, PresenceWatch, sees_presence
 from openclaw_tx.ws.rpc.session_changes import SessionChanges
+from openclaw_tx.ws.rpc.session_talk import SessionTalk
+from openclaw_tx.ws.rpc.session_usage import SessionUsageMethods
 from openclaw_tx.ws.rpc.sessions import SessionMethods
+from openclaw_tx.ws.rpc.skills import SkillMethods
 from openclaw_tx.ws.rpc.startup import StartupMethods
+from openclaw_tx.ws.rpc.tasks import TaskMethods
 from openclaw_tx.ws.rpc.usage import UsageMethods
 from openclaw_tx.ws.rpc.wake import WakeMethods, hears_heartbeats, heartbeat_event
 from openclaw_tx.ws.session_events import SessionEvents
@@ -108,6 +116,8 @@ class Rooms(NamedTuple):
     """None = there are none."""
     session_runs: Callable[[Callable[[Run, Sequence[Entry]], None]], Callable[[], None]] | None = None
     """As C{engine.subscribe}, where the runs of sessions are; None = C{engine} has no others."""
+    background: BackgroundRuns | None = None
+    """None = nobody remembers what ran in the background."""
 
 
 class Watches:
@@ -181,21 +191,34 @@ class WebSocketSurface:
         authorise = rooms.authorise
         self.hub = Hub(engine, authorise, self._timers, self._slices, tick_seconds, self._health_of, now_ms)
         chat = ChatMethods(engine, agents, sessions, authorise, clock, rooms.desk, settings, rooms.channels)
-        lists = SessionMethods(agents, models, sessions, clock)
+        finder = SessionFinder(agents, sessions, scope)
+        lists = SessionMethods(agents, models, sessions, engine, clock, finder)
         following = FollowingMethods(self.hub.subscriptions, lists, engine, agents, models, sessions, settings)
         families = [
             HealthMethods(self._health, engine, agents, models, sessions, uptime_ms, clock, heartbeats).methods(),
             CatalogMethods(agents, models, settings, rooms.every_model).methods(),
             lists.methods(),
+            finder.methods(),
             following.methods(),
             chat.methods(),
-            StartupMethods(chat, following, agents, models, settings, engine).methods(),
-            ChannelMethods(rooms.channels, agents, sessions, clock).methods(),
+            SessionTalk(chat, engine, agents, models, sessions, authorise, clock, settings, new_id).methods(),
+            StartupMethods(chat, following, finder, agents, models, settings, engine).methods(),
+            ChannelMethods(rooms.channels, agents, sessions, clock, scope).methods(),
             SessionChanges(
-                engine, agents, models, sessions, authorise, clock, self.hub.publish, new_id, rooms.desk.flow.forget
+                engine,
+                agents,
+                models,
+                sessions,
+                authorise,
+                clock,
+                self.hub.publish,
+                new_id,
+                rooms.desk.flow.forget,
+                scope,
             ).methods(),
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings, rooms.channels).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
+            HostMethods(settings, uptime_ms, rooms.in_thread, place.state_dir if place is not None else "").methods(),
         ]
         rooms.desk.flow.subscribe(self.hub.notice)
         if rooms.approvals is not None:
@@ -204,9 +227,19 @@ class WebSocketSurface:
         if rooms.approvals_file is not None:
             families.append(ApprovalsFileMethods(rooms.approvals_file).methods())
         if rooms.tools is not None:
-            families.append(InventoryMethods(rooms.tools, agents, sessions, settings, rooms.in_thread).methods())
+            families.append(InventoryMethods(rooms.tools, agents, sessions, settings).methods())
+        if rooms.background is not None:
+            families.append(TaskMethods(rooms.background, engine, agents, sessions, authorise, settings).methods())
+        if isinstance(models, Keys):
+            families.append(ModelAuthMethods(models, agents, clock).methods())
+        families.append(SkillMethods(agents, settings, rooms.live_config, rooms.in_thread).methods())
         if rooms.usage is not None:
-            families.append(UsageMethods(rooms.usage, agents, models, settings, clock).methods())
+            families.append(UsageMethods(rooms.usage, agents, models, settings, rooms.in_thread, clock).methods())
+            families.append(
+                SessionUsageMethods(
+                    rooms.usage, agents, models, sessions, settings, rooms.in_thread, clock, rooms.tools
+                ).methods()
+            )
         families.append(AgentFileMethods(agents, models, rooms.live_config, rooms.in_thread, clock).methods())
         if rooms.live_config is not None:
             families.append(ConfigMethods(rooms.live_config, settings, rooms.in_thread, clock).methods())
@@ -277,6 +310,10 @@ class WebSocketSurface:
         """Tell clients that the configuration file says something else; they may want to read it again."""
         payload = {"path": loaded.path.name, "hash": loaded.hash, "ts": self._now_ms()}
         self.hub.tell("config.changed", payload, "config.get", Target())
+
+    def drain(self) -> None:
+        """Take nobody any more; who is there stays."""
+        self.resource.draining = True
 
     def stop(self, reason: str = "gateway stopping") -> Deferred[None]:
         """Tell everybody, close with 1012, take nobody any more.

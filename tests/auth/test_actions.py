@@ -74,7 +74,16 @@ class AuthoriseTests(SynchronousTestCase):
         self.assertEqual(
             by_scope[WRITE],
             running
-            | {"agent.wait", "channels.receive", "send", "runs.cancel", "sessions.patch", "node.invoke", "wake"},
+            | {
+                "agent.wait",
+                "channels.receive",
+                "send",
+                "runs.cancel",
+                "sessions.create",
+                "sessions.patch",
+                "node.invoke",
+                "wake",
+            },
         )
         self.assertEqual({name for name, rule in ACTIONS.items() if rule.metered}, running)
         asked = {name for name, rule in ACTIONS.items() if rule.scope == APPROVALS}
@@ -94,6 +103,7 @@ class AuthoriseTests(SynchronousTestCase):
             "cron.run",
             "system-event",
             "set-heartbeats",
+            "skills.update",
         }
         self.assertEqual(rest, changes | owner | {"models.override", "exec.approvals.get", "exec.approvals.set"})
 

@@ -128,6 +128,16 @@ class RunTests(Case):
         self.assertEqual((state.last_status, state.last_error), ("error", "the model is out"))
         self.assertEqual(self.house.events.peek(MAIN), ("Cron (error): the model is out",))
 
+    def test_stopped_run(self) -> None:
+        """The limit before the first word is a failure of the job, for nobody is told anything."""
+        made = self.add()
+        self.house.advance(60)
+        self.house.runs[0].end(finish_reason="length")
+        self.house.advance(0)
+        state = self.house.cron.get(made.id).state
+        self.assertEqual(state.last_status, "error")
+        self.assertIn("stopped before it had said anything", state.last_error)
+
     def test_not_started(self) -> None:
         """So is that of a run that could not begin."""
         made = self.add(payload=AgentTurnPayload(message="x", model="nope"))

@@ -227,8 +227,13 @@ class HeartbeatTests(SynchronousTestCase):
         house.engine.refuse = None
         house.advance(3600)
         house.answer()
+        house.advance(3600)
+        house.runs[-1].end(finish_reason="length")
+        house.advance(0)
         reasons = ["the model is out", "Too many runs are waiting."]
-        self.assertEqual(house.beats(), [*(("failed", reason) for reason in reasons), ("ok-token", "interval")])
+        stopped = ("failed", "The model was stopped before it had said anything (length).")
+        beats = [*(("failed", reason) for reason in reasons), ("ok-token", "interval"), stopped]
+        self.assertEqual(house.beats(), beats)
 
     def test_agent_gone(self) -> None:
         """An agent that is no more has none."""

@@ -33,6 +33,15 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(report(result("half", "error", error=error), "Cron"), "Cron (error): The run took too long.")
         self.assertEqual(report(result("", "aborted", abort_reason="rpc"), "Hook"), "Hook (error): rpc")
 
+    def test_stopped(self) -> None:
+        """A model that was stopped before its first word has not answered; with a word, a file or by its own choice it
+        has."""
+        for reason in ("length", "content_filter"):
+            told = f"Cron (error): The model was stopped before it had said anything ({reason})."
+            self.assertEqual(report(result(finish_reason=reason), "Cron"), told)
+            self.assertEqual(report(result("half", finish_reason=reason), "Cron"), "Cron: half")
+            self.assertEqual(report(result(finish_reason=reason, media=("/a.png",)), "Cron"), "")
+
     def test_length(self) -> None:
         """The beginning, or as much as is wanted."""
         long = "x" * 9000

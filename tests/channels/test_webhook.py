@@ -60,6 +60,13 @@ class ThroughTests(WebhookCase):
         self.answer("NO_REPLY")
         self.assertEqual(self.poster.posted, [])
 
+    def test_stopped(self) -> None:
+        """The limit before the first word: somebody waits, so silence will not do."""
+        self.memory.model.say("", reason="length")
+        self.say("Hello.")
+        self.memory.advance(1)
+        self.assertEqual(self.said, ["I was stopped before I could say anything."])
+
     def test_failed(self) -> None:
         """That there is no answer is said in plain words, without those of the provider."""
         self.memory.model.fail("provider_auth", "the key sk-1 is wrong")

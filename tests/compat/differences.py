@@ -156,6 +156,13 @@ DIFFERENCES = [
         jan="image-9-parts image-bad-mime image-http-url image-no-payload image-no-url image-not-base64 run-image-only",
     ),
     Row(
+        "what is called an image and is none is refused",
+        "providers refuse the whole request for it, in words that the client can not act on",
+        "status 200 -> 400",
+        now="image-garbage-png",
+        jan="image-garbage-png",
+    ),
+    Row(
         "bodies up to 20 MiB; beyond, 413",
         "as the newer release does (D2); the older one cuts the connection past 1 MiB",
         "answered at all",

@@ -18,6 +18,7 @@ from openclaw_tx.values import (
     AssistantMessage,
     CompactionMessage,
     ImagePart,
+    LastRun,
     Message,
     RunResult,
     SessionEntry,
@@ -140,6 +141,9 @@ class SessionStoreContract:
         self.assertEqual((entry.model_provider, entry.model, entry.updated_at_ms), ("openai", "gpt", 7777))
         self.assertEqual((entry.input_tokens, entry.output_tokens, entry.total_tokens), (10, 4, 10))
         self.assertFalse(entry.aborted_last_run)
+        self.assertEqual(entry.last_run, LastRun(run_id="r1", status="done", started_at_ms=1000, ended_at_ms=7777))
+        [listed] = self.do(self.store.list())
+        self.assertEqual(listed, entry)
 
     def test_unknown_usage_keeps_what_was_known(self) -> None:
         """None is not 0: a provider that does not count leaves the last counts alone."""
@@ -254,6 +258,9 @@ class SessionStoreContract:
         self.assertEqual((asked, said.text, said.stop_reason), (user("a"), "so f", "interrupted"))
         entry = self.do(self.store.get(KEY))
         self.assertTrue(entry.aborted_last_run)
+        assert entry.last_run is not None
+        self.assertEqual((entry.last_run.run_id, entry.last_run.status), ("r1", "failed"))
+        self.assertEqual((entry.last_run.ended_at_ms, entry.last_run.error), (9000, run.result.error.message))
         self.assertEqual(entry.updated_at_ms, 9000)
         self.assertEqual(self.do(self.store.get_run("r1")), run)
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from openclaw_tx.cli.client import SCOPES, GatewayClient, nobody
@@ -199,6 +201,60 @@ async def websocket(gateway: GatewayProcess, on_event: Any = nobody, scopes: Seq
     )
     endpoint = HostnameEndpoint(reactor, "127.0.0.1", gateway.port)
     return await connect_client(target, endpoint, reactor, on_event, scopes=scopes)  # type: ignore[arg-type]
+
+
+class Caller:
+    """A client that keeps its connection, for as long as it may."""
+
+    def __init__(self, gateway: GatewayProcess) -> None:
+        self._connection = HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+
+    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], Any]:
+        """Status, headers by lower-case name, and the JSON body of an answer."""
+        found: tuple[int, dict[str, str], Any] = await deferToThread(self._ask, method, path, body, headers)
+        return found
+
+    def _ask(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, dict[str, str], Any]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        known = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", **named}
+        self._connection.request(method, path, None if body is None else json.dumps(body), known)
+        answer = self._connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, json.loads(answer.read())
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+async def finds_it_draining(gateway: GatewayProcess, kept: Caller) -> None:
+    """Whoever comes while runs end is told so, on a connection of before as well as on a new one.
+
+    @param kept: is connected since before.
+    """
+    hello = {"messages": [{"role": "user", "content": "hi"}]}
+    for caller in (kept, None):
+        for method, path, body, expected in (
+            ("POST", "/v1/chat/completions", hello, 503),
+            ("GET", "/readyz", None, 503),
+            ("GET", "/healthz", None, 200),
+            ("GET", "/v1/models", None, 200),
+        ):
+            one = caller or Caller(gateway)
+            status, headers, answer = await one.ask(method, path, body)
+            assert (status, headers["connection"]) == (expected, "close"), path
+            if body is not None:
+                assert (answer["error"]["code"], headers["retry-after"]) == ("gateway_draining", "5")
+            one.close()
+    status, _, answer = await Caller(gateway).ask("GET", "/", **UPGRADE)
+    assert (status, answer["error"]["code"]) == (503, "gateway_draining")
 
 
 def alive(pid: int) -> bool:

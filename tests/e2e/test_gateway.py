@@ -24,10 +24,12 @@ from openclaw_tx.cli.client import nobody
 from tests.e2e.processes import (
     KILLED,
     TOKEN,
+    Caller,
     Child,
     GatewayProcess,
     block,
     configuration,
+    finds_it_draining,
     spawn,
     start_upstream,
     websocket,
@@ -212,14 +214,21 @@ async def interrupted(gateway: GatewayProcess) -> str:
 
 @pytest_twisted.ensureDeferred
 async def test_sigterm_drains(gateway: GatewayProcess) -> None:
-    """SIGTERM lets a running answer end, and exits with 0."""
+    """SIGTERM lets a running answer end, and exits with 0. Until then who comes is told so; then the port is closed."""
     await gateway.start()
-    pending = Deferred.fromCoroutine(chat(gateway, "[[chunks=10 delay=0.1]]", user="alice"))
+    kept = Caller(gateway)
+    assert (await kept.ask("GET", "/healthz"))[0] == 200
+    pending = Deferred.fromCoroutine(chat(gateway, "[[chunks=20 delay=0.1]]", user="alice"))
     await deferLater(reactor, 0.4)
     ended = Deferred.fromCoroutine(gateway.stop())
+    await deferLater(reactor, 0.2)
+    await finds_it_draining(gateway, kept)
+    assert not pending.called
     code, answer = await pending
     assert (code, answer["choices"][0]["finish_reason"]) == (200, "stop")
     assert await ended == 0
+    with pytest.raises(ConnectionRefusedError):
+        await Caller(gateway).ask("GET", "/healthz")
 
 
 @pytest_twisted.ensureDeferred

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from twisted.internet.threads import deferToThread
 from openclaw_tx.cli.client import GatewayClient
 from tests.e2e.processes import (
     TOKEN,
+    Caller,
     Child,
     GatewayProcess,
     alive,
     block,
     configuration,
+    finds_it_draining,
     start_upstream,
     websocket,
 )
@@ -373,6 +376,37 @@ async def test_term_under_load(crew: Crew) -> None:
 def spoken(text: str, **more: Any) -> dict[str, Any]:
     """A chat request to be streamed."""
     return {"messages": [{"role": "user", "content": text}], "stream": True, **more}
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("session", [{}, {"user": "x"}])
+async def test_term_is_told(crew: Crew, session: dict[str, str]) -> None:
+    """While one of them has a run, wherever it is, who comes is told that all are ending; then the port is closed."""
+    await crew.begin()
+    kept = Caller(crew)
+    assert (await kept.ask("GET", "/healthz"))[0] == 200
+    stream = Stream(await crew.ask("POST", "/v1/chat/completions", spoken("[[chunks=150 delay=0.02]]", **session)))
+    code = Deferred.fromCoroutine(crew.stop())
+    await deferLater(reactor, 0.5)
+    await finds_it_draining(crew, kept)
+    assert await stream.ended
+    assert await code == 0
+    with pytest.raises(ConnectionRefusedError):
+        await Caller(crew).ask("GET", "/healthz")
+
+
+@pytest_twisted.ensureDeferred
+async def test_idle_ones_end_at_once(crew: Crew) -> None:
+    """The port of a gateway that has nothing to wait for is free again soon."""
+    await crew.begin()
+    code = Deferred.fromCoroutine(crew.stop())
+
+    def is_free() -> bool:
+        with socket.socket() as one:
+            return one.connect_ex(("127.0.0.1", crew.port)) != 0
+
+    await until(is_free, 2.0)
+    assert await code == 0
 
 
 @pytest_twisted.ensureDeferred

@@ -6,7 +6,14 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import CODES, GatewayError
-from openclaw_tx.models.failures import FAILOVER_CODES, MAX_WORDS, RETRY_CODES, all_failed, gateway_error
+from openclaw_tx.models.failures import (
+    FAILOVER_CODES,
+    MAX_WORDS,
+    RETRY_CODES,
+    RequestForbidden,
+    all_failed,
+    gateway_error,
+)
 from openclaw_tx.wire.upstream import UpstreamError
 
 
@@ -88,9 +95,45 @@ class TableTests(SynchronousTestCase):
 
     def test_advice(self) -> None:
         """It follows where the provider does not know us, and nowhere else."""
-        for status, given in ((401, True), (403, True), (402, False), (400, False), (429, False)):
-            said = str(gateway_error("p/m", UpstreamError("m", status=status), advice="Set P_API_KEY."))
-            self.assertEqual(said.endswith("Set P_API_KEY."), given, status)
+        for status, words, given in (
+            (401, "m", True),
+            (403, "Your API key may not do this", True),
+            (403, "", True),
+            (403, "Your input was flagged", False),
+            (402, "m", False),
+            (400, "m", False),
+            (429, "m", False),
+        ):
+            said = str(gateway_error("p/m", UpstreamError(words, status=status), advice="Set P_API_KEY."))
+            self.assertEqual(said.endswith("Set P_API_KEY."), given, (status, words))
+
+    def test_forbidden(self) -> None:
+        """A 403 is about our key where it says so; else about this request, in the provider's own words."""
+        for words, kind in (
+            ("Invalid key", ""),
+            ("Your account is suspended", ""),
+            ("You are not allowed to access this model", ""),
+            ("The project does not have access to the model gpt-5", ""),
+            ("Missing Permissions: api.model.read", ""),
+            ("no", "permission_error"),
+            ("no", "PERMISSION_DENIED"),
+        ):
+            error = gateway_error("p/m", UpstreamError(words, status=403, type=kind))
+            self.assertNotIsInstance(error, RequestForbidden)
+            self.assertEqual(str(error), "p/m: the provider does not accept our permissions (403).")
+        for words, kind in (
+            ("Your input was flagged for: harassment. No credits were charged to your account.", ""),
+            ("This is against our content policy", "permission_error"),
+            ("Request blocked by the web application firewall", ""),
+            ("This content is not allowed", ""),
+        ):
+            error = gateway_error("p/m", UpstreamError(words, status=403, type=kind))
+            self.assertIsInstance(error, RequestForbidden)
+            self.assertEqual((error.info.code, str(error)), ("provider_forbidden", f"p/m: 403 {words}"))
+            self.assertFalse(error.info.should_retry)
+        silent = gateway_error("p/m", UpstreamError("", status=403))
+        self.assertIsInstance(silent, RequestForbidden)
+        self.assertEqual(str(silent), "p/m: the provider forbids the request (403).")
 
     def test_sets(self) -> None:
         """What is retried may fail over, and all are codes."""

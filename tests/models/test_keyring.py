@@ -16,6 +16,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import in_reactor_thread
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.models import keyring
+from openclaw_tx.models.failures import RequestForbidden
 from openclaw_tx.models.keyring import Asker, Keyring
 from openclaw_tx.models.profile_files import CHECK_S, ProfileFiles, path_of
 from openclaw_tx.models.profiles import Credential
@@ -174,6 +175,48 @@ class StandingTests(KeyringCase):
             self.assertIn(f"in {wait} seconds", str(error))
             if code == "provider_forbidden":
                 self.assertLess(self.ring.forced_at(self.key("a"), "other"), self.clock.seconds() * 1000)
+
+    def forbidden(self) -> None:
+        """A call that is forbidden without a word on the key."""
+        self.ring.taken(self.key("a"))
+        self.ring.failed(self.key("a"), RequestForbidden("provider_forbidden", "flagged"), "m")
+
+    def test_one_forbidden_request(self) -> None:
+        """The key does not rest for it; it does for a second one in a row, and for each from then on."""
+        for _ in range(3):
+            self.forbidden()
+            self.assertEqual(dict(self.ring.cooling()), {})
+            self.answers("a")
+        self.forbidden()
+        self.forbidden()
+        self.assertEqual(dict(self.ring.cooling()), {("openai", "auth"): 1})
+        error = self.ring.resting(self.key("a"), "m")
+        self.assertEqual((error.info.code, error.info.retry_after), ("provider_forbidden", 60))
+        self.clock.advance(61)
+        self.forbidden()
+        self.assertEqual(dict(self.ring.cooling()), {("openai", "auth"): 1})
+        self.answers("a")
+        self.clock.advance(61)
+        self.answers("a")
+        self.forbidden()
+        self.assertEqual(dict(self.ring.cooling()), {})
+
+    def test_a_key_that_is_refused_rests_at_once(self) -> None:
+        """Also with C{provider_forbidden}, where the words are about it."""
+        self.fails("a", "provider_forbidden")
+        self.assertEqual(dict(self.ring.cooling()), {("openai", "auth"): 1})
+
+    def test_the_reason_that_rules(self) -> None:
+        """Of several failures in turn it is the one that is waited for, whatever rests the longest."""
+        self.fails("a", "provider_rate_limit")
+        self.clock.advance(1)
+        self.fails("a", "provider_error")
+        self.clock.advance(1)
+        self.fails("a", "provider_forbidden")
+        error = self.ring.resting(self.key("a"), "m")
+        self.assertEqual((error.info.code, error.info.should_retry), ("provider_forbidden", False))
+        self.fails("a", "provider_overloaded", 300.0)
+        self.assertEqual(self.ring.resting(self.key("a"), "m").info.code, "provider_overloaded")
 
     def test_mended_key(self) -> None:
         """Another secret begins anew, one that left is forgotten."""

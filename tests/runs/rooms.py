@@ -159,7 +159,7 @@ class MemorySessions:
         return self.transcripts.get(key, [])[-limit:]
 
     async def patch(
-        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = "", quiet: bool = False
     ) -> SessionEntry | None:
         """Change an entry that is there."""
         self._check()
@@ -178,7 +178,14 @@ class MemorySessions:
         return True
 
     async def commit(
-        self, run: StoredRun, added: Sequence[Message], *, model_provider: str, model: str, context_tokens: int | None
+        self,
+        run: StoredRun,
+        added: Sequence[Message],
+        *,
+        model_provider: str,
+        model: str,
+        context_tokens: int | None,
+        begun: Sequence[Message] = (),
     ) -> None:
         """Append."""
         if self.hold is not None:

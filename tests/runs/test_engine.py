@@ -449,15 +449,48 @@ class ToolLoopTests(SynchronousTestCase):
         result = self.run_once(tools=(WEATHER, clash))
         self.assertEqual((result.error.code, result.error.param), ("tool_name_conflict", "tools[1].function.name"))
 
+    def _ended(self, run: Any) -> Any:
+        return self.successResultOf(Deferred.fromCoroutine(run.result()))
+
     def test_forced_choice(self) -> None:
         """required and named are verified; prose is withheld while they are in force."""
         for choice in (ToolChoice(mode="required"), ToolChoice(mode="named", name="get_weather")):
             bench = Bench()
             bench.model.say("I would rather talk.")
-            run = bench.start(tools=(WEATHER,), tool_choice=choice)
-            result = self.successResultOf(Deferred.fromCoroutine(run.result()))
+            result = self._ended(bench.start(tools=(WEATHER,), tool_choice=choice))
             self.assertEqual(result.error.code, "tool_choice_unmet")
             self.assertNotIn(TextDelta, [type(event) for event in bench.events("run-1")])
+
+    def test_forced_after_own_tools(self) -> None:
+        """What is required stays so until the client's tool is called: the agent's own may be used before."""
+        for mode, name in (("required", ""), ("named", "get_weather")):
+            choice = ToolChoice(mode=mode, name=name)  # type: ignore[arg-type]
+            bench = Bench(Adder())
+            for number in range(2):
+                bench.model.call_tool("add", {"a": number, "b": 1})
+            bench.model.call_tool("get_weather", {"city": "Paris"})
+            result = self._ended(bench.start(tools=(WEATHER,), tool_choice=choice))
+            self.assertEqual((result.status, [call.name for call in result.tool_calls]), ("ok", ["get_weather"]))
+            self.assertEqual([request.tool_choice for request in bench.model.requests], [choice] * 3)
+
+    def test_forced_without_end(self) -> None:
+        """A model that only ever calls the agent's tools is stopped like any other."""
+        bench = Bench(Adder(), defaults=AgentDefaults(max_tool_rounds=3))
+        for number in range(3):
+            bench.model.call_tool("add", {"a": number, "b": 1})
+        result = self._ended(bench.start(tools=(WEATHER,), tool_choice=ToolChoice(mode="required")))
+        self.assertEqual((result.error.code, len(bench.model.calls)), ("run_failed", 3))
+
+    def test_named_narrows(self) -> None:
+        """Of the client's tools only the named one is offered; another that the model thinks of is not there."""
+        other = ToolSpec(name="other", description="", parameters={})
+        self.model.call_tool("other", {})
+        self.model.call_tool("get_weather", {})
+        choice = ToolChoice(mode="named", name="get_weather")
+        result = self.run_once(tools=(other, WEATHER), tool_choice=choice)
+        self.assertEqual([call.name for call in result.tool_calls], ["get_weather"])
+        for request in self.model.requests:
+            self.assertEqual([spec.name for spec in request.tools], ["add", "get_weather"])
 
     def test_choice_none(self) -> None:
         """With tool_choice none the client's tools are not offered."""

@@ -102,7 +102,20 @@ class ReplyFilterTests(SynchronousTestCase):
                 ]
             )
         )
-        filter_ = ReplyFilter()
+        self.assertEqual(self._filtered(ReplyFilter(), text, data), [answer, thought])
+
+    @given(st.data())
+    def test_data(self, data: st.DataObject) -> None:
+        """In an answer that is data nothing is a directive or silence; thinking before it is still thinking."""
+        text = data.draw(
+            st.text("[]: \nMEDIA/NO_REPLYreply_to<`").filter(lambda text: not text.lstrip().startswith("<"))
+        )
+        self.assertEqual(self._filtered(ReplyFilter(directed=False), text, data), [text, ""])
+        thought = self._filtered(ReplyFilter(directed=False), f"<think>[[x]]</think>{text}", data)
+        self.assertEqual(thought, [text.lstrip(), "[[x]]"])
+
+    def _filtered(self, filter_: ReplyFilter, text: str, data: st.DataObject) -> list[str]:
+        """Answer and thinking, with the text cut anywhere."""
         got = ["", ""]
         rest = text
         while rest:
@@ -112,7 +125,7 @@ class ReplyFilterTests(SynchronousTestCase):
             rest = rest[size:]
         for index, piece in enumerate(filter_.finish()):
             got[index] += piece
-        self.assertEqual(got, [answer, thought])
+        return got
 
 
 class ContextTests(SynchronousTestCase):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.runs.usage import UsageLog
-from openclaw_tx.values import Entry, RunEnded, RunResult, RunStarted, Usage, UsageRow
+from openclaw_tx.values import Entry, RunEnded, RunRequest, RunResult, RunStarted, Usage, UsageRow
 
 
 class Store:
@@ -40,7 +41,7 @@ class UsageLogTests(SynchronousTestCase):
         self.store = Store()
         self.log = UsageLog(self.store)
 
-    def ended(self, usage: Usage, model: str = "m", hour: int = 3) -> None:
+    def ended(self, usage: Usage, model: str = "m", hour: int = 3, *, stateless: bool = False) -> None:
         """A run has ended."""
         result = RunResult(
             run_id="r",
@@ -52,8 +53,9 @@ class UsageLogTests(SynchronousTestCase):
             model=model,
             ended_at_ms=hour * 3_600_000 + 5,
         )
-        nobody: Any = None
-        self.log.watch(nobody, [Entry(seq=9, ts_ms=0, event=RunEnded(result=result))])
+        request = RunRequest(run_id="r", agent_id="main", session_key="k", messages=(), stateless=stateless)
+        run: Any = SimpleNamespace(request=request)
+        self.log.watch(run, [Entry(seq=9, ts_ms=0, event=RunEnded(result=result))])
 
     def flush(self) -> list[UsageRow]:
         """What is written down now."""
@@ -74,6 +76,15 @@ class UsageLogTests(SynchronousTestCase):
         )
         self.assertEqual((second.hour, second.runs, second.input_tokens), (4, 1, 0))
         self.assertEqual(self.flush(), [])
+
+    def test_without_session(self) -> None:
+        """What runs without a session took is told apart from the rest, and part of it."""
+        self.ended(Usage(prompt_tokens=10, completion_tokens=3, cached_tokens=4))
+        self.ended(Usage(prompt_tokens=7, completion_tokens=2, cached_tokens=1), stateless=True)
+        (row,) = self.flush()
+        self.assertEqual((row.runs, row.input_tokens, row.output_tokens, row.cached_tokens), (2, 12, 5, 5))
+        lone = row.lone
+        self.assertEqual((lone.runs, lone.input_tokens, lone.output_tokens, lone.cached_tokens), (1, 6, 2, 1))
 
     def test_no_model(self) -> None:
         """A run that was refused before it reached one took nothing."""

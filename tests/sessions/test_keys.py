@@ -54,6 +54,12 @@ class KeyTests(SynchronousTestCase):
         ):
             self.assertEqual(canonical_key(key, "beta"), expected)
 
+    def test_common_words(self) -> None:
+        """Where conversations are not one, C{global} and C{unknown} are bare keys like all others."""
+        for key, expected in (("Global", "agent:beta:global"), ("unknown", "agent:beta:unknown")):
+            self.assertEqual(canonical_key(key, "beta", scope="per-sender"), expected)
+        self.assertEqual(canonical_key("global", "main", prefix="my:", scope="per-sender"), "agent:main:my:global")
+
     def test_canonical_of_explicit_header(self) -> None:
         """The case of a key from a header is kept."""
         self.assertEqual(canonical_key(" Foo ", "beta", fold_case=False), "agent:beta:Foo")

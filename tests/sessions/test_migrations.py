@@ -67,7 +67,7 @@ class MigrationTests(SynchronousTestCase):
         with closing(self.open()) as connection:
             connection.execute(
                 "INSERT INTO sessions VALUES ('k', 'a', 's', 1, 1, 0, '', '', 0, 0, 0, '', '{}', 0, '{}', NULL, "
-                "0, '', '', NULL)"
+                "0, '', '', NULL, '', 0)"
             )
 
     def open(self, further: Sequence[Upgrade] = ()) -> sqlite3.Connection:

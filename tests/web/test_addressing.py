@@ -66,6 +66,13 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(self.address(model="agent:beta").session_key, "agent:beta:openai:UUID")
         self.assertTrue(self.address(user="  ").stateless)
 
+    def test_common_words_are_of_one_agent(self) -> None:
+        """C{global} and C{unknown} are bare keys like all others: no agent reads what was said to another."""
+        for name in ("global", "unknown", "Global"):
+            for agent in ("main", "beta"):
+                found = self.key(name, f"openclaw:{agent}")
+                self.assertEqual((found.agent_id, found.session_key), (agent, f"agent:{agent}:{name}"))
+
     def test_key_holder(self) -> None:
         """Names are put under the prefix of a key, its agents are all there are, the first of them its default."""
         who = Principal(id="key:k", method="key", scopes=frozenset(), agents=("beta",), session_prefix="k:")

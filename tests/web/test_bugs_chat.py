@@ -77,6 +77,7 @@ class ProvidedGateway(MemoryGateway):
         models = [{"id": "m", "input": ["text", "image"]}]
         super().__init__(
             {
+                "gateway": {"http": {"endpoints": {"responses": {"enabled": True}}}},
                 "agents": {"defaults": {"model": {"primary": "one/m", "fallbacks": ["two/m"]}}},
                 "models": {
                     "providers": {
@@ -148,6 +149,16 @@ class ChatBugs(SynchronousTestCase):
         self.assertEqual((self.text(response), self.reasons(response)), ("<b>x</b>", ["stop"]))
         response = self.ask(delta(content="<thin"), delta(content="g>"), delta("stop"), DONE)
         self.assertEqual(self.text(response), "<thing>")
+
+    def test_half_an_emoji(self) -> None:
+        """Each half in a chunk of its own, escaped: one character at the client. One that stays alone is U+FFFD."""
+        halves = [json.dumps(delta(content=text)) for text in ("x\ud83d", "\ude00y")]
+        for stream in (True, False):
+            response = self.ask(*halves, delta("stop"), DONE, stream=stream)
+            said = self.text(response) if stream else response.json()["choices"][0]["message"]["content"]
+            self.assertEqual(said, "x\U0001f600y")
+        response = self.ask(halves[0], delta("stop"), DONE)
+        self.assertEqual((self.text(response), self.reasons(response)), ("x\ufffd", ["stop"]))
 
     def test_t20_snapshots(self) -> None:
         """A provider that repeats the whole at the end is not heard twice; repeated equal pieces are."""

@@ -174,6 +174,25 @@ class StructuredTests(GatewayCase):
         self.assertEqual(response.events()[-2]["error"]["code"], "structured_output_failed")
         self.assertEqual(len(self.model.calls), 1)
 
+    def test_untouched(self) -> None:
+        """What elsewhere would be a directive for channels, or silence, is data: the JSON comes as the model wrote it,
+        but for thinking before it, and whatever the pieces."""
+        wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+        texts = (
+            '{"quote":"[[reply_to: 5]] was here"}',
+            '{"a":\n[["[[reply_to_current]]  y"]],\n"b": "```\\nMEDIA:/tmp/a.png"}\n',
+            '"NO_REPLY"',
+        )
+        said = [(text, pieces) for text in texts for pieces in ((text,), text, ("<think>h", "m</think>", *text))]
+        for holds in (False, True):
+            self.start(model=ScriptedModel(response_format=holds))
+            for text, pieces in said:
+                self.model.say(*pieces)
+                answer = self.ask(response_format=wanted).json()
+                self.assertEqual(answer["choices"][0]["message"]["content"], text)
+                self.model.say(*pieces)
+                self.assertEqual(self.deltas(self.ask(response_format=wanted, stream=True)), text)
+
     def test_cut_short(self) -> None:
         """T33: an answer at its limit says C{length}, as it stands: asking again would not make it longer."""
         for stream in (False, True):

@@ -51,6 +51,21 @@ class ResourceTests(SynchronousTestCase):
         client.request(method, "/", headers=headers)
         return client
 
+    def test_content_encoding(self) -> None:
+        """A body that is packed in some way is 415, with the way to send it; C{identity} is no way."""
+
+        async def respond(exchange: Exchange) -> None:
+            exchange.send(await exchange.body(100), b"text/plain")
+
+        for value in ("gzip", "GZip, identity", "x-unheard-of"):
+            response = self.ask(respond, "POST", {"Content-Encoding": value}).response
+            self.assertEqual((response.status, response.header("accept-encoding")), (415, "identity"), value)
+            self.assertEqual(response.error["code"], "unsupported_content_encoding")
+            self.assertEqual(response.error["param"], "Content-Encoding")
+        for value in ("identity", "", "Identity, "):
+            response = self.ask(respond, "POST", {"Content-Encoding": value}).response
+            self.assertEqual((response.status, response.header("accept-encoding")), (200, None), value)
+
     def test_reply(self) -> None:
         """Standing headers, length and request id are on every reply."""
 

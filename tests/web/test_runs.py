@@ -55,19 +55,38 @@ class StartTests(RunsCase):
         """Named by field; nothing was started."""
         cases: list[tuple[Any, str | None]] = [
             ({}, "messages"),
-            ({"message": ""}, "messages"),
+            ({"messages": []}, "messages"),
+            ({"message": ""}, "message"),
+            ({"message": ["x"]}, "message[0]"),
+            ({"message": [{"type": "text", "text": "x"}, {"type": "input_audio"}]}, "message[1]"),
+            ({"message": [{"type": "image_url", "image_url": "https://a.example/"}]}, "message[0]"),
             ({"message": "x", "messages": []}, "message"),
             ({"message": "x", "stream": True}, "stream"),
-            ({"message": "x", "agent": "nobody"}, "x-openclaw-agent-id"),
+            ({"message": "x", "agent": "nobody"}, "agent"),
             ({"message": "x", "model": "openclaw/nobody"}, "model"),
-            ({"message": "x", "session": "subagent:x"}, "x-openclaw-session-key"),
+            ({"message": "x", "session": "subagent:x"}, "session"),
+            ({"message": "x", "session": "agent:nobody:x"}, "session"),
+            ({"message": "x", "session": "x" * 600}, "session"),
             ({"message": "x", "n": 3}, "n"),
             ([], None),
         ]
         for body, param in cases:
             response = self.memory.post(RUNS, body)
-            self.assertEqual((response.code, response.json()["error"]["param"]), (400, param), body)
+            error = response.json()["error"]
+            self.assertEqual((response.code, error["param"]), (400, param), body)
+            self.assertNotRegex(error["message"], "x-openclaw|messages\\[" if param != "messages" else "x-openclaw")
         self.assertEqual((self.model.calls, self.rows("runs")), ([], 0))
+
+    def test_bad_headers(self) -> None:
+        """What came as a header is named as the header that it is."""
+        for name, value in (
+            ("x-openclaw-agent-id", "nobody"),
+            ("x-openclaw-agent", "nobody"),
+            ("x-openclaw-session-key", "subagent:x"),
+            ("x-openclaw-session-key", "agent:nobody:x"),
+        ):
+            for response in (self.start({name: value}), self.chat({name: value})):
+                self.assertEqual((response.code, response.json()["error"]["param"]), (400, name), value)
 
     def test_field_against_header(self) -> None:
         """A field and a header that say different things are refused; that say the same are not."""
@@ -382,10 +401,12 @@ class EventsTests(RunsCase):
     def test_bad_cursors(self) -> None:
         """400, with where it came from."""
         run_id = self.run_id()
-        for headers, param in (({"Last-Event-ID": "x"}, "Last-Event-ID"), ({"Last-Event-ID": "2"}, "after")):
+        for headers, param in (({"Last-Event-ID": "x"}, "Last-Event-ID"), ({"Last-Event-ID": "2"}, "Last-Event-ID")):
             response = self.memory.get(f"{RUNS}/{run_id}/events", headers=headers)
             self.assertEqual((response.code, response.json()["error"]["param"]), (400, param))
-        self.assertEqual(self.memory.get(f"{RUNS}/{run_id}/events?after=-1").code, 400)
+        for after in ("-1", "2"):
+            response = self.memory.get(f"{RUNS}/{run_id}/events?after={after}", headers={"Last-Event-ID": ""})
+            self.assertEqual((response.code, response.json()["error"]["param"]), (400, "after"))
 
     def test_t03_keep_alive(self) -> None:
         """Comments of one line, from the first silence on: no reader takes them for an event."""

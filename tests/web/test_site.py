@@ -183,6 +183,24 @@ class SiteTests(SynchronousTestCase):
         self.assertTrue(busy.closed)
         self.assertEqual(busy.response.text, "pong")
 
+    def test_drain(self) -> None:
+        """An idle connection has one more answer, which says that it is the last one, and is closed after it."""
+        self.gateway.scripted.script = idle
+        quiet, busy = self.gateway.connect(), self.gateway.post(STREAM)
+        self.gateway.site.drain()
+        for client in (quiet, busy):
+            client.wire.pump()
+            self.assertFalse(client.closed)
+        quiet.request("GET", "/healthz")
+        self.assertEqual((quiet.response.status, quiet.response.header("connection")), (200, "close"))
+        self.assertTrue(quiet.closed)
+        late = self.gateway.connect()
+        late.request("GET", "/healthz")
+        self.assertEqual((late.response.header("connection"), late.closed), ("close", True))
+        answer(self.gateway.scripted.runs[0])
+        busy.wire.pump()
+        self.assertEqual((busy.response.text, busy.closed), ("pong", True))
+
     def test_cut(self) -> None:
         """All at once; their runs are aborted."""
         self.gateway.scripted.script = idle

@@ -333,9 +333,15 @@ class DisconnectTests(RunsCase):
             self.assertTrue(self.call.cancelled)
             self.flush()
 
+    def test_empty_policy(self) -> None:
+        """It is none, like other empty headers."""
+        for text in ("", " "):
+            run = self.hang_up(self.policy(text))
+            self.assertEqual((run.status, run.abort_reason), ("aborted", "disconnect"))
+
     def test_bad_policies(self) -> None:
         """400, with the header's name; nothing was started."""
-        for text in ("", "never", "grace=0", "grace=3601", "grace=x", "cancel, continue"):
+        for text in ("never", "grace=0", "grace=3601", "grace=x", "cancel, continue"):
             response = self.chat(self.policy(text))
             self.assertEqual(
                 (response.code, response.json()["error"]["param"]), (400, "x-openclaw-on-disconnect"), text

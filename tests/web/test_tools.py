@@ -103,6 +103,8 @@ class CallTests(ToolsCase):
             ({"sessionKey": "main"}, "main", "agent:main:main"),
             ({"sessionKey": "  "}, "main", "agent:main:main"),
             ({"sessionKey": "Thread"}, "main", "agent:main:thread"),
+            ({"agentId": "beta", "sessionKey": "global"}, "beta", "agent:beta:global"),
+            ({"agentId": "beta", "sessionKey": "unknown"}, "beta", "agent:beta:unknown"),
             ({"sessionKey": "agent:beta:x"}, "beta", "agent:beta:x"),
             ({"agentId": "BETA"}, "beta", "agent:beta:main"),
             ({"agentId": "beta", "sessionKey": "agent:beta:x"}, "beta", "agent:beta:x"),

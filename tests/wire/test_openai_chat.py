@@ -24,6 +24,7 @@ from openclaw_tx.values import (
     ToolSpec,
     UserMessage,
 )
+from openclaw_tx.wire.large_json import LARGE
 from openclaw_tx.wire.openai_chat import ChatRequest, parse
 
 WEATHER = {"type": "function", "function": {"name": "get_weather"}}
@@ -42,7 +43,8 @@ JSON = st.recursive(
     ),
     max_leaves=20,
 )
-PNG = "data:image/png;base64," + base64.b64encode(b"not really").decode()
+MAGIC = b"\x89PNG\r\n\x1a\n"
+PNG = "data:image/png;base64," + base64.b64encode(MAGIC).decode()
 
 
 def read(*messages: Any, **fields: Any) -> ChatRequest:
@@ -93,7 +95,7 @@ class BodyTests(RefusedMixin):
             self.refused(body, f"Invalid input: expected object, received {kind}", None)
 
     def test_t36_hostile_bytes(self) -> None:
-        """Broken JSON, NaN, bad UTF-8, half surrogates, endless nesting and numbers: one clear refusal each."""
+        """Broken JSON, NaN, bad UTF-8, endless nesting and numbers: one clear refusal each."""
         for body in (
             b"{",
             b'{"messages": [1,]}',
@@ -101,7 +103,6 @@ class BodyTests(RefusedMixin):
             b'{"temperature": Infinity}',
             b'{"temperature": 1e999}',
             b'{"user": "\xff"}',
-            b'{"user": "\\ud800"}',
             b'{"messages": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
             b'{"messages": ' + b'{"a":' * 10_000,
             b"\xef\xbb\xbf{}",
@@ -111,6 +112,14 @@ class BodyTests(RefusedMixin):
             self.assertEqual(error.info.code, "invalid_request", body[:40])
             self.assertLess(len(str(error)), 200)
         self.refused(b'{"temperature": -1e999}', "The body is not valid JSON: a number is out of range", None)
+
+    def test_t36_half_surrogates(self) -> None:
+        """They are U+FFFD, as when JavaScript reads them and sends them on; whatever the size of the body."""
+        for pad in ("", "x" * LARGE):
+            body = b'{"user": "\\ud800", "messages": [{"role": "user", "content": "a\\ud83d%b"}]}' % pad.encode()
+            request = parse(body)
+            self.assertEqual((request.user, request.messages), ("\ufffd", (said("a\ufffd" + pad),)))
+        self.refused(b'{"user": "\\ud800}', "The body is not valid JSON: Input data was truncated", None)
 
     def test_t36_duplicate_keys(self) -> None:
         """The last one counts, as in JavaScript: what was checked is what is used."""
@@ -135,6 +144,11 @@ class BodyTests(RefusedMixin):
             "stream_options.include_usage",
         )
 
+    def test_longest_model(self) -> None:
+        """It is echoed with every chunk, so it has a bound."""
+        self.assertEqual(read(user("x"), model="m" * 256).model, "m" * 256)
+        self.refused({"model": "m" * 257}, "`model` has at most 256 characters.", "model")
+
     def test_null_is_absent(self) -> None:
         """T33: every optional field may be null."""
         request = read(user("x"), **dict.fromkeys(OPTIONAL))
@@ -151,6 +165,8 @@ class BodyTests(RefusedMixin):
         """Fields that would change the meaning of the answer are refused by name..."""
         for fields, param in (
             ({"n": 2}, "n"),
+            ({"n": 1.5}, "n"),
+            ({"n": 0}, "n"),
             ({"logprobs": True}, "logprobs"),
             ({"top_logprobs": 5}, "top_logprobs"),
             ({"modalities": ["text", "audio"]}, "modalities"),
@@ -159,11 +175,15 @@ class BodyTests(RefusedMixin):
             ({"function_call": "auto"}, "function_call"),
             ({"logit_bias": {"1": -100}}, "logit_bias"),
             ({"web_search_options": {"a": 1}}, "web_search_options"),
+            ({"web_search_options": {}}, "web_search_options"),
+            ({"audio": {}}, "audio"),
+            ({"function_call": {}}, "function_call"),
         ):
             error = self.assertRaises(GatewayError, read, user("x"), **fields)
             self.assertEqual((error.info.code, error.info.param), ("unsupported_parameter", param))
             self.assertIn(f"`{param}`", str(error))
         self.refused({"n": "2"}, "n: Invalid input: expected number, received string", "n")
+        self.refused({"n": True}, "n: Invalid input: expected number, received boolean", "n")
 
     def test_t32_what_is_ignored(self) -> None:
         """...and harmless ones are not, whatever is in them."""
@@ -181,6 +201,7 @@ class BodyTests(RefusedMixin):
             whatever=[1],
         )
         self.assertEqual(request.messages, (said("x"),))
+        self.assertEqual(read(user("x"), n=1.0).messages, (said("x"),))
 
     @given(JSON)
     @settings(max_examples=150, deadline=None, database=None)
@@ -197,7 +218,7 @@ class MessageTests(RefusedMixin):
     """Which messages count, what they say, which is current (spec 1.1)."""
 
     def test_text_extraction(self) -> None:
-        """Strings as they are; text parts joined by newlines; other parts say nothing."""
+        """Strings as they are; text parts joined by newlines; other parts of earlier turns say nothing."""
         parts = [
             {"type": "text", "text": "a"},
             {"type": "input_text", "text": "b"},
@@ -207,7 +228,9 @@ class MessageTests(RefusedMixin):
             "d",
             None,
         ]
-        self.assertEqual(read(user(parts)).messages, (said("a\nb\nc"),))
+        request = read(user(parts), {"role": "assistant", "content": "A"}, user("now"))
+        self.assertEqual(request.messages, (said("a\nb\nc"), AssistantMessage(text="A"), said("now")))
+        self.assertEqual(read(user(parts[:3])).messages, (said("a\nb\nc"),))
         self.assertEqual(read(user("  x ")).messages, (said("  x "),))
 
     def test_skipped_entries(self) -> None:
@@ -283,6 +306,23 @@ class MessageTests(RefusedMixin):
         assert isinstance(result, ToolResultMessage)
         self.assertEqual((result.tool_call_id, result.tool_name), (call.tool_calls[0].id, "f"))
 
+    def test_refusals_of_the_assistant(self) -> None:
+        """They are what it said, in the shape of our own answers and as parts; beside text both count."""
+        for answer, text in (
+            ({"content": None, "refusal": "I will not."}, "I will not."),
+            ({"content": "", "refusal": "I will not."}, "I will not."),
+            ({"content": [{"type": "refusal", "refusal": "I will not."}]}, "I will not."),
+            ({"content": [{"type": "text", "text": "Hm."}, {"type": "refusal", "refusal": "No."}]}, "Hm.\nNo."),
+            ({"content": "Yes.", "refusal": None}, "Yes."),
+            ({"content": "Hm.", "refusal": "No."}, "Hm.\nNo."),
+            ({"content": [{"type": "refusal", "refusal": "No."}], "refusal": "No."}, "No."),
+        ):
+            request = read(user("U1"), {"role": "assistant", **answer}, user("U2"))
+            self.assertEqual(request.messages, (said("U1"), AssistantMessage(text=text), said("U2")), answer)
+        for answer in ({"refusal": ""}, {"refusal": 5}, {"content": [{"type": "refusal", "refusal": 5}]}):
+            request = read(user("U1"), {"role": "assistant", **answer}, user("U2"))
+            self.assertEqual(request.messages, (said("U1"), said("U2")), answer)
+
     def test_broken_tool_calls(self) -> None:
         """The path in the error leads to the spot."""
         good = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -336,6 +376,7 @@ class ImageTests(RefusedMixin):
             "data:image/png;base64,",
             "data:image/png;base64,a b c",
             "data:image/png;base64,aGVsbG8",
+            "data:image/png;base64,aGVsbG8gd29ybGQ=",
             "data:image/png;base64,\u00e9",
             "data:image/png",
             "",
@@ -349,9 +390,10 @@ class ImageTests(RefusedMixin):
         """At most eight, at most 10 MiB each, at most 20 MiB together."""
         self.assertEqual(len(read(user([image()] * 8)).messages[0].content), 8)  # type: ignore[union-attr]
         self.refused_image(image(), at=8)
-        big = "data:image/png;base64," + base64.b64encode(bytes(10 * 1024 * 1024)).decode()
+        big = "data:image/png;base64," + base64.b64encode(MAGIC.ljust(10 * 1024 * 1024)).decode()
         self.assertEqual(len(read(user([image(big)] * 2)).messages), 1)
-        self.refused_image(image("data:image/png;base64," + base64.b64encode(bytes(10 * 1024 * 1024 + 1)).decode()))
+        larger = base64.b64encode(MAGIC.ljust(10 * 1024 * 1024 + 1)).decode()
+        self.refused_image(image("data:image/png;base64," + larger))
         error = self.assertRaises(GatewayError, read, user([image(big), image(big), image()]))
         self.assertEqual(error.info.param, "messages[0].content[2]")
 

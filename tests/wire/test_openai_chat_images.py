@@ -110,3 +110,14 @@ class PlaceTests(SynchronousTestCase):
         message = {"role": "user", "content": [image()]}
         self.refused("messages[0].content[0]", message, mime_types=frozenset({"image/gif"}))
         self.assertIsInstance(self.read(message)[0][0], UserMessage)
+
+    def test_labels(self) -> None:
+        """What a C{data:} URI calls an image is put right by its bytes; what is none is refused, whatever it is called.
+        What it is must be allowed, and what it is called too."""
+        message = {"role": "user", "content": [image(DATA.replace("png", "jpeg"))]}
+        (read,) = self.read(message)[0]
+        self.assertEqual(read.content, (ImagePart(data=DATA.partition(",")[2], mime_type="image/png"),))
+        self.refused("messages[0].content[0]", message, mime_types=frozenset({"image/jpeg"}))
+        self.refused("messages[0].content[0]", message, mime_types=frozenset({"image/png"}))
+        text = base64.b64encode(b"hello world").decode()
+        self.refused("messages[0].content[0]", {"role": "user", "content": [image(f"data:image/png;base64,{text}")]})

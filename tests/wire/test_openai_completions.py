@@ -365,6 +365,24 @@ class ReadTests(SynchronousTestCase):
             ),
             (
                 [
+                    {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"x":'}},
+                    {"index": 1, "id": "a", "function": {"name": "g", "arguments": '{"y":'}},
+                    {"index": 1, "id": "a", "function": {"name": "g", "arguments": "2}"}},
+                    {"index": 0, "id": "a", "function": {"name": "f", "arguments": "1}"}},
+                ],
+                [("a", "f", '{"x":1}'), ("made-1", "g", '{"y":2}')],
+            ),
+            (
+                [
+                    {"id": "a", "function": {"name": "f", "arguments": '{"x":1}'}},
+                    {"id": "a", "function": {"name": "f", "arguments": '{"y":'}},
+                    {"id": "a", "function": {"name": "f", "arguments": "{}"}},
+                    {"id": "a", "function": {"arguments": "}"}},
+                ],
+                [("a", "f", '{"x":1}'), ("made-1", "f", '{"y":{}}')],
+            ),
+            (
+                [
                     {"index": "1", "id": "a", "function": {"arguments": "1"}},
                     {"index": "1", "function": {"name": "f", "arguments": "2"}},
                 ],
@@ -375,6 +393,18 @@ class ReadTests(SynchronousTestCase):
             shaped = [ToolCall(id=a, name=b, arguments=c) for a, b, c in wanted]
             self.assertEqual(list(reply.tool_calls), shaped)
             self.assertEqual(told_calls(events), shaped)
+
+    def test_one_id_for_two_calls_in_a_whole_reply(self) -> None:
+        """Where calls have no index."""
+        function = {"name": "f", "arguments": '{"x":1}'}
+        message = {"content": None, "tool_calls": [{"id": "a", "type": "function", "function": function}] * 2}
+        body = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+        reader, events = ChunkReader(lambda: "made"), []  # type: ignore[var-annotated]
+        reader.read_whole(json.dumps(body).encode(), events)
+        reader.finish(events)
+        wanted = [ToolCall(id=each, name="f", arguments='{"x":1}') for each in ("a", "made")]
+        self.assertEqual(list(reader.reply("p", "m").tool_calls), wanted)
+        self.assertEqual(told_calls(events), wanted)
 
     def test_call_without_name(self) -> None:
         """What can not be called is an error, not a silent nothing."""

@@ -52,6 +52,7 @@ class ParseTests(SynchronousTestCase):
             self.refused("model", "Missing `model`.", model=value)
         for value in (1, True, ["a"], {}):
             self.refused("model", model=value)
+        self.refused("model", "`model` has at most 256 characters.", model="m" * 257)
         error = self.assertRaises(GatewayError, parse, b"")
         self.assertEqual((str(error), error.info.param), ("Missing `model`.", "model"))
 
@@ -103,19 +104,22 @@ class ParseTests(SynchronousTestCase):
             self.refused("dimensions", dimensions=wrong)
 
     def test_hostile_bodies(self) -> None:
-        """No JSON, no object, lone surrogates, NaN, and far too deep."""
+        """No JSON, no object, bad UTF-8, NaN, and far too deep."""
         for body in (
             b"{",
             b"[1]",
             b'"hi"',
             b"null",
-            b'{"model":"m","input":"\\ud800"}',
             b'{"model":"m","input":"\xff"}',
             b'{"model":"m","input":"a","dimensions":NaN}',
             b'{"model":"m","input":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
         ):
             error = self.assertRaises(GatewayError, parse, body)
             self.assertEqual(error.info.code, "invalid_request", body[:60])
+
+    def test_half_surrogates(self) -> None:
+        """U+FFFD each, as JavaScript sends them on."""
+        self.assertEqual(parse(b'{"model":"m","input":"\\ud800"}').input, ("\ufffd",))
 
 
 class RenderTests(SynchronousTestCase):

@@ -156,6 +156,17 @@ class MeaningTests(SynchronousTestCase):
             ),
         )
 
+    def test_last_item(self) -> None:
+        """No older question is answered in the place of a message that says nothing; items that stand for nothing by
+        themselves are not the last word."""
+        asked, answered = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+        error = self.assertRaises(GatewayError, read, input=[asked, answered, {"role": "user", "content": ""}])
+        self.assertEqual((error.info.code, error.info.param), ("invalid_request", "input[2].content"))
+        thought: dict[str, Any] = {"type": "reasoning", "id": "r", "summary": []}
+        called = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+        for rest in ([thought], [thought, answered], [thought, called], [thought, called, called, thought]):
+            self.assertEqual(read(input=[asked, *rest]).messages, (user("q"),))
+
     def test_call_without_answer_before_it(self) -> None:
         """It is an answer of its own; the next answer's call does not join it."""
         first, second = (
@@ -291,6 +302,22 @@ class FaultTests(SynchronousTestCase):
             self.assertEqual((str(error), error.info.param), (message, param))
         for body in (b"{", b"\xff", b'{"model":NaN}', b"[" * 100_000):
             self.assertEqual(self.assertRaises(GatewayError, parse, body).info.code, "invalid_request")
+
+    def test_longest_strings(self) -> None:
+        """What is echoed has a bound."""
+        schema = {"type": "json_schema", "schema": {}}
+        for param, good, bad in (
+            ("model", {"model": "m" * 256}, {"model": "m" * 257}),
+            ("user", {"user": "u" * 512}, {"user": "u" * 513}),
+            ("reasoning.effort", {"reasoning": {"effort": "e" * 64}}, {"reasoning": {"effort": "e" * 65}}),
+            (
+                "text.format.name",
+                {"text": {"format": {**schema, "name": "n" * 64}}},
+                {"text": {"format": {**schema, "name": "n" * 65}}},
+            ),
+        ):
+            read(**good)
+            self.fault(param, **bad)
 
     def test_unknown_keys(self) -> None:
         """Strict at the top."""

@@ -276,25 +276,44 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(done, [0, 1])
 
     def test_refusal(self) -> None:
-        """A refusal has events of its own; one that follows text is text."""
+        """A refusal has events of its own."""
         writer = self.writer
         self.assertEqual(writer.aside(MessageEnded()), b"")
+        ended = result(payloads=("I cannot",), refusal=True)
         found = self.stamped(
             writer.opened(),
             writer.aside(TextDelta(text="I can", refusal=True)),
             writer.aside(TextDelta(text="not", refusal=True)),
-            writer.text_begins(),
-            writer.text(b"."),
-            writer.finish(result(payloads=("I cannot.",), refusal=True)),
+            writer.finish(ended),
         )
         self.assertEqual(
-            self.kinds(found)[2:9],
-            ["output_item.added", "content_part.added", *["refusal.delta"] * 3, "refusal.done", "content_part.done"],
+            self.kinds(found)[2:8],
+            ["output_item.added", "content_part.added", *["refusal.delta"] * 2, "refusal.done", "content_part.done"],
         )
-        self.assertEqual(found[-1]["response"]["output"][0]["content"], [{"type": "refusal", "refusal": "I cannot."}])
-        self.writer = writer = EventWriter(response())
-        writer.text_begins()
-        self.assertEqual(writer.aside(TextDelta(text="no", refusal=True)), b"")
+        self.assertEqual(found[-1]["response"]["output"][0]["content"], [{"type": "refusal", "refusal": "I cannot"}])
+        self.assertEqual(found[-1]["response"], checked(json.loads(response(tools=[TOOL]).whole(ended))))
+
+    def test_text_and_refusal(self) -> None:
+        """Two parts of one message, in the order in which they began; each done in its place."""
+        ended = result(payloads=("so no",), refusal=True, answered="so", declined=" no")
+        for first in ("text", "refusal"):
+            self.writer = writer = EventWriter(response(tools=[TOOL]))
+            text = writer.text_begins() + writer.text(b"s") if first == "text" else b""
+            refusal = writer.aside(TextDelta(text=" no", refusal=True))
+            more = (writer.text_begins() if first == "refusal" else b"") + writer.text(b"o" if text else b"so")
+            self.assertEqual(writer.text_begins(), b"")
+            found = self.stamped(writer.opened(), text, refusal, more, writer.finish(ended))
+            kinds = ("output_text", "refusal") if first == "text" else ("refusal", "output_text")
+            whole = {"output_text": "so", "refusal": " no"}
+            for place, kind in enumerate(kinds):
+                of_it = [event for event in found if event.get("content_index") == place]
+                self.assertEqual(of_it[0]["part"]["type"], kind)
+                self.assertEqual("".join(each.get("delta", "") for each in of_it), whole[kind])
+                self.assertEqual([each["type"][9:] for each in of_it[-2:]], [f"{kind}.done", "content_part.done"])
+            (message,) = found[-1]["response"]["output"]
+            self.assertEqual([part["type"] for part in message["content"]], list(kinds))
+        (message,) = json.loads(response().whole(ended))["output"]
+        self.assertEqual([part.get("text", part.get("refusal")) for part in message["content"]], ["so", " no"])
 
     def test_incomplete(self) -> None:
         """Ends with an event of its own."""
@@ -303,6 +322,24 @@ class EventTests(SynchronousTestCase):
         found = self.stamped(text, writer.finish(result(payloads=("x",), finish_reason="length")))
         self.assertEqual(found[-1]["type"], "response.incomplete")
         self.assertEqual(found[-1]["response"]["incomplete_details"], {"reason": "max_output_tokens"})
+
+    def test_cut_calls(self) -> None:
+        """A call in which the model was stopped is incomplete, as far as it came; also where it did not show before."""
+        half = ToolCall(id="c1", name="f", arguments='{"a')
+        nothing = ToolCall(id="c2", name="g", arguments="")
+        ended = result(finish_reason="length", cut_calls=(half, nothing))
+        whole = checked(json.loads(response(tools=[TOOL]).whole(ended)))
+        for shown in (True, False):
+            self.writer = writer = EventWriter(response(tools=[TOOL]))
+            frames = [writer.opened()]
+            if shown:
+                frames += [writer.tool_call(0, "c1", "f"), writer.arguments(0, '{"a'), writer.tool_call(1, "c2", "g")]
+            found = self.stamped(*frames, writer.finish(ended))
+            self.assertEqual([event["delta"] for event in found if "delta" in event], ['{"a'])
+            self.assertEqual(found[-1]["response"], whole)
+            self.assertNotIn("function_call_arguments.done", self.kinds(found))
+        told = [(item["arguments"], item["status"]) for item in whole["output"]]
+        self.assertEqual(told, [('{"a', "incomplete"), ("", "incomplete")])
 
     def test_every_failure(self) -> None:
         """OpenAI's closed list of codes holds for each of ours, which is told beside it."""

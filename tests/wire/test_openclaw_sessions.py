@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.values import SessionEntry, SessionSettings
+from openclaw_tx.values import LastRun, SessionEntry, SessionSettings
 from openclaw_tx.wire.openclaw_sessions import entry_object, imported
 
 KEY = "agent:main:main"
@@ -120,9 +120,41 @@ class EntryTests(SynchronousTestCase):
             entry_object(entry), {"sessionId": "s", "updatedAt": 2, "sessionStartedAt": 1, "abortedLastRun": False}
         )
 
+    def test_last_run(self) -> None:
+        """How the last run came out, in the words of a file; what was at work there stays as it is."""
+        told = {
+            "status": "timeout",
+            "startedAt": 5,
+            "endedAt": 9,
+            "runtimeMs": 4,
+            "lastRunId": "r",
+            "lastRunError": "slow",
+        }
+        entry = imported(KEY, "main", {"sessionId": "s", **told}).entry
+        self.assertEqual(
+            entry.last_run, LastRun(run_id="r", status="timeout", started_at_ms=5, ended_at_ms=9, error="slow")
+        )
+        self.assertEqual(entry.extra, {})
+        self.assertEqual(told, {name: entry_object(entry)[name] for name in told})
+        cut = imported(KEY, "main", {"sessionId": "s", "status": "interrupted", "endedAt": 9}).entry
+        self.assertEqual(cut.last_run, LastRun(run_id="", status="failed", ended_at_ms=9))
+        for value in ({"status": "running", "startedAt": 5}, {"status": ["done"], "endedAt": 9}, {"status": "done"}):
+            kept = imported(KEY, "main", {"sessionId": "s", **value}).entry
+            self.assertEqual((kept.last_run, kept.extra), (None, value))
+
+    def test_last_run_of_ours(self) -> None:
+        """Stands instead of what a file once said."""
+        run = LastRun(run_id="r", status="done", started_at_ms=5, ended_at_ms=9)
+        extra = {"status": "running", "lastRunError": "old", "color": "red"}
+        entry = SessionEntry(
+            key=KEY, agent_id="main", session_id="s", created_at_ms=1, updated_at_ms=2, extra=extra, last_run=run
+        )
+        found = entry_object(entry)
+        self.assertEqual((found["status"], found["color"], "lastRunError" in found), ("done", "red", False))
+
     @given(
         st.dictionaries(
-            st.sampled_from([*REAL, "somethingNew"]),
+            st.sampled_from([*REAL, "status", "endedAt", "startedAt", "somethingNew"]),
             st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=1),
         )
     )

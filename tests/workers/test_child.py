@@ -54,7 +54,13 @@ class ChildTests(SynchronousTestCase):
         """One that has been started, and all that is logged."""
         self.ready: list[Child] = []
         self.ends: list[str] = []
-        self.child = Child(1, self.ready.append, lambda child, how: self.ends.append(how))
+        self.emptied: list[bool] = []
+        self.child = Child(
+            1,
+            self.ready.append,
+            lambda child, how: self.ends.append(how),
+            lambda: self.emptied.append(self.child.drained),
+        )
         self.process: Any = Process()
         self.child.makeConnection(self.process)
         self.events: list[Any] = []
@@ -91,6 +97,13 @@ class ChildTests(SynchronousTestCase):
         text = eventAsText(self.events[0])
         self.assertIn("it failed", text)
         self.assertIn("ValueError: broken", text)
+
+    def test_drained(self) -> None:
+        """It says so once it takes nobody any more."""
+        self.child.outReceived(encoded(Word(ready=True)))
+        self.assertEqual((self.child.drained, self.emptied), (False, []))
+        self.child.outReceived(encoded(Word(drained=True)))
+        self.assertEqual((self.child.drained, self.emptied), (True, [True]))
 
     def test_ready(self) -> None:
         """It says when it serves."""

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import formatEvent, globalLogPublisher
@@ -18,7 +19,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.config.load import from_mapping
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.workers.instructions import Word, encoded, instructions
-from openclaw_tx.workers.parent import AFTER_GRACE_SECONDS, FIRST_DESCRIPTOR, Parent, private_socket, socket_path
+from openclaw_tx.workers.parent import (
+    AFTER_GRACE_SECONDS,
+    FIRST_DESCRIPTOR,
+    RELEASED,
+    Parent,
+    private_socket,
+    socket_path,
+)
 from openclaw_tx.workers.restarts import FIRST_SECONDS
 from tests.workers.test_child import Process
 
@@ -149,6 +157,24 @@ class ParentTests(SynchronousTestCase):
         self.assertEqual((self.reactor.at_the_end, self.reactor.getDelayedCalls()), ([], []))
         self.assertFalse(self.parent._path.parent.exists())
 
+    def test_drained(self) -> None:
+        """The ports are needed until all have said that they take nobody, or have ended; it is asked for once."""
+        self.serve()
+        drained = Deferred.fromCoroutine(self.parent.drained())
+        chief, relay = self.reactor.spawned
+        chief.protocol.outReceived(encoded(Word(drained=True)))
+        self.assertNoResult(drained)
+        self.assertFalse(chief.written.endswith(b"\n" + RELEASED))
+        self.end(relay, ProcessDone(0))
+        self.successResultOf(drained)
+        self.assertTrue(chief.written.endswith(b"\n" + RELEASED))
+        stopped = self.parent.stopService()
+        self.assertNoResult(stopped)
+        self.end(chief, ProcessDone(0))
+        self.successResultOf(stopped)
+        self.assertEqual([process.signals for process in self.reactor.spawned], [["TERM"], ["TERM"]])
+        self.assertEqual((self.reactor.at_the_end, self.reactor.getDelayedCalls()), ([], []))
+
     def test_bad_ends(self) -> None:
         """One that does not end is killed, and then it is no good end."""
         self.serve()
@@ -175,6 +201,7 @@ class ParentTests(SynchronousTestCase):
         """One that is stopped before the reactor ran has nothing to stop."""
         parent = Parent(MemoryReactorClock(), [], {}, 2, self.parent._settings, {}, self.failures.append)
         parent.startService()
+        self.successResultOf(Deferred.fromCoroutine(parent.drained()))
         self.successResultOf(parent.stopService())
 
 

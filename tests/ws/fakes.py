@@ -36,6 +36,7 @@ from openclaw_tx.values import (
     SessionPage,
     StoredRun,
     TextDelta,
+    TranscriptPage,
 )
 
 TOKEN = "lab-token"
@@ -90,6 +91,13 @@ class Sessions:
     async def transcript(self, key: str, limit: int) -> Sequence[Message]:
         return self.messages.get(key, [])[-limit:]
 
+    async def page(self, key: str, limit: int, offset: int = 0) -> TranscriptPage:
+        held = self.messages.get(key, [])
+        numbers = range(len(held))[: max(0, len(held) - offset)][-limit:]
+        found = tuple(held[number] for number in numbers)
+        first = numbers[0] if numbers else max(0, len(held) - offset)
+        return TranscriptPage(messages=found, positions=tuple(numbers), first=first, total=len(held))
+
     async def list(self, *, agent_id: str | None = None, limit: int = 100, search: str = "") -> Sequence[SessionEntry]:
         self._check()
         found = [
@@ -100,7 +108,7 @@ class Sessions:
         return sorted(found, key=lambda entry: -entry.updated_at_ms)[:limit]
 
     async def patch(
-        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = ""
+        self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = "", quiet: bool = False
     ) -> SessionEntry | None:
         self._check()
         entry = self.entries.get(key) or SessionEntry(

@@ -83,10 +83,12 @@ class UpgradeTests(SynchronousTestCase):
         self.assertEqual(body["error"]["code"], "rate_limit_exceeded")
 
     def test_draining(self) -> None:
-        """A gateway that stops upgrades nobody."""
-        self.house.surface.stop()
-        status, _, body = reply(self.house, *UPGRADE)
-        self.assertEqual((status, body["error"]["code"]), (503, "gateway_draining"))
+        """A gateway that stops upgrades nobody, from when it waits for its runs on."""
+        for end in (self.house.surface.drain, self.house.surface.stop):
+            end()
+            status, headers, body = reply(self.house, *UPGRADE)
+            self.assertEqual((status, headers["retry-after"]), (503, "5"))
+            self.assertEqual(body["error"]["code"], "gateway_draining")
 
 
 class RequestTests(SynchronousTestCase):

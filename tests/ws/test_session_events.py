@@ -65,11 +65,14 @@ class ChangedTests(EventCase):
         self.assertEqual(self.changes(follower), [("start", key), ("end", key)])
         start, end = [event["payload"] for event in follower.events("sessions.changed")]
         self.assertEqual((start["runId"], start["hasActiveRun"], start["activeRunIds"]), ("run-1", True, ["run-1"]))
+        self.assertEqual((start["status"], start["endedAt"], start["lastRunError"]), ("running", None, None))
         self.assertEqual((end["runId"], end["hasActiveRun"], end["session"]["key"]), ("run-1", False, key))
+        self.assertEqual((end["status"], end["lastRunId"], end["startedAt"]), ("done", "run-1", start["startedAt"]))
+        self.assertEqual((end["session"]["status"], end["session"]["lastRunError"]), ("done", None))
         self.assertEqual(end["updatedAt"], end["session"]["updatedAt"])
         self.assertEqual((self.changes(other), other.events("session.message")), ([], []))
         names = [event["event"] for event in follower.events() if event["event"].startswith("session")]
-        self.assertEqual(names, ["sessions.changed", "session.message", "session.message", "sessions.changed"])
+        self.assertEqual(names, ["session.message", "sessions.changed", "session.message", "sessions.changed"])
 
     def test_numbers(self) -> None:
         """Each connection counts its events without holes."""
@@ -193,6 +196,89 @@ class MessageTests(EventCase):
         )
         self.say("mine")
         self.assertEqual(len(follower.events("session.message")), 4)
+
+    def test_asked(self) -> None:
+        """What was asked is told before it is answered, and once; who comes meanwhile finds it in the history."""
+        follower = self.connect()
+        self.ok(follower, "sessions.messages.subscribe", key="main")
+        self.ok(self.actor, "chat.send", sessionKey="main", message="Why?", idempotencyKey="r")
+        self.memory.advance(0.5)
+        (asked,) = [event["payload"] for event in follower.events("session.message")]
+        self.assertEqual((asked["message"]["content"][0]["text"], asked["messageId"]), ("Why?", "r:user"))
+        self.assertEqual((asked["messageSeq"], asked["hasActiveRun"], asked["runId"]), (1, True, "r"))
+        late = self.connect()
+        page = self.ok(late, "chat.startup", sessionKey="main")
+        (row,) = page["messages"]
+        self.assertEqual((row, page["totalMessages"], page["hasMore"]), (asked["message"], 0, False))
+        self.assertEqual(self.ok(late, "chat.history", sessionKey="main", offset=1)["messages"], [])
+        self.memory.model.calls[-1].text("Because.")
+        self.memory.model.calls[-1].finish()
+        self.memory.advance(0.5)
+        told = [event["payload"] for event in follower.events("session.message")]
+        self.assertEqual([one["message"]["role"] for one in told], ["user", "assistant"])
+        page = self.ok(late, "chat.history", sessionKey="main")
+        self.assertEqual(page["messages"], [one["message"] for one in told])
+        self.assertEqual(page["totalMessages"], 2)
+
+    def test_asked_over_http(self) -> None:
+        """Whoever asked."""
+        follower = self.connect()
+        self.ok(follower, "sessions.subscribe")
+        said = [{"role": "user", "content": "hi"}]
+        self.memory.post("/v1/chat/completions", {"model": "openclaw", "user": "ann", "messages": said})
+        self.memory.advance(0.5)
+        (asked,) = [event["payload"] for event in follower.events("session.message")]
+        self.assertEqual(asked["sessionKey"], "agent:main:openai-user:ann")
+        history = self.ok(follower, "chat.history", sessionKey=asked["sessionKey"])["messages"]
+        self.assertEqual(history, [asked["message"]])
+        self.memory.model.calls[-1].text("hello")
+        self.memory.model.calls[-1].finish()
+        self.memory.advance(0.5)
+        self.assertEqual(len(follower.events("session.message")), 2)
+        after = self.ok(follower, "chat.history", sessionKey=asked["sessionKey"])["messages"]
+        self.assertEqual(after[0]["__openclaw"]["id"], asked["messageId"])
+
+    def test_news(self) -> None:
+        """News that came before the message are told with the answer; the message is not told twice."""
+        follower = self.connect()
+        self.ok(follower, "sessions.messages.subscribe", key="main")
+        self.ok(self.actor, "system-event", text="The lights went out.")
+        self.say("main", "Did you notice?", "Yes.")
+        texts = [event["payload"]["message"]["content"][0]["text"] for event in follower.events("session.message")]
+        self.assertEqual((len(texts), texts[0], texts[2]), (3, "Did you notice?", "Yes."))
+        self.assertIn("lights", texts[1])
+
+    def test_heartbeat(self) -> None:
+        """Most leave nothing behind, so what one was asked is told with what came of it."""
+        follower = self.connect()
+        self.ok(follower, "sessions.messages.subscribe", key="main")
+        self.ok(self.actor, "wake", mode="now", text="Look around.")
+        self.memory.advance(5)
+        self.assertEqual(len(self.memory.model.calls), 1)
+        self.assertEqual(follower.events("session.message"), [])
+        self.assertEqual(self.ok(follower, "chat.history", sessionKey="main")["messages"], [])
+        self.memory.model.calls[-1].text("The oven is on!")
+        self.memory.model.calls[-1].finish()
+        self.memory.advance(5)
+        told = [event["payload"]["message"] for event in follower.events("session.message")]
+        self.assertEqual(told, self.ok(follower, "chat.history", sessionKey="main")["messages"])
+        self.assertEqual([one["role"] for one in told], ["user", "user", "assistant"])
+
+    def test_aborted_while_it_waits(self) -> None:
+        """A run that never came to its turn has asked nothing."""
+        follower = self.connect()
+        self.ok(follower, "sessions.messages.subscribe", key="main")
+        self.ok(self.actor, "agent", sessionKey="main", message="first", idempotencyKey="1")
+        self.ok(self.actor, "agent", sessionKey="main", message="second", idempotencyKey="2")
+        self.memory.advance(0.5)
+        self.assertEqual(len(follower.events("session.message")), 1)
+        self.ok(self.actor, "chat.abort", sessionKey="main", runId="2")
+        self.memory.advance(0.5)
+        self.assertEqual(len(follower.events("session.message")), 1)
+        self.ok(self.actor, "chat.abort", sessionKey="main", preserveSideRuns=True)
+        self.memory.advance(0.5)
+        told = [event["payload"] for event in follower.events("session.message")]
+        self.assertEqual([(one["runId"], one["message"]["role"]) for one in told], [("1", "user"), ("1", "assistant")])
 
     def test_with_approvals(self) -> None:
         """Approvals have events of their own, which take a scope of their own."""

@@ -89,9 +89,8 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
         except TimeoutError:
             self._go_on(run, key, context)
             return json_result({"status": "timeout", **found})
-        if result.status != "ok":
-            why = result.error.message if result.error is not None else result.status
-            return json_result({"status": "error", **found, "error": why}, is_error=True)
+        if result.problem:
+            return json_result({"status": "error", **found, "error": result.problem}, is_error=True)
         return json_result({"status": "ok", **found, "reply": result.text})
 
     async def _key(self, parameters: SessionsSendParameters, context: ToolContext) -> str | None:

@@ -19,12 +19,13 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Models, Run, RunEngine, Sessions
-from openclaw_tx.sessions.keys import parse_key
+from openclaw_tx.sessions.keys import SENTINELS, parse_key
 from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
     Entry,
     Part,
     Principal,
+    PromptMode,
     RunRequest,
     RunResult,
     SessionEntry,
@@ -71,6 +72,10 @@ class AgentParams(Params, frozen=True):
     group_id: str = ""
     group_channel: str = ""
     group_space: str = ""
+    prompt_mode: PromptMode = "full"
+    """How much of its system prompt the agent gets: C{minimal} is what sub-agents get, C{none} one line."""
+    expected_existing_session_id: NonEmpty | None = None
+    """Run only in this conversation, though its time may be over; refused when it is not that of the session."""
 
 
 class WaitParams(Params, frozen=True):
@@ -198,7 +203,7 @@ class AgentMethods:
         thinking = thinking_level("agent", params.thinking)
         model = self._model(params)
         place = await self._seat(principal, params)
-        await self._check_policy(place, params.channel or "webchat")
+        await self._check_policy(place, params.channel or "webchat", params.expected_existing_session_id)
         return RunRequest(
             run_id=params.idempotency_key,
             agent_id=place.agent_id,
@@ -212,6 +217,8 @@ class AgentMethods:
             surface="ws",
             fingerprint=asked,
             traceparent=traceparent,
+            prompt_mode=params.prompt_mode,
+            resumes=params.expected_existing_session_id is not None,
         )
 
     def _model(self, params: AgentParams) -> str:
@@ -231,6 +238,7 @@ class AgentMethods:
             agent_id = params.agent_id.strip().lower() or None
             for found in await self._sessions.list(agent_id=agent_id, limit=20, search=wanted):
                 if found.session_id == wanted and sees_session(principal, found):
+                    scope = "global" if found.key in SENTINELS else scope  # it is that one, whatever the scope is now
                     return seat("agent", self._agents, principal, params.agent_id, found.key, "", scope)
             agent = params.agent_id or default
             return seat("agent", self._agents, principal, agent, f"explicit:{wanted}", "", scope)
@@ -247,11 +255,13 @@ class AgentMethods:
                 raise bad("agent", "sessionId is not the session of sessionKey")
         return place
 
-    async def _check_policy(self, place: Seat, channel: str) -> None:
+    async def _check_policy(self, place: Seat, channel: str, expected: str | None) -> None:
         """
-        @raise GatewayError: C{session.sendPolicy} lets nobody speak there.
+        @raise GatewayError: C{session.sendPolicy} lets nobody speak there, or it is not the C{expected} conversation.
         """
         entry = await self._sessions.get(place.session_key)
+        if expected is not None and (entry is None or entry.session_id != expected):
+            raise bad("agent", "expectedExistingSessionId is not the conversation of the session")
         check_send(self._settings().session.send_policy, place.session_key, entry, channel)
 
     # -- agent.wait

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.agents import editing
@@ -86,6 +87,8 @@ class FilesSetParams(Params, frozen=True):
     agent_id: NonEmpty
     name: NonEmpty
     content: str
+    expected_hash: Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{64}$")] = ""
+    """Write nothing unless this is the file's C{hash} still."""
 
 
 class AgentFileMethods:
@@ -101,6 +104,7 @@ class AgentFileMethods:
         self._models = models
         self._live = live
         self._in_thread = in_thread
+        self._writing = DeferredLock()
         self._clock = clock
 
     def methods(self) -> Sequence[Method]:
@@ -237,7 +241,7 @@ class AgentFileMethods:
         return {**_head(agent, call.principal), "files": [_file_row(file, call.principal) for file in found]}
 
     async def files_get(self, call: Call[FilesGetParams]) -> Any:
-        """C{{agentId, workspace, file{..., content}}}."""
+        """C{{agentId, workspace, file{..., content, hash}}}."""
         agent = self._seen("agents.files.get", call.principal, call.params.agent_id)
         name = _checked("agents.files.get", call.params.name)
         found = await self._in_thread(editing.get, agent.workspace, name)
@@ -253,7 +257,16 @@ class AgentFileMethods:
         if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
             raise bad("agents.files.set", f"content has at most {MAX_BYTES} bytes")
         try:
-            found = await self._in_thread(editing.put, agent.workspace, name, text)
+            async with self._writing:
+                found = await self._in_thread(
+                    editing.put, agent.workspace, name, text, call.params.expected_hash.lower()
+                )
+        except editing.Changed as changed:
+            details = {"type": "agent_file_conflict", "name": name}
+            if changed.digest:
+                details["currentHash"] = changed.digest
+            said = f'agent file "{name}" changed since it was read'
+            raise GatewayError("invalid_request", said, details=details) from None
         except (OSError, UnicodeEncodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "a lone surrogate is not text"
             raise GatewayError("invalid_request", f"{name} can not be written: {reason}") from None
@@ -311,6 +324,8 @@ def _file_row(file: editing.Found, principal: Principal, text: str | None = None
     row: dict[str, Any] = {"name": file.name, "path": path, "missing": file.missing}
     if not file.missing:
         row |= {"size": file.size, "updatedAtMs": file.updated_at_ms}
+        if file.digest:
+            row["hash"] = file.digest
         if text is not None:
             row["content"] = text
     return row

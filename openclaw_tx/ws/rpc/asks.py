@@ -64,6 +64,8 @@ def seat(
     session_key: str,
     explicit: str,
     scope: str = "per-sender",
+    *,
+    reserved: bool = False,
 ) -> Seat:
     """Choose agent and session.
 
@@ -73,6 +75,7 @@ def seat(
     @param principal: who asks: agents that it may not use do not exist, and its session names get its prefix.
     @param explicit: name of that session, e.g. the idempotency key.
     @param scope: C{session.scope}: where it is C{global}, main sessions and those of single requests are one.
+    @param reserved: the session may be one of the gateway's own: it is only looked at.
     @raise GatewayError: the agent is unknown, agent and key disagree, or the key is reserved or malformed.
     """
     agents, prefix = agents_for(agents, principal), principal.session_prefix
@@ -85,10 +88,10 @@ def seat(
             return Seat(chosen, in_scope(main_key(chosen, prefix), chosen, scope))
         chosen = agents.default_id
         return Seat(chosen, canonical_key(f"explicit:{explicit}", chosen, prefix=prefix))
-    if is_reserved(session_key):
+    if is_reserved(session_key) and not reserved:
         raise bad(method, "sessionKey lies in a namespace of the gateway's own")
     try:
-        key = canonical_key(session_key, chosen or agents.default_id, prefix=prefix)
+        key = canonical_key(session_key, chosen or agents.default_id, prefix=prefix, scope=scope)
     except GatewayError as error:
         raise bad(method, error.info.message) from None
     named = parse_key(key)

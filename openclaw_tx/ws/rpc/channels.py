@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -81,14 +81,23 @@ class PollParams(Params, frozen=True):
 class ChannelMethods:
     """The family of channels."""
 
-    def __init__(self, channels: Channels | None, agents: Agents, sessions: Sessions, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        channels: Channels | None,
+        agents: Agents,
+        sessions: Sessions,
+        clock: IReactorTime,
+        scope: Callable[[], str],
+    ) -> None:
         """
         @param channels: None = there are none.
+        @param scope: C{session.scope}.
         """
         self._channels = channels
         self._agents = agents
         self._sessions = sessions
         self._clock = clock
+        self._scope = scope
         self._sent: OrderedDict[str, tuple[str, str]] = OrderedDict()
         """Delivery id -> what was asked, and the message's id."""
 
@@ -155,7 +164,8 @@ class ChannelMethods:
             raise GatewayError("no_channels", NONE)
         entry, channel = None, params.channel.strip()
         if params.session_key.strip():
-            place = seat("send", self._agents, call.principal, params.agent_id, params.session_key, "")
+            scope = self._scope()
+            place = seat("send", self._agents, call.principal, params.agent_id, params.session_key, "", scope)
             entry = await self._sessions.get(place.session_key)
         elif not channel:
             others = [one.name for one in self._channels.status() if one.name != WEBCHAT]

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
+from msgspec.structs import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -22,33 +22,25 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Run, RunEngine, Sessions
 from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
-    CompactionMessage,
-    ImagePart,
-    Message,
     Principal,
     RunRequest,
     SessionEntry,
     Target,
     TextPart,
-    ToolResultMessage,
     UserMessage,
 )
-from openclaw_tx.wire.frames import NonEmpty, encode
+from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key, check_same
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, clean, fingerprint, images, seat, thinking_level
-from openclaw_tx.ws.rpc.results import remembered, usage
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, clean, fingerprint, images, seat, thinking_level
+from openclaw_tx.ws.rpc.history import HistoryParams, SessionKey, event_id, history_page
+from openclaw_tx.ws.rpc.quoting import LOOKED_THROUGH, WorkContext, in_context, in_reply, replied_to
+from openclaw_tx.ws.rpc.results import remembered
 from openclaw_tx.ws.rpc.waiting import within
 
 ABORT_SECONDS = 1.0
 """How long C{chat.abort} waits for the runs to have ended, so that their events come before its answer."""
-ID_DIGITS = 32
-"""Hexadecimal digits of the id of a message: of its digest, for transcripts number them only within."""
-MAX_HISTORY_BYTES = 6 * 1024 * 1024
-"""JSON of the messages in one C{chat.history}; older ones are left out."""
-SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
-RunId = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class SendParams(Params, frozen=True):
@@ -66,6 +58,14 @@ class SendParams(Params, frozen=True):
     """The conversation that the message goes on in; refused when the session has begun another one since."""
     queue_mode: Literal["collect", "followup", "interrupt", "steer"] | None = None
     """What happens to it while the agent is at work; unset = as the session or the configuration say."""
+    suppress_command_interpretation: bool = False
+    """The agent reads it, even if it looks like a command or a word that stops it."""
+    reply_to_id: NonEmpty | None = None
+    """C{__openclaw.id} of one of the newest 400 messages: the agent is told what it says. Not with commands."""
+    work_context: WorkContext | None = None
+    """What the user is looking at, told to the agent below the message. Not with commands."""
+    resumes: bool = field(default=False, name="__controlUiReconnectResume")
+    """With C{sessionId}: go on in that conversation though its time is over."""
 
 
 class AbortParams(Params, frozen=True):
@@ -74,18 +74,8 @@ class AbortParams(Params, frozen=True):
     session_key: SessionKey
     agent_id: str = ""
     run_id: NonEmpty | None = None
-
-
-class HistoryParams(Params, frozen=True):
-    """Params of C{chat.history}."""
-
-    session_key: SessionKey
-    agent_id: str = ""
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
-    max_bytes: Annotated[int, Meta(ge=1)] = MAX_HISTORY_BYTES
-    """Bytes of the messages; older ones are left out."""
-    input_run_ids: Annotated[list[RunId], Meta(min_length=1, max_length=50)] | None = None
-    """Runs of which C{inputReceipts} are to tell whether their message has been taken in."""
+    preserve_side_runs: bool = False
+    """Leave alone what was asked beside the conversation: there is nothing of that kind here."""
 
 
 class ChatMethods:
@@ -126,11 +116,13 @@ class ChatMethods:
         params = call.params
         text = clean("chat.send", params.message)
         place = self._seat("chat.send", call.principal, params.agent_id, params.session_key)
-        if is_stop(text) and not params.attachments:
-            return await self._stop(call, place, "stop")
+        verbatim = params.suppress_command_interpretation
+        if is_stop(text) and not params.attachments and not verbatim:
+            return await self.stop(call, place, "stop")
         if not text.strip() and not params.attachments:
             raise GatewayError("invalid_request", "message or attachment required")
-        asked = fingerprint("chat.send", params)
+        # Who repeats a message does not repeat that the connection was lost.
+        asked = fingerprint("chat.send", replace(params, resumes=False))
         parts = images("chat.send", params.attachments)
         request = RunRequest(
             run_id=params.idempotency_key,
@@ -148,9 +140,14 @@ class ChatMethods:
             surface="ws",
             fingerprint=asked,
             traceparent=call.traceparent,
+            resumes=params.resumes and bool(params.session_id),
         )
         message = ChatMessage(
-            request=request, text=text.strip(), principal=call.principal, queue_mode=params.queue_mode or ""
+            request=request,
+            text=text.strip(),
+            principal=call.principal,
+            queue_mode=params.queue_mode or "",
+            verbatim=verbatim,
         )
         before = self._desk.before(message) or await self._before(call, asked)
         if before:
@@ -161,6 +158,9 @@ class ChatMethods:
             raise GatewayError("invalid_request", "session changed; reload the conversation", param="sessionId")
         if self._desk.command_in(message) is None:
             check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
+            message = await self._referring(message, params)
+        elif params.reply_to_id is not None or params.work_context is not None:
+            raise bad("chat.send", "replyToId and workContext can not be used with commands")
         delivery = self._delivery(call.principal, entry, params) if params.deliver else None
         try:
             await self._desk.take(message)
@@ -169,6 +169,28 @@ class ChatMethods:
                 delivery.call_off()
             raise
         return {"runId": params.idempotency_key, "status": "started"}
+
+    async def _referring(self, message: ChatMessage, params: SendParams) -> ChatMessage:
+        """The message with what it refers to.
+
+        @raise GatewayError: it replies to a message that is not there.
+        """
+        text = message.text
+        if params.reply_to_id is not None:
+            page = await self._sessions.page(message.request.session_key, LOOKED_THROUGH)
+            original = replied_to(page, params.reply_to_id)
+            if original is None:
+                raise bad("chat.send", f"replyToId is none of the newest {LOOKED_THROUGH} messages of the session")
+            text = in_reply(text, original)
+        if params.work_context is not None:
+            text = clean("chat.send", in_context(text, params.work_context))
+        if text == message.text:
+            return message
+        [said] = message.request.messages
+        assert isinstance(said, UserMessage)
+        images = tuple(part for part in said.content if not isinstance(part, TextPart))
+        said = replace(said, content=(TextPart(text=text), *images))
+        return replace(message, text=text, verbatim=True, request=replace(message.request, messages=(said,)))
 
     def _delivery(self, principal: Principal, entry: SessionEntry | None, params: SendParams) -> Delivery | None:
         """The way of an answer to whoever last spoke here over a channel; None = nobody did: it is told here."""
@@ -206,7 +228,7 @@ class ChatMethods:
         params = call.params
         place = self._seat("chat.abort", call.principal, params.agent_id, params.session_key)
         if params.run_id is None:
-            return await self._stop(call, place, "rpc")
+            return await self.stop(call, place, "rpc")
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         run = self._engine.get(params.run_id)
         if run is None or not sees_run(call.principal, run):
@@ -215,18 +237,18 @@ class ChatMethods:
             raise GatewayError("invalid_request", "runId does not match sessionKey")
         return await self._abort(call, [run], "rpc")
 
-    async def _stop(self, call: Call[Any], place: Seat, reason: str) -> Any:
+    async def stop(self, call: Call[Any], place: Seat, reason: str, *, queued: bool = True) -> Any:
+        """Abort a session's runs and, with C{queued}, forget what waits there."""
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         runs = [
             run
             for run in self._engine.live()
             if place.session_key in (run.request.session_key, run.request.spawned_by) and sees_run(call.principal, run)
         ]
-        forgotten = self._desk.flow.forget(place.session_key, reason)
+        forgotten = self._desk.flow.forget(place.session_key, reason) if queued else []
         answer = await self._abort(call, runs, reason)
         if forgotten:
-            answer["aborted"] = True
-            answer["runIds"] = [*answer["runIds"], *forgotten]
+            answer = {**answer, "aborted": True, "runIds": [*answer["runIds"], *forgotten]}
         return answer
 
     async def _abort(self, call: Call[Any], runs: Sequence[Run], reason: str) -> Any:
@@ -241,17 +263,18 @@ class ChatMethods:
     # -- chat.history
 
     async def history(self, call: Call[HistoryParams]) -> Any:
-        """The newest messages, oldest first; an unknown session has none."""
+        """The newest messages, oldest first; an unknown session has none. C{totalMessages} stand in the transcript;
+        with C{hasMore} there are older ones, and C{nextOffset} is the C{offset} to ask for them."""
         params = call.params
         place = self._seat("chat.history", call.principal, params.agent_id, params.session_key)
         target = Target(agent_id=place.agent_id, session_key=place.session_key)
         self._authorise(call.principal, "chat.history", target)
         entry = await self._sessions.get(place.session_key)
-        messages = await self._sessions.transcript(place.session_key, params.limit)
+        page = await self._sessions.page(place.session_key, params.limit, params.offset or 0)
         answer: dict[str, Any] = {"sessionKey": place.session_key}
         if entry is not None:
             answer["sessionId"] = entry.session_id
-        answer["messages"] = _fitting(messages, min(params.max_bytes, MAX_HISTORY_BYTES))
+        answer |= history_page(page, params)
         if params.input_run_ids is not None:
             answer["inputReceipts"] = await self._receipts(call.principal, place.session_key, params.input_run_ids)
         answer["thinkingLevel"] = (entry.settings.thinking_level if entry is not None else "") or "off"
@@ -274,77 +297,3 @@ class ChatMethods:
     def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
         scope = self._settings().session.scope
         return seat(method, self._agents, principal, agent_id, session_key, "", scope)
-
-
-def _fitting(messages: Sequence[Message], room: int) -> list[Any]:
-    """As many of the newest messages as fit into so many bytes."""
-    kept: list[Any] = []
-    for message in reversed(messages):
-        row = message_row(message)
-        room -= len(encode(row))
-        if room < 0:
-            break
-        kept.append(row)
-    return kept[::-1]
-
-
-def event_id(run_id: str) -> str:
-    """What clients know the message by that began a run."""
-    return f"{run_id}:user"
-
-
-def message_row(message: Message) -> dict[str, Any]:
-    """A message of a transcript as chat clients know it. C{__openclaw.id} is the same wherever it is told: clients see
-    by it what they have already."""
-    row = _row(message)
-    told = row.setdefault("__openclaw", {})
-    if isinstance(message, UserMessage) and message.run_id:
-        row["idempotencyKey"] = told["idempotencyKey"] = told["id"] = event_id(message.run_id)
-    else:
-        told["id"] = hashlib.sha256(encode(row)).hexdigest()[:ID_DIGITS]
-    return row
-
-
-def _row(message: Message) -> dict[str, Any]:
-    if isinstance(message, UserMessage):
-        return {"role": "user", "content": [_part(part) for part in message.content], "timestamp": message.timestamp_ms}
-    if isinstance(message, ToolResultMessage):
-        return {
-            "role": "toolResult",
-            "toolCallId": message.tool_call_id,
-            "toolName": message.tool_name,
-            "content": [{"type": "text", "text": message.text}],
-            "isError": message.is_error,
-            "timestamp": message.timestamp_ms,
-        }
-    if isinstance(message, CompactionMessage):
-        return {
-            "role": "system",
-            "content": [{"type": "text", "text": "Compaction"}],
-            "timestamp": message.timestamp_ms,
-            "__openclaw": {"kind": "compaction"},
-        }
-    content: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
-    content += [
-        {"type": "toolCall", "id": call.id, "name": call.name, "arguments": call.arguments}
-        for call in message.tool_calls
-    ]
-    row = {
-        "role": "assistant",
-        "content": content,
-        "provider": message.provider,
-        "model": message.model,
-        "usage": usage(message.usage),
-        "stopReason": message.stop_reason,
-        "timestamp": message.timestamp_ms,
-    }
-    if message.error_message:
-        row["errorMessage"] = message.error_message
-    return row
-
-
-def _part(part: TextPart | ImagePart) -> dict[str, Any]:
-    """Images are named, not repeated: they may be large."""
-    if isinstance(part, TextPart):
-        return {"type": "text", "text": part.text}
-    return {"type": "image", "mimeType": part.mime_type, "bytes": len(part.data) * 3 // 4, "omitted": True}

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from openclaw_tx.auth.actions import ADMIN, may, missing_scope
 from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.automation.schedule import iso
+from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Jobs
-from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, Principal, Schedule
+from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, JobState, Principal, Schedule
 from openclaw_tx.wire.frames import encode
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
@@ -55,6 +56,8 @@ class UpdateParams(NamedJob, frozen=True, kw_only=True):
     """Params of C{cron.update}."""
 
     patch: JobPatch
+    expected_config_revision: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    """Change nothing unless the job is still what its C{configRevision} told."""
 
 
 class RunParams(NamedJob, frozen=True):
@@ -74,6 +77,7 @@ class CronMethods:
         """The family's entries."""
         return [
             Method("cron.list", "cron.list", ListParams, self.list),
+            Method("cron.get", "cron.list", NamedJob, self.get),
             Method("cron.status", "cron.status", NoParams, self.status),
             Method("cron.add", "cron.add", JobDraft, self.add),
             Method("cron.update", "cron.update", UpdateParams, self.update),
@@ -123,6 +127,11 @@ class CronMethods:
             "snapshotRevision": revision(found),
         }
 
+    async def get(self, call: Call[NamedJob]) -> Any:
+        """One job, as C{cron.list} has it."""
+        unbounded(call.principal)
+        return self._row(self._jobs.get(job_id_of(call.params, "cron.get")), call)
+
     async def status(self, call: Call[NoParams]) -> Any:
         """C{{"enabled", "storePath", "jobs", "nextWakeAtMs"}}; the path is for admins."""
         unbounded(call.principal)
@@ -139,7 +148,18 @@ class CronMethods:
     async def update(self, call: Call[UpdateParams]) -> Any:
         """The changed job."""
         unbounded(call.principal)
-        job = await self._jobs.update(job_id_of(call.params, "cron.update"), call.params.patch)
+        expected = call.params.expected_config_revision
+
+        def check(job: CronJob) -> None:
+            if expected is not None and (actual := config_revision(job)) != expected:
+                details = {
+                    "code": "CRON_JOB_CHANGED",
+                    "expectedConfigRevision": expected,
+                    "actualConfigRevision": actual,
+                }
+                raise GatewayError("invalid_request", "the job was changed meanwhile; read it again", details=details)
+
+        job = await self._jobs.update(job_id_of(call.params, "cron.update"), call.params.patch, check)
         return self._row(job, call)
 
     async def remove(self, call: Call[NamedJob]) -> Any:
@@ -187,16 +207,23 @@ def revision(jobs: Sequence[CronJob]) -> str:
     return hashlib.sha256(encode(named)).hexdigest()[:32]
 
 
+def config_revision(job: CronJob) -> str:
+    """Tells what a job was made to do from what it was made to do before: by it clients notice that somebody else has
+    changed it. Its runs change nothing of it."""
+    return hashlib.sha256(encode(replace(job, state=JobState(), updated_at_ms=0))).hexdigest()[:32]
+
+
 def row(job: CronJob, default_id: str, *, modern: bool) -> Any:
     """A job as clients of either protocol version know it.
 
     @param default_id: the default agent, whose the jobs are that name none.
     """
-    schedule = job.schedule
+    schedule, definition = job.schedule, config_revision(job) if modern else ""
     if modern and isinstance(schedule, At) and schedule.at_ms is not None:
         job = replace(job, schedule=At(at=iso(schedule.at_ms)))
     found = msgspec.to_builtins(job)
     if modern:
+        found["configRevision"] = definition
         found["effectiveAgentId"] = job.agent_id or default_id
         found["status"] = "idle" if job.state.running_at_ms is None else "running"
         if job.state.next_run_at_ms is not None:

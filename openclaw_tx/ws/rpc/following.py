@@ -20,8 +20,9 @@ from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad
 from openclaw_tx.ws.rpc.catalog import unknown_agent
-from openclaw_tx.ws.rpc.rows import session_row, title
-from openclaw_tx.ws.rpc.sessions import Key, ListParams, SessionMethods
+from openclaw_tx.ws.rpc.finding import Key
+from openclaw_tx.ws.rpc.rows import at_work, session_row, title
+from openclaw_tx.ws.rpc.sessions import ListParams, SessionMethods
 from openclaw_tx.ws.subscriptions import Subscriptions
 
 
@@ -117,17 +118,14 @@ class FollowingMethods:
         return {"subscribed": False, "key": key}
 
     async def describe(self, call: Call[DescribeParams]) -> Any:
-        """C{{session}}: the row of one session as in C{sessions.list}, with the runs at work in it (C{hasActiveRun},
-        C{activeRunIds}); null when there is none."""
+        """C{{session}}: the row of one session as in C{sessions.list}; null when there is none."""
         params = call.params
         key = self._key("sessions.describe", call, params.agent_id, params.key)
         # Keys of HTTP headers keep their case.
         entry = await self._sessions.get(params.key.strip()) or await self._sessions.get(key)
         if entry is None or not sees_session(call.principal, entry):
             return {"session": None}
-        row = session_row(entry, self._models)
-        at_work = [run.request.run_id for run in self._engine.live() if run.request.session_key == entry.key]
-        row |= {"hasActiveRun": bool(at_work), "activeRunIds": at_work}
+        row = session_row(entry, self._models, at_work(self._engine).get(entry.key, ()))
         if params.include_derived_titles and (named := title(entry)):
             row["derivedTitle"] = cut(named, TITLE)
         if params.include_last_message and entry.preview:
@@ -145,13 +143,14 @@ class FollowingMethods:
         if chosen and agents.get(chosen) is None:
             raise unknown_agent(method, agent_id)
         try:
-            whole = canonical_key(key, chosen or agents.default_id, prefix=principal.session_prefix)
+            prefix, scope = principal.session_prefix, self._settings().session.scope
+            whole = canonical_key(key, chosen or agents.default_id, prefix=prefix, scope=scope)
         except GatewayError as error:
             raise bad(method, error.info.message) from None
         owner = agent_of(whole) or agents.default_id
         if chosen and owner != chosen:
             raise bad(method, f'agent "{chosen}" does not match session key agent "{owner}"')
-        whole = in_scope(whole, owner, self._settings().session.scope)
+        whole = in_scope(whole, owner, scope)
         authorise(principal, "chat.history", Target(agent_id=owner, session_key=whole))
         return whole
 

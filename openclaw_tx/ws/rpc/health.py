@@ -22,7 +22,7 @@ from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.values import Principal, SessionEntry, Target
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.rows import STORE, model_defaults, status_row
+from openclaw_tx.ws.rpc.rows import STORE, at_work, model_defaults, status_row
 
 FRESH_SECONDS = 60.0
 """How old a health report may be before it is made anew."""
@@ -230,7 +230,8 @@ class HealthMethods:
         now = _ms(self._clock.seconds())
         principal = call.principal
         agents = agents_for(self._agents, principal)
-        recent = [status_row(entry, now, self._models) for entry in (await self._seen(principal))[: 2 * RECENT]]
+        newest, working = (await self._seen(principal))[: 2 * RECENT], at_work(self._engine)
+        recent = [status_row(entry, now, self._models, working.get(entry.key, ())) for entry in newest]
         by_agent = [
             {
                 "agentId": agent.id,

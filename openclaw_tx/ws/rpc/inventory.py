@@ -1,20 +1,15 @@
 # -*- test-case-name: tests.ws.rpc.test_inventory -*-
-"""C{tools.catalog}, C{tools.effective}, C{commands.list} and C{skills.status}: what agents and chat clients have to do
-things with."""
+"""C{tools.catalog}, C{tools.effective} and C{commands.list}: what agents and chat clients have to do things with."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
-from openclaw_tx.agents.skills import Skill, SkillDirectory
-from openclaw_tx.auth.actions import ADMIN
 from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.chat.commands import COMMANDS, CommandSpec
 from openclaw_tx.config.schema import Config
-from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Agents, Sessions, Tool, Tools
 from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.tools import policy
@@ -76,13 +71,6 @@ class CommandsListParams(Params, frozen=True):
     include_args: bool = True
 
 
-class SkillsStatusParams(Params, frozen=True):
-    """Params of C{skills.status}."""
-
-    agent_id: NonEmpty | None = None
-    session_key: NonEmpty | None = None
-
-
 class ToolRooms(NamedTuple):
     """Where tools are."""
 
@@ -100,13 +88,11 @@ class InventoryMethods:
         agents: Agents,
         sessions: Sessions,
         settings: Callable[[], Config],
-        in_thread: InThread,
     ) -> None:
         self._tools = tools
         self._agents = agents
         self._sessions = sessions
         self._settings = settings
-        self._in_thread = in_thread
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -114,7 +100,6 @@ class InventoryMethods:
             Method("tools.catalog", "tools.list", ToolsCatalogParams, self.catalog),
             Method("tools.effective", "tools.list", ToolsEffectiveParams, self.effective),
             Method("commands.list", "commands.list", CommandsListParams, self.commands),
-            Method("skills.status", "skills.status", SkillsStatusParams, self.skills),
         ]
 
     async def catalog(self, call: Call[ToolsCatalogParams]) -> Any:
@@ -137,7 +122,8 @@ class InventoryMethods:
         """The tools that a run of this session would get, by the policy of the moment: C{{agentId, profile,
         groups[{id, label, source, tools[{id, label, description, rawDescription, source}]}]}}."""
         params = call.params
-        place = seat("tools.effective", self._agents, call.principal, params.agent_id or "", params.session_key, "")
+        who, scope = params.agent_id or "", self._settings().session.scope
+        place = seat("tools.effective", self._agents, call.principal, who, params.session_key, "", scope)
         agent = self._agent("tools.effective", call.principal, place.agent_id)
         entry = await self._sessions.get(place.session_key)
         ref = model_ref(entry) if entry is not None else ""
@@ -162,47 +148,28 @@ class InventoryMethods:
         """Commands in chat: C{{commands[{name, textAliases[], description, category, source, scope, acceptsArgs,
         args?}]}}; none while C{commands.text} is off."""
         params = call.params
-        self._agent("commands.list", call.principal, params.agent_id or _named(params.session_key))
+        self._agent("commands.list", call.principal, params.agent_id or agent_in(params.session_key))
         if params.scope == "native" or not self._settings().commands.text:
             return {"commands": []}
         return {"commands": command_rows(include_args=params.include_args)}
 
-    async def skills(self, call: Call[SkillsStatusParams]) -> Any:
-        """The skills of an agent: C{{workspaceDir, managedSkillsDir, skills[{name, skillKey, description, source,
-        filePath, baseDir, disabled, blockedByAllowlist, eligible, ...}]}}. Paths are told to administrators only.
-        Skills need nothing here that could be missing, so C{requirements} and C{missing} are empty."""
-        params = call.params
-        agent = self._agent("skills.status", call.principal, params.agent_id or _named(params.session_key))
-        config = self._settings()
-        found = await self._in_thread(_read, agent.skill_directories)
-        entry = next((each for each in config.agents.entries if each.id == agent.id), None)
-        chosen = config.agents.defaults.skills if entry is None or entry.skills is None else entry.skills
-        is_admin = ADMIN in call.principal.scopes
-        rows = []
-        seen: set[str] = set()
-        for number, skill in found:
-            if skill.name in seen:
-                continue  # the first directory to name a skill has it
-            seen.add(skill.name)
-            known = config.skills.entries.get(skill.name)
-            disabled = known is not None and not known.enabled
-            rows.append(_skill_row(skill, number, is_admin, disabled, chosen is not None and skill.name not in chosen))
-        directories = agent.skill_directories
-        return {
-            "workspaceDir": agent.workspace if is_admin else "",
-            "managedSkillsDir": directories[1] if is_admin and len(directories) > 1 else "",
-            "skills": rows,
-        }
-
     def _agent(self, method: str, principal: Principal, agent_id: str | None) -> Agent:
-        agents = agents_for(self._agents, principal)
-        agent = agents.get((agent_id or agents.default_id).strip().lower())
-        if agent is None:
-            raise unknown_agent(method, agent_id or "")
-        return agent
+        return agent_named(method, self._agents, principal, agent_id)
 
 
-def _named(session_key: str | None) -> str | None:
+def agent_named(method: str, agents: Agents, principal: Principal, agent_id: str | None) -> Agent:
+    """An agent that a client names; unnamed = its default.
+
+    @raise GatewayError: C{invalid_request}: there is none of that id, or none that the client may use.
+    """
+    agents = agents_for(agents, principal)
+    agent = agents.get((agent_id or agents.default_id).strip().lower())
+    if agent is None:
+        raise unknown_agent(method, agent_id or "")
+    return agent
+
+
+def agent_in(session_key: str | None) -> str | None:
     """The agent that a session key names; None = it names none."""
     return agent_of(session_key) if session_key is not None and session_key.lower().startswith("agent:") else None
 
@@ -265,37 +232,4 @@ def _command_row(spec: CommandSpec, include_args: bool) -> dict[str, Any]:
     return row
 
 
-def _read(directories: Sequence[str]) -> list[tuple[int, Skill]]:
-    """The skills of some directories, with the number of the directory."""
-    return [
-        (number, skill) for number, directory in enumerate(directories) for skill in SkillDirectory(directory).refresh()
-    ]
-
-
-SOURCES = ("openclaw-workspace", "openclaw-managed")
-"""OpenClaw's words for the first two places of skills; the others are C{openclaw-extra}."""
-
-
-def _skill_row(skill: Skill, number: int, is_admin: bool, disabled: bool, blocked: bool) -> dict[str, Any]:
-    nothing: dict[str, list[str]] = {"bins": [], "anyBins": [], "env": [], "config": [], "os": []}
-    folder = os.path.dirname(skill.path)
-    return {
-        "name": skill.name,
-        "skillKey": skill.name,
-        "description": skill.description,
-        "source": SOURCES[number] if number < len(SOURCES) else "openclaw-extra",
-        "bundled": False,
-        "filePath": skill.path if is_admin else os.path.basename(skill.path),
-        "baseDir": folder if is_admin else os.path.basename(folder),
-        "always": False,
-        "disabled": disabled,
-        "blockedByAllowlist": blocked,
-        "eligible": not disabled and not blocked,
-        "requirements": nothing,
-        "missing": nothing,
-        "configChecks": [],
-        "install": [],
-    }
-
-
-__all__ = ["InventoryMethods", "ToolRooms", "command_rows", "grouped"]
+__all__ = ["InventoryMethods", "ToolRooms", "agent_in", "agent_named", "command_rows", "grouped"]

@@ -11,11 +11,11 @@ from msgspec import Meta
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from openclaw_tx.auth.sight import agents_for
+from openclaw_tx.auth.sight import agents_for, sees_session
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Models, RunEngine, Sessions
-from openclaw_tx.sessions.keys import MAIN, canonical_key, is_reserved, parse_key
-from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Principal, Target
+from openclaw_tx.sessions.keys import MAIN, SENTINELS, canonical_key, is_reserved, parse_key
+from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Principal, SessionEntry, Target
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.wire.openclaw_sessions import entry_object
 from openclaw_tx.ws.connect import Params
@@ -23,7 +23,7 @@ from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import Seat, bad
 from openclaw_tx.ws.rpc.catalog import unknown_agent
 from openclaw_tx.ws.rpc.rows import STORE, model_of
-from openclaw_tx.ws.rpc.session_patch import FREE, PatchParams, change_of, given
+from openclaw_tx.ws.rpc.session_patch import FREE, LOOKS, PatchParams, change_of, given
 from openclaw_tx.ws.rpc.waiting import within
 
 ABORT_SECONDS = 15.0
@@ -40,6 +40,8 @@ class ResetParams(Params, frozen=True):
     agent_id: str = ""
     reason: Literal["new", "reset"] = "reset"
     """Why; both do the same."""
+    expected_session_id: str = ""
+    """Do nothing if another conversation has begun meanwhile."""
 
 
 class DeleteParams(Params, frozen=True):
@@ -51,6 +53,8 @@ class DeleteParams(Params, frozen=True):
     """True = the transcript becomes an archive; false = it stays a file as of a session that goes on."""
     expected_session_id: str = ""
     """Delete nothing if another conversation has begun meanwhile."""
+    expected_session_updated_at: Annotated[int, Meta(ge=0)] | None = None
+    """Delete nothing if anything has happened there since: the C{updatedAt} of its row."""
 
 
 class CompactParams(Params, frozen=True):
@@ -92,10 +96,12 @@ class SessionChanges:
         publish: Publisher,
         new_id: Callable[[], str],
         forget: Callable[[str, str], object],
+        scope: Callable[[], str],
     ) -> None:
         """
         @param forget: drops the messages that wait in a session, for a reason (L{openclaw_tx.chat.flow}).
         @param new_id: makes ids of messages.
+        @param scope: C{session.scope}.
         """
         self._engine = engine
         self._agents = agents
@@ -106,6 +112,7 @@ class SessionChanges:
         self._publish = publish
         self._new_id = new_id
         self._forget = forget
+        self._scope = scope
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -124,11 +131,13 @@ class SessionChanges:
         params = call.params
         place = await self._place("sessions.patch", call.principal, params.key, params.agent_id)
         target = Target(agent_id=place.agent_id, session_key=place.session_key)
-        if not FREE.issuperset(given(params)):
+        names = given(params)
+        if not FREE.issuperset(names):
             self._authorise(call.principal, "sessions.configure", target)
         agents = agents_for(self._agents, call.principal)
-        change = change_of(params, self._models, agents)
-        entry = await self._sessions.patch(place.session_key, change, agent_id=self._maker(place, agents))
+        change = change_of(params, self._models, agents, int(self._clock.seconds() * 1000))
+        maker, quiet = self._maker(place, agents), LOOKS.issuperset(names)
+        entry = await self._sessions.patch(place.session_key, change, agent_id=maker, quiet=quiet)
         if entry is None:
             raise _unusable("sessions.patch", place, agents)
         answer: dict[str, Any] = {"ok": True, "path": STORE, "key": entry.key, "entry": entry_object(entry)}
@@ -143,6 +152,11 @@ class SessionChanges:
         """Begin a session anew, once its runs have been aborted; an unknown one is made."""
         params = call.params
         place = await self._place("sessions.reset", call.principal, params.key, params.agent_id)
+        if params.expected_session_id:
+            entry = await self._sessions.get(place.session_key)
+            if entry is None:
+                raise bad("sessions.reset", "the session is no more")
+            _still(entry, "sessions.reset", params.expected_session_id)
         await self._quiet(place.session_key)
         entry = await self._sessions.reset(place.session_key)
         if entry is None:
@@ -160,8 +174,9 @@ class SessionChanges:
         if parsed is not None and parsed.rest == MAIN and self._agents.get(place.agent_id) is not None:
             raise GatewayError("invalid_request", f"Cannot delete the main session ({place.session_key}).")
         entry = await self._sessions.get(place.session_key)
-        if entry is not None and params.expected_session_id not in ("", entry.session_id):
-            raise bad("sessions.delete", "the session has begun anew meanwhile")
+        _still(entry, "sessions.delete", params.expected_session_id)
+        if entry is not None and params.expected_session_updated_at not in (None, entry.updated_at_ms):
+            raise bad("sessions.delete", "the session was used meanwhile")
         await self._quiet(place.session_key)
         removed = await self._sessions.delete(place.session_key, delete_transcript=params.delete_transcript)
         archived = list(removed.archived) if removed is not None and params.delete_transcript else []
@@ -243,7 +258,9 @@ class SessionChanges:
         agents = agents_for(self._agents, principal)
         chosen = agent_id.strip().lower()
         try:
-            whole = canonical_key(key, chosen or agents.default_id, prefix=principal.session_prefix)
+            whole = canonical_key(
+                key, chosen or agents.default_id, prefix=principal.session_prefix, scope=self._scope()
+            )
         except GatewayError as error:
             raise bad(method, error.info.message) from None
         parsed = parse_key(whole)
@@ -255,12 +272,25 @@ class SessionChanges:
         exact = key.strip()
         if exact != whole and exact.lower() == whole and await self._sessions.get(exact) is not None:
             return Seat(owner, exact)
+        if exact != whole and exact in SENTINELS and not chosen:
+            # From when all conversations were one, or from before each agent had its own by this name.
+            entry = await self._sessions.get(exact)
+            if entry is not None and sees_session(principal, entry):
+                return Seat(entry.agent_id, exact)
         return Seat(owner, whole)
 
     def _maker(self, place: Seat, agents: Agents) -> str:
         """The agent that a session may be made for; "" = none may be made under this key."""
         usable = not is_reserved(place.session_key) and agents.get(place.agent_id) is not None
         return place.agent_id if usable else ""
+
+
+def _still(entry: SessionEntry | None, method: str, session_id: str) -> None:
+    """
+    @raise GatewayError: another conversation has begun under the key; "" = it does not matter.
+    """
+    if entry is not None and session_id not in ("", entry.session_id):
+        raise bad(method, "the session has begun anew meanwhile")
 
 
 def _unusable(method: str, place: Seat, agents: Agents) -> GatewayError:

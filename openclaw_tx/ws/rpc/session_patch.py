@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
+from unicodedata import category
 
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from openclaw_tx.interfaces import Agents, Models
 from openclaw_tx.sessions.keys import parse_key
 from openclaw_tx.values import SessionEntry, SessionSettings
 from openclaw_tx.ws.connect import Params
+from openclaw_tx.ws.rpc.asks import bad
 
 Text = Annotated[str, Meta(min_length=1, max_length=512)] | None | UnsetType
 Number = Annotated[int, Meta(ge=0)] | None | UnsetType
@@ -44,6 +46,19 @@ class PatchParams(Params, frozen=True):
     queue_debounce_ms: Number = UNSET
     queue_cap: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
     queue_drop: Text = UNSET
+    icon: Annotated[str, Meta(max_length=512)] | UnsetType | None = UNSET
+    """A single emoji, or the name of an icon of the Control UI."""
+    color: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
+    """red, blue, green, yellow, purple, orange, pink or cyan."""
+    category: Text = UNSET
+    """The group it is shown in."""
+    pinned: bool | UnsetType = UNSET
+    """Show it at the top of lists."""
+    unread: bool | UnsetType = UNSET
+    """True: it is to be read again; false: it was read."""
+    expected_marked_unread_at: Annotated[int, Meta(ge=0)] | UnsetType | None = UNSET
+    """With C{unread: false} alone: only if this is the row's C{markedUnreadAt} still; null = it has none. Otherwise
+    nothing changes, which is no error: somebody has marked it since."""
 
 
 class Words(NamedTuple):
@@ -71,19 +86,31 @@ WORDS: Mapping[str, Words] = {
 }
 """Fields of which each is one of a few words."""
 
-FREE = frozenset({"label", "model", "thinking_level"})
+LOOKS = frozenset({"icon", "color", "category", "pinned", "unread"})
+"""Fields that only say how clients show a session. To change them is no use of it: it keeps its place in lists."""
+
+FREE = LOOKS | {"label", "model", "thinking_level"}
 """Fields that C{operator.write} may change: how sessions are told apart, and what answers there."""
 
+COLORS = ("red", "blue", "green", "yellow", "purple", "orange", "pink", "cyan")
+ICONS = ("braces", "book", "monitor", "bot", "kanban", "coins")
+"""Names of the Control UI's icons."""
+JOINER = "\u200d"
+"""Joins emojis to one."""
+EMOJI = 16
+"""Characters of an emoji at most: many are put together of several."""
+
 Change = Callable[[SessionEntry], SessionEntry]
+_NOT_SET = ("key", "agent_id", "expected_session_id", "expected_marked_unread_at")
 
 
 def given(params: PatchParams) -> dict[str, Any]:
     """The fields that are to change."""
-    names = (name for name in params.__struct_fields__ if name not in ("key", "agent_id", "expected_session_id"))
+    names = (name for name in params.__struct_fields__ if name not in _NOT_SET)
     return {name: value for name in names if (value := getattr(params, name)) is not UNSET}
 
 
-def change_of(params: PatchParams, models: Models, agents: Agents) -> Change:
+def change_of(params: PatchParams, models: Models, agents: Agents, now_ms: int) -> Change:
     """What to do to the entry.
 
     @raise GatewayError: C{invalid_request}: a value that a field can not have; C{model_not_found}. What depends on the
@@ -94,12 +121,18 @@ def change_of(params: PatchParams, models: Models, agents: Agents) -> Change:
     parent = fields.pop("spawned_by", UNSET)
     model = fields.pop("model", UNSET)
     info = models.info(model) if isinstance(model, str) else None
+    pinned, unread = fields.pop("pinned", UNSET), fields.pop("unread", UNSET)
+    if params.expected_marked_unread_at is not UNSET and given(params) != {"unread": False}:
+        raise bad("sessions.patch", "expectedMarkedUnreadAt requires unread=false as the only change")
     changes = {name: _value(name, value) for name, value in fields.items()}
 
     def change(entry: SessionEntry) -> SessionEntry:
         if params.expected_session_id and params.expected_session_id != entry.session_id:
             raise GatewayError("invalid_request", "the session has begun anew meanwhile")
-        settings = replace(entry.settings, **changes)
+        marked = params.expected_marked_unread_at
+        if marked is not UNSET and entry.settings.marked_unread_at != (marked or 0):
+            return entry
+        settings = _read(_pinned(entry, replace(entry.settings, **changes), pinned, now_ms), unread, now_ms)
         if parent is not UNSET:
             settings = _spawned(entry, settings, parent)
         if model is not UNSET:
@@ -118,11 +151,54 @@ def change_of(params: PatchParams, models: Models, agents: Agents) -> Change:
     return change
 
 
+def _pinned(entry: SessionEntry, settings: SessionSettings, pinned: bool | UnsetType, now_ms: int) -> SessionSettings:
+    """
+    @raise GatewayError: lists show children with their parents.
+    """
+    if pinned is UNSET:
+        return settings
+    parsed = parse_key(entry.key)
+    child = settings.spawned_by or (parsed is not None and parsed.rest.lower().startswith("subagent:"))
+    if pinned and child:
+        raise GatewayError("invalid_request", "cannot pin a child session; pin its parent session instead")
+    return replace(settings, pinned_at=(settings.pinned_at or now_ms) if pinned else 0)
+
+
+def _read(settings: SessionSettings, unread: bool | UnsetType, now_ms: int) -> SessionSettings:
+    if unread is UNSET:
+        return settings
+    if unread:
+        # A mark is another one each time, so that who has read it does not take back a newer one.
+        return replace(settings, marked_unread_at=max(now_ms, settings.marked_unread_at + 1))
+    return replace(settings, marked_unread_at=0, last_read_at=now_ms)
+
+
+def _icon(value: str) -> str:
+    """
+    @raise GatewayError: it is none. Pictures are not taken: clients would show what somebody else has drawn.
+    """
+    icon = value.strip()
+    plain = any(category(char)[0] in "LZC" and char != JOINER for char in icon)
+    if icon in ICONS or not icon or (len(icon) <= EMOJI and not plain and not icon.isascii()):
+        return icon
+    raise GatewayError("invalid_request", f"icon must be a single emoji or a named icon ({', '.join(ICONS)})")
+
+
 def _value(name: str, value: Any) -> Any:
     """A field's value as it is stored.
 
     @raise GatewayError: it can not have it.
     """
+    if name == "icon":
+        return _icon(value or "")
+    if name == "color" and value is not None and value.strip().lower() not in ("", *COLORS):
+        raise GatewayError("invalid_request", f"color must be one of: {', '.join(COLORS)}")
+    if name == "color":
+        return (value or "").strip().lower()
+    if name == "category" and value is not None:
+        if not value.strip():
+            raise GatewayError("invalid_request", "invalid category: empty")
+        return value.strip()
     words = WORDS.get(name)
     if value is None or words is None:
         return value if value is not None or name in ("queue_debounce_ms", "queue_cap") else ""
@@ -151,4 +227,4 @@ def _spawned(entry: SessionEntry, settings: SessionSettings, parent: str | None)
     return replace(settings, spawned_by=parent)
 
 
-__all__ = ["FREE", "PatchParams", "change_of", "given"]
+__all__ = ["FREE", "LOOKS", "PatchParams", "change_of", "given"]

@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.ws.rpc.test_sessions -*-
-"""C{sessions.list}, C{sessions.preview} and C{sessions.resolve}: finding sessions (spec 2.10)."""
+"""C{sessions.list} and C{sessions.preview}: looking at sessions (spec 2.10)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.auth.sight import agents_for, is_bounded, sees_session
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Models, Sessions
-from openclaw_tx.sessions.keys import canonical_key
+from openclaw_tx.interfaces import Agents, Models, RunEngine, Sessions
+from openclaw_tx.sessions.keys import parse_key
 from openclaw_tx.sessions.titles import TITLE, cut
 from openclaw_tx.values import (
     AssistantMessage,
@@ -28,20 +28,19 @@ from openclaw_tx.values import (
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import bad
-from openclaw_tx.ws.rpc.rows import STORE, model_defaults, session_row, title
+from openclaw_tx.ws.rpc.finding import Key, Label, SessionFinder, hidden_keys
+from openclaw_tx.ws.rpc.rows import STORE, at_work, model_defaults, session_row, title
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 MAX_SEEN = 10_000
-"""Newest sessions among which those of a client are looked for that may not know of all of them."""
+"""Newest sessions among which those are looked for that a client may know of, or that have something which the store
+does not look for."""
 MAX_PREVIEWS = 64
 MAX_ITEMS = 50
 """Messages that a preview shows at most."""
 READ_FOR_PREVIEW = 200
 """Newest messages of a session that a preview is made from: not every message says something."""
-Label = Annotated[str, Meta(min_length=1, max_length=512)]
-Key = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class ListParams(Params, frozen=True):
@@ -64,6 +63,21 @@ class ListParams(Params, frozen=True):
     """Add C{derivedTitle}: what it is called, else the beginning of what was first said."""
     include_last_message: bool = False
     """Add C{lastMessagePreview}."""
+    active_only: bool = False
+    """Only sessions in which a run is at work or waits."""
+    sort_by: Literal["updatedAt", "lastInteractionAt", "activity"] = "updatedAt"
+    """Newest first by this time; C{activity}: when somebody last spoke there, and what C{activeMinutes} counts from.
+    With C{updatedAt} pinned sessions come first."""
+    exclude_subagents: bool = False
+    exclude_cron: bool = False
+    """Leave out sessions of jobs."""
+    exclude_system: bool = False
+    """There are none to leave out: the gateway speaks in no sessions of its own."""
+    pinned: bool | None = None
+    group: str | None = None
+    """Only sessions of this C{category}; "" = only those of none."""
+    has_board: bool | None = None
+    """True finds none: sessions have no dashboards."""
     configured_agents_only: bool = False
     """Leave out sessions of agents that are no longer configured."""
     archived: bool | Literal["all"] = False
@@ -79,24 +93,20 @@ class PreviewParams(Params, frozen=True):
     max_chars: Annotated[int, Meta(ge=20)] = 240
 
 
-class ResolveParams(Params, frozen=True):
-    """Params of C{sessions.resolve}: exactly one of key, session id and label."""
-
-    key: Key | None = None
-    session_id: NonEmpty | None = None
-    label: Label | None = None
-    agent_id: NonEmpty | None = None
-    spawned_by: NonEmpty | None = None
-    include_global: bool = False
-    include_unknown: bool = False
-    allow_missing: bool = False
-    """Answer C{{ok: false}} instead of an error when there is none."""
-
-
 class SessionMethods:
     """The family of looking at sessions."""
 
-    def __init__(self, agents: Agents, models: Models, sessions: Sessions, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        agents: Agents,
+        models: Models,
+        sessions: Sessions,
+        engine: RunEngine,
+        clock: IReactorTime,
+        finder: SessionFinder,
+    ) -> None:
+        self._finder = finder
+        self._engine = engine
         self._agents = agents
         self._models = models
         self._sessions = sessions
@@ -107,7 +117,6 @@ class SessionMethods:
         return [
             Method("sessions.list", "sessions.list", ListParams, self.list),
             Method("sessions.preview", "sessions.preview", PreviewParams, self.preview),
-            Method("sessions.resolve", "sessions.resolve", ResolveParams, self.resolve),
         ]
 
     # -- sessions.list
@@ -119,8 +128,9 @@ class SessionMethods:
         limit = min(params.limit, MAX_LIMIT)
         found, total = await self._chosen(call.principal, params, now, limit)
         rows = []
+        working = at_work(self._engine)
         for entry in found:
-            row = session_row(entry, self._models)
+            row = session_row(entry, self._models, working.get(entry.key, ()))
             named = title(entry)
             if params.include_derived_titles and named:
                 row["derivedTitle"] = cut(named, TITLE)
@@ -146,26 +156,35 @@ class SessionMethods:
         self, principal: Principal, params: ListParams, now_ms: int, limit: int
     ) -> tuple[Sequence[SessionEntry], int]:
         """The sessions that were asked for, and how many there are in all."""
-        if params.archived is True:
+        if params.archived is True or params.has_board is True:
             return (), 0
+        by_activity = params.sort_by == "activity"
+        since = now_ms - params.active_minutes * 60_000 if params.active_minutes is not None else 0
         wanted = SessionFilter(
             agent_id=(params.agent_id or "").strip().lower(),
             search=params.search,
             label=params.label or "",
             spawned_by=params.spawned_by or "",
-            since_ms=now_ms - params.active_minutes * 60_000 if params.active_minutes is not None else 0,
-            hidden=_hidden(params.include_global, params.include_unknown),
+            since_ms=0 if by_activity else since,
+            hidden=hidden_keys(params.include_global, params.include_unknown),
+            pinned_first=params.sort_by == "updatedAt",
         )
-        if not (is_bounded(principal) or params.configured_agents_only):
+        if not (is_bounded(principal) or params.configured_agents_only or _narrows(params)):
             page = await self._sessions.select(wanted, limit=limit, offset=params.offset)
             return page.entries, page.total
         page = await self._sessions.select(wanted, limit=MAX_SEEN)
+        working = at_work(self._engine)
         seen = [
             entry
             for entry in page.entries
             if sees_session(principal, entry)
             and (not params.configured_agents_only or self._agents.get(entry.agent_id) is not None)
+            and (not params.active_only or entry.key in working)
+            and (not by_activity or _spoken_at(entry) >= since)
+            and _is_wanted(entry, params)
         ]
+        if params.sort_by != "updatedAt":
+            seen.sort(key=_spoken_at, reverse=True)
         return seen[params.offset : params.offset + limit], len(seen)
 
     # -- sessions.preview
@@ -188,72 +207,33 @@ class SessionMethods:
 
     async def _items(self, principal: Principal, key: str, limit: int, length: int) -> Sequence[dict[str, str]] | None:
         """The last lines of a session; None = there is none."""
-        entry = await self._by_key(principal, key, None)
+        entry = await self._finder.by_key(principal, key, "")
         if entry is None:
             return None
         messages = await self._sessions.transcript(entry.key, READ_FOR_PREVIEW)
         items = [item for item in (_item(message, length) for message in messages) if item is not None]
         return items[-limit:]
 
-    # -- sessions.resolve
 
-    async def resolve(self, call: Call[ResolveParams]) -> Any:
-        """The key of the one session that fits."""
-        params = call.params
-        asked = [name for name in (params.key, params.session_id, params.label) if name is not None]
-        if len(asked) != 1:
-            raise bad("sessions.resolve", "exactly one of key, sessionId and label is required")
-        entry = await self._resolved(call.principal, params)
-        if entry is not None:
-            return {"ok": True, "key": entry.key, **({"agentId": entry.agent_id} if call.modern else {})}
-        if params.allow_missing:
-            return {"ok": False}
-        of_label = f"with label: {params.label}" if params.label is not None else ""
-        raise GatewayError("invalid_request", f"No session found{f' {of_label}' if of_label else f': {asked[0]}'}")
-
-    async def _resolved(self, principal: Principal, params: ResolveParams) -> SessionEntry | None:
-        if params.key is not None:
-            entry = await self._by_key(principal, params.key, params.agent_id)
-        elif params.session_id is not None:
-            entry = await self._sessions.by_session_id(params.session_id.strip())
-        else:
-            entry = await self._by_label(principal, params)
-        if entry is None or not sees_session(principal, entry):
-            return None
-        fits = params.agent_id is None or entry.agent_id == params.agent_id.strip().lower()
-        fits = fits and params.spawned_by in (None, entry.settings.spawned_by)
-        # A key that was named need not be shown in lists.
-        shown = params.key is not None or entry.key not in _hidden(params.include_global, params.include_unknown)
-        return entry if fits and shown else None
-
-    async def _by_key(self, principal: Principal, key: str, agent_id: str | None) -> SessionEntry | None:
-        agents = agents_for(self._agents, principal)
-        chosen = (agent_id or "").strip().lower() or agents.default_id
-        try:
-            whole = canonical_key(key, chosen, prefix=principal.session_prefix)
-        except GatewayError:
-            return None
-        # Keys of HTTP headers keep their case.
-        entry = await self._sessions.get(key.strip()) or await self._sessions.get(whole)
-        return entry if entry is not None and sees_session(principal, entry) else None
-
-    async def _by_label(self, principal: Principal, params: ResolveParams) -> SessionEntry | None:
-        """
-        @raise GatewayError: several have it: labels are unique among the sessions of one agent only.
-        """
-        agent_id = (params.agent_id or "").strip().lower()
-        wanted = SessionFilter(label=params.label or "", agent_id=agent_id, spawned_by=params.spawned_by or "")
-        page = await self._sessions.select(wanted, limit=MAX_LIMIT)
-        seen = [entry for entry in page.entries if sees_session(principal, entry)]
-        if len(seen) > 1:
-            keys = ", ".join(entry.key for entry in seen[:10])
-            raise GatewayError("invalid_request", f"Multiple sessions found with label: {params.label} ({keys})")
-        return seen[0] if seen else None
+def _narrows(params: ListParams) -> bool:
+    """Whether something is asked that the store does not know."""
+    excludes = params.active_only or params.exclude_subagents or params.exclude_cron
+    return excludes or params.pinned is not None or params.group is not None or params.sort_by != "updatedAt"
 
 
-def _hidden(include_global: bool, include_unknown: bool) -> tuple[str, ...]:
-    """Keys that belong to nobody, unless they are wanted."""
-    return (*(() if include_global else ("global",)), *(() if include_unknown else ("unknown",)))
+def _is_wanted(entry: SessionEntry, params: ListParams) -> bool:
+    parsed = parse_key(entry.key)
+    rest = parsed.rest.lower() if parsed is not None else ""
+    return not (
+        (params.exclude_subagents and rest.startswith("subagent:"))
+        or (params.exclude_cron and rest.startswith("cron:"))
+        or params.pinned not in (None, entry.settings.pinned_at > 0)
+        or params.group not in (None, entry.settings.category)
+    )
+
+
+def _spoken_at(entry: SessionEntry) -> int:
+    return entry.interacted_at_ms or entry.updated_at_ms
 
 
 def _item(message: Message, length: int) -> dict[str, str] | None:

@@ -13,15 +13,23 @@ from openclaw_tx.values import Principal
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
+from openclaw_tx.ws.rpc.asks import bad
 from openclaw_tx.ws.rpc.catalog import model_row, unknown_agent
-from openclaw_tx.ws.rpc.chat import ChatMethods, HistoryParams
+from openclaw_tx.ws.rpc.chat import ChatMethods
+from openclaw_tx.ws.rpc.finding import ResolveParams, SessionFinder, ShortId, Slug
 from openclaw_tx.ws.rpc.following import DescribeParams, FollowingMethods
+from openclaw_tx.ws.rpc.history import HistoryParams, PageParams, SessionKey
 from openclaw_tx.ws.rpc.inventory import command_rows
 from openclaw_tx.ws.rpc.rows import model_defaults
 
 
-class ChatStartupParams(HistoryParams, frozen=True):
-    """Params of C{chat.startup}: those of C{chat.history}."""
+class ChatStartupParams(PageParams, frozen=True):
+    """Params of C{chat.startup}: those of C{chat.history}, or C{shortId} instead of C{sessionKey}."""
+
+    session_key: SessionKey | None = None
+    short_id: ShortId | None = None
+    """As in C{sessions.resolve}."""
+    slug_hint: Slug | None = None
 
 
 class ChatMetadataParams(Params, frozen=True):
@@ -39,6 +47,7 @@ class StartupMethods:
         self,
         chat: ChatMethods,
         following: FollowingMethods,
+        finder: SessionFinder,
         agents: Agents,
         models: Models,
         settings: Callable[[], Config],
@@ -47,6 +56,7 @@ class StartupMethods:
         self._chat = chat
         self._engine = engine
         self._following = following
+        self._finder = finder
         self._agents = agents
         self._models = models
         self._settings = settings
@@ -61,9 +71,18 @@ class StartupMethods:
     async def startup(self, call: Call[ChatStartupParams]) -> Any:
         """What C{chat.history} answers, and C{sessionInfo} (the row of C{sessions.describe}, absent for a session that
         is not there yet), C{defaults} as in C{sessions.list}, C{metadata} as of C{chat.metadata}, and C{inFlightRun}:
-        the run at work with what it has said so far."""
+        the run at work with what it has said so far. With C{shortId} also C{resolution}: what C{sessions.resolve}
+        answers; where that is not C{ok}, there is nothing else."""
         params = call.params
-        answer: dict[str, Any] = await self._chat.history(Call[HistoryParams](call.caller, call.id, params))
+        resolution = await self._resolved(call)
+        if resolution is not None and not resolution["ok"]:
+            return {"resolution": resolution}
+        asked = {name: getattr(params, name) for name in PageParams.__struct_fields__}
+        asked["session_key"] = params.session_key if resolution is None else resolution["key"]
+        page = HistoryParams(**asked)
+        answer: dict[str, Any] = await self._chat.history(Call[HistoryParams](call.caller, call.id, page))
+        if resolution is not None:
+            answer["resolution"] = resolution
         key = answer["sessionKey"]
         about = DescribeParams(key=key, include_derived_titles=True)
         described = await self._following.describe(Call[DescribeParams](call.caller, call.id, about))
@@ -77,6 +96,23 @@ class StartupMethods:
         answer["defaults"] = model_defaults(agents_for(self._agents, call.principal), self._models)
         answer["metadata"] = self._metadata("chat.startup", call.principal, params.agent_id or None, key)
         return answer
+
+    async def _resolved(self, call: Call[ChatStartupParams]) -> Any:
+        """What C{shortId} means; None = the session was named."""
+        params = call.params
+        if (params.session_key is None) == (params.short_id is None):
+            raise bad("chat.startup", "exactly one of sessionKey and shortId is required")
+        if params.short_id is None:
+            if params.slug_hint is not None:
+                raise bad("chat.startup", "slugHint requires shortId")
+            return None
+        asked = ResolveParams(
+            short_id=params.short_id,
+            slug_hint=params.slug_hint,
+            agent_id=params.agent_id or None,
+            allow_missing=True,
+        )
+        return await self._finder.resolve(Call[ResolveParams](call.caller, call.id, asked))
 
     async def metadata(self, call: Call[ChatMetadataParams]) -> Any:
         """C{{agentId, models[], commands[]}}: rows of C{models.list} and C{commands.list}."""

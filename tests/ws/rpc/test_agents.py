@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -134,6 +135,24 @@ class FileTests(AgentsCase):
         self.client.request("agent", {"message": "x", "agentId": "beta", "idempotencyKey": "k"})
         self.memory.advance(0.5)
         self.assertIn("Be brief. ✓", self.memory.model.requests[-1].system)
+
+    def test_changed_meanwhile(self) -> None:
+        """Who has read a file writes over what was read, or not at all."""
+        self.ok("agents.files.set", agentId="beta", name="SOUL.md", content="one ✓")
+        read = self.ok("agents.files.get", agentId="beta", name="SOUL.md")["file"]["hash"]
+        self.assertEqual(read, hashlib.sha256("one ✓".encode()).hexdigest())
+        asked = {"agentId": "beta", "name": "SOUL.md"}
+        wrote = self.ok("agents.files.set", **asked, content="two", expectedHash=read.upper())["file"]["hash"]
+        error = self.no("agents.files.set", **asked, content="three", expectedHash=read)
+        details = {"type": "agent_file_conflict", "name": "SOUL.md", "currentHash": wrote}
+        self.assertEqual((error["code"], error["details"]), ("INVALID_REQUEST", details))
+        (self.workspace("beta") / "SOUL.md").unlink()
+        error = self.no("agents.files.set", **asked, content="three", expectedHash=wrote)
+        self.assertNotIn("currentHash", error["details"])
+        self.assertFalse((self.workspace("beta") / "SOUL.md").exists())
+        self.assertIn(
+            "at /expectedHash", self.no("agents.files.set", **asked, content="x", expectedHash="0")["message"]
+        )
 
     def test_missing(self) -> None:
         """A file that is not there is said to be missing."""

@@ -21,7 +21,7 @@ from openclaw_tx.values import (
     Usage,
     UserMessage,
 )
-from openclaw_tx.ws.rpc.chat import MAX_HISTORY_BYTES
+from openclaw_tx.ws.rpc.history import MAX_HISTORY_BYTES
 from tests.ws.fakes import FakeRun
 from tests.ws.harness import House, Line
 
@@ -237,7 +237,8 @@ class HistoryTests(Case):
 
     def test_unknown_session(self) -> None:
         """Has no messages, and is no error."""
-        self.assertEqual(self.history(), {"sessionKey": "agent:main:x", "messages": [], "thinkingLevel": "off"})
+        none = {"messages": [], "totalMessages": 0, "hasMore": False}
+        self.assertEqual(self.history(), {"sessionKey": "agent:main:x", "thinkingLevel": "off", **none})
 
     def test_reader(self) -> None:
         """Reading takes the scope for it, sending another."""

@@ -57,13 +57,14 @@ class MethodTests(Case):
                 "nextRunAtMs": 1_893_456_000_000,
                 "status": "idle",
                 "effectiveAgentId": "main",
+                "configRevision": made["configRevision"],
             },
         )
         old = self.memory.websocket()
         old.connect(("operator.admin",), protocol=3)
         (row,) = old.request("cron.list", {})["payload"]["jobs"]
         self.assertEqual(row["schedule"], {"kind": "at", "atMs": 1_893_456_000_000})
-        self.assertEqual(set(made) - set(row), {"nextRunAtMs", "status", "effectiveAgentId"})
+        self.assertEqual(set(made) - set(row), {"nextRunAtMs", "status", "effectiveAgentId", "configRevision"})
 
     def test_list(self) -> None:
         """Disabled ones only when asked for; by agent, by words, by page."""
@@ -98,6 +99,35 @@ class MethodTests(Case):
         self.assertEqual((changed["name"], changed["nextRunAtMs"]), ("news", NOW + 5000))
         changed = self.call("cron.update", {"id": made["id"], "patch": {"enabled": False}})
         self.assertNotIn("nextRunAtMs", changed["state"])
+
+    def test_get(self) -> None:
+        """One job, by either name of its id."""
+        made = self.call("cron.add", EVENT)
+        self.assertEqual(self.call("cron.get", {"id": made["id"]}), made)
+        self.assertEqual(self.call("cron.get", {"jobId": made["id"]}), made)
+        self.refused("cron.get", {"id": "nope"}, "unknown cron job id: nope")
+
+    def test_changed_meanwhile(self) -> None:
+        """Who has read a job changes what was read, or nothing. That it has run does not matter."""
+        made = self.call("cron.add", EVENT)
+        self.call("cron.run", {"id": made["id"]})
+        self.memory.advance(1)
+        read = self.call("cron.get", {"id": made["id"]})
+        self.assertNotEqual(read["state"], made["state"])
+        self.assertEqual(read["configRevision"], made["configRevision"])
+        asked = {"id": made["id"], "expectedConfigRevision": made["configRevision"]}
+        changed = self.call("cron.update", {**asked, "patch": {"name": "coffee"}})
+        self.assertNotEqual(changed["configRevision"], made["configRevision"])
+        answer = self.socket.request("cron.update", {**asked, "patch": {"name": "cocoa"}})
+        self.assertEqual(
+            answer["error"]["details"],
+            {
+                "code": "CRON_JOB_CHANGED",
+                "expectedConfigRevision": made["configRevision"],
+                "actualConfigRevision": changed["configRevision"],
+            },
+        )
+        self.assertEqual(self.call("cron.get", {"id": made["id"]})["name"], "coffee")
 
     def test_remove(self) -> None:
         """Once."""

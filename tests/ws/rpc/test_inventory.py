@@ -1,12 +1,10 @@
 # -*- test-case-name: tests.ws.rpc.test_inventory -*-
-"""What there is, through a whole gateway: C{tools.*}, C{commands.list}, C{skills.status}, C{channels.status}, C{send},
+"""What there is, through a whole gateway: C{tools.*}, C{commands.list}, C{channels.status}, C{send},
 C{poll}, C{chat.startup}, C{chat.metadata}, C{agent.identity.get} and C{models.list}."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from openclaw_tx.chat.commands import COMMANDS
@@ -15,8 +13,6 @@ from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.testing.websocket import MemoryWebSocket
 from openclaw_tx.values import ToolResult, ToolSpec
 from tests.ws.rpc.test_config import AskingCase
-
-SKILL = "---\nname: {name}\ndescription: {name} things\n---\nDo it.\n"
 
 
 class Weather:
@@ -123,41 +119,6 @@ class NoCommandTests(InventoryCase):
         """A slash is text."""
         self.assertEqual(self.ok("commands.list"), {"commands": []})
         self.assertEqual(self.ok("chat.metadata")["commands"], [])
-
-
-class SkillTests(InventoryCase):
-    """C{skills.status}."""
-
-    config = {
-        "skills": {"entries": {"cook": {"enabled": False}}},
-        "agents": {"list": [{"id": "main"}, {"id": "beta", "skills": ["sing"]}]},
-    }
-
-    def setUp(self) -> None:
-        """Two skills of the gateway, one of the workspace that has the name of one of them."""
-        super().setUp()
-        state = Path(self.memory._directory)
-        workspace = Path(self.memory.gateway._house.agents.get("main").workspace)  # type: ignore[union-attr]
-        for place, name in ((state, "cook"), (state, "sing"), (workspace, "sing")):
-            directory = place / "skills" / name
-            directory.mkdir(parents=True)
-            (directory / "SKILL.md").write_text(SKILL.format(name=name))
-
-    def test_skills(self) -> None:
-        """Each once, of the place that comes first; those that agents are not told of are there and say so."""
-        rows = {row["name"]: row for row in self.ok("skills.status")["skills"]}
-        self.assertEqual(set(rows), {"cook", "sing"})
-        self.assertEqual((rows["cook"]["disabled"], rows["cook"]["eligible"]), (True, False))
-        self.assertEqual((rows["sing"]["source"], rows["sing"]["eligible"]), ("openclaw-workspace", True))
-        rows = {row["name"]: row for row in self.ok("skills.status", agentId="beta")["skills"]}
-        self.assertTrue(rows["cook"]["blockedByAllowlist"])
-        self.assertEqual(rows["sing"]["source"], "openclaw-managed")
-
-    def test_paths(self) -> None:
-        """For administrators."""
-        self.assertNotIn(self.memory._directory, json.dumps(self.ok("skills.status")))
-        self.client = self.connect("operator.admin")
-        self.assertTrue(self.ok("skills.status")["skills"][0]["filePath"].startswith(self.memory._directory))
 
 
 class ChannelTests(InventoryCase):

@@ -154,6 +154,115 @@ class PatchTests(SessionsCase):
         self.call("sessions.patch", key=KEY, label="a", expectedSessionId=old)
         self.call("sessions.reset", key=KEY)
         self.assertIn("begun anew", self.refusal("sessions.patch", key=KEY, label="b", expectedSessionId=old)[1])
+        now = self.do(self.store.get(KEY)).session_id
+        self.assertIn("begun anew", self.refusal("sessions.reset", key=KEY, expectedSessionId=old)[1])
+        self.assertEqual(self.do(self.store.get(KEY)).session_id, now)
+        self.call("sessions.reset", key=KEY, expectedSessionId=now)
+        self.assertNotEqual(self.do(self.store.get(KEY)).session_id, now)
+        self.assertIn("is no more", self.refusal("sessions.reset", key="nope", expectedSessionId=old)[1])
+
+
+class LookTests(SessionsCase):
+    """How clients show a session."""
+
+    def row(self, key: str = KEY) -> Any:
+        """As lists have it."""
+        return self.call("sessions.describe", key=key)["session"]
+
+    def test_looks(self) -> None:
+        """Told in the row; null or nothing takes each back."""
+        self.call("sessions.patch", key=KEY, icon=" 👩‍🚀 ", color="Blue", category=" Work ", pinned=True)
+        row = self.row()
+        self.assertEqual((row["icon"], row["color"], row["category"]), ("👩‍🚀", "blue", "Work"))
+        self.assertEqual((row["pinned"], row["pinnedAt"]), (True, self.now_ms))
+        self.memory.advance(1)
+        self.call("sessions.patch", key=KEY, pinned=True)
+        self.assertEqual(self.row()["pinnedAt"], row["pinnedAt"])
+        self.call("sessions.patch", key=KEY, icon="", color="", category=None, pinned=False)
+        row = self.row()
+        self.assertFalse({"icon", "color", "category", "pinnedAt"} & set(row))
+        self.assertFalse(row["pinned"])
+        self.call("sessions.patch", key=KEY, icon="kanban", color="red")
+        self.call("sessions.patch", key=KEY, icon=None, color=None)
+        self.assertFalse({"icon", "color"} & set(self.row()))
+
+    def test_refused(self) -> None:
+        """What no client could show, and children."""
+        self.add("agent:main:subagent:1", user("task"))
+        for params, said in (
+            ({"icon": "A"}, "icon must be a single emoji"),
+            ({"icon": "🚀 now"}, "icon must be"),
+            ({"icon": "é"}, "icon must be"),
+            ({"icon": "<svg/>"}, "icon must be"),
+            ({"icon": "🚀" * 17}, "icon must be"),
+            ({"color": "black"}, "color must be one of: red"),
+            ({"category": " "}, "invalid category: empty"),
+            ({"key": "agent:main:subagent:1", "pinned": True}, "pin its parent"),
+            ({"pinned": None}, "at /pinned"),
+            ({"archived": True}, "unexpected property 'archived'"),
+            ({"fastMode": True}, "unexpected property 'fastMode'"),
+        ):
+            self.assertIn(said, self.refusal("sessions.patch", **{"key": KEY, **params})[1])
+
+    def test_no_use(self) -> None:
+        """That is no use of a session: it keeps its place in lists. Other changes are."""
+        self.add(KEY, user("hi"))
+        before = self.row()["updatedAt"]
+        self.memory.advance(5)
+        self.call("sessions.patch", key=KEY, color="red", unread=True)
+        self.assertEqual(self.row()["updatedAt"], before)
+        self.call("sessions.patch", key=KEY, color="blue", label="Named")
+        self.assertEqual(self.row()["updatedAt"], self.now_ms)
+
+    def test_scope(self) -> None:
+        """It takes no administrator."""
+        self.call("sessions.patch", self.holder("key"), key=KEY, pinned=True, unread=True, icon="🚀")
+
+    def test_unread(self) -> None:
+        """Until it is read, and again when something is said or somebody wants it."""
+        self.call("sessions.patch", key=KEY, label="new")
+        self.assertFalse(self.row()["unread"])
+        self.memory.advance(1)
+        self.memory.model.say("hello")
+        self.call("chat.send", sessionKey=KEY, message="hi", idempotencyKey="r")
+        self.memory.advance(1)
+        self.assertTrue(self.row()["unread"])
+        self.call("sessions.patch", key=KEY, unread=False)
+        row = self.row()
+        self.assertEqual((row["unread"], row["lastReadAt"]), (False, self.now_ms))
+        self.call("sessions.patch", key=KEY, unread=True)
+        row = self.row()
+        self.assertEqual((row["unread"], row["markedUnreadAt"]), (True, self.now_ms))
+
+    def test_read_meanwhile(self) -> None:
+        """Who shows a session takes back only the mark that it has seen."""
+        self.call("sessions.patch", key=KEY, unread=True)
+        seen = self.row()["markedUnreadAt"]
+        self.call("sessions.patch", key=KEY, unread=True)
+        self.call("sessions.patch", key=KEY, unread=False, expectedMarkedUnreadAt=seen)
+        newer = self.row()["markedUnreadAt"]
+        self.assertGreater(newer, seen)
+        self.call("sessions.patch", key=KEY, unread=False, expectedMarkedUnreadAt=None)
+        self.assertTrue(self.row()["unread"])
+        self.call("sessions.patch", key=KEY, unread=False, expectedMarkedUnreadAt=newer)
+        self.assertFalse(self.row()["unread"])
+        self.call("sessions.patch", key=KEY, unread=False, expectedMarkedUnreadAt=None)
+        for more in ({}, {"unread": True}, {"unread": False, "pinned": True}):
+            refused = self.refusal("sessions.patch", key=KEY, expectedMarkedUnreadAt=None, **more)
+            self.assertIn("requires unread=false", refused[1])
+
+    def test_told(self) -> None:
+        """What was taken back is told as nothing, or clients would go on showing it."""
+        follower = self.memory.websocket()
+        follower.connect(ADMIN)
+        self.call("sessions.subscribe", follower)
+        self.call("sessions.patch", key=KEY, icon="🚀", label="L", pinned=True)
+        self.call("sessions.patch", key=KEY, icon=None, label=None, pinned=False)
+        told, last = [event["payload"] for event in follower.events("sessions.changed")]
+        self.assertEqual((told["icon"], told["label"], told["pinned"]), ("🚀", "L", True))
+        names = ("icon", "label", "pinnedAt", "displayName", "markedUnreadAt")
+        self.assertEqual([last[name] for name in names], [None] * 5)
+        self.assertFalse(last["session"]["pinned"])
 
 
 class RunCase(SessionsCase):
@@ -307,6 +416,17 @@ class DeleteTests(RunCase):
         self.assertIsNotNone(self.do(self.store.get(KEY)))
         session_id = self.do(self.store.get(KEY)).session_id
         self.assertTrue(self.call("sessions.delete", key=KEY, expectedSessionId=session_id)["deleted"])
+
+    def test_used_meanwhile(self) -> None:
+        """What was said since it was looked at is not deleted with it."""
+        self.add(KEY, user("x"))
+        seen = self.call("sessions.describe", key=KEY)["session"]["updatedAt"]
+        self.memory.advance(1)
+        self.call("chat.inject", sessionKey=KEY, message="more")
+        refused = self.refusal("sessions.delete", key=KEY, expectedSessionUpdatedAt=seen)
+        self.assertIn("the session was used meanwhile", refused[1])
+        seen = self.call("sessions.describe", key=KEY)["session"]["updatedAt"]
+        self.assertTrue(self.call("sessions.delete", key=KEY, expectedSessionUpdatedAt=seen)["deleted"])
 
     def test_sub_agents(self) -> None:
         """A session of the gateway's own can be deleted."""
@@ -467,6 +587,55 @@ class DailyTests(RunCase):
             self.answer("y")
             self.memory.advance(24 * 3600)
         self.assertEqual(self.texts("agent:main:openai-user:joe"), ["x", "y", "x", "y"])
+
+
+class CommonWordTests(RunCase):
+    """Sessions called C{global} or C{unknown}, where C{session.scope} is not global."""
+
+    CONFIG = {"agents": {"list": [{"id": "main"}, {"id": "beta"}]}}
+
+    def chat(self, name: str, agent: str, text: str) -> None:
+        """A whole turn over HTTP."""
+        body = {"model": f"openclaw:{agent}", "messages": [{"role": "user", "content": text}]}
+        self.memory.post("/v1/chat/completions", body, headers={"x-openclaw-session-key": name})
+        self.answer(f"re {text}")
+
+    def test_each_agent_has_its_own(self) -> None:
+        """Over HTTP and WebSocket alike, so that no agent reads what was said to another."""
+        for name in ("global", "unknown"):
+            self.chat(name, "main", "I am main")
+            self.chat(name, "beta", "I am beta")
+            self.call("chat.send", sessionKey=name, agentId="beta", message="again", idempotencyKey=f"a {name}")
+            self.answer("yes")
+            self.call("agent", sessionKey=name, agentId="main", message="here", idempotencyKey=f"b {name}")
+            self.answer("yes")
+            self.assertEqual(self.texts(f"agent:main:{name}"), ["I am main", "re I am main", "here", "yes"])
+            self.assertEqual(self.texts(f"agent:beta:{name}"), ["I am beta", "re I am beta", "again", "yes"])
+            self.assertIsNone(self.do(self.store.get(name)))
+            for agent in ("main", "beta"):
+                wanted = f"agent:{agent}:{name}"
+                place = {"key": name, "agentId": agent}
+                history = self.call("chat.history", sessionKey=name, agentId=agent)
+                self.assertEqual((history["sessionKey"], len(history["messages"])), (wanted, 4))
+                self.assertEqual(self.call("sessions.messages.subscribe", **place)["key"], wanted)
+                self.assertEqual(self.call("sessions.resolve", **place)["key"], wanted)
+                self.assertEqual(self.call("sessions.patch", label=f"{agent} {name}", **place)["key"], wanted)
+        keys = {row["key"] for row in self.call("sessions.list")["sessions"]}
+        self.assertEqual(
+            keys, {f"agent:{agent}:{name}" for agent in ("main", "beta") for name in ("global", "unknown")}
+        )
+
+    def test_one_from_before(self) -> None:
+        """A session that is stored without an agent can still be looked at, and cleared away."""
+        self.add("global", user("old"))
+        self.assertEqual(self.call("sessions.describe", key="global")["session"]["key"], "global")
+        session_id = self.do(self.store.get("global")).session_id
+        self.call("agent", sessionId=session_id, message="more", idempotencyKey="a")
+        self.answer("yes")
+        self.assertEqual(self.texts("global"), ["old", "more", "yes"])
+        self.assertEqual(self.call("sessions.reset", key="global")["key"], "global")
+        self.assertTrue(self.call("sessions.delete", key="global")["deleted"])
+        self.assertIsNone(self.do(self.store.get("global")))
 
 
 class ScopeTests(RunCase):

@@ -146,6 +146,80 @@ class ListTests(SessionsCase):
         session_id = self.do(self.store.get(old)).session_id
         self.assertEqual(self.keys(search=session_id), [old])
 
+    def test_pinned(self) -> None:
+        """What is pinned comes first, on the first page; and what was pinned last before that."""
+        self.fill()
+        work, task, main, old = (
+            "agent:beta:discord:group:7",
+            "agent:main:subagent:1",
+            "agent:main:main",
+            "agent:main:old",
+        )
+        self.call("sessions.patch", key=old, pinned=True)
+        self.assertEqual(self.keys(), [old, work, task, main])
+        self.memory.advance(1)
+        self.call("sessions.patch", key=main, pinned=True)
+        self.assertEqual(self.keys(), [main, old, work, task])
+        self.assertEqual([self.keys(limit=1, offset=each) for each in range(5)], [[main], [old], [work], [task], []])
+        self.assertEqual(self.keys(limit=2, offset=1), [old, work])
+        self.assertEqual(self.keys(limit=3, search="hello"), [main])
+        self.assertEqual(self.keys(agentId="beta"), [work])
+        self.assertEqual(self.keys(pinned=True), [main, old])
+        self.assertEqual(self.keys(pinned=False), [work, task])
+        self.assertEqual(self.call("sessions.list", pinned=True, limit=1)["totalCount"], 2)
+        self.assertEqual(self.keys(sortBy="lastInteractionAt"), [work, task, main, old])
+        # Of the newest ones the gateway reports, pins or not.
+        recent = [row["key"] for row in self.call("status")["sessions"]["recent"]]
+        self.assertEqual(recent[0], work)
+        self.call("sessions.patch", key=old, pinned=False)
+        self.assertEqual(self.keys(), [main, work, task, old])
+
+    def test_groups(self) -> None:
+        """Sessions that people have put together, and the rest."""
+        self.fill()
+        self.call("sessions.patch", key="agent:main:old", category="Home")
+        self.assertEqual(self.keys(group="Home"), ["agent:main:old"])
+        self.assertEqual(self.keys(group="home"), [])
+        self.assertEqual(len(self.keys(group="")), 3)
+
+    def test_kinds(self) -> None:
+        """Those that people did not begin may be left out."""
+        self.fill()
+        self.add("agent:main:cron:tea", user("tea"))
+        self.assertEqual(len(self.keys()), 5)
+        self.assertNotIn("agent:main:subagent:1", self.keys(excludeSubagents=True))
+        self.assertNotIn("agent:main:cron:tea", self.keys(excludeCron=True))
+        self.assertEqual(len(self.keys(excludeSubagents=True, excludeCron=True, excludeSystem=True)), 3)
+        self.assertEqual((self.keys(hasBoard=True), len(self.keys(hasBoard=False))), ([], 5))
+
+    def test_at_work(self) -> None:
+        """Sessions in which somebody is waited for."""
+        self.fill()
+        self.assertEqual(self.keys(activeOnly=True), [])
+        self.call("chat.send", sessionKey="old", message="hi", idempotencyKey="r")
+        self.assertEqual(self.keys(activeOnly=True, archived="all"), ["agent:main:old"])
+        self.memory.model.calls[-1].text("well")
+        self.memory.model.calls[-1].finish()
+        self.memory.advance(1)
+        self.assertEqual(self.keys(activeOnly=True), [])
+
+    def test_sorted(self) -> None:
+        """By when somebody last spoke: what is set for a session counts only as its use."""
+        self.fill()
+        self.memory.advance(1800)
+        self.call("sessions.patch", key="agent:main:old", label="Renamed")
+        self.assertEqual(self.keys()[0], "agent:main:old")
+        for sort in ("lastInteractionAt", "activity"):
+            self.assertEqual(self.keys(sortBy=sort)[-1], "agent:main:old")
+        self.assertEqual(self.keys(activeMinutes=20), ["agent:main:old"])
+        self.assertEqual(self.keys(activeMinutes=20, sortBy="activity"), [])
+        self.assertEqual(len(self.keys(activeMinutes=60, sortBy="activity")), 3)
+
+    def test_refused(self) -> None:
+        """What this gateway does not know of sessions, by name."""
+        for name, value in (("ownerFirst", True), ("projectId", "x"), ("requireLastInteraction", True)):
+            self.assertIn(f"unexpected property '{name}'", self.refusal("sessions.list", **{name: value})[1])
+
     def test_pages(self) -> None:
         """A limit and an offset lead through the list."""
         for number in range(7):

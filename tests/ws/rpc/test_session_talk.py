@@ -1,0 +1,215 @@
+# -*- test-case-name: tests.ws.rpc.test_session_talk -*-
+"""L{openclaw_tx.ws.rpc.session_talk}: through a whole gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openclaw_tx.auth.keys import hash_of
+from openclaw_tx.testing import MemoryGateway
+from tests.ws.rpc.test_config import AskingCase
+
+KEYS = {
+    "gateway": {
+        "auth": {
+            "keys": [
+                {"label": "beta", "hash": hash_of("b" * 32), "agents": ["beta"], "sessionPrefix": ""},
+                {"label": "bound", "hash": hash_of("s" * 32), "sessionPrefix": "x:"},
+                {"label": "reader", "hash": hash_of("r" * 32), "scopes": ["operator.read"]},
+            ]
+        }
+    }
+}
+
+
+class TalkCase(AskingCase):
+    """A gateway and a client that may talk."""
+
+    def setUp(self) -> None:
+        """Connected."""
+        self.memory = MemoryGateway(KEYS)
+        self.addCleanup(self.memory.close)
+        self.connect()
+
+    def connect(self, token: str | None = None) -> None:
+        """Come, perhaps with another credential."""
+        self.client = self.memory.websocket()
+        self.client.connect(token=token)
+
+    def refusal(self, method: str, **params: Any) -> tuple[str, str]:
+        """Code and message."""
+        answer = self.client.request(method, params)
+        self.assertFalse(answer["ok"], answer)
+        return answer["error"]["code"], answer["error"]["message"]
+
+    def said(self, key: str) -> list[str]:
+        """What stands in a session's transcript."""
+        messages = self.ok("chat.history", sessionKey=key)["messages"]
+        return [message["content"][0]["text"] for message in messages if message["content"]]
+
+    def hang(self) -> None:
+        """The model does not answer for now."""
+        self.memory.model._plays.append(lambda call: None)
+
+
+class CreateTests(TalkCase):
+    """C{sessions.create}."""
+
+    def test_empty(self) -> None:
+        """A session of its own, with what was set for it."""
+        found = self.ok(
+            "sessions.create",
+            agentId="beta",
+            label="Trip",
+            displayName="My trip",
+            thinkingLevel="low",
+            model="scripted/model",
+        )
+        self.assertRegex(found["key"], r"^agent:beta:dashboard:[0-9a-f-]{36}$")
+        self.assertIs(found["runStarted"], False)
+        self.assertEqual((found["entry"]["label"], found["entry"]["displayName"]), ("Trip", "My trip"))
+        self.assertEqual(found["entry"]["thinkingLevel"], "low")
+        (row,) = self.ok("sessions.list")["sessions"]
+        self.assertEqual((row["key"], row["sessionId"]), (found["key"], found["sessionId"]))
+        self.assertNotEqual(self.ok("sessions.create")["key"], found["key"])
+
+    def test_with_message(self) -> None:
+        """A run is started there; its answer comes as of any other."""
+        for name in ("message", "task"):
+            self.memory.model.say("hello")
+            found = self.ok("sessions.create", **{name: "hi"})
+            self.assertIs(found["runStarted"], True)
+            self.assertEqual(self.said(found["key"]), ["hi", "hello"])
+            self.assertIn(found["runId"], {event["payload"]["runId"] for event in self.client.events("chat")})
+
+    def test_repeated(self) -> None:
+        """The same idempotency key finds the session and its run; nothing is said twice."""
+        self.memory.model.say("hello")
+        asked = {"message": "hi", "idempotencyKey": "k1"}
+        first, second = self.ok("sessions.create", **asked), self.ok("sessions.create", **asked)
+        self.assertEqual((first["key"], first["runId"]), (second["key"], second["runId"]))
+        self.assertEqual(self.said(first["key"]), ["hi", "hello"])
+        self.assertNotEqual(self.ok("sessions.create", idempotencyKey="k2")["key"], first["key"])
+
+    def test_known(self) -> None:
+        """A session that is there is taken; what it is called stays."""
+        self.ok("sessions.create", key="trip", displayName="One")
+        found = self.ok("sessions.create", key="trip", displayName="Two", parentSessionKey="main")
+        self.assertEqual((found["key"], found["entry"]["displayName"]), ("agent:main:trip", "One"))
+        self.assertNotIn("parentSessionKey", found["entry"])
+
+    def test_parent(self) -> None:
+        """Where it was begun from is kept with it."""
+        found = self.ok("sessions.create", parentSessionKey="main", emitCommandHooks=True, succeedsParent=False)
+        self.assertEqual(found["entry"]["parentSessionKey"], "agent:main:main")
+
+    def test_not_sent(self) -> None:
+        """The session is there all the same, and it is said why."""
+        found = self.ok("sessions.create", message="a\0b")
+        self.assertIs(found["runStarted"], False)
+        self.assertEqual(found["runError"]["code"], "INVALID_REQUEST")
+        self.assertIn("null bytes", found["runError"]["message"])
+        self.assertEqual(self.said(found["key"]), [])
+
+    def test_refused(self) -> None:
+        """What there is not, and what this gateway does not have: each refusal names it."""
+        self.ok("sessions.create", label="Taken")
+        for params, told in (
+            ({"agentId": "nope"}, "nope"),
+            ({"key": "agent:nope:main"}, "nope"),
+            ({"key": "subagent:x"}, "namespace of the gateway's own"),
+            ({"label": "Taken"}, "label already in use"),
+            ({"thinkingLevel": "loud"}, "thinkingLevel"),
+            ({"model": "no/model"}, "no/model"),
+            ({"parentSessionKey": "agent:nope:main"}, "nope"),
+            ({"message": "a", "task": "b"}, "message and task"),
+            ({"worktree": True}, "worktree"),
+            ({"permissionMode": "full"}, "permissionMode"),
+        ):
+            self.assertIn(told, self.refusal("sessions.create", **params)[1])
+        self.assertEqual(self.ok("sessions.list")["count"], 1)
+
+    def test_bounds(self) -> None:
+        """Keys stay among their agents and sessions; who only reads makes none."""
+        self.connect("b" * 32)
+        self.assertRegex(self.ok("sessions.create")["key"], "^agent:beta:dashboard:")
+        self.assertIn("main", self.refusal("sessions.create", agentId="main")[1])
+        self.connect("s" * 32)
+        self.assertRegex(self.ok("sessions.create")["key"], "^agent:main:x:dashboard:")
+        self.connect("r" * 32)
+        self.assertEqual(self.refusal("sessions.create")[0], "FORBIDDEN")
+        self.assertEqual(self.refusal("sessions.send", key="main", message="hi")[0], "FORBIDDEN")
+
+
+class SendTests(TalkCase):
+    """C{sessions.send}."""
+
+    def test_send(self) -> None:
+        """The same as C{chat.send}, with a key of its own if there is none."""
+        key = self.ok("sessions.create")["key"]
+        self.memory.model.say("hello")
+        found = self.ok("sessions.send", key=key, message="hi")
+        self.assertEqual(found["status"], "started")
+        self.assertEqual(self.said(key), ["hi", "hello"])
+        self.memory.model.say("again")
+        for _ in range(2):
+            found = self.ok("sessions.send", key=key, message="more", idempotencyKey="k")
+            self.assertEqual(found["runId"], "k")
+        self.assertEqual(self.said(key), ["hi", "hello", "more", "again"])
+
+    def test_main(self) -> None:
+        """An agent's main session is always there; others are not made."""
+        self.memory.model.say("hello")
+        self.ok("sessions.send", key="main", message="hi")
+        self.assertEqual(self.said("main"), ["hi", "hello"])
+        self.assertEqual(self.refusal("sessions.send", key="nope", message="hi")[1], "session not found: nope")
+        self.assertIn("message", self.refusal("sessions.send", key="main")[1])
+
+
+class AbortTests(TalkCase):
+    """C{sessions.abort}."""
+
+    def test_session(self) -> None:
+        """Whatever runs there ends."""
+        self.hang()
+        run_id = self.ok("sessions.create", key="a", message="hi")["runId"]
+        self.assertEqual(self.ok("sessions.abort", key="a"), {"ok": True, "abortedRunId": run_id, "status": "aborted"})
+        self.assertEqual(
+            self.ok("sessions.abort", key="a"), {"ok": True, "abortedRunId": None, "status": "no-active-run"}
+        )
+
+    def test_run(self) -> None:
+        """One run, with or without its session."""
+        for params in ({}, {"key": "a"}):
+            self.hang()
+            run_id = self.ok("sessions.create", key="a", message="hi")["runId"]
+            self.assertEqual(self.ok("sessions.abort", runId=run_id, **params)["abortedRunId"], run_id)
+        self.assertEqual(self.ok("sessions.abort", runId="nope")["status"], "no-active-run")
+        self.hang()
+        run_id = self.ok("sessions.create", key="a", message="hi")["runId"]
+        self.assertIn("runId", self.refusal("sessions.abort", key="b", runId=run_id)[1])
+        self.ok("sessions.abort", key="a")
+
+    def test_waiting(self) -> None:
+        """What waits in the session is said afterwards, unless it is to be forgotten."""
+        for clear, said in ((False, ["hi", "next", "hello"]), (True, ["hi"])):
+            key = f"session{clear}"
+            self.hang()
+            self.ok("sessions.create", key=key, message="hi")
+            self.ok("chat.send", sessionKey=key, message="next", idempotencyKey=f"next{clear}", queueMode="followup")
+            if not clear:
+                self.memory.model.say("hello")
+            self.ok("sessions.abort", key=key, clearQueued=clear)
+            self.memory.advance(5)
+            self.assertEqual(self.said(key), said)
+
+    def test_refused(self) -> None:
+        """Neither, and what is out of bounds."""
+        self.assertIn("key or runId", self.refusal("sessions.abort")[1])
+        self.hang()
+        run_id = self.ok("sessions.create", key="a", message="hi")["runId"]
+        self.connect("b" * 32)
+        self.assertEqual(self.ok("sessions.abort", runId=run_id)["status"], "no-active-run")
+        self.assertIn("main", self.refusal("sessions.abort", key="agent:main:a")[1])
+        self.connect()
+        self.assertEqual(self.ok("sessions.abort", key="a")["status"], "aborted")
