@@ -110,6 +110,11 @@ class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The row of L{CODES} for this code."""
         return CODES[self.code]
 
+    @property
+    def retryable(self) -> bool:
+        """Whether WebSocket clients are told that they may try again, now or after some time."""
+        return bool(self.should_retry) or self.retry_after is not None
+
 
 class GatewayError(Exception):
     """A refusal or failure with a code of L{CODES} and a message fit for the client's eyes.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
@@ -126,19 +127,45 @@ def build_gateway(
     return gateway
 
 
-def end_cleanly(reactor: Any, log: Logger) -> None:
-    """Make SIGTERM an ordinary end: drain, then exit with code 0. Twisted would end itself by the signal again, which
-    supervisors take for a failure. A second SIGTERM does not wait."""
+def end_cleanly(reactor: Any, log: Logger, hurry: Callable[[], None]) -> None:
+    """Make signals an ordinary end: drain, then exit with code 0. Twisted would end itself by SIGTERM again, which
+    supervisors take for a failure, and a terminal that is closed (SIGHUP) would just cut everybody off. A second signal
+    does not wait for runs, a third one for nothing. C{nohup}, and whoever has a handler of his own, keep theirs.
 
-    def asked(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        reactor.callFromThread(stop)
+    @param hurry: have runs that are waited for end now.
+    """
+    interrupt = signal.getsignal(signal.SIGINT)
+    times = 0
 
-    def stop() -> None:
-        log.info("SIGTERM: taking no new work, letting runs finish")
+    def asked(number: int, frame: FrameType | None) -> None:
+        nonlocal times
+        times += 1
+        if times == 1 and number == signal.SIGINT and callable(interrupt):
+            interrupt(number, frame)  # Twisted's own, which tells the shell of it at the end
+        else:
+            reactor.callFromThread(stop if times == 1 else again, signal.Signals(number).name)
+        if times > 1:
+            for each in handled:
+                signal.signal(each, signal.SIG_DFL)
+
+    def stop(name: str) -> None:
+        log.info("{name}: taking no new work, letting runs finish", name=name)
         reactor.stop()
 
-    signal.signal(signal.SIGTERM, asked)
+    def again(name: str) -> None:
+        log.info("{name} again: not waiting for runs", name=name)
+        hurry()
+
+    def restart(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(log.info, "SIGUSR1: nothing to do, the configuration is followed as it changes")
+
+    handled = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        handled.append(signal.SIGHUP)
+    if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:  # else it rotates twistd's log file
+        signal.signal(signal.SIGUSR1, restart)
+    for each in handled:
+        signal.signal(each, asked)
 
 
 def freeze() -> None:

@@ -161,7 +161,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     site = gateway.site()
     observer = log_observer(options.parent, lambda: gateway.settings.loaded, reactor, log)
     top = service.Service(lambda: log.info("{line}", line=service.summary(gateway)), observer, gateway.drain)
-    reactor.callWhenRunning(service.end_cleanly, reactor, log)
+    reactor.callWhenRunning(service.end_cleanly, reactor, log, gateway.engine.hurry)
     reactor.callWhenRunning(service.freeze)
     reactor.callWhenRunning(keep_steady, reactor)
     factory = site if start.endpoints else behind_tls(site, loaded, reactor, platform.node())
@@ -194,7 +194,6 @@ def _crew(options: Options, reactor: Any, environ: Mapping[str, str], loaded: Lo
     top = service.Service(
         lambda: log.info("{count} workers", count=options.workers), observer, lambda: parent.drained()
     )
-    reactor.callWhenRunning(service.end_cleanly, reactor, log)
     ports: list[Listener] = []
     for description, required in service.wanted(start, loaded):
         if description.partition(":")[0] not in SHARED_ENDPOINTS:
@@ -217,6 +216,7 @@ def _crew(options: Options, reactor: Any, environ: Mapping[str, str], loaded: Lo
     told = msgspec.to_builtins(start)
     parent = Parent(reactor, ports, told, options.workers, settings, environ, failed)
     parent.setServiceParent(top)
+    reactor.callWhenRunning(service.end_cleanly, reactor, log, parent.hurry)
     ConfigWatcher(settings, service.loader(start, environ), reactor).setServiceParent(top)
     file = service.log_file(loaded, reactor)
     if file is not None:

@@ -102,7 +102,7 @@ def workers_service(
         door = Doorway(told.key, gateway.site(handed_over=True), crew.arrived, reactor)
         Acceptor(reactor, socket.socket(fileno=told.door), door).setServiceParent(top)
     ParentWatch(reactor, released.open).setServiceParent(top)
-    reactor.callWhenRunning(service.end_cleanly, reactor, log)
+    reactor.callWhenRunning(service.end_cleanly, reactor, log, gateway.engine.hurry)
     reactor.callWhenRunning(service.freeze)
     reactor.callWhenRunning(keep_steady, reactor)
     return top

@@ -8,6 +8,8 @@ C{openai} package in strict mode, and C{/openapi.json}.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import CODES
 from openclaw_tx.testing import MemoryGateway
+from openclaw_tx.testing.gateway import TOKEN
 from openclaw_tx.testing.http import MemoryResponse
 from openclaw_tx.values import Embeddings, Usage
 
@@ -40,15 +43,77 @@ CONFIG = {
 }
 
 
+UNTOLD = {
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "permissions-policy",
+    "referrer-policy",
+    "transfer-encoding",
+    "x-accel-buffering",
+    "x-content-type-options",
+}
+"""Headers that the document says nothing of: they are HTTP's, and no client of the API goes by them."""
+
+
+class RecordingGateway(MemoryGateway):
+    """Keeps every answer with what was asked."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.answers: list[tuple[str, str, MemoryResponse]] = []
+        super().__init__(config)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        token: str | None = TOKEN,
+        headers: Mapping[str, str] | None = None,
+    ) -> MemoryResponse:
+        """As the gateway has it."""
+        answer = super().request(method, path, body, token=token, headers=headers)
+        self.answers.append((method, path.partition("?")[0], answer))
+        return answer
+
+
 class SchemaTests(SynchronousTestCase):
     """The whole gateway in memory."""
 
     def setUp(self) -> None:
         """Start it, and read its own document."""
-        self.memory = MemoryGateway(CONFIG)
+        self.memory = RecordingGateway(CONFIG)
         self.addCleanup(self.memory.close)
         self.model = self.memory.model
         self.own = self.memory.get("/openapi.json", token=None).json()
+
+    def tearDown(self) -> None:
+        """Whatever was asked: the document has the status, every header, and each line of a stream."""
+        self.memory.flush()
+        for method, path, answer in self.memory.answers:
+            operation = self._operation(method, path)
+            if operation is None:
+                continue
+            self.assertIn(str(answer.code), operation["responses"], path)
+            told = operation["responses"][str(answer.code)]
+            self.assertLessEqual(
+                set(answer.headers) - UNTOLD, {name.lower() for name in told["headers"]}, (path, answer.code)
+            )
+            if answer.headers.get("content-type", "").startswith("text/event-stream"):
+                schema = told["content"]["text/event-stream"]["x-openclaw-event-schema"]
+                for event in answer.events():
+                    if event != "[DONE]":
+                        self._check(event, {**schema, "components": self.own["components"]}, path)
+
+    def _operation(self, method: str, path: str) -> Any:
+        """What the document has; None = it has no such path, or method."""
+        for known, item in self.own["paths"].items():
+            if re.fullmatch(re.sub("{[^}]*}", "[^/]+", known), path):
+                return item.get(method.lower())
+        return None
 
     def published(self, value: Any, name: str) -> Any:
         """Hold a value against a schema of OpenAI's."""
@@ -174,6 +239,7 @@ class SchemaTests(SynchronousTestCase):
         self.memory.flush()
         *chunks, error, done = stream.events()
         self.assertEqual((len(chunks), done), (2, "[DONE]"))
+        self.assertRaises(self.failureException, self.ours, error, "ChatCompletionChunk")
         self.assertEqual(self.error(error)["code"], "provider_overloaded")
 
     # -- errors
@@ -211,6 +277,42 @@ class SchemaTests(SynchronousTestCase):
                     self.memory.advance(60, steps=60)
                 self.assertEqual((self.error(answer.json())["code"], answer.code), (code, kind.status))
                 self.assertIn(code, told[str(answer.code)]["description"])
+
+    def test_headers(self) -> None:
+        """Answers of all kinds carry what the document says of them, in the places where it says so."""
+        post, told = self.memory.post, self.own["paths"]
+        self.model.say("yes")
+        once = {"Idempotency-Key": "k"}
+        whole = post(CHAT, HELLO, headers=once)
+        again = post(CHAT, HELLO, headers=once)
+        self.model.fail("provider_rejected")
+        failed = post(CHAT, HELLO)
+        started = post("/v1/runs", HELLO)
+        events = self.memory.get(f"{started.headers['location']}/events?after=999")
+        denied = self.memory.get("/v1/models", token="wrong")
+        self.memory.advance(1)
+        for answer, path, method, names in (
+            (whole, CHAT, "post", ("Server-Timing", "X-Openclaw-Run-Id", "X-Openclaw-Session-Key", "X-Openclaw-Model")),
+            (again, CHAT, "post", ("Idempotency-Replayed",)),
+            (failed, CHAT, "post", ("X-Openclaw-Run-Id", "X-Openclaw-Session-Key", "X-Should-Retry")),
+            (started, "/v1/runs", "post", ("Location", "X-Openclaw-Run-Id")),
+            (events, "/v1/runs/{id}/events", "get", ("X-Openclaw-Run-Id",)),
+            (denied, "/v1/models", "get", ("WWW-Authenticate",)),
+        ):
+            for name in names:
+                self.assertIn(name.lower(), answer.headers, (path, answer.code))
+                self.assertIn(name, told[path][method]["responses"][str(answer.code)]["headers"])
+
+    def test_run_events_error(self) -> None:
+        """A watcher that is given up is told so in the document's words."""
+        started = self.memory.post("/v1/runs", HELLO)
+        watch = self.memory.get(f"{started.headers['location']}/events")
+        self.memory.gateway.reload(
+            {**self.memory.config, "gateway": {**self.memory.config["gateway"], "auth": {"token": "other"}}}
+        )
+        self.memory.advance(60, steps=60)
+        *_, last = watch.events()
+        self.assertEqual(self.error(last)["code"], "invalid_api_key")
 
     # -- the rest
 

@@ -27,6 +27,7 @@ from zope.interface import implementer
 from openclaw_tx.config.holding import FILE, Holding
 from openclaw_tx.service import Service
 from openclaw_tx.tap import Options, makeService
+from tests.test_signals import keep_signals
 
 SECRET = "a-secret-nobody-logs"
 
@@ -333,8 +334,8 @@ class TapTests(SynchronousTestCase):
 
     def test_sigterm(self) -> None:
         """SIGTERM stops the reactor in the ordinary way; the handler is set only once the reactor runs."""
+        keep_signals(self)
         before = signal.getsignal(signal.SIGTERM)
-        self.addCleanup(signal.signal, signal.SIGTERM, before)
         self.make()
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
         stopped: list[bool] = []

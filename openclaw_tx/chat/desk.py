@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from openclaw_tx.auth.actions import missing_scope, sufficient
 from openclaw_tx.chat.commands import Command, parse
 from openclaw_tx.chat.flow import ChatFlow
+from openclaw_tx.chat.known import Status
 from openclaw_tx.chat.orders import Done, Orders, Rooms
 from openclaw_tx.chat.values import ChatMessage, Notice
 from openclaw_tx.deferreds import spawn
@@ -23,8 +24,6 @@ from openclaw_tx.values import AssistantMessage, TextPart, UserMessage
 
 KEPT = 1000
 """Commands that are remembered, so that a repeated key does nothing."""
-
-Status = Literal["in_flight", "ok"]
 
 
 class ChatDesk:
@@ -48,18 +47,16 @@ class ChatDesk:
         return parse(message.text, settings.session.reset_triggers)
 
     def before(self, message: ChatMessage) -> Status | None:
-        """What became of a message that was handed in under this key before; None = there was none, or it was a run.
+        """What became of a message that was handed in under this key before; None = there was none, or a run has read
+        it.
 
-        @raise GatewayError: C{idempotency_key_conflict}: it was another one.
+        @raise GatewayError: as L{openclaw_tx.chat.known.KnownMessages.before}.
         """
-        run_id = message.request.run_id
-        known = self._commands.get(run_id)
+        known = self._commands.get(message.request.run_id)
         if known is not None:
-            if known[:2] != (message.principal.id, message.request.fingerprint):
-                what = "this idempotencyKey was used before for another request"
-                raise GatewayError("idempotency_key_conflict", what)
+            message.check(*known[:2])
             return "ok" if known[2] else "in_flight"
-        return "in_flight" if self.flow.waits(run_id) else None
+        return self.flow.known.before(message)
 
     async def take(self, message: ChatMessage) -> None:
         """Take a message: carry its command out, in the background, or have the agent read it.

@@ -3,7 +3,8 @@
 
 Four modes say what happens to one that comes while the agent is at work. C{collect}: it waits, and all that wait make
 one turn. C{followup}: a turn each. C{interrupt}: the run is aborted. C{steer}: the run reads it after its next tools;
-where it reads no more, C{followup}. What waits is held in memory: when the gateway stops, its senders are told.
+where it reads no more, C{followup}. What waits is held in memory: when the gateway stops, it gets in line with the runs
+that may still end.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from openclaw_tx.auth.actions import ADMIN
+from openclaw_tx.chat.known import KnownMessages
 from openclaw_tx.chat.queue import MessageQueue, QueueFull, Turn
 from openclaw_tx.chat.values import ChatMessage, Notice
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_sessions import QueueDrop
-from openclaw_tx.errors import GatewayError
+from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.interfaces import Run, RunEngine
 from openclaw_tx.values import Entry, Principal, RunEnded, SessionSettings, TextPart, UserMessage
 
@@ -46,6 +48,8 @@ class Options(NamedTuple):
 class ChatFlow:
     """Starts runs of chat messages through the engine.
 
+    @ivar known: what waits, and what was given up.
+
     Bounds: C{messages.queue.cap} messages in a session, L{MAX_SESSIONS} sessions; above, C{messages.queue.drop} and
     C{queue_full}.
     """
@@ -59,6 +63,7 @@ class ChatFlow:
         self._clock = clock
         self._log = Logger()
         self._queues: dict[str, MessageQueue[ChatMessage]] = {}
+        self.known = KnownMessages(lambda: int(clock.seconds() * 1000))
         self._newest: dict[str, float] = {}
         """Session -> when its newest waiting message came."""
         self._timers: dict[str, IDelayedCall] = {}
@@ -81,7 +86,7 @@ class ChatFlow:
         return Options(mode if mode in MODES else queue.mode, debounce, set_.queue_cap or queue.cap, drop)  # type: ignore[arg-type]
 
     def send(self, message: ChatMessage, session: SessionSettings | None) -> None:
-        """Have the agent read a message, now or later.
+        """Have the agent read a message, now or later. One that waits, was read or given up before does nothing.
 
         @param session: what is set for its session.
         @raise GatewayError: C{queue_full}, or as L{RunEngine.start}.
@@ -89,11 +94,14 @@ class ChatFlow:
         key = message.request.session_key
         if self._closed:
             raise GatewayError("gateway_draining", "The gateway is shutting down.", retry_after=5)
+        if self._repeats(message):
+            return
+        self.known.leave(message)
         options = self.options(message.request.channel, session, message.queue_mode)
         live = self.live(key)
         if options.mode == "interrupt":
             self._interrupt(live, message.principal)
-            self.forget(key, "interrupt")
+            self.forget(key, "interrupt", message.principal)
             self._engine.start(message.request, message.principal)
         elif not live and key not in self._queues:
             self._engine.start(message.request, message.principal)
@@ -102,26 +110,35 @@ class ChatFlow:
         else:
             self._wait(message, options)
 
-    def waits(self, run_id: str) -> bool:
-        """Whether a message of this run id waits."""
-        return any(item.request.run_id == run_id for queue in self._queues.values() for item in queue.items)
+    def withdraw(self, message: ChatMessage, reason: str) -> None:
+        """Forget one message that waits, and tell its sender.
+
+        @param reason: as for L{forget}.
+        """
+        key = message.request.session_key
+        queue = self._queues[key]
+        queue.remove(message)
+        if not len(queue):
+            self._tidy(key)
+        self._abort(message, reason)
 
     def waiting(self, session_key: str) -> int:
         """How many messages wait in a session."""
         queue = self._queues.get(session_key)
         return len(queue) if queue is not None else 0
 
-    def forget(self, session_key: str, reason: str) -> list[str]:
+    def forget(self, session_key: str, reason: str, principal: Principal | None = None) -> list[str]:
         """Forget what waits in a session, and tell its senders.
 
-        @param reason: C{stop}, C{shutdown} ...
+        @param reason: C{stop}, C{reset} ...
+        @param principal: only what he sent, unless he is an administrator; None = all.
         @return: the run ids.
         """
         queue = self._queues.get(session_key)
-        gone = queue.clear() if queue is not None else []
-        self._tidy(session_key)
+        waiting = queue.items if queue is not None else []
+        gone = [message for message in waiting if principal is None or _commands(principal, message.principal)]
         for message in gone:
-            self._tell(message, "aborted", reason)
+            self.withdraw(message, reason)
         return [message.request.run_id for message in gone]
 
     def live(self, session_key: str) -> list[Run]:
@@ -153,21 +170,37 @@ class ChatFlow:
                 self._log.failure("a listener of chat notices failed")
 
     def close(self) -> None:
-        """Take nothing more; whoever waits is told."""
+        """Take nothing more. What waits gets in line at the engine, which knows for how long runs may still go on:
+        there it is carried out, or ends as other runs do that had not begun. Called while the engine admits runs."""
         self._closed = True
-        for key in list(self._queues):
-            self.forget(key, "shutdown")
+        for key, queue in list(self._queues.items()):
+            while (turn := queue.take()) is not None:
+                self._begin(turn)
+            self._tidy(key)
 
     # -- inside
 
     def _interrupt(self, live: Sequence[Run], principal: Principal) -> None:
         for run in live:
-            if run.principal.id == principal.id or ADMIN in principal.scopes:
+            if _commands(principal, run.principal):
                 run.abort("interrupt")
 
     def _steered(self, live: Sequence[Run], message: ChatMessage) -> bool:
         mine = (run for run in live if run.principal.id == message.principal.id)
-        return any(run.steer(message.text) for run in mine)
+        return any(run.steer(message.text, message.carried) for run in mine)
+
+    def _repeats(self, message: ChatMessage) -> bool:
+        """Whether a message was taken before.
+
+        @raise GatewayError: as L{KnownMessages.before}; C{idempotency_key_conflict}: a run of its id is another one's.
+        """
+        if self.known.before(message) is not None:
+            return True
+        run = self._engine.get(message.request.run_id)
+        if run is None:
+            return False
+        message.check(run.principal.id, run.request.fingerprint)
+        return run.outcome is None or not run.outcome.came_to_nothing
 
     def _wait(self, message: ChatMessage, options: Options) -> None:
         key = message.request.session_key
@@ -186,9 +219,12 @@ class ChatFlow:
             what = f"{options.cap} messages wait in this session; try again when the agent has answered."
             raise GatewayError("queue_full", what) from None
         self._queues[key] = queue
+        self.known.wait(message)
         self._newest[key] = self._clock.seconds() + options.debounce_ms / 1000
         for old in gone:
-            self._tell(old, "error", DROPPED)
+            # Where the next turn tells of it, it is not said again.
+            full = GatewayError("queue_full", DROPPED, should_retry=options.drop != "summarize")
+            self._give_up(old, full.info)
         if self._unsubscribe is None:
             self._unsubscribe = self._engine.subscribe(self._on_batch)
         self._schedule(key)
@@ -225,7 +261,9 @@ class ChatFlow:
 
     def _begin(self, turn: Turn[ChatMessage]) -> None:
         *merged, own = turn.items
-        request = own.request
+        for message in turn.items:
+            self.known.leave(message)
+        request = replace(own.request, carried=tuple(message.carried for message in merged))
         if turn.text != own.text:
             said = request.messages[0]
             assert isinstance(said, UserMessage)
@@ -236,10 +274,24 @@ class ChatFlow:
             self._engine.start(request, own.principal)
         except GatewayError as error:
             for message in turn.items:
-                self._tell(message, "error", error.info.message)
+                if self._closed:
+                    self._abort(message, "shutdown")
+                else:
+                    self._give_up(message, error.info)
             return
         for message in merged:
             self._tell(message, "final")
+
+    def _abort(self, message: ChatMessage, reason: str) -> None:
+        error = GatewayError("run_aborted", f"The run was aborted ({reason}).")
+        if reason == "shutdown":
+            error = GatewayError("gateway_draining", "The gateway shut down before the run began.", retry_after=5)
+        self._give_up(message, error.info, reason)
+
+    def _give_up(self, message: ChatMessage, error: ErrorInfo, abort_reason: str = "") -> None:
+        """No run will read a message: remember that, and tell its sender."""
+        self.known.give_up(message, error, abort_reason)
+        self._tell(message, "aborted" if abort_reason else "error", abort_reason or error.message)
 
     def _tidy(self, key: str) -> None:
         self._queues.pop(key, None)
@@ -263,6 +315,11 @@ class ChatFlow:
                 reason=reason,
             )
         )
+
+
+def _commands(principal: Principal, owner: Principal) -> bool:
+    """Whether somebody may take back what another one began."""
+    return principal.id == owner.id or ADMIN in principal.scopes
 
 
 __all__ = ["MODES", "ChatFlow", "Options"]

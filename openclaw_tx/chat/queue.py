@@ -104,15 +104,11 @@ class MessageQueue(Generic[T]):
             self._dropped, self._dropped_count = [], 0
         return Turn(text, tuple(waiting.item for waiting in taken))
 
-    def clear(self) -> list[T]:
-        """Forget all that waits.
-
-        @return: what was forgotten.
-        """
-        items = self.items
-        self._waiting.clear()
-        self._dropped, self._dropped_count = [], 0
-        return items
+    def remove(self, item: T) -> None:
+        """Have a message that waits wait no more. With the last one what was dropped is forgotten, too."""
+        self._waiting = [waiting for waiting in self._waiting if waiting.item is not item]
+        if not self._waiting:
+            self._dropped, self._dropped_count = [], 0
 
     def _summary(self) -> str:
         lines = [f"- {line}" for line in self._dropped]

@@ -79,7 +79,7 @@ class Talks:
 
     def _stop(self, session_key: str, principal: Principal) -> Outcome:
         """Abort what somebody has at work in a session, and forget what waits there."""
-        forgotten = self._desk.flow.forget(session_key, "stop")
+        forgotten = self._desk.flow.forget(session_key, "stop", principal)
         mine = [
             run
             for run in self._engine.live()

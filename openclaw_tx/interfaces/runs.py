@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from openclaw_tx.values import Compacted, Entry, Principal, RunRequest, RunResult, RunState, RunStatus
+from openclaw_tx.values import Carried, Compacted, Entry, Principal, RunRequest, RunResult, RunState, RunStatus
 
 Push = Callable[[Sequence[Entry]], None]
 """Takes the entries of one batch (all that one reactor turn brought). Must not raise and must not block."""
@@ -64,10 +64,11 @@ class Run(Protocol):
     def abort(self, reason: str) -> bool:
         """Cancel the run. False when it had already ended."""
 
-    def steer(self, text: str) -> bool:
+    def steer(self, text: str, said: Carried | None = None) -> bool:
         """Have the model read a user's message before its next call: after the tools that it has called now, or before
         the run would end.
 
+        @param said: the message has a key of its own: L{RunEngine.get} finds it by that from now on.
         @return: False when it will not be read: the run is not at work, has too many waiting, or looks no more.
         """
 
@@ -84,13 +85,15 @@ class RunEngine(Protocol):
     """The only way to run an agent."""
 
     def start(self, request: RunRequest, principal: Principal) -> Run:
-        """Admit a run and start it; the same run id with the same fingerprint joins the run already there.
+        """Admit a run and start it; the same run id with the same fingerprint joins the run already there, unless that
+        L{came to nothing<openclaw_tx.values.RunResult.came_to_nothing>}: then it starts anew.
 
         @raise GatewayError: C{queue_full}, C{gateway_draining}, C{idempotency_key_conflict}, C{invalid_request}.
         """
 
     def get(self, run_id: str) -> Run | None:
-        """A run that is live or ended not long ago (10 minutes, 1,000 runs)."""
+        """A run that is live or ended not long ago (10 minutes, 1,000 runs), or a message that such a run carries, as a
+        run that ends as that one does."""
 
     def live(self) -> Iterable[Run]:
         """Runs that have not ended, oldest first."""

@@ -101,6 +101,7 @@ _CONTEXT = re.compile(
     r"|length of the messages",
     re.IGNORECASE,
 )
+_REF = re.compile(r"\S+/\S+: ")
 _THINKING = re.compile(r"reasoning|thinking|\beffort\b", re.IGNORECASE)
 _IN_WORDS = (
     (re.compile(r"\bAPI key (not valid|expired|not found)|API_KEY_INVALID", re.IGNORECASE), "provider_auth"),
@@ -132,7 +133,7 @@ class RequestForbidden(GatewayError):
 def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = None, advice: str = "") -> GatewayError:
     """The error of ours for one of a provider.
 
-    @param ref: C{provider/model}, named in the message where the client's request is not at fault.
+    @param ref: C{provider/model}, which the message begins with.
     @param retry_after: seconds the provider asked to wait; None = what the error itself says.
     @param advice: what to do when it does not know us, one sentence; "" = nothing to say.
     """
@@ -143,7 +144,9 @@ def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = No
     status = "" if error.status is None else str(error.status)
     said = " ".join(part for part in (status, words) if part)
     if code in ("provider_rejected", "context_length_exceeded", "model_not_found"):
-        return GatewayError(code, said if words else f"{ref}: the provider rejected the request ({status or code}).")
+        return GatewayError(
+            code, f"{ref}: {said}" if words else f"{ref}: the provider rejected the request ({status or code})."
+        )
     if code == "provider_forbidden" and not _is_of_us(error):
         if words:
             return RequestForbidden(code, f"{ref}: {said}")
@@ -159,7 +162,8 @@ def gateway_error(ref: str, error: UpstreamError, retry_after: float | None = No
 
 def refuses_thinking(error: GatewayError) -> bool:
     """Whether a provider refused a request for how hard the model was to think, so that another level may do."""
-    return error.info.code == "provider_rejected" and _THINKING.search(error.info.message) is not None
+    # A model may be called after what it does, as kimi-k2-thinking is.
+    return error.info.code == "provider_rejected" and _THINKING.search(_REF.sub("", error.info.message)) is not None
 
 
 def clean(words: str) -> str:

@@ -36,14 +36,16 @@ class Admission:
         (subscribe or engine.subscribe)(self._heard)
 
     def start(self, request: RunRequest, principal: Principal) -> Run:
-        """See L{openclaw_tx.interfaces.RunEngine.start}. Joining a run that is there counts as nothing.
+        """See L{openclaw_tx.interfaces.RunEngine.start}. Joining a run that is there counts as nothing; starting one
+        anew counts.
 
         @raise GatewayError: besides, C{rate_limit_exceeded}, and what the authoriser refuses with.
         """
         # A stateless run has no session that anybody could know of.
         key = None if request.stateless else request.session_key
         self._authorise(principal, ACTION, Target(agent_id=request.agent_id, session_key=key))
-        if self._engine.get(request.run_id) is not None:
+        known = self._engine.get(request.run_id)
+        if known is not None and not (known.outcome is not None and known.outcome.came_to_nothing):
             return self._engine.start(request, principal)
         if request.surface != "http":
             # The guard has counted HTTP requests before their bodies were read.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from openclaw_tx.runs.run import AgentRun
 
@@ -20,7 +21,11 @@ KEEP_BYTES = 16 * 1024 * 1024
 class EndedRuns:
     """Bounded by the three C{KEEP_*} constants."""
 
-    def __init__(self) -> None:
+    def __init__(self, forgotten: Callable[[AgentRun], None]) -> None:
+        """
+        @param forgotten: is told of each that is remembered no more.
+        """
+        self._forgotten = forgotten
         self._runs: OrderedDict[str, AgentRun] = OrderedDict()
         self._bytes = 0
 
@@ -38,6 +43,13 @@ class EndedRuns:
         while len(self._runs) > KEEP_RUNS or self._bytes > KEEP_BYTES:
             self._forget_oldest()
 
+    def drop(self, run_id: str) -> None:
+        """Forget one: another run has its id now."""
+        run = self._runs.pop(run_id, None)
+        if run is not None:
+            self._bytes -= run.journal.held
+            self._forgotten(run)
+
     def expire(self, now_ms: float) -> None:
         """Forget those that are old."""
         while self._runs:
@@ -49,6 +61,7 @@ class EndedRuns:
     def _forget_oldest(self) -> None:
         _, run = self._runs.popitem(last=False)
         self._bytes -= run.journal.held
+        self._forgotten(run)
 
 
 __all__ = ["KEEP_BYTES", "KEEP_RUNS", "KEEP_SECONDS", "EndedRuns"]

@@ -18,6 +18,7 @@ from openclaw_tx.deferreds import Gate, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import TurnStart
 from openclaw_tx.runs import choices
+from openclaw_tx.runs.carried import CarriedRun, CarriedRuns
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
 from openclaw_tx.runs.crowd import Crowd
 from openclaw_tx.runs.dialogue import Dialogue, dated
@@ -28,20 +29,13 @@ from openclaw_tx.runs.lanes import Lanes
 from openclaw_tx.runs.listeners import Listeners
 from openclaw_tx.runs.loop import AgentLoop
 from openclaw_tx.runs.manual import SessionCompactor
+from openclaw_tx.runs.notes import LedgerNotes
 from openclaw_tx.runs.offers import Offers
 from openclaw_tx.runs.rooms import Premises, Rooms
 from openclaw_tx.runs.run import AgentRun
-from openclaw_tx.runs.unstored import UnstoredEnds
 from openclaw_tx.runs.upkeep import Upkeep
 from openclaw_tx.values import Agent, Entry, Principal, RunRequest, RunResult, SessionSettings
 from openclaw_tx.wire.trace import child, trace_id
-
-CHECKPOINT_AGE_MS = 1000
-"""Age from which a live run is written down by L{Engine.checkpoint}."""
-
-CHECKPOINT_RUNS = 500
-"""Runs that one checkpoint writes down at most: of more, those that were not for longest. So thousands of open streams
-make no long turn of the reactor each second, and each is written down every so many seconds."""
 
 LONG_WAIT_SECONDS = 2.0
 """A wait for a place that is worth a line in the log (spec 3.8)."""
@@ -83,11 +77,10 @@ class Engine:
         self._upkeep = Upkeep(self._premises, self._compactor)
         self.compactor = SessionCompactor(self._premises, self._compactor, self._lanes, _session_lane)
         self._live: OrderedDict[str, AgentRun] = OrderedDict()
-        self._ended = EndedRuns()
+        self._carried = CarriedRuns()
+        self._ended = EndedRuns(self._carried.forget)
         self._queued = Crowd()
-        self._checkpointed: set[str] = set()
-        self._to_forget: list[str] = []
-        self._unstored = UnstoredEnds(rooms.sessions, self._log)
+        self._notes = LedgerNotes(rooms.sessions, self._log)
         self._listeners = Listeners(self._log)
         self._idle: Gate | None = None
         self.durable = DurableEvents(rooms.sessions, clock, self._log)
@@ -95,22 +88,26 @@ class Engine:
 
     # -- the seam
 
-    def start(self, request: RunRequest, principal: Principal) -> AgentRun:
+    def start(self, request: RunRequest, principal: Principal) -> AgentRun | CarriedRun:
         """See L{openclaw_tx.interfaces.RunEngine.start}."""
         known = self.get(request.run_id)
-        if known is not None:
-            return _joined(known, request, principal)
+        if known is not None and not _free(known, request, principal):
+            return known
         agent = self._admissible(request, principal)
+        if known is not None:
+            self._replace(known)
         request = replace(request, traceparent=child(request.traceparent, self._new_id()))
-        run = AgentRun(request, principal, self._clock, self._notify, self.durable)
+        run = AgentRun(request, principal, self._clock, self._notify, self.durable, self._carried.add)
         self._live[request.run_id] = run
+        for said in request.carried:
+            self._carried.add(run, said)
         self._queued.join(principal.id)
         run.task = spawn(self._drive(run, agent), self._log, f"run {request.run_id}")
         return run
 
-    def get(self, run_id: str) -> AgentRun | None:
+    def get(self, run_id: str) -> AgentRun | CarriedRun | None:
         """See L{openclaw_tx.interfaces.RunEngine.get}."""
-        return self._live.get(run_id) or self._ended.get(run_id)
+        return self._live.get(run_id) or self._ended.get(run_id) or self._carried.get(run_id)
 
     def live(self) -> Iterable[AgentRun]:
         """See L{openclaw_tx.interfaces.RunEngine.live}."""
@@ -137,30 +134,19 @@ class Engine:
 
     async def checkpoint(self) -> None:
         """Write down runs that live for a second or more, so that a crash can be reported; called every second."""
-        await self._unstored.again()
-        now = self._clock.seconds() * 1000
-        due = [run for run in self._live.values() if run.started_at_ms and now - run.started_at_ms >= CHECKPOINT_AGE_MS]
-        due.sort(key=lambda run: run.noted_at)
-        del due[CHECKPOINT_RUNS:]
-        ended, self._to_forget = self._to_forget, []
-        self._ended.expire(now)
-        # Somebody may have begun to watch the events of one that had ended.
-        ended = [run_id for run_id in ended if not (known := self._ended.get(run_id)) or not known.durable]
-        if not due and not ended:
-            return
-        self._checkpointed.update(run.request.run_id for run in due if run.request.stateless)
-        for run in due:
-            run.noted_at = now
-        try:
-            await self._rooms.sessions.checkpoint([run.stored() for run in due], ended)
-        except GatewayError as error:
-            self._to_forget = ended + self._to_forget
-            self._log.warn("checkpoint of live runs failed: {error}", error=error.info.message)
+        now_ms = self._clock.seconds() * 1000
+        self._ended.expire(now_ms)
+        await self._notes.write(self._live.values(), self._ended.get, now_ms)
 
     async def quiesce(self, grace_s: float) -> None:
         """Admit nothing more, and let live runs end for C{grace_s} seconds."""
         self.draining = True
         await self._until_idle(grace_s)
+
+    def hurry(self) -> None:
+        """Wait no longer for live runs, if they are waited for."""
+        if self._idle is not None:
+            self._idle.open()
 
     async def drain(self, grace_s: float) -> None:
         """The same, then abort what is left."""
@@ -202,6 +188,13 @@ class Engine:
         if full or self._lanes.waiting(_session_lane(request.session_key)) >= defaults.max_queued_per_session:
             raise GatewayError("queue_full", "Too many runs are waiting; try again shortly.", retry_after=1)
         return agent
+
+    def _replace(self, known: AgentRun | CarriedRun) -> None:
+        """Forget a run that came to nothing: another one has its id now."""
+        run_id = known.request.run_id
+        self._ended.drop(run_id)
+        self._carried.drop(run_id)
+        self._notes.replaced(run_id)
 
     async def _drive(self, run: AgentRun, agent: Agent) -> None:
         """A run from its queues to its end. Whatever happens, the run gets its one terminal event."""
@@ -252,7 +245,7 @@ class Engine:
             await self._settle(run, result)
         if turn is not None:
             tokens = loop.context_tokens if loop is not None else None
-            result = await committed(self._premises, run, dialogue, tokens, result, self._unstored)
+            result = await committed(self._premises, run, dialogue, tokens, result, self._notes.unstored)
         self._end(run, result)
         for lane in reversed(held):
             self._lanes.leave(lane)
@@ -310,10 +303,7 @@ class Engine:
         run_id = run.request.run_id
         del self._live[run_id]
         self._ended.hold(run)
-        if run_id in self._checkpointed:
-            self._checkpointed.discard(run_id)
-            if not run.durable:
-                self._to_forget.append(run_id)
+        self._notes.ended(run)
         run.finish(result)
         run.task = None
         self._ended.add(run)
@@ -340,11 +330,11 @@ def _session_lane(session_key: str) -> str:
     return f"session:{session_key}"
 
 
-def _joined(known: AgentRun, request: RunRequest, principal: Principal) -> AgentRun:
-    """The run that this request repeats."""
+def _free(known: AgentRun | CarriedRun, request: RunRequest, principal: Principal) -> bool:
+    """Whether a request may have the id of the run that it repeats: nothing came of that one."""
     if known.principal.id != principal.id or known.request.fingerprint != request.fingerprint:
         raise GatewayError("idempotency_key_conflict", "This run id was used before for another request.")
-    return known
+    return known.outcome is not None and known.outcome.came_to_nothing
 
 
-__all__ = ["CHECKPOINT_AGE_MS", "Engine", "Rooms", "RunListener"]
+__all__ = ["Engine", "Rooms", "RunListener"]

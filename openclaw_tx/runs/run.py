@@ -13,12 +13,13 @@ from twisted.logger import Logger
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.interfaces import Push
-from openclaw_tx.runs.journal import Journal
+from openclaw_tx.runs.journal import Journal, only_after
 from openclaw_tx.runs.machine import RunMachine, Terminal
 from openclaw_tx.runs.speech import Speech
 from openclaw_tx.runs.steering import Steering
 from openclaw_tx.runs.times import Times
 from openclaw_tx.values import (
+    Carried,
     Entry,
     FinishReason,
     MessageEnded,
@@ -63,10 +64,10 @@ class AgentRun:
     """
 
     __slots__ = """
-        __weakref__ _clock _delivering _gate _machine _next_watcher _notify _speech _undelivered _watchers
-        abort_reason durable durable_seq effects journal keeper media model noted_at outcome principal prompt_report
-        provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering stepped task
-        text_length times usage verbose
+        __weakref__ _carry _clock _delivering _gate _machine _next_watcher _notify _speech _undelivered _watchers
+        abort_reason carried durable durable_seq effects journal keeper media model noted_at outcome principal
+        prompt_report provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering stepped
+        task text_length times usage verbose
     """.split()  # noqa: SIM905 (one on a line they would be a page)
 
     _log = Logger()
@@ -78,10 +79,12 @@ class AgentRun:
         clock: IReactorTime,
         notify: Callable[[AgentRun, Sequence[Entry]], None],
         keeper: Keeper | None = None,
+        carry: Callable[[AgentRun, Carried], None] | None = None,
     ) -> None:
         """
         @param notify: gets every batch after the run's own watchers.
         @param keeper: makes its events durable; None = there is no such thing.
+        @param carry: is told of messages with keys of their own that the run takes in.
         """
         self.request = request
         self.principal = principal
@@ -103,7 +106,10 @@ class AgentRun:
         self.media: list[str] = []
         self.reply_to = ""
         self.steering = Steering()
+        self.carried: dict[str, Carried] = {}
+        """Messages that it reads besides its own, by their run ids."""
         self.keeper = keeper
+        self._carry = carry
         self.noted_at = 0.0
         """When it was written down last by a checkpoint; 0 = never."""
         self.durable = request.durable
@@ -178,7 +184,7 @@ class AgentRun:
         # Batches not yet delivered (we are inside one) are part of the history already: give only what comes after.
         newest = self.journal.last_seq
         if self._delivering:
-            self._watchers[number] = _after(newest, push)
+            self._watchers[number] = only_after(newest, push)
         else:
             self._watchers[number] = push
         if history:
@@ -203,9 +209,12 @@ class AgentRun:
         self.task.cancel()
         return True
 
-    def steer(self, text: str) -> bool:
+    def steer(self, text: str, said: Carried | None = None) -> bool:
         """See L{openclaw_tx.interfaces.Run.steer}."""
-        return self.steering.put(text, _now_ms(self._clock))
+        read = self.steering.put(text, _now_ms(self._clock), said.run_id if said is not None else "")
+        if read and said is not None and self._carry is not None:
+            self._carry(self, said)
+        return read
 
     # -- for the engine
 
@@ -323,19 +332,11 @@ class AgentRun:
             trigger=self.request.trigger,
             channel=self.request.channel,
             stepped=self.stepped,
+            carried=tuple(self.carried.values()),
             resumes=self.request.resumes,
+            provider=self.provider,
+            model=self.model,
         )
-
-
-def _after(newest: int, push: Push) -> Push:
-    """Like C{push}, without entries up to number C{newest}."""
-
-    def filtered(batch: Sequence[Entry]) -> None:
-        fresh = [entry for entry in batch if entry.seq > newest]
-        if fresh:
-            push(fresh)
-
-    return filtered
 
 
 def _now_ms(clock: IReactorTime) -> int:

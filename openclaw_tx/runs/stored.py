@@ -9,6 +9,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Push
 from openclaw_tx.runs.times import Times
 from openclaw_tx.values import (
+    Carried,
     Entry,
     MessageEnded,
     ModelAnswered,
@@ -52,6 +53,7 @@ class StoredView:
         self.reasoning = "off"
         self.entries = list(kept)
         self._partial = stored.partial
+        self._model = stored.provider, stored.model
         if self.outcome is not None:
             if not self.entries:
                 self.entries = condensed(self.outcome)
@@ -80,6 +82,8 @@ class StoredView:
             agent_id=self.request.agent_id,
             status=self.status,
             payloads=(self._partial,) if self._partial else (),
+            provider=self._model[0],
+            model=self._model[1],
             queued_at_ms=self.queued_at_ms,
             started_at_ms=self.started_at_ms,
             last_seq=last_seq,
@@ -116,7 +120,7 @@ class StoredView:
         """Too late, or too far away."""
         return False
 
-    def steer(self, text: str) -> bool:
+    def steer(self, text: str, said: Carried | None = None) -> bool:
         """Too late, or too far away."""
         return False
 

@@ -40,9 +40,15 @@ class UnstoredEnds:
         if len(self._waiting) > self._most:
             self._waiting.popitem(last=False)
 
+    def drop(self, run_id: str) -> None:
+        """Forget one: another run has its id now, and the ledger will learn of that one's end."""
+        self._waiting.pop(run_id, None)
+
     async def again(self) -> None:
         """Tell the store; what it does not take stays."""
         for run_id, run in list(self._waiting.items()):
+            if run_id not in self._waiting:
+                continue
             try:
                 await self._sessions.commit(run, (), model_provider="", model="", context_tokens=None)
             except GatewayError:
@@ -51,7 +57,8 @@ class UnstoredEnds:
                 raise
             except Exception:
                 self._log.failure("the end of run {run} can not be stored", run=run_id)
-            self._waiting.pop(run_id, None)
+            if self._waiting.get(run_id) is run:
+                del self._waiting[run_id]
 
 
 __all__ = ["MAX_UNSTORED", "UnstoredEnds"]

@@ -9,12 +9,13 @@ from typing import Literal
 import msgspec
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.sessions import entries, reading, run_events, run_steps
+from openclaw_tx.sessions import carried, entries, reading, run_events
 from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.conversation import unheld
+from openclaw_tx.sessions.ends import note_end
 from openclaw_tx.sessions.entries import Found
 from openclaw_tx.sessions.owners import Owners
-from openclaw_tx.sessions.records import clean, encoded, run_columns, run_of
+from openclaw_tx.sessions.records import clean, run_columns, run_of
 from openclaw_tx.sessions.resets import SPOKEN
 from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.titles import cut, line_of
@@ -32,9 +33,6 @@ from openclaw_tx.values import (
 
 MAX_RUNS = 50_000
 """Ended runs that are kept at most."""
-
-INTERRUPTED = "The gateway stopped before this run had ended."
-"""What clients and transcripts are told of a run that a crash cut off."""
 
 MAX_ERROR = 160
 """Characters of what a session's row says of a run that failed."""
@@ -104,6 +102,7 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.add_run, **columns)
+        carried.note(connection, run, self._owners.me)
         return Turn(
             entry=found.entry,
             history=tuple(history),
@@ -123,6 +122,7 @@ class Ledger:
             connection.run(connection.statements.claim_run, the_run=run.run_id, **columns)
         else:
             connection.run(connection.statements.delete_run, the_run=run.run_id)
+        carried.forget(connection, run)
         unused = entries.find(connection, run.session_key) == Found(turn.entry, 0)
         if turn.made and unused and not entries.is_busy(connection, state[1]):
             entries.remove(connection, state[1])
@@ -139,6 +139,7 @@ class Ledger:
         ended = note_end(connection, run)
         if not ended and connection.run(statements.run_state, the_run=run.run_id).fetchone() is not None:
             return None
+        carried.note(connection, run, self._owners.me)
         session_id = ended[0] if ended else None
         if session_id is None:
             made = entries.find(connection, run.session_key) or self._make(connection, run)
@@ -155,6 +156,7 @@ class Ledger:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}."""
         statements = connection.statements
         for run in runs:
+            carried.note(connection, run, self._owners.me)
             if noted(connection, run):
                 continue
             if connection.run(statements.run_state, the_run=run.run_id).fetchone() is None:
@@ -266,6 +268,8 @@ def noted(connection: Connection, run: StoredRun) -> bool:
         status=run.status,
         started_at_ms=run.started_at_ms,
         partial=run.partial,
+        provider=run.provider,
+        model=run.model,
     )
     return noted.rowcount > 0
 
@@ -288,23 +292,3 @@ def last_run(run: StoredRun) -> LastRun:
         ended_at_ms=run.ended_at_ms,
         error=cut(line_of(error.message), MAX_ERROR) if told and error is not None else "",
     )
-
-
-def note_end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
-    """Note the end of a run that is live.
-
-    @return: its session's id, or None for a stateless one; empty = there is no such run.
-    """
-    if run.stepped:
-        run_steps.forget(connection, run.run_id)
-    rows = connection.run(
-        connection.statements.end_run,
-        the_run=run.run_id,
-        status=run.status,
-        started_at_ms=run.started_at_ms,
-        ended_at_ms=run.ended_at_ms,
-        # The result says it all, and a stateless run's partial text was for the case of a crash only.
-        partial=run.partial if run.status == "interrupted" else "",
-        result=encoded(run.result) if run.result is not None else None,
-    )
-    return [row[0] for row in rows.fetchall()]

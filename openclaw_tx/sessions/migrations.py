@@ -118,8 +118,14 @@ def _tell_lone_runs_apart(connection: sqlite3.Connection) -> None:
     )
 
 
+def _add_models_of_runs(connection: sqlite3.Connection) -> None:
+    """Version 9: which model answered a run, for one that is cut off."""
+    for column in ("provider", "model"):
+        connection.execute(f"ALTER TABLE runs ADD COLUMN {column} TEXT DEFAULT '' NOT NULL")
+
+
 def _add_run_steps(connection: sqlite3.Connection) -> None:
-    """Version 9: what turns that are at work have come to."""
+    """Version 10: what turns that are at work have come to."""
     connection.execute(
         "CREATE TABLE run_steps (run_id TEXT NOT NULL, number INTEGER NOT NULL, told BIGINT NOT NULL, "
         "body TEXT NOT NULL, PRIMARY KEY (run_id, number), "
@@ -139,6 +145,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     _narrow_indices,
     _add_last_runs_and_pins,
     _tell_lone_runs_apart,
+    _add_models_of_runs,
     _add_run_steps,
 )
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""

@@ -152,6 +152,8 @@ def run_columns(run: StoredRun, *, session_id: str | None, owner: str, pending: 
         "idempotency": run.idempotency or None,
         "run_trigger": run.trigger,
         "channel": run.channel,
+        "provider": run.provider,
+        "model": run.model,
     }
 
 
@@ -183,4 +185,6 @@ def run_of(row: Sequence[Any]) -> StoredRun:
         idempotency=row[15] or "",
         trigger=row[16],
         channel=row[17],
+        provider=row[18],
+        model=row[19],
     )

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions import entries, run_events, run_steps
-from openclaw_tx.sessions.ledger import INTERRUPTED, last_run, note_end, noted, spoken
+from openclaw_tx.sessions.ends import note_end
+from openclaw_tx.sessions.interrupted import INTERRUPTED, result_of
+from openclaw_tx.sessions.ledger import last_run, noted, spoken
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.records import run_of
 from openclaw_tx.sessions.worker import Connection, GroupCommit
-from openclaw_tx.values import AssistantMessage, RunResult, Step, StoredRun
+from openclaw_tx.values import AssistantMessage, Step, StoredRun
 
 UNTOLD_AT_ONCE = 1000
 """Ends of sub-agents that are looked at at once."""
@@ -45,7 +46,7 @@ class Recovery:
         def recover(connection: Connection) -> Sequence[StoredRun]:
             rows = connection.run(connection.statements.live_runs_of_others, the_owner=self._owners.me).fetchall()
             lives = {owner: self._owners.lives(owner) for owner in {row[4] for row in rows}}
-            return [interrupted(connection, run_of(row), row[2], now_ms) for row in rows if not lives[row[4]]]
+            return [_interrupt(connection, run_of(row), row[2], now_ms) for row in rows if not lives[row[4]]]
 
         return await self._jobs.submit(recover)
 
@@ -61,33 +62,20 @@ class Recovery:
         return await self._jobs.submit(untold, writes=False)
 
 
-def interrupted(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
+def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
     """End a run that its process did not live to end, and close its turn."""
     found = entries.find(connection, run.session_key) if session_id is not None else None
-    payloads: tuple[str, ...] = (run.partial,) if run.partial else ()
     events, done = run_events.read(connection, run.run_id), run_steps.read(connection, run.run_id)
-    told = run_events.said(events)
-    if sum(map(len, told)) >= len(run.partial):
-        # What watchers were told and what was written down each second: the longer one is the newer one.
-        payloads = told
-    partial = "\n\n".join(payloads)
-    result = RunResult(
-        run_id=run.run_id,
-        session_key=run.session_key,
-        agent_id=run.agent_id,
-        status="interrupted",
-        payloads=payloads,
-        session_id=session_id or "",
-        error=GatewayError("run_interrupted", INTERRUPTED).info,
-        queued_at_ms=run.queued_at_ms,
-        started_at_ms=run.started_at_ms,
-        ended_at_ms=now_ms,
+    result = result_of(run, events, session_id, now_ms)
+    ended = replace(
+        run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=result.text, result=result, stepped=True
     )
-    ended = replace(run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=partial, result=result)
     if found is not None and found.entry.session_id == session_id:
         closing = AssistantMessage(
-            text=run_steps.unheld_text(run.partial, events, done.told) if done.told else partial,
+            text=run_steps.unheld_text(run.partial, events, done.told) if done.told else result.text,
             stop_reason="interrupted",
+            provider=result.provider,
+            model=result.model,
             error_message=INTERRUPTED,
             timestamp_ms=now_ms,
         )
@@ -99,9 +87,8 @@ def interrupted(connection: Connection, run: StoredRun, session_id: str | None, 
             interacted_at_ms=spoken(found.entry, run, now_ms),
         )
         entries.append(connection, entry, found.position, (*run.pending, *done.messages, closing))
-    run_steps.forget(connection, run.run_id)
     note_end(connection, ended)
-    return ended
+    return replace(ended, stepped=False)
 
 
 __all__ = ["UNTOLD_AT_ONCE", "Recovery"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from openclaw_tx.sessions.records import encoded_clean, events_of
 from openclaw_tx.sessions.worker import Connection
-from openclaw_tx.values import Entry, KeptEvents, MessageEnded, TextDelta
+from openclaw_tx.values import Entry, KeptEvents, MessageEnded, ModelAnswered, TextDelta
 
 MAX_BYTES = 256 * 1024 * 1024
 """Characters of JSON that the events of ended runs may take together; the oldest runs only keep their last ones."""
@@ -52,6 +52,14 @@ def said(entries: Sequence[Entry]) -> tuple[str, ...]:
             pieces.clear()
     texts.append("".join(pieces))
     return tuple(text for text in texts if text.strip())
+
+
+def answered(entries: Sequence[Entry]) -> tuple[str, str] | None:
+    """Provider and model that answered last; None = none did."""
+    for entry in reversed(entries):
+        if isinstance(entry.event, ModelAnswered):
+            return entry.event.provider, entry.event.model
+    return None
 
 
 def trim(connection: Connection) -> None:

@@ -44,7 +44,7 @@ from openclaw_tx.sessions.tables import (
     usage,
 )
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
 _BESIDES = ("next_position", "spawned_by", "mark_position", "pinned_at_ms")
@@ -193,7 +193,7 @@ class Statements(LeftStatements):
         self.note_run = ready(
             update(runs)
             .where(runs.c.run_id == run_id, LIVE)
-            .values({name: bindparam(name) for name in ("status", "started_at_ms", "partial")})
+            .values({name: bindparam(name) for name in ("status", "started_at_ms", "partial", "provider", "model")})
         )
         self.end_run = ready(
             update(runs)

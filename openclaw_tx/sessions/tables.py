@@ -101,6 +101,8 @@ runs = Table(
     Column("idempotency", Text),
     Column("run_trigger", Text, nullable=False, server_default="user"),
     Column("channel", Text, nullable=False, server_default=""),
+    Column("provider", Text, nullable=False, server_default=""),
+    Column("model", Text, nullable=False, server_default=""),
     _index("runs_by_end", "ended_at_ms", ENDED),
     _index("runs_by_idempotency", "idempotency", text("idempotency IS NOT NULL")),
     _index("live_runs", "run_id", LIVE),
@@ -108,7 +110,8 @@ runs = Table(
 )
 """The ledger: L{openclaw_tx.values.StoredRun}, C{pending} and C{result} as JSON, and the process it runs in.
 
-C{session_id} is empty for stateless runs, C{idempotency} for those that came without a key.
+C{session_id} is empty for stateless runs, C{idempotency} for those that came without a key, C{provider} and C{model}
+until one has answered.
 """
 
 usage = Table(

@@ -83,7 +83,7 @@ from openclaw_tx.values.prompts import (
     PromptSkill,
     PromptTool,
 )
-from openclaw_tx.values.runs import PromptMode, RunRequest, RunResult, RunState, RunStatus, Trigger
+from openclaw_tx.values.runs import Carried, PromptMode, RunRequest, RunResult, RunState, RunStatus, Trigger
 from openclaw_tx.values.sessions import (
     Compacted,
     LastRun,
@@ -123,6 +123,7 @@ __all__ = [
     "AssistantMessage",
     "At",
     "BackgroundRun",
+    "Carried",
     "ChannelPeer",
     "ChannelStatus",
     "Compacted",

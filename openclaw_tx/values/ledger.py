@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openclaw_tx.values.conversation import Message
 from openclaw_tx.values.events import Entry
-from openclaw_tx.values.runs import RunResult, RunStatus, Trigger
+from openclaw_tx.values.runs import Carried, RunResult, RunStatus, Trigger
 from openclaw_tx.values.value import Value
 
 
@@ -30,8 +30,13 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     """As in L{RunRequest}."""
     trigger: Trigger = "user"
     channel: str = ""
+    carried: tuple[Carried, ...] = ()
+    """Messages that it reads besides its own. To be written down with it, as rows of their own; not read back."""
     resumes: bool = False
     """As in L{RunRequest}; not remembered."""
+    provider: str = ""
+    """Of the model that answered last; "" = none has yet."""
+    model: str = ""
     stepped: bool = False
     """Steps of its turn were written down (L{openclaw_tx.values.Step}); they go with its end."""
 

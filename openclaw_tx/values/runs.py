@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import replace
+
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.values.conversation import FinishReason, Spoken, ToolCall, ToolChoice, ToolSpec, Usage
 from openclaw_tx.values.models import Sampling
@@ -15,6 +17,17 @@ Trigger = Literal["user", "heartbeat", "cron", "hook", "agent", "subagent", "ann
 compaction."""
 PromptMode = Literal["full", "minimal", "none"]
 """How much of a system prompt: all sections, those for a sub-agent, or the identity alone (spec 3.3)."""
+
+
+class Carried(Value, frozen=True):
+    """A message that the run of another one reads: its key is its own, what becomes of it is that run's outcome."""
+
+    run_id: str
+    """The run id that it would have had: its idempotency key."""
+    fingerprint: str
+    """Digest of what was asked under that key."""
+    queued_at_ms: int
+    """When it came."""
 
 
 class RunRequest(Value, frozen=True):
@@ -59,6 +72,8 @@ class RunRequest(Value, frozen=True):
     traceparent: str = ""
     """W3C trace context. The surfaces hand in the client's as it came; the engine puts the run's own span in its place,
     in the same trace, or in a new one where there was none."""
+    carried: tuple[Carried, ...] = ()
+    """Other messages of the same principal that were merged into this one's."""
     resumes: bool = False
     """Go on in the session's conversation, though by the rules of resets it is over."""
 
@@ -108,6 +123,32 @@ class RunResult(Plain, frozen=True, omit_defaults=True):
     def text(self) -> str:
         """The answer as one string: payloads joined by a blank line."""
         return "\n\n".join(self.payloads)
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """It failed in a way that may be tried again, and nothing has come of it: no tool has run (for then an error is
+        not to be retried), no text was told. Whoever repeats it by its run id starts it anew."""
+        return self.error is not None and self.error.retryable and not self.payloads and not self.media
+
+    def for_carried(self, said: Carried) -> RunResult:
+        """What became of a message that the run carried: how it ended. What it said and took is its own result's."""
+        error = self.error
+        if error is not None and not self.came_to_nothing:
+            error = replace(error, should_retry=False, retry_after=None)
+        return RunResult(
+            run_id=said.run_id,
+            session_key=self.session_key,
+            agent_id=self.agent_id,
+            status=self.status,
+            provider=self.provider,
+            model=self.model,
+            session_id=self.session_id,
+            error=error,
+            abort_reason=self.abort_reason,
+            queued_at_ms=said.queued_at_ms,
+            started_at_ms=self.started_at_ms,
+            ended_at_ms=self.ended_at_ms,
+        )
 
     @property
     def content(self) -> str:

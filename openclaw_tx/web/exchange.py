@@ -37,6 +37,10 @@ LARGE = 64 * 1024
 """Bodies from this size on are sent at the reader's pace, so that no idle timeout cuts them."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SCHEME = "bearer "
+CHALLENGE = 'Bearer realm="openclaw"'
+"""How to authenticate (RFC 6750 3). Browsers do not ask people for it."""
+
 CREDENTIALS = frozenset({"authorization", "cookie"})
 """Headers that secrets are in."""
 
@@ -91,6 +95,12 @@ class Exchange:
             if name not in self._fields:
                 return None
         return header_value(name, self._fields[name])
+
+    @property
+    def bearer(self) -> str:
+        """The secret that C{Authorization: Bearer} offers; "" = none."""
+        value = self.header("authorization") or ""
+        return value[len(_SCHEME) :].strip() if value[: len(_SCHEME)].lower() == _SCHEME else ""
 
     def put_header(self, name: str, value: str) -> None:
         """Have the request say something as if it stood in its head."""
@@ -239,7 +249,16 @@ class Exchange:
             self.set_header("Retry-After", str(max(1, math.ceil(info.retry_after or 1))))
         if info.should_retry is not None:
             self.set_header("X-Should-Retry", "true" if info.should_retry else "false")
+        if info.kind.status == 401:
+            self.challenge(offered=bool(self.bearer) and info.code == "invalid_api_key")
         self.send_json(error_body(info), info.kind.status)
+
+    def challenge(self, *, offered: bool) -> None:
+        """Say how to authenticate, as every 401 does (RFC 9110 11.6.1).
+
+        @param offered: a token came, and was refused; who sent none is not told of an error (RFC 6750 3.1).
+        """
+        self.set_header("WWW-Authenticate", f'{CHALLENGE}, error="invalid_token"' if offered else CHALLENGE)
 
     def finish(self) -> None:
         """The reply is complete; releases the producer that wrote it."""

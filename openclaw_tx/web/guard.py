@@ -18,8 +18,6 @@ from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.resource import GatewayResource, NewId
 from openclaw_tx.wire.openai_chat_fields import Handling
 
-_SCHEME = "bearer "
-
 
 class Guard(NamedTuple):
     """Who is asking, and may they."""
@@ -94,9 +92,8 @@ def credentials_of(exchange: Exchange, by_device: bool = False) -> Credentials:
 
     @param by_device: it may be a device's token.
     """
-    value = exchange.header("authorization") or ""
-    secret = value[len(_SCHEME) :].strip() if value[: len(_SCHEME)].lower() == _SCHEME else ""
-    return Credentials(token=secret or None, password=secret or None, any_device=by_device)
+    secret = exchange.bearer or None
+    return Credentials(token=secret, password=secret, any_device=by_device)
 
 
 __all__ = ["Endpoint", "Guard", "credentials_of"]

@@ -172,10 +172,7 @@ class Hook(GatewayResource):
 
 def offered_token(exchange: Exchange) -> str:
     """The token of a request; "" = it has none."""
-    scheme, _, secret = (exchange.header("authorization") or "").partition(" ")
-    if scheme.lower() == "bearer" and secret.strip():
-        return secret.strip()
-    return (exchange.header(HEADER) or "").strip()
+    return exchange.bearer or (exchange.header(HEADER) or "").strip()
 
 
 def decoded(body: bytes, type: type[T]) -> T:
@@ -209,6 +206,7 @@ def refuse(exchange: Exchange, error: GatewayError) -> None:
     info = error.info
     status = info.kind.status
     if status == 401:
+        exchange.challenge(offered=bool(exchange.bearer))
         exchange.send(b"Unauthorized", TEXT, 401)
     elif status in (400, 404, 409, 413):
         exchange.send_json(msgspec.json.encode({"ok": False, "error": info.message}), status)

@@ -16,15 +16,12 @@ from typing import Any, NamedTuple
 from openclaw_tx._version import __version__
 from openclaw_tx.auth.actions import ACTIONS
 from openclaw_tx.errors import CODES
-from openclaw_tx.sessions.keys import MAX_KEY as MAX_SESSION_KEY
-from openclaw_tx.web.addressing import AGENT_HEADERS, CHANNEL_HEADER, MODEL_HEADER, SESSION_HEADER
 from openclaw_tx.web.capabilities import Routes
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Endpoint
+from openclaw_tx.web.openapi_headers import HEADERS, LIMITS, PARAMETERS
 from openclaw_tx.web.resource import GatewayResource, NewId
-from openclaw_tx.web.starting import KEY_HEADER, MAX_KEY, POLICY_HEADER
 from openclaw_tx.wire.openai_chat_render import encode
-from openclaw_tx.wire.openai_fields import MAX_MODEL
 from openclaw_tx.wire.openapi_answers import answer_schemas, error_schema
 from openclaw_tx.wire.openapi_requests import Schema, ref, request_schemas
 
@@ -90,6 +87,10 @@ class Operation(NamedTuple):
     """Names of components: headers and queries that are heeded."""
     summary: str = ""
     """"" = what the action says."""
+    headers: tuple[str, ...] = ()
+    """Headers that its good answers may have, and no others."""
+    always: tuple[str, ...] = ()
+    """Headers that any of its answers may have."""
 
 
 def _probe(schema: str, summary: str, *statuses: int) -> Operation:
@@ -98,6 +99,9 @@ def _probe(schema: str, summary: str, *statuses: int) -> Operation:
 
 _WHERE = ("Agent", "Session", "Model", "Channel")
 _ONCE = ("IdempotencyKey", "OnDisconnect", "Retry")
+_NAMED = ("X-Openclaw-Run-Id", "X-Openclaw-Session-Key", "Idempotency-Replayed")
+"""Of the run, once there is one: its failure names it too."""
+_ANSWERED = ("X-Openclaw-Model", "Server-Timing")
 _LIVE = _probe("Health", "The process answers.", 200)
 _READY = _probe("Readiness", "Requests may be sent; authenticated and local callers learn what is wrong.", 200, 503)
 _STARTUP = _probe("Health", "The gateway has come up, and is not going down.", 200, 503)
@@ -115,10 +119,12 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     "/metrics": {"GET": Operation({200: {TEXT: ""}})},
     "/v1/chat/completions": {
         "POST": Operation(
-            {200: {JSON: "ChatCompletion", SSE: "ChatCompletionChunk"}},
+            {200: {JSON: "ChatCompletion", SSE: "ChatCompletionEvent"}},
             RUN,
             "ChatCompletionRequest",
             (*_WHERE, *_ONCE),
+            headers=_ANSWERED,
+            always=_NAMED,
         )
     },
     "/v1/responses": {
@@ -127,9 +133,15 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             (*RUN, "run_not_found"),
             "ResponseRequest",
             (*_WHERE, *_ONCE),
+            headers=_ANSWERED,
+            always=_NAMED,
         )
     },
-    "/v1/runs": {"POST": Operation({202: {JSON: "Run"}}, ASKED, "RunRequest", (*_WHERE, *_ONCE))},
+    "/v1/runs": {
+        "POST": Operation(
+            {202: {JSON: "Run"}}, ASKED, "RunRequest", (*_WHERE, *_ONCE), headers=("Location",), always=_NAMED
+        )
+    },
     "/v1/runs/{id}": {
         "GET": Operation({200: {JSON: "Run"}}, ("not_found", "run_not_found", "storage_unavailable")),
         "DELETE": Operation(
@@ -138,9 +150,10 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     },
     "/v1/runs/{id}/events": {
         "GET": Operation(
-            {200: {SSE: "RunEvent"}, 204: {}},
+            {200: {SSE: "RunEventOrError"}, 204: {}},
             ("invalid_request", "not_found", "run_not_found", "storage_unavailable"),
             parameters=("LastEventId", "After"),
+            always=("X-Openclaw-Run-Id",),
         )
     },
     "/v1/runs/{id}/approvals/{approvalId}": {
@@ -158,6 +171,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             (*BODY, *PROVIDER, "model_not_found", "unsupported_parameter", "queue_full", "gateway_draining"),
             "EmbeddingRequest",
             ("Agent", "Model"),
+            headers=("Server-Timing",),
         )
     },
     "/v1/capabilities": {"GET": Operation({200: {JSON: "Capabilities"}})},
@@ -169,6 +183,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             },
             (*BODY, "session_not_found", "idempotency_key_conflict", "queue_full", "gateway_draining"),
             "ToolsInvokeRequest",
+            always=("Idempotency-Replayed",),
         )
     },
 }
@@ -269,11 +284,11 @@ def _responses(operation: Operation, codes: Iterable[str], *, metered: bool, bod
         contents = operation.answers.get(status, {})
         failures = grouped.get(status, [])
         told = f"Codes: {', '.join(failures)}." if failures else HTTPStatus(status).phrase
-        headers = ["X-Request-Id", *(_LIMITS if metered else ())]
+        headers = ["X-Request-Id", *(LIMITS if metered else ()), *operation.always]
         if failures:
-            headers += ["Retry-After", "X-Should-Retry"]
-        elif operation.parameters and operation.request and metered:
-            headers += ["X-Openclaw-Run-Id", "X-Openclaw-Session-Key", "X-Openclaw-Model", "Idempotency-Replayed"]
+            headers += ["Retry-After", "X-Should-Retry", *(("WWW-Authenticate",) if status == 401 else ())]
+        else:
+            headers += operation.headers
         response: Schema = {
             "description": told,
             "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
@@ -294,55 +309,5 @@ def _media(kind: str, schema: str) -> Schema:
         return {"schema": {"type": "string", "description": told}, "x-openclaw-event-schema": ref(schema)}
     return {"schema": ref(schema) if schema else {"type": "string"}}
 
-
-def _parameter(name: str, told: str, schema: Schema, place: str = "header") -> Schema:
-    return {"name": name, "in": place, "required": False, "description": told, "schema": {"type": "string", **schema}}
-
-
-PARAMETERS: Mapping[str, Schema] = {
-    "Agent": _parameter(AGENT_HEADERS[0], "Id of the agent; comes before `model`.", {}),
-    "Session": _parameter(SESSION_HEADER, "Session to go on in.", {"maxLength": MAX_SESSION_KEY}),
-    "Model": _parameter(
-        MODEL_HEADER, "Model instead of the agent's own; takes operator.admin.", {"maxLength": MAX_MODEL}
-    ),
-    "Channel": _parameter(CHANNEL_HEADER, "Where the message comes from.", {"pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}),
-    "IdempotencyKey": _parameter(
-        KEY_HEADER,
-        "The same key and request again joins the run, or gets its answer.",
-        {"minLength": 1, "maxLength": MAX_KEY, "pattern": "^[ -~]+$"},
-    ),
-    "OnDisconnect": _parameter(
-        POLICY_HEADER,
-        "What becomes of the run when its client goes away.",
-        {"pattern": "^(cancel|continue|grace=[1-9][0-9]{0,2})$"},
-    ),
-    "Retry": _parameter(
-        "x-stainless-retry-count", "Which try this is; heeded with gateway.http.joinRetries.", {"pattern": "^[0-9]+$"}
-    ),
-    "LastEventId": _parameter("last-event-id", "Number of the last event that came.", {"pattern": "^[0-9]{1,15}$"}),
-    "After": _parameter("after", "As Last-Event-ID, which comes first.", {"pattern": "^[0-9]{1,15}$"}, "query"),
-}
-"""What requests may say beside their body."""
-
-_LIMITS = tuple(
-    f"X-Ratelimit-{what}-{unit}" for unit in ("Requests", "Tokens") for what in ("Limit", "Remaining", "Reset")
-)
-
-
-def _header(told: str, **schema: Any) -> Schema:
-    return {"description": told, "schema": {"type": "string", **schema}}
-
-
-HEADERS: Mapping[str, Schema] = {
-    "X-Request-Id": _header("The client's own where it is sane, else a new one."),
-    "Retry-After": _header("Seconds until a retry makes sense.", pattern="^[0-9]+$"),
-    "X-Should-Retry": _header("Whether OpenAI's SDKs retry.", enum=["true", "false"]),
-    "X-Openclaw-Run-Id": _header("The run, for /v1/runs/{id}."),
-    "X-Openclaw-Session-Key": _header("Its session."),
-    "X-Openclaw-Model": _header("The model that answered, as provider/model."),
-    "Idempotency-Replayed": _header("An earlier request started the run.", enum=["true"]),
-    **{name: _header("How the key's limits stand; only for keys that have some.") for name in _LIMITS},
-}
-"""What answers may carry."""
 
 __all__ = ["OPERATIONS", "PATH", "OpenApi", "Operation", "document"]

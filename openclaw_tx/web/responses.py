@@ -27,7 +27,8 @@ from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import NewId
 from openclaw_tx.web.starting import Starter
 from openclaw_tx.wire.openai_responses import FIELDS, ResponsesRequest, parse
-from openclaw_tx.wire.openai_responses_render import EventWriter, Response
+from openclaw_tx.wire.openai_responses_render import Response
+from openclaw_tx.wire.openai_responses_stream import EventWriter
 
 API = "openresponses"
 """What its sessions are called."""

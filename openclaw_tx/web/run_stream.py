@@ -49,7 +49,13 @@ class StreamWriter(Protocol):
         """The status goes out."""
 
     def text_begins(self) -> bytes:
-        """What comes before the first text."""
+        """What comes before text that follows on nothing, on the end of a message, or on a tool call."""
+
+    def said(self, text: str) -> bool:
+        """The model says more.
+
+        @return: whether it is to be written now, by L{text} as it is at this moment. False: the writer keeps it.
+        """
 
     def text(self, escaped: bytes) -> bytes:
         """A piece of the answer; pieces may have been joined. Called when it is written."""
@@ -85,6 +91,7 @@ class RunStream:
         "_clock",
         "_declined",
         "_exchange",
+        "_flowing",
         "_hold",
         "_log",
         "_opened",
@@ -128,6 +135,8 @@ class RunStream:
         self._hold: IDelayedCall | None = None
         self._said = Joined()
         self._declined = Joined()
+        self._flowing = False
+        """What is said next can be written right behind what was written last."""
         self._calls: dict[int, bool] = {}
         """Index of each tool call shown -> whether any of its arguments were."""
 
@@ -165,7 +174,7 @@ class RunStream:
 
     def _take(self, entries: Sequence[Entry]) -> None:
         last = entries[-1].event
-        if type(last) is TextDelta and self._said.speaking and len(entries) == 1 and self._more(last):
+        if type(last) is TextDelta and self._flowing and len(entries) == 1 and self._more(last):
             return
         result = last.result if type(last) is RunEnded else None
         failure = None if result is None else failure_of(result)
@@ -189,6 +198,7 @@ class RunStream:
             elif type(event) is MessageEnded:
                 self._said.ended()
                 self._declined.ended()
+                self._flowing = False
                 frames.add(self._writer.aside(event))
             elif type(event) is ToolCallDelta:
                 self._tool_call(event, frames)
@@ -211,16 +221,22 @@ class RunStream:
 
         @return: whether it was sent.
         """
-        return not event.refusal and self._stream.push_now(self._writer.text(escape(event.text)))
+        if event.refusal or not self._stream.push_now(self._writer.text(escape(event.text))):
+            return False
+        self._writer.said(event.text)
+        return True
 
     def _text(self, text: str, frames: Frames) -> None:
         if not self._said.speaking:
             text = self._said.begin(text)
             if not text:
                 return
-            if not self._said.spoke:
-                frames.add(self._writer.text_begins())
-        frames.add_text(escape(text))
+        if not self._flowing:
+            frames.add(self._writer.text_begins())
+            frames.text_frame = self._writer.text
+        self._flowing = self._writer.said(text)
+        if self._flowing:
+            frames.add_text(escape(text))
 
     def _decline(self, text: str, frames: Frames) -> None:
         shown = text if self._declined.speaking else self._declined.begin(text)
@@ -230,6 +246,7 @@ class RunStream:
     def _tool_call(self, event: ToolCallDelta, frames: Frames) -> None:
         if event.index not in self._calls:
             self._calls[event.index] = False
+            self._flowing = False
             frames.add(self._writer.tool_call(event.index, event.id, event.name))
         if event.arguments:
             self._calls[event.index] = True

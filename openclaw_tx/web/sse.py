@@ -9,6 +9,7 @@ would be an empty event, which some SDKs choke on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -37,17 +38,27 @@ HEADERS = {
 }
 
 
-class Frames:
-    """The frames of one batch. While it is held, text that follows text joins its frame."""
+class _Text(NamedTuple):
+    """Pieces of text that are one frame."""
 
-    __slots__ = ("_parts", "_text_frame", "size")
+    frame: Callable[[bytes], bytes]
+    pieces: list[bytes]
+
+
+class Frames:
+    """The frames of one batch. While it is held, text that follows text joins its frame.
+
+    @ivar text_frame: makes a frame of escaped text, for the text that is added from now on.
+    """
+
+    __slots__ = ("_parts", "size", "text_frame")
 
     def __init__(self, text_frame: Callable[[bytes], bytes]) -> None:
         """
         @param text_frame: makes a frame of escaped text.
         """
-        self._text_frame = text_frame
-        self._parts: list[bytes | list[bytes]] = []
+        self.text_frame = text_frame
+        self._parts: list[bytes | _Text] = []
         self.size = 0
 
     def add(self, frame: bytes) -> bool:
@@ -62,7 +73,7 @@ class Frames:
 
     def add_text(self, escaped: bytes) -> None:
         """A piece of text."""
-        self._parts.append([escaped])
+        self._parts.append(_Text(self.text_frame, [escaped]))
         self.size += len(escaped)
 
     def absorb(self, later: Item) -> bool:
@@ -71,8 +82,8 @@ class Frames:
             return False
         for part in later._parts:
             last = self._parts[-1] if self._parts else b""
-            if isinstance(part, list) and isinstance(last, list):
-                last.extend(part)
+            if isinstance(part, _Text) and isinstance(last, _Text) and part.frame == last.frame:
+                last.pieces.extend(part.pieces)
             else:
                 self._parts.append(part)
         self.size += later.size
@@ -80,8 +91,7 @@ class Frames:
 
     def render(self) -> bytes:
         """All frames."""
-        frame = self._text_frame
-        whole = [frame(b"".join(part)) if isinstance(part, list) else part for part in self._parts]
+        whole = [part.frame(b"".join(part.pieces)) if isinstance(part, _Text) else part for part in self._parts]
         return whole[0] if len(whole) == 1 else b"".join(whole)
 
 

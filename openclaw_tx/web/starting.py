@@ -22,7 +22,7 @@ from openclaw_tx.interfaces import Agents, Push, Run, RunEngine, RunTimes
 from openclaw_tx.runs.archive import Archive
 from openclaw_tx.runs.attendance import CANCEL, CONTINUE, Attendance, Policy, policy_of
 from openclaw_tx.runs.stored import StoredView, condensed
-from openclaw_tx.values import Entry, Principal, RunEnded, RunRequest, RunResult, RunState, RunStatus
+from openclaw_tx.values import Carried, Entry, Principal, RunEnded, RunRequest, RunResult, RunState, RunStatus
 from openclaw_tx.web.addressing import SESSION_HEADER
 from openclaw_tx.web.exchange import Exchange
 
@@ -234,9 +234,9 @@ class ClientRun:
         """See L{Run}."""
         return self.run.reasoning
 
-    def steer(self, text: str) -> bool:
+    def steer(self, text: str, said: Carried | None = None) -> bool:
         """See L{Run.steer}."""
-        return self.run.steer(text)
+        return self.run.steer(text, said)
 
     def watch(self, push: Push, after: int = 0) -> Callable[[], None]:
         """See L{Run.watch}. The past of a run that has ended comes as it came at the time: its end by itself; and in

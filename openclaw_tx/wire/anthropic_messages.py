@@ -33,7 +33,7 @@ _encode = msgspec.json.Encoder().encode
 
 API = "anthropic-messages"
 
-BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 23_552}
+BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 23_552, "max": 23_552}
 """Reasoning effort -> tokens for thinking. With 8192 for the answer all keep below the 32,000 of Claude Opus 4."""
 LEAST_BUDGET = 1024
 """Anthropic takes no smaller one; as much is left for the answer, if it may be as long."""

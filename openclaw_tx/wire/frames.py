@@ -206,7 +206,7 @@ def failure_of(info: ErrorInfo, *, modern: bool = True) -> Failure:
     return Failure(
         code=code,
         message=info.message,
-        retryable=True if info.should_retry or info.retry_after is not None else UNSET,
+        retryable=True if info.retryable else UNSET,
         retry_after_ms=UNSET if info.retry_after is None else max(0, round(info.retry_after * 1000)),
         details=info.details or UNSET,
     )

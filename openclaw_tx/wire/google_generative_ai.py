@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 API = "google-generative-ai"
 
-BUDGETS = {"minimal": 512, "low": 2048, "medium": 8192, "high": 24_576, "xhigh": 24_576}
+BUDGETS = {"minimal": 512, "low": 2048, "medium": 8192, "high": 24_576, "xhigh": 24_576, "max": 24_576}
 """Reasoning effort -> tokens for thinking, for models before Gemini 3; later ones have levels."""
 NO_SIGNATURE = "skip_thought_signature_validator"
 """What Google has one put on a call that another model made: from Gemini 3 on a call without signature is refused."""
@@ -189,7 +189,7 @@ def holds_with_tools(model: str) -> bool:
 def _thinking(model: str, effort: str) -> dict[str, Any]:
     if generation(model) < (3, 0):
         return {"includeThoughts": True, "thinkingBudget": BUDGETS[effort]}
-    level = {"minimal": "minimal" if "flash" in model else "low", "xhigh": "high"}.get(effort, effort)
+    level = {"minimal": "minimal" if "flash" in model else "low", "xhigh": "high", "max": "high"}.get(effort, effort)
     if level == "medium" and "gemini-3-pro" in model:
         level = "high"  # which the first of them lacks
     return {"includeThoughts": True, "thinkingLevel": level}

@@ -44,7 +44,7 @@ CHAT_FIELDS: Mapping[str, Handling] = {
     "seed": Handling("forwarded", "an integer of 64 bits"),
     "stop": Handling("forwarded", "a text, or at most 4"),
     "parallel_tool_calls": Handling("forwarded"),
-    "reasoning_effort": Handling("forwarded"),
+    "reasoning_effort": Handling("forwarded", "one of none, minimal, low, medium, high, xhigh, max, in lower case"),
     "metadata": Handling("ignored"),
     "store": Handling("ignored", "nothing is kept for later retrieval"),
     "service_tier": Handling("ignored"),

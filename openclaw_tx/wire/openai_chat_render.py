@@ -139,6 +139,10 @@ class ChunkWriter:
         """Nothing: text needs no beginning."""
         return b""
 
+    def said(self, text: str) -> bool:
+        """It is written as it comes."""
+        return True
+
     def text(self, escaped: bytes) -> bytes:
         """A piece of the answer.
 

@@ -10,12 +10,13 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Sampling
 from openclaw_tx.wire.json_schema import flaws
 from openclaw_tx.wire.openai_fields import (
+    EFFORTS,
     MAX_SAFE_INT,
     expected,
     invalid,
+    one_of,
     optional_bool,
     optional_number,
-    optional_string,
 )
 
 _PARAMETERS = frozenset({"max_completion_tokens", *Sampling.__struct_fields__})
@@ -58,7 +59,7 @@ def read_sampling(fields: Mapping[str, Any]) -> Sampling:
         seed=_seed(fields),
         stop=_stop(fields.get("stop")),
         response_format=_response_format(fields.get("response_format")),
-        reasoning_effort=optional_string(fields, "reasoning_effort"),
+        reasoning_effort=one_of(fields, "reasoning_effort", EFFORTS),
         parallel_tool_calls=optional_bool(fields, "parallel_tool_calls"),
     )
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openclaw_tx.errors import GatewayError
 
 MAX_SAFE_INT = 2**53 - 1
 """Largest integer that every JSON reader keeps exact."""
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""What C{reasoning_effort} may be (OpenAI API reference). Which model takes which is for its provider to say."""
 
 MAX_MODEL = 256
 """Longest C{model}, or ref of a model, in characters."""
@@ -59,6 +62,17 @@ def optional_string(fields: Mapping[str, Any], name: str, prefix: str = "", limi
     return value
 
 
+def one_of(fields: Mapping[str, Any], name: str, values: Sequence[str], prefix: str = "") -> str | None:
+    """A string that is one of some, or None.
+
+    @raise GatewayError: C{invalid_request}.
+    """
+    value = optional_string(fields, name, prefix)
+    if value is not None and value not in values:
+        raise invalid(f"`{prefix}{name}` must be one of {', '.join(values)}.", prefix + name)
+    return value
+
+
 def optional_bool(fields: Mapping[str, Any], name: str, prefix: str = "") -> bool | None:
     """A boolean field, or None.
 
@@ -84,11 +98,13 @@ def optional_number(fields: Mapping[str, Any], name: str) -> float | None:
 
 
 __all__ = [
+    "EFFORTS",
     "MAX_MODEL",
     "MAX_SAFE_INT",
     "expected",
     "invalid",
     "kind_of",
+    "one_of",
     "optional_bool",
     "optional_number",
     "optional_string",

@@ -18,7 +18,15 @@ from openclaw_tx.wire.openai_chat_fields import Handling
 from openclaw_tx.wire.openai_chat_images import ImageReader, ImageRules, ImageUrl
 from openclaw_tx.wire.openai_chat_sampling import check_schema, number_between, token_limit
 from openclaw_tx.wire.openai_chat_tools import read_tools
-from openclaw_tx.wire.openai_fields import MAX_MODEL, expected, invalid, optional_bool, optional_string
+from openclaw_tx.wire.openai_fields import (
+    EFFORTS,
+    MAX_MODEL,
+    expected,
+    invalid,
+    one_of,
+    optional_bool,
+    optional_string,
+)
 from openclaw_tx.wire.openai_responses_input import read_input
 
 MAX_METADATA = 16
@@ -30,7 +38,7 @@ MAX_USER = 512
 """Longest C{user}, in characters: as long as a session key."""
 
 MAX_NAME = 64
-"""Longest name of a format (OpenAI), or of an effort, in characters."""
+"""Longest name of a format (OpenAI), in characters."""
 
 HARMLESS: Mapping[str, str] = {
     "service_tier": "string",
@@ -140,7 +148,7 @@ def _check_keys(fields: Mapping[str, Any]) -> None:
             raise invalid(f'Unrecognized key: "{name[:64]}"', name[:64])
     if fields.get("top_logprobs"):
         raise _unsupported("top_logprobs", "`top_logprobs` is not supported.")
-    _one_of(fields, "truncation", TRUNCATIONS)
+    one_of(fields, "truncation", TRUNCATIONS)
     token_limit(fields, "max_tool_calls")
     _check_include(fields.get("include"))
 
@@ -187,7 +195,7 @@ def _sampling(fields: Mapping[str, Any], text_format: Mapping[str, Any]) -> Samp
         temperature=number_between(fields, "temperature", 0, 2, "0 and 2"),
         top_p=number_between(fields, "top_p", 0, 1, "0 and 1"),
         response_format=_response_format(text_format),
-        reasoning_effort=optional_string(reasoning or {}, "effort", "reasoning.", limit=MAX_NAME),
+        reasoning_effort=one_of(reasoning or {}, "effort", EFFORTS, "reasoning."),
         parallel_tool_calls=optional_bool(fields, "parallel_tool_calls"),
     )
 
@@ -198,7 +206,7 @@ def _text_format(text: Any) -> dict[str, Any]:
         return {"type": "text"}
     if not isinstance(text, dict):
         raise expected("object", text, "text")
-    _one_of(text, "verbosity", VERBOSITIES, "text.")
+    one_of(text, "verbosity", VERBOSITIES, "text.")
     value = text.get("format")
     if value is None:
         return {"type": "text"}
@@ -243,12 +251,6 @@ def _metadata(value: Any) -> dict[str, str]:
         if len(text) > MAX_METADATA_VALUE:
             raise invalid(f"A value of metadata has at most {MAX_METADATA_VALUE} characters.", f"metadata.{name}")
     return value
-
-
-def _one_of(fields: Mapping[str, Any], name: str, values: tuple[str, ...], prefix: str = "") -> None:
-    value = optional_string(fields, name, prefix)
-    if value is not None and value not in values:
-        raise invalid(f"`{prefix}{name}` must be one of {', '.join(values)}.", prefix + name)
 
 
 def _missing(name: str, kind: str) -> GatewayError:

@@ -81,6 +81,14 @@ def answer_schemas() -> dict[str, Schema]:
     return {
         **_chat(finish, call),
         **_responses(),
+        "ChatCompletionEvent": {
+            "anyOf": [ref("ChatCompletionChunk"), ref("ErrorResponse")],
+            "description": "An error ends the stream.",
+        },
+        "RunEventOrError": {
+            "anyOf": [ref("RunEvent"), ref("ErrorResponse")],
+            "description": "An error ends the stream, not the run.",
+        },
         "ErrorResponse": record(error={**error, "properties": {**error["properties"], "code": {"enum": list(CODES)}}}),
         "Run": record(
             id=TEXT,

@@ -16,7 +16,7 @@ from openclaw_tx.wire.openai_chat_sampling import MAX_STOPS
 from openclaw_tx.wire.openai_chat_tools import MAX_TOOLS
 from openclaw_tx.wire.openai_embeddings import FIELDS as EMBEDDING_FIELDS
 from openclaw_tx.wire.openai_embeddings import MAX_CHARS, MAX_DIMENSIONS, MAX_INPUTS
-from openclaw_tx.wire.openai_fields import MAX_MODEL, MAX_SAFE_INT
+from openclaw_tx.wire.openai_fields import EFFORTS, MAX_MODEL, MAX_SAFE_INT
 from openclaw_tx.wire.openai_responses import (
     FIELDS,
     FORMATS,
@@ -114,7 +114,7 @@ CHAT_TYPES: Mapping[str, Schema] = {
     "seed": maybe({"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}),
     "stop": maybe({"anyOf": [_TEXT, {"type": "array", "maxItems": MAX_STOPS, "items": {**_TEXT, "minLength": 1}}]}),
     "parallel_tool_calls": _FLAG,
-    "reasoning_effort": maybe(_TEXT),
+    "reasoning_effort": {"enum": [*EFFORTS, None]},
     **{name: _NO_EFFECT for name, handling in CHAT_FIELDS.items() if handling.how == "ignored"},
     "n": {"enum": [1, None]},
     "logprobs": {"enum": [False, None]},
@@ -170,9 +170,7 @@ RESPONSES_TYPES: Mapping[str, Schema] = {
             verbosity={"enum": [*VERBOSITIES, None]},
         )
     ),
-    "reasoning": maybe(
-        _object(effort=maybe({**_TEXT, "maxLength": MAX_NAME}), summary=maybe(_TEXT), generate_summary=maybe(_TEXT))
-    ),
+    "reasoning": maybe(_object(effort={"enum": [*EFFORTS, None]}, summary=maybe(_TEXT), generate_summary=maybe(_TEXT))),
     "truncation": {"enum": [*TRUNCATIONS, None]},
     "max_tool_calls": _COUNT,
     "include": maybe({"type": "array", "items": {**_TEXT, "not": {"const": "message.output_text.logprobs"}}}),

@@ -12,6 +12,7 @@ from openclaw_tx.interfaces import Push
 from openclaw_tx.runs.journal import Journal
 from openclaw_tx.runs.times import Times
 from openclaw_tx.values import (
+    Carried,
     Entry,
     RunEnded,
     RunRequest,
@@ -168,7 +169,7 @@ class RelayRun:
         self._line.abort(self.request.run_id, reason)
         return True
 
-    def steer(self, text: str) -> bool:
+    def steer(self, text: str, said: Carried | None = None) -> bool:
         """Nobody speaks into it."""
         return False
 

@@ -109,6 +109,11 @@ class Parent(Service):
         self._end_all()
         await self._emptied.wait()
 
+    def hurry(self) -> None:
+        """Have them wait for runs no longer."""
+        for child in self._children.values():
+            child.signal("TERM")
+
     # -- inside
 
     def _begin(self) -> None:

@@ -194,7 +194,8 @@ class RelayCrew(Crew):
     # -- runs
 
     def _run(self, run_id: str) -> AgentRun | None:
-        return self._engine.get(run_id) if self._engine is not None else None
+        run = self._engine.get(run_id) if self._engine is not None else None
+        return run if isinstance(run, AgentRun) else None  # messages of chats are the chief's
 
     def _began(self, run: Run) -> None:
         assert isinstance(run, AgentRun)

@@ -47,6 +47,7 @@ from openclaw_tx.ws.nodes import Nodes
 from openclaw_tx.ws.presence import Presence
 from openclaw_tx.ws.resource import UpgradeResource
 from openclaw_tx.ws.rpc.agent import AgentMethods
+from openclaw_tx.ws.rpc.agent_wait import WaitMethods
 from openclaw_tx.ws.rpc.agents import AgentFileMethods
 from openclaw_tx.ws.rpc.approvals import ApprovalMethods, ApprovalNews
 from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
@@ -217,6 +218,7 @@ class WebSocketSurface:
                 scope,
             ).methods(),
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings, rooms.channels).methods(),
+            WaitMethods(engine, sessions, clock, rooms.desk.flow).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
             HostMethods(settings, uptime_ms, rooms.in_thread, place.state_dir if place is not None else "").methods(),
         ]

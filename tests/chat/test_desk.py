@@ -328,10 +328,28 @@ class QueueTests(Chat):
         self.assertEqual(self.chat()[-1]["state"], "final")
 
     def test_shutdown(self) -> None:
-        """Whoever waits is told when the gateway stops."""
+        """What waits when the gateway stops is carried out, if the grace is long enough."""
         self.send("one")
         self.send("two")
         self.gateway.gateway.stopService()
-        self.gateway.advance(0.1)
-        [event] = self.chat("key-2")
+        self.finish("first")
+        self.assertEqual(self.model.requests[-1].messages[-1].text, "two")
+        self.finish("second")
+        self.assertEqual(self.chat("key-1")[-1]["state"], "final")
+        self.assertEqual(self.chat("key-2")[-1]["message"]["content"][0]["text"], "second")
+
+    def test_shutdown_without_time(self) -> None:
+        """Whoever waits in vain is told when the gateway stops, and the message is not in the transcript."""
+        told: list[str] = []
+        news = self.gateway.gateway._house.sessions.news
+        news.subscribe(lambda change: told.extend(message.text for message in change.messages))
+        self.send("one")
+        self.send("two")
+        stopped = self.gateway.gateway.stopService()
+        self.gateway.advance(self.gateway.gateway.settings().gateway.shutdown_grace_seconds)
+        event = self.chat("key-2")[-1]
         self.assertEqual((event["state"], event["stopReason"]), ("aborted", "shutdown"))
+        self.assertEqual(len(self.model.calls), 1)
+        self.assertEqual([text for text in dict.fromkeys(told) if text], ["one"])
+        self.gateway.advance(5, 100)
+        self.successResultOf(stopped)

@@ -78,7 +78,7 @@ class FlowTests(SynchronousTestCase):
         self.clock.advance(5)
         self.send("three")
         self.assertEqual(len(self.started()), 1)
-        self.assertTrue(self.flow.waits("two"))
+        self.assertIsNotNone(self.flow.known.waiting("two"))
         self.end("one")
         self.clock.advance(0.9)
         self.assertEqual(len(self.started()), 1)
@@ -88,7 +88,7 @@ class FlowTests(SynchronousTestCase):
         self.assertIn("two", text)
         self.assertIn("three", text)
         self.assertEqual(self.told(), [("two", "final", "")])
-        self.assertFalse(self.flow.waits("two"))
+        self.assertIsNone(self.flow.known.waiting("two"))
 
     def test_debounce(self) -> None:
         """Each message puts the turn off."""
@@ -233,11 +233,38 @@ class FlowTests(SynchronousTestCase):
         self.assertEqual(len(self.started()), 1)
         self.assertEqual(self.told(), [("two", "aborted", "stop")])
 
-    def test_close(self) -> None:
-        """At shutdown whoever waits is told, and nobody is taken."""
+    def test_forget_of_others(self) -> None:
+        """Somebody else's waiting messages stay, but for an administrator."""
         self.send("one")
         self.send("two")
+        self.send("three", principal=ALICE)
+        self.assertEqual(self.flow.forget(KEY, "stop", ALICE), ["three"])
+        self.assertEqual(self.flow.waiting(KEY), 1)
+        self.send("four", principal=ALICE, mode="interrupt")
+        self.assertEqual(self.flow.waiting(KEY), 1)
+        self.send("five", principal=ALICE)
+        self.assertEqual(self.flow.forget(KEY, "stop", OWNER), ["two", "five"])
+        self.assertEqual(self.told()[-1], ("five", "aborted", "stop"))
+
+    def test_close(self) -> None:
+        """At shutdown what waits gets in line, merged as ever and without a pause, and nobody is taken."""
+        self.send("one")
+        self.send("two")
+        self.send("three")
+        self.send("four", principal=ALICE)
+        self.send("other", key="agent:main:other")
         self.flow.close()
-        self.assertEqual(self.told(), [("two", "aborted", "shutdown")])
+        self.assertEqual([run_id for run_id, _ in self.started()], ["one", "other", "three", "four"])
+        self.assertIn("two", self.started()[2][1])
+        self.assertEqual(self.told(), [("two", "final", "")])
         error = self.assertRaises(GatewayError, self.send, "three")
         self.assertEqual(error.info.code, "gateway_draining")
+
+    def test_close_without_room(self) -> None:
+        """Who does not get in line is told that it was aborted, and why."""
+        self.send("one")
+        self.send("two")
+        self.send("three")
+        self.engine.refuse = GatewayError("queue_full", "Too many runs.")
+        self.flow.close()
+        self.assertEqual(self.told(), [("two", "aborted", "shutdown"), ("three", "aborted", "shutdown")])

@@ -88,13 +88,17 @@ class MessageQueueTests(SynchronousTestCase):
         self.assertRaises(QueueFull, self.add, "two", cap=1, drop="new")
         self.assertEqual(self.take(), ("one", (1,)))
 
-    def test_clear(self) -> None:
-        """All is forgotten, what was dropped before too."""
-        for text in ("one", "two", "three"):
-            self.add(text, cap=2)
-        self.assertEqual(self.queue.clear(), [2, 3])
-        self.add("four")
-        self.assertEqual(self.take(), ("four", (4,)))
+    def test_remove(self) -> None:
+        """One goes, the others keep their order; with the last one all is forgotten, what was dropped before too."""
+        for text in ("one", "two", "three", "four"):
+            self.add(text, cap=3)
+        self.queue.remove(3)
+        self.queue.remove(99)
+        self.assertEqual(self.queue.items, [2, 4])
+        self.queue.remove(2)
+        self.queue.remove(4)
+        self.add("five")
+        self.assertEqual(self.take(), ("five", (5,)))
 
     @given(
         st.lists(

@@ -186,7 +186,8 @@ DIFFERENCES = [
         "errors of a provider name provider and model, and say what it said, but for refusals of our key",
         "an operator can not act on `upstream provider error`",
         "message",
-        "chat-drop-mid-stream chat-errmid chat-errmid-stream run-upstream-401 run-upstream-500 run-upstream-500-stream",
+        "chat-drop-mid-stream chat-errmid chat-errmid-stream chat-upstream-400-nonstream run-upstream-400 "
+        "run-upstream-401 run-upstream-500 run-upstream-500-stream",
     ),
     Row(
         "a provider that breaks off is 502, not 408",

@@ -30,7 +30,7 @@ SECURITY = {
 }
 """On every answer of the newer release, and on none of the older one."""
 
-NEVER = ("Server", "WWW-Authenticate", "Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Vary")
+NEVER = ("Server", "Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Vary")
 """On no answer of either release."""
 
 ADDED = {"system_fingerprint", "logprobs", "refusal", "eventLoop"}
@@ -139,6 +139,8 @@ def _headers(wanted: dict[str, Any], got: Response, release: str) -> Iterator[st
     for name in NEVER:
         if got.header(name) is not None:
             yield f"header {name}"
+    if (got.header("WWW-Authenticate") is not None) != (got.status == 401):
+        yield "header WWW-Authenticate"
     security = {name: got.header(name) for name in SECURITY}
     if security != (SECURITY if release == NOW else dict.fromkeys(SECURITY)):
         yield "security headers"

@@ -100,6 +100,7 @@ async def test_kill_in_the_middle_of_many_streams(gateway: GatewayProcess) -> No
         assert words == [f"c{number}" for number in range(1, len(words) + 1)]
         run = await get(gateway, f"/v1/runs/{watcher.run_id}")
         assert (run["status"], run["text"].split()) == ("interrupted", words)
+        assert run["model"] == "stub/m"
         fresh = Watcher(gateway, watcher.run_id)
         assert await fresh.watch()
         assert fresh.found == watcher.found and len(fresh.found) > had

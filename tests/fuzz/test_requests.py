@@ -24,6 +24,7 @@ from openclaw_tx.wire import (
     run_request,
     tools_invoke,
 )
+from openclaw_tx.wire.halves import whole
 from openclaw_tx.wire.openai_chat_render import error_body
 from openclaw_tx.ws.connect import ConnectParams
 from tests.fuzz.limits import bounded, examples
@@ -131,10 +132,8 @@ class BodyTests(SynchronousTestCase):
         if found is None:
             return
         self.assertEqual(parse(body), found)
-        again = json.dumps(json.loads(body.strip() or b"{}"), allow_nan=False, ensure_ascii=False, indent=1).encode(
-            "utf-8"
-        )
-        self.assertEqual(self.read(parse, again), found, body)
+        again = json.dumps(json.loads(body.strip() or b"{}"), allow_nan=False, ensure_ascii=False, indent=1)
+        self.assertEqual(self.read(parse, whole(again).encode("utf-8")), found, body)
 
     def test_seeds(self) -> None:
         """What the others begin with is read."""

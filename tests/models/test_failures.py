@@ -13,6 +13,7 @@ from openclaw_tx.models.failures import (
     RequestForbidden,
     all_failed,
     gateway_error,
+    refuses_thinking,
 )
 from openclaw_tx.wire.upstream import UpstreamError
 
@@ -141,10 +142,16 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(FAILOVER_CODES - set(CODES), frozenset())
 
     def test_messages(self) -> None:
-        """The client's fault in the provider's words; the provider's with its name; a key never."""
-        said = str(gateway_error("p/m", UpstreamError("stub says 400", status=400)))
-        self.assertEqual(said, "400 stub says 400")
-        self.assertEqual(str(gateway_error("p/m", UpstreamError("busy", status=503))), "p/m: 503 busy")
+        """The model, the status and the provider's words, whoever is at fault; a key never."""
+        for status, said, code in (
+            (400, "stub says 400", "provider_rejected"),
+            (400, "prompt is too long", "context_length_exceeded"),
+            (404, "no such model", "model_not_found"),
+            (429, "slower", "provider_rate_limit"),
+            (503, "busy", "provider_overloaded"),
+        ):
+            error = gateway_error("p/m", UpstreamError(said, status=status))
+            self.assertEqual((error.info.code, str(error)), (code, f"p/m: {status} {said}"))
         for silent in (UpstreamError("", status=400), UpstreamError("", status=401), UpstreamError("")):
             self.assertTrue(str(gateway_error("p/m", silent)).startswith("p/m: "))
         key = "Incorrect API key provided: sk-abc1234567*xyz AIzaSyA1234567890abcdef at https://u:pw@h/v1 Bearer tok123"
@@ -153,10 +160,22 @@ class TableTests(SynchronousTestCase):
             for secret in ("sk-abc", "AIzaSy", "pw", "tok123"):
                 self.assertNotIn(secret, words)
 
+    def test_thinking_refused(self) -> None:
+        """The provider has to say so; what the model is called does not matter."""
+        for words, refused in (
+            ("reasoning_effort is not supported", True),
+            ("Unsupported value for thinking", True),
+            ("no such parameter: seed", False),
+        ):
+            for ref in ("p/m", "moonshot/kimi-k2-thinking"):
+                error = gateway_error(ref, UpstreamError(words, status=400))
+                self.assertEqual(refuses_thinking(error), refused, str(error))
+                self.assertEqual(refuses_thinking(all_failed([(ref, error), ("q/reasoning-1", error)])), refused)
+
     def test_words_are_bounded(self) -> None:
         """A long, many-lined text becomes one short line."""
         words = str(gateway_error("p/m", UpstreamError("a\r\n\x00b " * 100_000, status=400)))
-        self.assertLessEqual(len(words), MAX_WORDS + 4)
+        self.assertLessEqual(len(words.removeprefix("p/m: ")), MAX_WORDS + 4)
         self.assertTrue(words.isprintable())
 
     def test_retry_after(self) -> None:

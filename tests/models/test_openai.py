@@ -194,9 +194,9 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual("".join(event.arguments for event in told), "{}")
 
     def test_words_of_a_rejection(self) -> None:
-        """A rejected request is answered in the provider's own words, after the status."""
+        """A rejected request is answered in the provider's own words, after the model and the status."""
         error = self.error(400, b'{"error":{"message":"stub says 400"}}')
-        self.assertEqual((error.info.code, str(error)), ("provider_rejected", "400 stub says 400"))
+        self.assertEqual((error.info.code, str(error)), ("provider_rejected", "p/m: 400 stub says 400"))
 
     def test_redirect(self) -> None:
         """A redirect is a misconfiguration, not an answer; its target is not named."""

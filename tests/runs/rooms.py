@@ -356,7 +356,9 @@ class Bench:
 
     def start(self, text: str = "hello", principal: Principal = OWNER, **fields: Any) -> AgentRun:
         """Start a run of L{request}."""
-        return self.engine.start(self.request(text, **fields), principal)
+        run = self.engine.start(self.request(text, **fields), principal)
+        assert isinstance(run, AgentRun)
+        return run
 
     def session(self, text: str = "hello", key: str = "agent:main:alice", **fields: Any) -> AgentRun:
         """Start a run in a session."""

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema_agents import AgentDefaults
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.runs.engine import CHECKPOINT_RUNS
+from openclaw_tx.runs.notes import CHECKPOINT_RUNS
 from openclaw_tx.values import (
     AssistantMessage,
     ModelAnswered,

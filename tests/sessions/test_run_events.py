@@ -14,8 +14,18 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.sessions import run_events
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import KEEP_RUNS_MS, SqlSessions
-from openclaw_tx.values import Entry, KeptEvents, MessageEnded, RunEnded, RunEvent, StoredRun, TextDelta, ToolEnded
-from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, user
+from openclaw_tx.values import (
+    Entry,
+    KeptEvents,
+    MessageEnded,
+    ModelAnswered,
+    RunEnded,
+    RunEvent,
+    StoredRun,
+    TextDelta,
+    ToolEnded,
+)
+from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, replace_run, user
 
 
 def text(seq: int, said: str = "x") -> Entry:
@@ -208,6 +218,20 @@ class RunEventsTests(SynchronousTestCase):
         self.assertEqual(results["r"].payloads, ("one two",))
         self.assertEqual(results["q"].payloads, ("much longer",))
         self.assertEqual(self.seqs(), [1, 2])
+
+    def test_crash_and_its_model(self) -> None:
+        """The model that answered last: events know it sooner than the row, which knows it where there are none."""
+        row = replace_run(live("r"), provider="p", model="first")
+        answered = ModelAnswered(provider="q", model="second", round=2)
+        self.keep("r", Entry(seq=1, ts_ms=0, event=answered), text(2, "x"), run=row)
+        self.do(self.store.checkpoint([replace_run(row, run_id="s")], []))
+        self.do(self.store.begin(live("t"), [user("hi")]))
+        self.do(self.store.checkpoint([replace_run(row, run_id="t")], []))
+        later = self.other_process()
+        found = {run.run_id: (run.result.provider, run.result.model) for run in self.do(later.recover(9000))}
+        self.assertEqual(found, {"r": ("q", "second"), "s": ("p", "first"), "t": ("p", "first")})
+        said = self.do(later.transcript(KEY, 9))[-1]
+        self.assertEqual((said.provider, said.model), ("p", "first"))
 
     def test_crash_in_a_session(self) -> None:
         """The transcript of a cut-off turn holds what its watchers were told."""

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Sessions
-from openclaw_tx.sessions import entries, ledger, reading
+from openclaw_tx.sessions import entries, interrupted, ledger, reading
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import SqlSessions
@@ -432,7 +432,7 @@ class StoreMachine(RuleBasedStateMachine):
                     AssistantMessage(
                         text=partial,
                         stop_reason="interrupted",
-                        error_message=ledger.INTERRUPTED,
+                        error_message=interrupted.INTERRUPTED,
                         timestamp_ms=9000,
                     )
                 )

@@ -14,6 +14,7 @@ from openclaw_tx.interfaces import OnEvents, Peer, Push, Run, Tool
 from openclaw_tx.runs.run import Times
 from openclaw_tx.values import (
     Agent,
+    Carried,
     Credentials,
     Embeddings,
     Entry,
@@ -107,7 +108,7 @@ class ScriptedRun:
         assert self.outcome is not None
         return self.outcome
 
-    def steer(self, text: str) -> bool:
+    def steer(self, text: str, said: Carried | None = None) -> bool:
         """Nobody steers here."""
         return False
 

@@ -164,6 +164,9 @@ class ChatTests(SynchronousTestCase):
             )
             self.assertEqual(response.header("x-should-retry"), retry)
             self.assertIsNotNone(response.header("x-openclaw-run-id"))
+            # The client's own token was good.
+            challenge = 'Bearer realm="openclaw"' if status == 401 else None
+            self.assertEqual(response.header("www-authenticate"), challenge)
 
     def test_failure_after_a_tool(self) -> None:
         """What the run says about retrying counts: once a tool has run, a retry would run it again."""

@@ -59,7 +59,9 @@ class GuardTests(SynchronousTestCase):
                 (401, "Unauthorized", "unauthorized", "invalid_api_key"),
                 value,
             )
-            self.assertIsNone(response.header("www-authenticate"))
+            # A token is wrong only where there is one.
+            wrong = ', error="invalid_token"' if value == "Bearer wrong" else ""
+            self.assertEqual(response.header("www-authenticate"), f'Bearer realm="openclaw"{wrong}')
 
     def test_other_places_for_a_secret(self) -> None:
         """A query or another header is no place for one."""

@@ -127,6 +127,8 @@ class RefusedTests(Case):
             answer = self.post("/hooks/wake", WAKE, token)
             self.assertEqual((answer.code, answer.text()), (401, "Unauthorized"), token)
             self.assertEqual(answer.headers["content-type"], "text/plain; charset=utf-8")
+            wrong = ', error="invalid_token"' if token else ""
+            self.assertEqual(answer.headers["www-authenticate"], f'Bearer realm="openclaw"{wrong}')
 
     def test_no_other_use(self) -> None:
         """Their token opens nothing else."""

@@ -602,6 +602,41 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual("".join(text), "one\n\ntwo")
         self.assertEqual(call["arguments"], '{"a":1}')
 
+    def test_items_in_turn(self) -> None:
+        """Text, calls that grow side by side and more text: each item is closed before the next begins, and what was
+        said reaches a client that reads slowly in its own item."""
+        client, run = self.open(tools=[TOOL])
+        run.say("a")
+        client.stall()
+        run.emit(TextDelta(text="x" * 80_000))
+        for index in range(2):
+            run.emit(ToolCallDelta(index=index, id=f"c{index}", name="get_weather", arguments=""))
+        for piece in ('{"a"', ":1}"):
+            for index in range(2):
+                run.emit(ToolCallDelta(index=index, id="", name="", arguments=piece))
+        for text in "bcd":
+            run.say(text)
+        client.resume()
+        run.say("e")
+        run.emit(MessageEnded())
+        calls = tuple(ToolCall(id=f"c{index}", name="get_weather", arguments='{"a":1}') for index in range(2))
+        run.end(tool_calls=calls, finish_reason="tool_calls")
+        found = self.events(client)
+        grown: dict[int, str] = {}
+        done: list[int] = []
+        for event in found:
+            EVENTS.validate_python(event, strict=True)
+            at = event.get("output_index", len(done))
+            self.assertEqual(at, len(done))
+            grown[at] = grown.get(at, "") + event.get("delta", "")
+            if event["type"] == "response.output_item.done":
+                done.append(at)
+        first, *others, last = found[-1]["response"]["output"]
+        texts = [item["content"][0]["text"] for item in (first, last)]
+        self.assertEqual(texts, ["a" + "x" * 80_000, "bcde"])
+        self.assertEqual([grown[at] for at in range(4)], [texts[0], *(call["arguments"] for call in others), texts[1]])
+        self.assertEqual([call["arguments"] for call in others], ['{"a":1}'] * 2)
+
     def test_call_that_was_not_streamed(self) -> None:
         """It is shown whole at the end; C{{}} for no arguments."""
         client, run = self.open(tools=[TOOL])

@@ -507,6 +507,7 @@ class CrashTests(RunsCase):
         self.assertEqual(
             (run["status"], run["text"], run["error"]["code"]), ("interrupted", "one two", "run_interrupted")
         )
+        self.assertEqual(run["model"], "scripted/model")
         self.assertEqual(rest[0]["run"], run)
         whole = events(self.watch(run_id).body)
         self.assertEqual(whole, got + rest)
@@ -544,6 +545,19 @@ class CrashTests(RunsCase):
         self.assertEqual([event["type"] for event in rest], ["run.completed"])
         self.assertEqual(texts(got), rest[0]["run"]["text"])
 
+    def test_crash_in_a_session(self) -> None:
+        """A session's run is noted before a model has answered, so the model is noted with what it says."""
+        self.chat(user="alice")
+        run_id = self.live()
+        self.crash()
+        self.assertIsNone(self.read(run_id)["model"])
+        self.chat(user="alice")
+        run_id = self.live()
+        self.call.text("half")
+        self.memory.advance(1)
+        self.crash()
+        self.assertEqual((self.read(run_id)["text"], self.read(run_id)["model"]), ("half", "scripted/model"))
+
     def test_queued(self) -> None:
         """One that was waiting is not forgotten."""
         self.run_id(user="a")
@@ -568,7 +582,7 @@ class CrashTests(RunsCase):
         self.memory.advance(3, steps=3)
         self.crash()
         run = self.read(run_id)
-        self.assertEqual((run["status"], run["text"]), ("interrupted", "so far"))
+        self.assertEqual((run["status"], run["text"], run["model"]), ("interrupted", "so far", "scripted/model"))
         self.assertEqual(texts(events(self.watch(run_id).body)), "so far")
 
 

@@ -193,6 +193,7 @@ class ThinkingTests(SynchronousTestCase):
             ("claude-opus-4-6", "minimal", "low"),
             ("claude-opus-4-6", "xhigh", "max"),
             ("claude-opus-4-7", "xhigh", "xhigh"),
+            ("claude-opus-4-7", "max", "max"),
             ("anthropic/claude-sonnet-5", "medium", "medium"),
         ):
             body = encoded(user("hi"), sampling=Sampling(reasoning_effort=effort), model=model)

@@ -180,6 +180,7 @@ class EncodeTests(SynchronousTestCase):
         for model, effort, level in (
             (NEW, "minimal", "minimal"),
             (NEW, "xhigh", "high"),
+            (NEW, "max", "high"),
             ("gemini-3-pro-preview", "minimal", "low"),
             ("gemini-3-pro-preview", "medium", "high"),
             ("gemini-3.1-pro", "medium", "medium"),

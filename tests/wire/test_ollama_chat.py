@@ -82,6 +82,8 @@ class EncodeTests(SynchronousTestCase):
         asked = Sampling(reasoning_effort="xhigh")
         self.assertIs(encoded(user("hi"), sampling=asked)["think"], True)
         self.assertEqual(encoded(user("hi"), sampling=asked, model="gpt-oss:20b")["think"], "high")
+        most = Sampling(reasoning_effort="max")
+        self.assertEqual(encoded(user("hi"), sampling=most, model="gpt-oss:20b")["think"], "high")
         self.assertNotIn("think", encoded(user("hi")))
         self.assertNotIn("think", encoded(user("hi"), sampling=asked, dialect=OllamaDialect(thinking=False)))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.types.shared import ReasoningEffort
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -26,6 +27,7 @@ from openclaw_tx.values import (
 )
 from openclaw_tx.wire.large_json import LARGE
 from openclaw_tx.wire.openai_chat import ChatRequest, parse
+from openclaw_tx.wire.openai_fields import EFFORTS
 
 WEATHER = {"type": "function", "function": {"name": "get_weather"}}
 OPTIONAL = (
@@ -479,8 +481,19 @@ class SamplingTests(RefusedMixin):
             ({"stop": ["a", "b", "c", "d", "e"]}, "Invalid stop: stop supports at most 4 sequences"),
             ({"response_format": "json"}, "Invalid response_format: response_format must be an object"),
             ({"reasoning_effort": 1}, "reasoning_effort: Invalid input: expected string, received number"),
+            *(
+                ({"reasoning_effort": bad}, f"`reasoning_effort` must be one of {', '.join(EFFORTS)}.")
+                for bad in ("HIGH", "bogus", "", "off", " low")
+            ),
         ):
             self.refused(fields, message, next(iter(fields)))
+
+    def test_reasoning_effort(self) -> None:
+        """All that the official client can say."""
+        said = get_args(get_args(ReasoningEffort)[0])
+        self.assertEqual(EFFORTS, said)
+        for effort in said:
+            self.assertEqual(read(user("x"), reasoning_effort=effort).sampling.reasoning_effort, effort)
 
     def test_response_format(self) -> None:
         """C{text} is the default; schemas need a name."""

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openai.types.responses import Response as OpenAIResponse
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -16,10 +18,13 @@ from openclaw_tx.errors import CODES, GatewayError
 from openclaw_tx.values import MessageEnded, RunResult, TextDelta, ToolCall, Usage
 from openclaw_tx.wire.openai_chat_render import escape
 from openclaw_tx.wire.openai_responses import parse
-from openclaw_tx.wire.openai_responses_render import EventWriter, Response
+from openclaw_tx.wire.openai_responses_items import MAX_PROBED, GrowingCall
+from openclaw_tx.wire.openai_responses_render import Response
+from openclaw_tx.wire.openai_responses_stream import EventWriter
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 RUN = "resp_11111111-2222-4333-8444-555555555555"
+MESSAGE = "msg_11111111-2222-4333-8444-555555555555"
 USAGE = Usage(prompt_tokens=11, completion_tokens=7, cached_tokens=3, reasoning_tokens=2)
 CALL = ToolCall(id="c1", name="f", arguments='{"a":1}')
 TOOL = {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True}
@@ -231,49 +236,183 @@ class EventTests(SynchronousTestCase):
         )
         self.assertEqual(found[0]["response"]["status"], "in_progress")
 
+    def say(self, text: str) -> bytes:
+        """What a stream does with text."""
+        begun = self.writer.text_begins()
+        return begun + self.writer.text(escape(text)) if self.writer.said(text) else begun
+
+    def called(self, index: int, call: ToolCall) -> list[bytes]:
+        """What a stream does with a call."""
+        return [self.writer.tool_call(index, call.id, call.name), self.writer.arguments(index, call.arguments)]
+
+    def in_turn(self, found: list[dict[str, Any]]) -> list[tuple[int, str]]:
+        """Position and kind of all that has to do with items. Each was closed before the next began, with all that had
+        been told of it, and the response in the end holds them as they were closed."""
+        told, open_, closed, growing = [], None, [], ""
+        for event in found:
+            kind = event["type"].removeprefix("response.")
+            if "output_index" not in event:
+                continue
+            told.append((event["output_index"], kind))
+            if kind == "output_item.added":
+                self.assertEqual((open_, event["output_index"]), (None, len(closed)))
+                open_, growing = event["output_index"], ""
+            self.assertEqual(event["output_index"], open_)
+            growing += event.get("delta", "")
+            if kind in ("output_text.done", "refusal.done", "function_call_arguments.done"):
+                self.assertEqual(event.get("text", event.get("refusal", event.get("arguments"))), growing or "{}")
+            if kind == "output_item.done":
+                closed.append(event["item"])
+                open_ = None
+        self.assertEqual(found[-1]["response"]["output"], closed)
+        return told
+
     def test_tool_calls(self) -> None:
-        """Interleaved arguments; the stream's response is that of a whole answer."""
+        """One item after the other; the stream's response is that of a whole answer."""
         writer = self.writer
         calls = (CALL, ToolCall(id="c2", name="g", arguments="{}"))
         ended = result(payloads=("x",), tool_calls=calls)
         found = self.stamped(
             writer.opened(),
-            writer.text_begins(),
-            writer.text(b"x"),
+            self.say("x"),
             writer.tool_call(0, "c1", "f"),
-            writer.tool_call(1, "c2", "g"),
             writer.arguments(0, '{"a"'),
-            writer.arguments(1, "{}"),
             writer.arguments(0, ":1}"),
+            writer.tool_call(1, "c2", "g"),
+            writer.arguments(1, "{}"),
+            writer.aside(MessageEnded()),
             writer.finish(ended),
         )
         self.assertEqual(
-            self.kinds(found)[5:],
-            ["output_item.added"] * 2
-            + ["function_call_arguments.delta"] * 3
-            + ["output_text.done", "content_part.done", "output_item.done"]
-            + ["function_call_arguments.done", "output_item.done"] * 2
-            + ["completed"],
+            self.in_turn(found),
+            [
+                *((0, f"{kind}.{what}") for kind, what in (("output_item", "added"), ("content_part", "added"))),
+                *((0, f"output_text.{what}") for what in ("delta", "done")),
+                *((0, f"{kind}.done") for kind in ("content_part", "output_item")),
+                (1, "output_item.added"),
+                *((1, f"function_call_arguments.{what}") for what in ("delta", "delta", "done")),
+                (1, "output_item.done"),
+                (2, "output_item.added"),
+                *((2, f"function_call_arguments.{what}") for what in ("delta", "done")),
+                (2, "output_item.done"),
+            ],
         )
-        self.assertEqual([event["output_index"] for event in found[5:10]], [1, 2, 1, 2, 1])
-        self.assertEqual(found[5]["item"]["arguments"], "")
-        self.assertEqual(found[5]["item"]["status"], "in_progress")
+        added = [event["item"] for event in found if event["type"] == "response.output_item.added"]
+        self.assertEqual((added[1]["arguments"], added[1]["status"]), ("", "in_progress"))
         self.assertEqual(found[-1]["response"], json.loads(response(tools=[TOOL]).whole(ended)))
 
-    def test_text_after_a_call(self) -> None:
-        """Items stay in the order in which they began."""
+    def test_done_at_once(self) -> None:
+        """What is complete is told so when the next item begins, or the message ends: not only with the run."""
         writer = self.writer
-        found = self.stamped(
-            writer.opened(),
-            writer.tool_call(0, "c1", "f"),
-            writer.text_begins(),
-            writer.text(b"x"),
-            writer.arguments(0, '{"a":1}'),
-            writer.finish(result(payloads=("x",), tool_calls=(CALL,))),
+        self.stamped(self.say("x"))
+        self.assertEqual(self.kinds(events(writer.stamp(writer.tool_call(0, "c1", "f"))))[-2:][0], "output_item.done")
+        writer.arguments(0, '{"a":1}')
+        done = self.kinds(events(writer.stamp(writer.aside(MessageEnded()))))
+        self.assertEqual(done, ["function_call_arguments.done", "output_item.done"])
+        self.assertEqual(self.kinds(events(writer.stamp(writer.finish(result(tool_calls=(CALL,)))))), ["completed"])
+
+    def test_calls_side_by_side(self) -> None:
+        """The first goes on as it comes, the others wait for its end, and lose nothing."""
+        writer = self.writer
+        calls = tuple(ToolCall(id=f"c{n}", name="f", arguments=f'{{"a":"{n}}}"}}') for n in range(3))
+        frames = [writer.opened(), *(writer.tool_call(n, call.id, "f") for n, call in enumerate(calls))]
+        self.assertEqual(frames[2:], [b"", b""])
+        for at in range(len(calls[0].arguments)):
+            frames += (writer.arguments(n, call.arguments[at]) for n, call in reversed(list(enumerate(calls))))
+        found = self.stamped(*frames, writer.aside(MessageEnded()), writer.finish(result(tool_calls=calls)))
+        told = self.in_turn(found)
+        self.assertEqual(told.count((0, "function_call_arguments.delta")), len(calls[0].arguments))
+        self.assertEqual(told.count((1, "function_call_arguments.delta")), 1)
+        self.assertEqual([call["arguments"] for call in found[-1]["response"]["output"]], [c.arguments for c in calls])
+
+    @given(
+        st.lists(st.tuples(st.integers(-1, 3), st.integers(1, 9)), max_size=40),
+        st.lists(st.sampled_from(['{"a":1}', "{}", "", '{"s":"}{"}', '{"a"', " "]), min_size=4, max_size=4),
+    )
+    @settings(max_examples=200, deadline=None)
+    def test_any_order(self, steps: list[tuple[int, int]], arguments: list[str]) -> None:
+        """However a model jumps between text and calls, items follow one another and nothing of them is lost."""
+        self.writer = writer = EventWriter(response())
+        frames, said, grown = [writer.opened()], "", dict[int, str]()
+        for index, length in [*steps, *((index, 99) for index in list(dict(steps)) if index >= 0)]:
+            if index < 0:
+                frames.append(self.say("x" * length))
+                said += "x" * length
+                continue
+            if index not in grown:
+                frames.append(writer.tool_call(index, f"c{index}", "f"))
+            before = grown.setdefault(index, "")
+            grown[index] = arguments[index][: len(before) + length]
+            if len(grown[index]) > len(before):
+                frames.append(writer.arguments(index, grown[index][len(before) :]))
+        calls = tuple(ToolCall(id=f"c{n}", name="f", arguments=grown.get(n, "")) for n in range(4))
+        found = self.stamped(*frames, writer.finish(result(payloads=(said,) if said else (), tool_calls=calls)))
+        self.in_turn(found)
+        output = found[-1]["response"]["output"]
+        told = {item["call_id"]: item["arguments"] for item in output if item["type"] == "function_call"}
+        self.assertEqual(told, {f"c{n}": whole or "{}" for n, whole in grown.items()})
+        texts = [item["content"][0]["text"] for item in output if item["type"] == "message"]
+        self.assertEqual("".join(texts), said)
+
+    def test_calls_that_never_look_complete(self) -> None:
+        """Wait for the end: of no arguments, and of broken ones."""
+        writer = self.writer
+        calls = (
+            ToolCall(id="c1", name="f", arguments=""),
+            ToolCall(id="c2", name="f", arguments='{"a":}'),
+            ToolCall(id="c3", name="f", arguments="{}"),
         )
-        self.assertEqual([item["type"] for item in found[-1]["response"]["output"]], ["function_call", "message"])
-        done = [event["output_index"] for event in found if event["type"] == "response.output_item.done"]
-        self.assertEqual(done, [0, 1])
+        frames = [writer.opened()]
+        for index, call in enumerate(calls):
+            frames += (writer.tool_call(index, call.id, "f"), writer.arguments(index, call.arguments or " "))
+        frames.append(writer.aside(MessageEnded()))
+        self.assertEqual([len(events(writer.stamp(frame))) for frame in frames], [2, 1, 1, 0, 0, 0, 0, 0])
+        self.writer = writer = EventWriter(response(tools=[TOOL]))
+        for index, call in enumerate(calls):
+            writer.tool_call(index, call.id, "f")
+            writer.arguments(index, call.arguments)
+        found = self.stamped(writer.finish(result(tool_calls=calls)))
+        self.assertEqual([item["arguments"] for item in found[-1]["response"]["output"]], ["{}", '{"a":}', "{}"])
+
+    def test_patience_with_arguments_has_a_bound(self) -> None:
+        """Arguments that look complete again and again are not read again and again for ever."""
+        call = GrowingCall("i", 0, "c", "f")
+        call.add('{"a":"' + "x" * MAX_PROBED + "}")
+        self.assertFalse(call.complete())
+        call.add('"}')
+        self.assertFalse(call.complete())
+        patient = GrowingCall("i", 0, "c", "f")
+        patient.add('{"a":"' + "x" * MAX_PROBED + '"}')
+        self.assertTrue(patient.complete())
+
+    def test_text_after_a_call(self) -> None:
+        """Is a message of its own behind it, once the call is whole; what comes behind a whole call is none of it."""
+        writer = self.writer
+        frames = [writer.opened(), self.say("a"), writer.tool_call(0, "c1", "f"), self.say("b"), self.say("c")]
+        self.assertEqual(frames[-2:], [b"", b""])
+        frames += (writer.arguments(0, '{"a":1}'), writer.arguments(0, " "), self.say("d"))
+        frames.append(writer.finish(result(payloads=("abcd",), tool_calls=(CALL,))))
+        found = self.stamped(*frames)
+        self.in_turn(found)
+        output = found[-1]["response"]["output"]
+        self.assertEqual([item["type"] for item in output], ["message", "function_call", "message"])
+        self.assertEqual([output[at]["content"][0]["text"] for at in (0, 2)], ["a", "bcd"])
+        self.assertEqual([item["id"] for item in output[::2]], [MESSAGE, f"{MESSAGE}_1"])
+
+    def test_failure_in_an_item(self) -> None:
+        """It stays in the response, incomplete, with what was told of it; what was closed before stays complete."""
+        writer = self.writer
+        failure = GatewayError("provider_error", "it broke").info
+        self.say("half")
+        (found,) = events(writer.stamp(writer.failed(failure)))
+        (item,) = checked(found["response"])["output"]
+        self.assertEqual((item["content"][0]["text"], item["status"]), ("half", "incomplete"))
+        writer.tool_call(0, "c1", "f")
+        writer.arguments(0, '{"a"')
+        writer.tool_call(1, "c2", "f")
+        (found,) = events(writer.stamp(writer.failed(failure)))
+        message, call = checked(found["response"])["output"]
+        self.assertEqual((message["status"], call["status"], call["arguments"]), ("completed", "incomplete", '{"a"'))
 
     def test_refusal(self) -> None:
         """A refusal has events of its own."""
@@ -340,6 +479,35 @@ class EventTests(SynchronousTestCase):
             self.assertNotIn("function_call_arguments.done", self.kinds(found))
         told = [(item["arguments"], item["status"]) for item in whole["output"]]
         self.assertEqual(told, [('{"a', "incomplete"), ("", "incomplete")])
+
+    def test_cut_beside_a_whole_call(self) -> None:
+        """A call that was told whole is not to be done either, and the response says so in the end."""
+        half = ToolCall(id="c2", name="g", arguments='{"a')
+        ended = result(payloads=("x",), finish_reason="length", cut_calls=(CALL, half))
+        writer = self.writer
+        found = self.stamped(
+            writer.opened(),
+            self.say("x"),
+            *(part for at, call in enumerate((CALL, half)) for part in self.called(at, call)),
+            writer.finish(ended),
+        )
+        done = [event["item"] for event in found if event["type"] == "response.output_item.done"]
+        self.assertEqual([item["status"] for item in done], ["completed", "completed", "incomplete"])
+        output = found[-1]["response"]["output"]
+        self.assertEqual([item["status"] for item in output], ["completed", "incomplete", "incomplete"])
+        self.assertEqual(output[1:], json.loads(response(tools=[TOOL]).whole(ended))["output"][1:])
+
+    def test_refusal_while_a_call_is_open(self) -> None:
+        """Waits for its end, and is a refusal still."""
+        writer = self.writer
+        frames = [writer.opened(), writer.tool_call(0, "c1", "f"), writer.aside(TextDelta(text="no", refusal=True))]
+        self.assertEqual(frames[-1], b"")
+        frames += (self.say("but"), writer.arguments(0, '{"a":1}'), writer.aside(TextDelta(text="pe", refusal=True)))
+        ended = result(payloads=("nobutpe",), refusal=True, answered="but", declined="nope", tool_calls=(CALL,))
+        found = self.stamped(*frames, writer.finish(ended))
+        self.assertEqual([event["delta"] for event in found if "delta" in event], ['{"a":1}', "no", "but", "pe"])
+        message = found[-1]["response"]["output"][1]
+        self.assertEqual([part.get("text", part.get("refusal")) for part in message["content"]], ["nope", "but"])
 
     def test_every_failure(self) -> None:
         """OpenAI's closed list of codes holds for each of ours, which is told beside it."""

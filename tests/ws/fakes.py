@@ -20,6 +20,7 @@ from openclaw_tx.interfaces import Peer, Push
 from openclaw_tx.runs.run import Times
 from openclaw_tx.values import (
     Agent,
+    Carried,
     Credentials,
     Entry,
     Message,
@@ -167,7 +168,7 @@ class FakeRun:
         self.end("aborted", abort_reason=reason, error=ErrorInfo(code="run_aborted", message="The run was aborted."))
         return True
 
-    def steer(self, text: str) -> bool:
+    def steer(self, text: str, said: Carried | None = None) -> bool:
         if self.steerable:
             self.steered.append(text)
         return self.steerable

@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.ws.rpc.test_agent -*-
-"""C{agent} and C{agent.wait}: run an agent, and wait for the end of a run (spec 2.10, 2.6, 3.6)."""
+"""C{agent}: run an agent (spec 2.10, 2.6)."""
 
 from __future__ import annotations
 
@@ -9,27 +9,22 @@ from typing import Annotated, Any
 from msgspec import Meta
 from msgspec.structs import replace
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from openclaw_tx.auth.actions import may
-from openclaw_tx.auth.sight import agents_for, is_bounded, sees_run, sees_session
+from openclaw_tx.auth.sight import agents_for, is_bounded, sees_session
 from openclaw_tx.config.schema import Config
-from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Models, Run, RunEngine, Sessions
 from openclaw_tx.sessions.keys import SENTINELS, parse_key
 from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
-    Entry,
     Part,
     Principal,
     PromptMode,
     RunRequest,
     RunResult,
     SessionEntry,
-    StoredRun,
     Target,
     TextPart,
     UserMessage,
@@ -38,10 +33,8 @@ from openclaw_tx.wire.frames import MAX_ID, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, seat, thinking_level
-from openclaw_tx.ws.rpc.results import final, remembered, waited, waited_in_vain
-from openclaw_tx.ws.rpc.waiting import within
+from openclaw_tx.ws.rpc.results import final, remembered, unless_in_vain
 
-MAX_WAIT_MS = 2_147_483_647
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
 
 
@@ -78,15 +71,8 @@ class AgentParams(Params, frozen=True):
     """Run only in this conversation, though its time may be over; refused when it is not that of the session."""
 
 
-class WaitParams(Params, frozen=True):
-    """Params of C{agent.wait}."""
-
-    run_id: NonEmpty
-    timeout_ms: Annotated[int, Meta(ge=0)] = 30_000
-
-
 class AgentMethods:
-    """The family of C{agent} and C{agent.wait}."""
+    """The family of C{agent}."""
 
     _log = Logger()
 
@@ -112,12 +98,7 @@ class AgentMethods:
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
-        return [
-            Method("agent", "agent", AgentParams, self.agent),
-            Method("agent.wait", "agent.wait", WaitParams, self.wait),
-        ]
-
-    # -- agent
+        return [Method("agent", "agent", AgentParams, self.agent)]
 
     async def agent(self, call: Call[AgentParams]) -> Any:
         """Answer C{accepted} at once and the result under the same id at the end; a repeated key starts nothing."""
@@ -179,19 +160,21 @@ class AgentMethods:
             self._log.warn("the thinking level of {key} is not kept: {error}", key=request.session_key, error=error)
 
     async def _repeated(self, principal: Principal, run_id: str, asked: str) -> Run | RunResult | None:
-        """The run that this key started before, or its result: from memory, or after a restart from the store.
+        """The run that this key started before, or its result: from memory, or after a restart from the store. None =
+        there was none, or nothing came of it.
 
         @raise GatewayError: C{idempotency_key_conflict}: the key was used for something else, or by somebody else.
         """
         run = self._engine.get(run_id)
         if run is not None:
             check_same(run.request.fingerprint, asked, run.principal.id, principal)
-            return run.outcome or run
+            return unless_in_vain(run.outcome) if run.outcome is not None else run
         stored = await self._sessions.get_run(run_id)
         if stored is None:
             return None
         check_same(stored.fingerprint, asked, stored.principal_id, principal)
-        return remembered(stored) or self._engine.get(run_id)
+        result = remembered(stored)
+        return unless_in_vain(result) if result is not None else self._engine.get(run_id)
 
     async def _request(self, principal: Principal, params: AgentParams, asked: str, traceparent: str) -> RunRequest:
         """
@@ -263,52 +246,6 @@ class AgentMethods:
         if expected is not None and (entry is None or entry.session_id != expected):
             raise bad("agent", "expectedExistingSessionId is not the conversation of the session")
         check_send(self._settings().session.send_policy, place.session_key, entry, channel)
-
-    # -- agent.wait
-
-    async def wait(self, call: Call[WaitParams]) -> Any:
-        """Answer when the run has ended or the time is over; the run goes on either way. A run that nobody knows yet
-        may still come."""
-        run_id = call.params.run_id
-        until = self._clock.seconds() + min(call.params.timeout_ms, MAX_WAIT_MS) / 1000
-        run = self._visible(call.principal, run_id)
-        if run is None:
-            stored = await self._sessions.get_run(run_id)
-            result = remembered(stored) if stored is not None else None
-            if stored is not None and result is not None and self._may_read(call.principal, stored):
-                return waited(result)
-            run = await self._appear(call.principal, run_id, until)
-        if run is None:
-            return waited_in_vain(None, run_id)
-        outcome = run.outcome or await within(
-            self._clock, until - self._clock.seconds(), Deferred.fromCoroutine(run.result())
-        )
-        return waited(outcome) if outcome is not None else waited_in_vain(run, run_id)
-
-    def _visible(self, principal: Principal, run_id: str) -> Run | None:
-        """A run, if the client may know of it: one that it may not is waited for like one that is not there."""
-        run = self._engine.get(run_id)
-        return run if run is not None and sees_run(principal, run) else None
-
-    def _may_read(self, principal: Principal, stored: StoredRun) -> bool:
-        target = Target(agent_id=stored.agent_id, session_key=stored.session_key, owner_id=stored.principal_id)
-        return may(principal, "runs.read", target)
-
-    async def _appear(self, principal: Principal, run_id: str, until: float) -> Run | None:
-        """The run once it shows up; None when it has not by then."""
-        gate = Gate()
-
-        def seen(run: Run, entries: Sequence[Entry]) -> None:
-            if run.request.run_id == run_id and sees_run(principal, run):
-                gate.open()
-
-        stop = self._engine.subscribe(seen)
-        try:
-            if self._visible(principal, run_id) is None:
-                await within(self._clock, until - self._clock.seconds(), gate.wait())
-        finally:
-            stop()
-        return self._visible(principal, run_id)
 
 
 def acknowledged(run: Run, status: str, modern: bool) -> dict[str, Any]:

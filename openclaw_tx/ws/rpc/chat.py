@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw_tx.auth.actions import may
 from openclaw_tx.auth.sight import is_bounded, run_target, sees_run
 from openclaw_tx.channels.webchat import WEBCHAT
 from openclaw_tx.chat.commands import is_stop
@@ -202,6 +203,7 @@ class ChatMethods:
     async def _before(self, call: Call[SendParams], asked: str) -> str:
         """C{in_flight} or C{ok} for a key that was used before.
 
+        @return: "" = it was not, or nothing came of it.
         @raise GatewayError: it was used for something else, or its run failed.
         """
         run_id = call.params.idempotency_key
@@ -217,6 +219,8 @@ class ChatMethods:
             outcome = remembered(stored)
         if outcome is None:
             return "in_flight"
+        if outcome.came_to_nothing:
+            return ""
         if outcome.error is not None and outcome.status != "aborted":
             raise GatewayError.from_info(outcome.error)
         return "ok"
@@ -230,12 +234,22 @@ class ChatMethods:
         if params.run_id is None:
             return await self.stop(call, place, "rpc")
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
-        run = self._engine.get(params.run_id)
+        run, waiting = self._engine.get(params.run_id), self._desk.flow.known.waiting(params.run_id)
+        if waiting is not None and may(call.principal, "runs.read", waiting.target):
+            return self._withdraw(call, waiting, place)
         if run is None or not sees_run(call.principal, run):
             return {"ok": True, "aborted": False, "runIds": []}
         if run.request.session_key != place.session_key:
             raise GatewayError("invalid_request", "runId does not match sessionKey")
         return await self._abort(call, [run], "rpc")
+
+    def _withdraw(self, call: Call[Any], message: ChatMessage, place: Seat) -> Any:
+        """Take a message out of the queue of its session."""
+        if message.request.session_key != place.session_key:
+            raise GatewayError("invalid_request", "runId does not match sessionKey")
+        self._authorise(call.principal, "runs.cancel", message.target)
+        self._desk.flow.withdraw(message, "rpc")
+        return {"ok": True, "aborted": True, "runIds": [message.request.run_id]}
 
     async def stop(self, call: Call[Any], place: Seat, reason: str, *, queued: bool = True) -> Any:
         """Abort a session's runs and, with C{queued}, forget what waits there."""
@@ -245,7 +259,9 @@ class ChatMethods:
             for run in self._engine.live()
             if place.session_key in (run.request.session_key, run.request.spawned_by) and sees_run(call.principal, run)
         ]
-        forgotten = self._desk.flow.forget(place.session_key, reason) if queued else []
+        for run in runs:
+            self._authorise(call.principal, "runs.cancel", run_target(run))
+        forgotten = self._desk.flow.forget(place.session_key, reason, call.principal) if queued else []
         answer = await self._abort(call, runs, reason)
         if forgotten:
             answer = {**answer, "aborted": True, "runIds": [*answer["runIds"], *forgotten]}

@@ -85,14 +85,22 @@ def waited(result: RunResult) -> dict[str, Any]:
     return answer
 
 
-def waited_in_vain(run: Run | None, run_id: str) -> dict[str, Any]:
-    """The answer when the time is over."""
+def waited_in_vain(run: Run | None, run_id: str, queued: bool = False) -> dict[str, Any]:
+    """The answer when the time is over.
+
+    @param queued: a chat message waits that will be a run, or part of one.
+    """
     answer: dict[str, Any] = {"runId": run_id, "status": "timeout"}
-    if run is not None and run.status == "queued":
+    if queued or (run is not None and run.status == "queued"):
         answer["timeoutPhase"] = "queue"
     elif run is not None and run.started_at_ms:
         answer["startedAt"] = run.started_at_ms
     return answer
+
+
+def unless_in_vain(result: RunResult) -> RunResult | None:
+    """What a repeated key is answered with; None = nothing came of the run, and the key starts it anew."""
+    return None if result.came_to_nothing else result
 
 
 def remembered(stored: StoredRun) -> RunResult | None:
@@ -110,6 +118,8 @@ def remembered(stored: StoredRun) -> RunResult | None:
         agent_id=stored.agent_id,
         status=stored.status,
         payloads=(stored.partial,) if stored.partial else (),
+        provider=stored.provider,
+        model=stored.model,
         error=None
         if stored.status == "ok"
         else ErrorInfo(code="run_interrupted", message="the gateway stopped while the run was at work"),

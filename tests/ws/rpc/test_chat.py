@@ -135,9 +135,11 @@ class AbortTests(Case):
         """Another principal's run takes an administrator; and then none of the session's runs is touched."""
         own, foreign = self.run_("1"), self.run_("2", owner="proxy:eve")
         line = self.house.ready(scopes=[WRITE])
+        self.assertEqual(self.send(key="waits")["payload"]["status"], "started")
         error = line.call("chat.abort", {"sessionKey": "x"})["error"]
         self.assertEqual(error["message"], "missing scope: operator.admin")
         self.assertEqual((own.status, foreign.status), ("queued", "queued"))
+        self.assertEqual(self.send(key="waits")["payload"]["status"], "in_flight")
         self.assertTrue(self.line.call("chat.abort", {"sessionKey": "x"})["payload"]["aborted"])
 
     def test_slow_to_end(self) -> None:
