@@ -173,12 +173,31 @@ class ConfigError(Exception):
 
     @ivar issues: C{(path, message)} pairs, e.g. C{("gateway.port", "expected int, got str")}; never a secret.
     @ivar files: the files that were looked at, for whoever waits for the fix.
+    @ivar source: where the configuration is from, or that it is not there, for people on this machine; "" = the issues
+        say so themselves.
     """
 
     def __init__(self, issues: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{path}: {message}" if path else message for path, message in issues))
         self.issues = issues
         self.files: tuple[Path, ...] = ()
+        self.source = ""
+
+    @property
+    def told(self) -> str:
+        """All in one line, for people on this machine: with paths."""
+        return f"{self.source}: {self}" if self.source else str(self)
 
 
-__all__ = ["CODES", "ConfigError", "ErrorInfo", "FetchFailed", "GatewayError", "Kind", "NotHere"]
+class NotWritten(ConfigError):
+    """The configuration is good, but its file can not be written.
+
+    @ivar reason: in the system's words, without a path.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__([("", f"can not write {path}: {reason}")])
+        self.reason = reason
+
+
+__all__ = ["CODES", "ConfigError", "ErrorInfo", "FetchFailed", "GatewayError", "Kind", "NotHere", "NotWritten"]

@@ -20,6 +20,9 @@ from zope.interface import implementer
 from openclaw_tx.config.replacing import make_directory
 from openclaw_tx.logs import json_line
 
+LOOK_SECONDS = 1.0
+"""How often it is looked, at most, whether the file is still there."""
+
 KEEP_DAYS = 7
 """Files of days longer ago are removed when a new one is begun."""
 
@@ -62,6 +65,7 @@ class DayLog:
         self._path: Path | None = None
         self._handle = -1
         self._size = 0
+        self._looked = 0.0
         self.problem = ""
 
     @property
@@ -93,7 +97,7 @@ class DayLog:
     def _ready(self, size: int) -> None:
         """Have the right file open, with room for C{size} bytes."""
         path = self.path
-        if path != self._path:
+        if path != self._path or self._is_gone(path):
             self.close()
             make_directory(path.parent)
             self._open(path)
@@ -103,10 +107,22 @@ class DayLog:
             os.replace(path, f"{path}.1")
             self._open(path)
 
+    def _is_gone(self, path: Path) -> bool:
+        """Whether the file was removed, or moved away, since it was opened; looked for once in L{LOOK_SECONDS}."""
+        now = self._seconds()
+        if abs(now - self._looked) < LOOK_SECONDS:
+            return False
+        self._looked = now
+        try:
+            return not os.path.samestat(os.stat(path), os.fstat(self._handle))
+        except FileNotFoundError:
+            return True
+
     def _open(self, path: Path) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._handle, self._path = os.open(path, flags, 0o600), path
         self._size = os.fstat(self._handle).st_size
+        self._looked = self._seconds()
 
     def _prune(self) -> None:
         """Remove what is older than L{KEEP_DAYS}."""

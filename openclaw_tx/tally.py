@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Authenticator, Peer, Run
@@ -31,6 +32,8 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Bounds for how late the reactor is."""
 
+LOG_SECONDS = 10.0
+"""Pause between two log lines that say the same."""
 LAG_INTERVAL = 1.0
 LAG_WINDOW = 60
 """Measurements among which the largest is looked for."""
@@ -121,10 +124,36 @@ class Measured(Value, frozen=True, omit_defaults=True):
     """It is how things stand, not what has become of them: once the process is gone, it says nothing."""
 
 
+class Seldom:
+    """A line of the log that strangers can cause as often as they like: one now, the next one a while later, with how
+    often it was meanwhile."""
+
+    __slots__ = ("_count", "_last")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last: float | None = None
+
+    def due(self, now: float) -> int:
+        """It happened again.
+
+        @param now: seconds of a clock.
+        @return: how often since the last line, if it is time for one; 0 = say nothing.
+        """
+        self._count += 1
+        if self._last is not None and abs(now - self._last) < LOG_SECONDS:
+            return 0
+        count, self._count, self._last = self._count, 0, now
+        return count
+
+
 class Tally:
     """All counts of one gateway. Attributes that are numbers are raised directly by whoever sees it happen."""
 
+    _log = Logger()
     __slots__ = (
+        "_ignored",
+        "_slow",
         "auth_failures",
         "cancels",
         "connections_given_up",
@@ -171,8 +200,34 @@ class Tally:
         self.slow_streams = 0
         self.socket_bytes = 0
         self.slow_sockets = 0
+        self._slow = Seldom()
+        self._ignored = Seldom()
         self.sockets = 0
         """WebSocket connections opened so far."""
+
+    def too_slow(self, what: str, address: str, now: float) -> None:
+        """A client did not read and was cut off: say so in the log, now and then.
+
+        @param address: where it is; "" = behind a local socket.
+        @param now: seconds of the clock.
+        """
+        if count := self._slow.due(now):
+            self._log.warn(
+                "a client was cut off because it did not read: {what} from {address}; {count} since the last such line",
+                what=what,
+                address=address or "a local socket",
+                count=count,
+            )
+
+    def not_json(self, now: float) -> None:
+        """A WebSocket message that is no JSON was ignored (spec 2.2): say so in the log, now and then.
+
+        @param now: seconds of the clock.
+        """
+        if count := self._ignored.due(now):
+            self._log.warn(
+                "a WebSocket message that is no JSON was ignored; {count} since the last such line", count=count
+            )
 
     def watch(self, run: Run, entries: Sequence[Entry]) -> None:
         """A listener of the engine: counts a run when it has ended."""
@@ -258,4 +313,4 @@ class LagMeter(Service):
         self._again()
 
 
-__all__ = ["OTHER", "CountedAuthenticator", "Counts", "Histogram", "LagMeter", "Measured", "Tally"]
+__all__ = ["OTHER", "CountedAuthenticator", "Counts", "Histogram", "LagMeter", "Measured", "Seldom", "Tally"]

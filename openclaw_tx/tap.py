@@ -142,7 +142,7 @@ def makeService(options: Options, reactor: Any = None, environ: Mapping[str, str
     try:
         return _service(options, reactor, dict(os.environ if environ is None else environ))
     except ConfigError as error:
-        raise SystemExit(f"openclaw: {error}") from None
+        raise SystemExit(f"openclaw: {error.told}") from None
 
 
 def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> MultiService:

@@ -55,7 +55,7 @@ def main() -> None:
         top.privilegedStartService()
         top.startService()
     except ConfigError as error:
-        raise SystemExit(str(error)) from None
+        raise SystemExit(error.told) from None
     any_reactor: Any = reactor
     any_reactor.addSystemEventTrigger("before", "shutdown", top.stopService)
     any_reactor.run()

@@ -312,6 +312,12 @@ class LookTests(Together):
         self.assertEqual(rows["agent:beta:two"]["messages"][0]["text"], "hello from agent:beta:two")
         self.assertEqual(self.look("sessions_list", kinds=["main"])["count"], 1)
 
+    def test_long_ago(self) -> None:
+        """A model that asks for longer ago than any session is told so, by the name of its argument."""
+        self.assertEqual(self.look("sessions_list", activeMinutes=1000.0)["count"], 3)
+        for minutes in (2 * 10**14, 2e14, 10**30):
+            self.assertIn("activeMinutes", str(self.look("sessions_list", activeMinutes=minutes)))
+
     def test_visibility(self) -> None:
         """It may be narrowed to the session itself, or to what it has spawned."""
         for visibility, keys in (("self", {"agent:main:main"}), ("tree", {"agent:main:main"})):

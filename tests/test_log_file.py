@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 from twisted.logger import Logger, LogPublisher
@@ -79,6 +80,20 @@ class DayLogTests(SynchronousTestCase):
         self.logger.info("kept")
         self.assertEqual(self.log.problem, "")
         self.assertIn("kept", self.log.path.read_text())
+
+    def test_removed(self) -> None:
+        """Somebody removes the file, with its directory, or moves it away: there is a new one a second later."""
+        self.logger.info("first")
+        shutil.rmtree(self.directory)
+        self.now += 2
+        self.logger.info("second")
+        self.assertIn("second", self.log.path.read_text())
+        moved = self.log.path.rename(self.log.path.with_name("moved"))
+        self.now += 2
+        self.logger.info("third")
+        self.logger.info("fourth")
+        self.assertEqual(len(self.log.path.read_text().splitlines()), 2)
+        self.assertEqual(len(moved.read_text().splitlines()), 1)
 
     def test_one_file(self) -> None:
         """A name without the day is one file, and nothing is pruned."""

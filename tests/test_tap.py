@@ -299,9 +299,13 @@ class TapTests(SynchronousTestCase):
         self.write("{gateway: {port: }")
         self.assertIn("line 1", self.refused())
         self.write({"gateway": {"auth": {"token": SECRET}, "prot": 1}})
-        self.assertIn("gateway.prot", self.refused())
+        file = self.directory / "openclaw.json"
+        self.assertIn(f"openclaw: {file}: gateway.prot: unknown key", self.refused())
         self.write({})
         self.assertIn("OPENCLAW_GATEWAY_TOKEN", self.refused())
+        missing = self.refused("--config", str(self.directory / "missing.json"))
+        self.assertIn("missing.json does not exist: gateway.auth.token: mode token needs a secret", missing)
+        self.assertIn("can not look for /", self.refused("--state-dir", "/" + "x" * 300))
 
     def test_remote_mode(self) -> None:
         """A configuration for clients is not served."""

@@ -45,7 +45,7 @@ def new(
     expires: str | None,
     write: bool,
 ) -> None:
-    """Make a key and print it, this once; the configuration gets its hash only.
+    """Make a key and print it, this once. With --write its hash is added to the configuration, never the key itself.
 
     The key goes to standard output, what to do with it to standard error.
     """

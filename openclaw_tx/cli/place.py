@@ -99,7 +99,8 @@ class Place:
 def config_problem(error: ConfigError) -> str:
     """A L{ConfigError} as text for the terminal, an issue a line."""
     lines = [f"{path}: {message}" if path else message for path, message in error.issues]
-    return "the configuration can not be used:\n" + "\n".join(f"  {line}" for line in lines)
+    which = f" ({error.source})" if error.source else ""
+    return f"the configuration can not be used{which}:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 here = click.make_pass_decorator(Place, ensure=True)

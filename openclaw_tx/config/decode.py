@@ -19,6 +19,7 @@ from msgspec import inspect
 
 from openclaw_tx.config.paths import Issues, Path, render
 from openclaw_tx.config.schema import Config
+from openclaw_tx.config.section import NO_CONTROLS
 from openclaw_tx.errors import ConfigError
 
 MAX_ISSUES = 50
@@ -127,7 +128,8 @@ def _check_bounds(value: Any, kind: inspect.Type, path: Path) -> Iterator[tuple[
             limits = [f">= {low}" if low is not None else "", f"<= {high}" if high is not None else ""]
             yield path, f"must be {' and '.join(limit for limit in limits if limit)}"
     elif isinstance(kind, inspect.StrType) and kind.pattern and not re.search(kind.pattern, value):
-        yield path, f"must match {kind.pattern}"
+        what = "holds a line break or another control character"
+        yield path, what if kind.pattern == NO_CONTROLS else f"must match {kind.pattern}"
 
 
 def _wrong(value: Any, kind: inspect.Type, path: Path) -> Iterator[tuple[Path, str]]:

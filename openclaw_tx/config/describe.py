@@ -104,6 +104,9 @@ Refused, because ignoring them would be unsafe:
 {refused}
 """
 
+LARGEST = 2**53 - 1
+"""What an integer is at most where nothing smaller is said: what every JSON reader keeps exact."""
+
 
 class Row(NamedTuple):
     """A setting."""
@@ -214,6 +217,8 @@ def type_in_words(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.IntType | inspect.FloatType):
         name = "integer" if isinstance(kind, inspect.IntType) else "number"
         bounds = [f"≥ {kind.ge:g}" if kind.ge is not None else "", f"≤ {kind.le:g}" if kind.le is not None else ""]
+        if kind.le == LARGEST:
+            bounds.pop()  # that goes without saying
         return " ".join([name, *filter(None, bounds)])
     names: dict[type, str] = {inspect.StrType: "string", inspect.BoolType: "boolean", inspect.StructType: "object"}
     return names.get(type(kind), "anything")

@@ -21,7 +21,7 @@ from openclaw_tx.config.paths import Issues
 from openclaw_tx.config.redact import redact, restore, secrets_in
 from openclaw_tx.config.replacing import replace_file
 from openclaw_tx.config.rewriting import plain, rewrite
-from openclaw_tx.errors import ConfigError
+from openclaw_tx.errors import ConfigError, NotWritten
 from openclaw_tx.values.value import Value
 
 READ_ONLY = "OPENCLAW_CONFIG_READONLY"
@@ -158,7 +158,8 @@ class Editor:
     def write(self, candidate: Candidate) -> None:
         """Put it in place of the file, at once and for its owner only; the old file stays beside it as C{.bak}.
 
-        @raise ConfigError: it can not be written.
+        @raise ConfigError: it must not be written.
+        @raise NotWritten: it can not be written, e.g. since the disk is full.
         @raise Stale: somebody else was faster.
         """
         variable = candidate.loaded.outer_environment.get(READ_ONLY, "")
@@ -175,7 +176,7 @@ class Editor:
                 replace_file(path.with_name(f"{path.name}.bak"), before)
             replace_file(path, candidate.raw)
         except OSError as error:
-            raise ConfigError([("", f"can not write {path}: {error.strerror or error}")]) from None
+            raise NotWritten(path, error.strerror or str(error)) from None
 
     def _restored(self, parsed: dict[str, Any], original: Original) -> dict[str, Any]:
         issues: Issues = []

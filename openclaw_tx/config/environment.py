@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -91,7 +91,7 @@ def locate(
     """Find state directory and configuration file: option, then variable, then what exists, then the default.
 
     @param environ: as L{modernise} returns it.
-    @raise ConfigError: a profile name that can not be part of a path, or HOME is not set.
+    @raise ConfigError: a profile name that can not be part of a path, HOME is not set, or a directory can not be read.
     """
     name = (profile or environ.get("OPENCLAW_PROFILE", "")).strip()
     if name and not _PROFILE.fullmatch(name):
@@ -106,12 +106,23 @@ def locate(
     else:
         default = absolute("~/.openclaw", environ, cwd)
         candidates = [default, *(default.parent / legacy for legacy in LEGACY_STATE_DIRS)]
-        state = next((found for found in candidates if found.is_dir()), default)
+        state = next((found for found in candidates if _has(found, Path.is_dir)), default)
     file = config or environ.get("OPENCLAW_CONFIG_PATH", "").strip()
     if file:
         return Location(state_dir=state, config=absolute(file, environ, cwd), profile=name)
     names = [state / CONFIG_NAME, *(state / legacy for legacy in LEGACY_CONFIG_NAMES)]
-    return Location(state_dir=state, config=next((found for found in names if found.is_file()), names[0]), profile=name)
+    found = next((found for found in names if _has(found, Path.is_file)), names[0])
+    return Location(state_dir=state, config=found, profile=name)
+
+
+def _has(path: Path, is_there: Callable[[Path], bool]) -> bool:
+    """
+    @raise ConfigError: nobody can tell, e.g. since the directory must not be looked into.
+    """
+    try:
+        return is_there(path)
+    except OSError as error:
+        raise ConfigError([("", f"can not look for {path}: {error.strerror or error}")]) from None
 
 
 def parse_dotenv(text: str) -> tuple[dict[str, str], list[int]]:

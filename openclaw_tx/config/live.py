@@ -15,7 +15,7 @@ from openclaw_tx.config.reload import ReloadPlan
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.config.watching import apply
 from openclaw_tx.deferreds import InThread
-from openclaw_tx.errors import ConfigError, GatewayError
+from openclaw_tx.errors import ConfigError, GatewayError, NotWritten
 from openclaw_tx.values.value import Value
 
 Change = Callable[[Editor, Original], Candidate | None]
@@ -93,6 +93,10 @@ class LiveConfig:
                 self._lock.release()
         except Stale as error:
             raise GatewayError("invalid_request", str(error)) from None
+        except NotWritten as error:
+            self._log.warn("{error}", error=str(error))
+            text = f"the configuration can not be written: {error.reason}"
+            raise GatewayError("storage_unavailable", text) from None
         except ConfigError as error:
             raise refusal(error) from None
 

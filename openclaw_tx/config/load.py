@@ -112,13 +112,16 @@ def load(
     warnings += deprecated
     warnings += [f"{name} in a .env file is not used" for name in env.PLACES if name in dotenv and name not in process]
     watched: list[Path] = [location.config, *dotenv_paths]
+    source = ""
     try:
         document = _read(location.config, raw)
         if document is None:
             if config or process.get("OPENCLAW_CONFIG_PATH"):
-                warnings.append(f"{location.config} does not exist: defaults are used")
+                source = f"{location.config} does not exist"
+                warnings.append(f"{source}: defaults are used")
             data: dict[str, Any] = {}
         else:
+            source = str(location.config)
             data = document.data
             watched = list(dict.fromkeys([*watched, *document.files]))
         return _build(
@@ -142,6 +145,7 @@ def load(
         )
     except ConfigError as error:
         error.files = tuple(dict.fromkeys([*watched, *error.files]))
+        error.source = source
         raise
 
 

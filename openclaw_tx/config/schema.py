@@ -17,7 +17,7 @@ from openclaw_tx.config.schema_gateway import GatewaySection
 from openclaw_tx.config.schema_models import ModelsSection
 from openclaw_tx.config.schema_sessions import CommandsSection, MessagesSection, SessionSection
 from openclaw_tx.config.schema_tools import McpSection, ToolsSection
-from openclaw_tx.config.section import Section
+from openclaw_tx.config.section import FilePath, Section
 
 
 class AuthCooldowns(Section, frozen=True):
@@ -62,7 +62,7 @@ class SkillEntry(Section, frozen=True):
 class SkillsLoad(Section, frozen=True):
     """C{skills.load}."""
 
-    extra_dirs: list[str] = []
+    extra_dirs: list[FilePath] = []
     """Directories of skills besides the workspace's and the state directory's."""
 
 
@@ -83,7 +83,7 @@ class LoggingSection(Section, frozen=True):
     """json = one JSON object a line, for everything the process logs; compact is pretty. Takes effect at the start."""
     access_log: bool = False
     """One line for each HTTP request."""
-    file: str = ""
+    file: FilePath = ""
     """Log file of JSON lines beside what the runner writes, for `logs.tail`; {date} in it is the day, kept for a week.
     Empty = logs/openclaw-{date}.log in the state directory; off = none. Takes effect at the start."""
     max_file_bytes: Annotated[int, Meta(ge=65_536)] = 50 * 1024 * 1024

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from openclaw_tx.config.schema_tools import AgentTools
-from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section, Slug
+from openclaw_tx.config.section import FilePath, NonNegativeInt, PositiveInt, Section, Slug
 
 Thinking = Literal["", "off", "minimal", "low", "medium", "high", "xhigh"]
 Duration = Annotated[str, Meta(pattern=r"^(\d{1,6}(ms|s|m|h|d)?)?$")]
@@ -70,7 +70,7 @@ class MemorySearch(Section, frozen=True):
     """Name of a model provider; empty or auto = the first one that is known to embed, or else the embedded model."""
     model: str = ""
     """The provider's own id of the model; empty = its usual one."""
-    extra_paths: list[str] = []
+    extra_paths: list[FilePath] = []
     """Markdown files, and directories of such, searched besides MEMORY.md and memory/; relative ones are below the
     agent's workspace."""
     vectors: bool | None = None
@@ -96,7 +96,7 @@ class AgentMemorySearch(Section, frozen=True):
     """Empty = that of the defaults."""
     model: str = ""
     """Empty = that of the defaults, unless there is a provider of its own."""
-    extra_paths: list[str] = []
+    extra_paths: list[FilePath] = []
     """On top of those of the defaults."""
     vectors: bool | None = None
     """Unset = as the defaults say."""
@@ -208,7 +208,7 @@ class AgentDefaults(Section, frozen=True):
     embedded local model."""
     models: dict[str, ModelAlias] = {}
     """Aliases and, when not empty, the list of model refs that may be used."""
-    workspace: str = "~/.openclaw/workspace"
+    workspace: FilePath = "~/.openclaw/workspace"
     """Working directory of the default agent; others get `<it>-<id>`."""
     bootstrap_max_chars: PositiveInt = 20_000
     """Most characters of one workspace file in the prompt."""
@@ -264,7 +264,7 @@ class AgentEntry(Section, frozen=True):
     """Answer requests that name no agent; without any, the first of the list does."""
     name: str = ""
     """Name shown to people."""
-    workspace: str = ""
+    workspace: FilePath = ""
     """Working directory; empty = made from `agents.defaults.workspace`."""
     model: ModelChoice | str = ""
     """Model ref, or an object with primary and fallbacks; empty = that of the defaults."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from openclaw_tx.config.schema_agents import Thinking
-from openclaw_tx.config.section import PositiveInt, Section
+from openclaw_tx.config.section import FilePath, PositiveInt, Section
 
 
 class CronSection(Section, frozen=True):
@@ -16,7 +16,7 @@ class CronSection(Section, frozen=True):
 
     enabled: bool = True
     """Run jobs when they are due; they can be listed and edited either way."""
-    store: str = ""
+    store: FilePath = ""
     """File of the jobs; empty = cron/jobs.json in the state directory."""
     max_concurrent_runs: PositiveInt = 1
     """Jobs at work at the same time; more wait in line."""

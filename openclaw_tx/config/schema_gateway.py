@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section, Slug
+from openclaw_tx.config.section import FilePath, NonNegativeInt, PositiveInt, Section, Slug
 
 Scope = Literal[
     "operator.admin",
@@ -89,7 +89,7 @@ class ControlUi(Section, frozen=True):
     """Serve a page to browsers."""
     base_path: str = ""
     """Path that the page lies under, such as /openclaw; empty = it is at the root."""
-    root: str = ""
+    root: FilePath = ""
     """Directory of OpenClaw's Control UI, such as dist/control-ui of its package; empty = a small page of our own."""
     allow_insecure_auth: bool = False
     """In a browser on this machine the gateway's secret gets the Control UI the scopes it asks for, without pairing."""
@@ -214,11 +214,11 @@ class Tls(Section, frozen=True):
     """Serve https:// and wss:// instead of http:// and ws://."""
     auto_generate: bool = True
     """Make a self-signed certificate in the state directory when none is configured."""
-    cert_path: str = ""
+    cert_path: FilePath = ""
     """PEM file with the certificate, and its chain after it."""
-    key_path: str = ""
+    key_path: FilePath = ""
     """PEM file with its private key."""
-    ca_path: str = ""
+    ca_path: FilePath = ""
     """PEM file with certificates to send after those of certPath."""
 
 

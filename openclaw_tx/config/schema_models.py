@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section
+from openclaw_tx.config.section import FilePath, NonNegativeInt, PositiveInt, Section
 
 
 class Compat(Section, frozen=True):
@@ -105,7 +105,7 @@ class LocalModel(Section, frozen=True):
 
     enabled: bool = True
     """Offer the provider `local`."""
-    path: str = ""
+    path: FilePath = ""
     """A GGUF file to use instead of the installed one; OPENCLAW_LOCAL_MODEL comes first."""
     context_window: Annotated[int, Meta(ge=512)] = 8192
     """Tokens of context the child process keeps."""

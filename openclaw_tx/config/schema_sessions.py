@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section
+from openclaw_tx.config.section import FilePath, NonNegativeInt, PositiveInt, Section
 
 QueueMode = Literal["collect", "followup", "interrupt", "steer"]
 QueueDrop = Literal["summarize", "old", "new"]
@@ -61,7 +61,7 @@ class SessionAgentToAgent(Section, frozen=True):
 class SessionSection(Section, frozen=True):
     """C{session}: keys, storage, new beginnings."""
 
-    store: str = ""
+    store: FilePath = ""
     """Database URL, sqlite:///... or postgresql://...; empty = SQLite under the state directory."""
     scope: Literal["per-sender", "global"] = "per-sender"
     """global = all conversations that name no session share one."""

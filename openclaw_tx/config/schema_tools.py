@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from openclaw_tx.config.section import NonNegativeInt, PositiveInt, Section
+from openclaw_tx.config.section import FilePath, NonNegativeInt, PositiveInt, Section
 
 Security = Literal["deny", "allowlist", "full"]
 Ask = Literal["off", "on-miss", "always"]
@@ -63,7 +63,7 @@ class ExecTool(Section, frozen=True):
         default_factory=lambda: ["jq", "grep", "cut", "sort", "uniq", "head", "tail", "tr", "wc"]
     )
     """Programs that need no allowlist entry as filters of standard input, without arguments that name files."""
-    path_prepend: list[str] = []
+    path_prepend: list[FilePath] = []
     """Directories put before PATH."""
     apply_patch: ApplyPatch = field(default_factory=ApplyPatch)
 
@@ -190,7 +190,7 @@ class McpServer(Section, frozen=True):
     """Its arguments."""
     env: dict[str, str] = {}
     """Variables that it gets besides PATH, HOME and the like."""
-    cwd: str = ""
+    cwd: FilePath = ""
     """Its working directory; empty = the state directory."""
     url: str = ""
     """Address of the endpoint, for http."""

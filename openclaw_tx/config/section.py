@@ -11,6 +11,9 @@ from openclaw_tx.config.redact import PARENTS, names_secret, redact
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]
+NO_CONTROLS = r"^(?![\s\S]*[\x00-\x1f\x7f])"
+FilePath = Annotated[str, Meta(pattern=NO_CONTROLS)]
+"""Of a file or directory. One with a NUL would be refused by the system, at each use."""
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 

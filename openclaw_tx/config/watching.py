@@ -90,7 +90,7 @@ class ConfigWatcher(Service):
         except ConfigError as error:
             self._failed = True
             self._watch([*error.files, *self._settings.loaded.files])
-            self._log.error("the configuration can not be used, the last good one stays: {issues}", issues=str(error))
+            self._log.error("the configuration can not be used, the last good one stays: {issues}", issues=error.told)
 
     def _watch(self, files: Iterable[Path]) -> None:
         """Look at C{files} from now on; of those known, a change since the last look still counts."""

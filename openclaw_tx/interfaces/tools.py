@@ -170,13 +170,17 @@ class ApprovalsFile(Protocol):
     """The file C{exec-approvals.json}: what may run without a question."""
 
     async def get(self) -> ApprovalsSnapshot:
-        """As it stands. A file that can not be used is moved aside, and one that denies everything put in its place."""
+        """As it stands. A file that can not be used is moved aside, and one that denies everything put in its place.
+
+        @raise GatewayError: C{storage_unavailable}: the disk does not let it be read or written.
+        """
 
     async def set(self, file: dict[str, Any], base_hash: str | None) -> ApprovalsSnapshot:
         """Replace it.
 
         @param base_hash: C{hash} of what was edited; None = there was no file.
-        @raise GatewayError: C{invalid_request}: it was changed meanwhile, or is not of the right form.
+        @raise GatewayError: C{invalid_request}: it was changed meanwhile, or is not of the right form;
+            C{storage_unavailable}.
         """
 
 

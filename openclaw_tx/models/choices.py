@@ -68,4 +68,19 @@ def _allowing(allowed: list[str], always: set[str]) -> Callable[[str], bool]:
     return lambda ref: ref in plain or (pattern is not None and pattern.fullmatch(ref) is not None)
 
 
-__all__ = ["Choices", "primaries"]
+def chosen(agents: AgentsSection) -> list[tuple[str, str]]:
+    """Where the configuration names models for agents to use: path, and ref."""
+    holders: list[tuple[str, AgentDefaults | AgentEntry]] = [("agents.defaults", agents.defaults)]
+    holders += [(f"agents.list[{index}]", entry) for index, entry in enumerate(agents.entries)]
+    found = []
+    for place, holder in holders:
+        for name, choice in (("model", holder.model), ("imageModel", holder.image_model)):
+            if isinstance(choice, ModelChoice):
+                found.append((f"{place}.{name}.primary", choice.primary))
+                found += [(f"{place}.{name}.fallbacks[{at}]", ref) for at, ref in enumerate(choice.fallbacks)]
+            else:
+                found.append((f"{place}.{name}", choice))
+    return [(path, ref) for path, ref in found if ref]
+
+
+__all__ = ["Choices", "chosen", "primaries"]

@@ -17,7 +17,7 @@ from openclaw_tx.config.schema_models import ProviderDefinition
 from openclaw_tx.config.vendors import VENDORS, completed, implied
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import EmbeddingProvider, ModelProvider, OnEvents
-from openclaw_tx.models.choices import Choices
+from openclaw_tx.models.choices import Choices, chosen
 from openclaw_tx.models.embeddings import choose, overridden
 from openclaw_tx.models.failover import Failover, Target, Wish
 from openclaw_tx.models.failures import refuses_thinking
@@ -278,6 +278,16 @@ class ModelRegistry:
         self._warned.clear()
         for path, problem in self._choices.problems:
             self._log.error("{path}: {problem}", path=path, problem=problem)
+        for path, ref in chosen(config.agents):
+            provider = split_ref(self._choices.resolve(ref))[0]
+            if provider and provider not in self._entries:
+                self._log.warn(
+                    "{path}: {ref} can not be used: no provider {provider} is configured. {hint}",
+                    path=path,
+                    ref=ref,
+                    provider=provider,
+                    hint=how_to_configure(provider),
+                )
 
 
 def _implied(config: Config, environ: Mapping[str, str]) -> Mapping[str, ProviderDefinition]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,18 @@ _HARMLESS = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_CO
 """Errors after which the connection is as good as before."""
 
 
+LOOK_SECONDS = 1.0
+"""How often it is looked, at most, whether the file is still there."""
+
+
 class SqliteDatabase:
     """Implements L{openclaw_tx.sessions.worker.Database}.
 
     Used by the worker only. Trouble is reported when it begins, when its reason changes and when it is over, not for
     each transaction; the next transaction tries again by itself.
+
+    A file that is removed or replaced while it is open would be written to all the same, for nobody to read: that is
+    noticed with the next transaction, which goes to what is at the path now, or to a new file.
     """
 
     def __init__(
@@ -60,6 +68,9 @@ class SqliteDatabase:
         self._report = report
         self._busy_ms = busy_ms
         self._connection: Connection | None = None
+        self._file: tuple[int, int] | None = None
+        """Device and inode of what is open; None = nothing, or no file."""
+        self._looked = 0.0
         self._statements: Statements | None = None
         self._suspect = False
         self._thorough = False
@@ -67,7 +78,7 @@ class SqliteDatabase:
 
     def connect(self) -> Connection:
         """See L{openclaw_tx.sessions.worker.Database.connect}."""
-        if self._connection is not None and not self._suspect:
+        if self._connection is not None and not self._suspect and not self._is_another():
             return self._connection
         self.close()
         if self._statements is None:
@@ -80,9 +91,25 @@ class SqliteDatabase:
             thorough=self._thorough,
         )
         self._suspect = self._thorough = False
+        self._file, self._looked = _file_at(self._path), self._seconds()
         self._connection = Connection(driver, self._statements, self._report)
         self._owners.acquire()
         return self._connection
+
+    def _is_another(self) -> bool:
+        """Whether the path no longer leads to what is open."""
+        now = self._seconds()
+        if self._file is None or abs(now - self._looked) < LOOK_SECONDS:
+            return False
+        self._looked = now
+        if _file_at(self._path) == self._file:
+            return False
+        self._trouble = "was removed or replaced"
+        self._report(
+            f"The session database {self._path} was removed or replaced while it was in use. What it held is gone; "
+            "what is said from now on is stored in what is there now, or else in a new file."
+        )
+        return True
 
     def failed(self, error: Exception) -> GatewayError:
         """See L{openclaw_tx.sessions.worker.Database.failed}."""
@@ -107,3 +134,12 @@ class SqliteDatabase:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.driver.close()
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    """Device and inode; None = there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -68,7 +68,10 @@ class LockedOwners:
     def acquire(self) -> None:
         """See L{Owners.acquire}."""
         if self._held is not None:
-            return
+            if os.path.exists(self._path(self.me)):
+                return
+            os.close(self._held)  # somebody has removed the directory
+            self._held = None
         make_directory(self._directory)
         # Locked before it has its name: nobody ever finds it unlocked while this process lives.
         making = self._path(self.me) + ".new"
@@ -103,7 +106,8 @@ class LockedOwners:
     def release(self) -> None:
         """See L{Owners.release}."""
         if self._held is not None:
-            os.unlink(self._path(self.me))
+            with suppress(FileNotFoundError):
+                os.unlink(self._path(self.me))
             os.close(self._held)
             self._held = None
 

@@ -21,7 +21,7 @@ from openclaw_tx.testing.network import MemoryEndpoint
 class MemoryResponse:
     """What a client has seen so far of the answer to one request.
 
-    @ivar code: the status; 0 until it came.
+    @ivar code: the status; 0 until it came. That of a wrong secret comes only when time has passed.
     @ivar headers: by lower-case name, the first value each.
     @ivar finished: True once the answer is complete.
     @ivar failure: why it can not become complete, e.g. the connection was cut.

@@ -179,7 +179,8 @@ class ScriptedModel:
         self._plays.append(play)
 
     def fail(self, code: str = "provider_error", message: str = "upstream provider error", after: str = "") -> None:
-        """Queue a failure, after C{after} was said."""
+        """Queue a failure, after C{after} was said. One that may be gone a moment later, such as
+        C{provider_rate_limit}, is tried again when time has passed; that is a call of its own."""
 
         def play(call: ModelCall) -> None:
             if after:

@@ -74,7 +74,8 @@ class MemoryWebSocket:
 
         @param params: further parameters of C{connect}, over the usual ones.
         @return: the payload of hello-ok.
-        @raise AssertionError: the gateway refused; the message is its error.
+        @raise AssertionError: the gateway refused, and the message is its error; or it has not answered yet, as to a
+            wrong secret, whose refusal is held back until time has passed.
         """
         answer = self.request(
             "connect",

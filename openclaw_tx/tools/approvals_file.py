@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -26,6 +26,8 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.tools.allowlist import Pattern
 from openclaw_tx.tools.exec_policy import ASK, SECURITY, FileRules, Posture, mode
 from openclaw_tx.values import ApprovalsSnapshot
+
+T = TypeVar("T")
 
 NAME = "exec-approvals.json"
 MAX_BYTES = 1024 * 1024
@@ -133,7 +135,7 @@ class ApprovalsFile:
 
     async def get(self) -> ApprovalsSnapshot:
         """See L{openclaw_tx.interfaces.ApprovalsFile.get}."""
-        return await self._lock.run(self._in_thread, self._read)
+        return await self._alone(self._read)
 
     async def set(self, file: dict[str, Any], base_hash: str | None) -> ApprovalsSnapshot:
         """See L{openclaw_tx.interfaces.ApprovalsFile.set}."""
@@ -150,7 +152,7 @@ class ApprovalsFile:
                 raise GatewayError("invalid_request", f"file: {error}", param="file") from None
             return self._write(file)
 
-        return await self._lock.run(self._in_thread, replace)
+        return await self._alone(replace)
 
     async def rules(self, agent_id: str, home: str) -> FileRules | None:
         """What it says for an agent; None = there is no file."""
@@ -203,7 +205,18 @@ class ApprovalsFile:
             change(snapshot.file, snapshot.exists)
             self._write(snapshot.file)
 
-        await self._lock.run(self._in_thread, work)
+        await self._alone(work)
+
+    async def _alone(self, work: Callable[[], T]) -> T:
+        """
+        @raise GatewayError: C{storage_unavailable}: the disk is full, or the file must not be touched.
+        """
+        try:
+            return cast("T", await self._lock.run(self._in_thread, work))
+        except OSError as error:
+            self._log.warn("{path} can not be read or written: {error}", path=str(self._path), error=str(error))
+            what = error.strerror or "it can not be read or written"
+            raise GatewayError("storage_unavailable", f"the exec approvals file: {what}") from None
 
     # in the thread
 

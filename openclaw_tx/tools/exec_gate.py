@@ -72,7 +72,10 @@ class ExecGate:
 
         @raise Refused: nothing.
         """
-        rules = await self._file.rules(context.agent.id, self._environment().get("HOME", ""))
+        try:
+            rules = await self._file.rules(context.agent.id, self._environment().get("HOME", ""))
+        except GatewayError as error:
+            raise Refused(f"The command was not run: {error}.") from None
         current = await self._posture(wish, context, rules)
         if current.security == "deny":
             raise Refused("Commands are switched off here (exec security is deny).")
@@ -176,6 +179,8 @@ class ExecGate:
             await work  # type: ignore[misc]
         except CancelledError:
             raise
+        except GatewayError:
+            pass  # the file has said so
         except Exception:
             self._log.failure("the approvals file could not be written")
 

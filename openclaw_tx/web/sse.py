@@ -225,6 +225,7 @@ class EventStream:
         """The client reads too slowly: say so, in case it reads at all, and cut the connection."""
         self.close()
         self._exchange.tally.slow_streams += 1
+        self._exchange.tally.too_slow("HTTP stream", self._exchange.address, self._clock.seconds())
         slow = GatewayError("slow_consumer", "The client did not read fast enough; the stream was cut off.")
         self._send(self._error(slow.info))
         self._timer = self._clock.callLater(GRACE_SECONDS, self._cut)

@@ -15,8 +15,10 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from openclaw_tx.errors import ErrorInfo, GatewayError
+from openclaw_tx.wire import whole_numbers
 from openclaw_tx.wire.halves import without_halves
 from openclaw_tx.wire.large_json import LARGE, is_too_deep
+from openclaw_tx.wire.openai_fields import MAX_SAFE_INT
 
 T = TypeVar("T")
 
@@ -25,8 +27,13 @@ NEWEST = 4
 """Versions of the protocol that are spoken."""
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
+Natural = Annotated[int, Meta(ge=0, le=MAX_SAFE_INT)]
+Positive = Annotated[int, Meta(ge=1, le=MAX_SAFE_INT)]
+"""Numbers of params: what a JavaScript client can count to. Stores can not keep much larger ones."""
 MAX_ID = 256
 """Longest request id; it is sent back with each response."""
+MAX_HEAD = 4096
+"""Bytes at the beginning of a frame in which its id is looked for when the rest can not be read."""
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -41,7 +48,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="c
 
 
 class NotJSON(Exception):
-    """The frame is not JSON at all (or not UTF-8, or nested deeper than can be read)."""
+    """The frame is not JSON at all, or not UTF-8."""
 
 
 class BadFrame(Exception):
@@ -57,12 +64,25 @@ class BadFrame(Exception):
         self.reason = reason
 
 
+class TooDeep(BadFrame):
+    """The frame is nested deeper than can be read, so that nobody knows what it is."""
+
+    def __init__(self, reply_to: str | int | float) -> None:
+        super().__init__(reply_to, "nested too deeply")
+
+
 class _Identified(msgspec.Struct, frozen=True):
     """What can still be read of a large frame that is no request; the rest is only looked over."""
 
     id: Raw = Raw(b"null")
 
 
+_STRING = rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"'
+_SCALAR = rb"(?:" + _STRING + rb"|[-+.0-9A-Za-z]++)"
+_FIRST_ID = re.compile(
+    rb"\s*+\{\s*+(?:(?!\"id\"\s*+:)" + _STRING + rb"\s*+:\s*+" + _SCALAR + rb"\s*+,\s*+)*+"
+    rb"\"id\"\s*+:\s*+(" + _SCALAR + rb")\s*+[,}]"
+)
 _request_decoder = msgspec.json.Decoder(Request)
 _any_decoder = msgspec.json.Decoder()
 _identified_decoder = msgspec.json.Decoder(_Identified)
@@ -81,7 +101,9 @@ def decode_request(data: bytes) -> Request:
         return _request_decoder.decode(data)
     except msgspec.ValidationError as error:
         raise BadFrame(_id_of(data), describe(error)) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except RecursionError:
+        raise TooDeep(_first_id(data)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         mended = without_halves(data)
         if mended == data:
             raise NotJSON from None
@@ -92,14 +114,29 @@ def _id_of(data: bytes) -> str | int | float:
     """The id of a frame that is otherwise wrong."""
     try:
         frame = _any_decoder.decode(data) if len(data) < LARGE else _identity(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except RecursionError:
+        raise TooDeep(_first_id(data)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotJSON from None
-    found = frame.get("id") if isinstance(frame, dict) else None
+    return _answerable(frame.get("id") if isinstance(frame, dict) else None)
+
+
+def _answerable(found: Any) -> str | int | float:
+    """An id to answer under."""
     if isinstance(found, str):
         return found if 0 < len(found) <= MAX_ID else "invalid"
     if isinstance(found, int | float) and not isinstance(found, bool):
         return found
     return "invalid"
+
+
+def _first_id(data: bytes) -> str | int | float:
+    """The id of a frame that can not be read as a whole, if it stands before everything that is nested."""
+    found = _FIRST_ID.match(data[:MAX_HEAD])
+    try:
+        return _answerable(msgspec.json.decode(found.group(1)) if found is not None else None)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "invalid"
 
 
 def _identity(data: bytes) -> Any:
@@ -113,7 +150,7 @@ def _identity(data: bytes) -> Any:
 
 
 def decode_params(type: type[T], raw: Raw | bytes, method: str) -> T:
-    """Read a method's params; absent ones count as an empty object.
+    """Read a method's params; absent ones count as an empty object. Where an integer belongs, C{100.0} is one.
 
     @param type: the struct that describes them; unknown properties are refused if it forbids them.
     @raise GatewayError: C{invalid_request}, C{invalid <method> params: ...} naming the property.
@@ -121,7 +158,7 @@ def decode_params(type: type[T], raw: Raw | bytes, method: str) -> T:
     if len(memoryview(raw)) < LARGE and is_too_deep(memoryview(raw)):
         raise GatewayError("invalid_request", f"invalid {method} params: nested too deeply")
     try:
-        params: T = _decoder(cast("Any", type)).decode(raw if len(memoryview(raw)) else b"{}")
+        params: T = whole_numbers.decode(_decoder(cast("Any", type)), raw if len(memoryview(raw)) else b"{}")
     except msgspec.ValidationError as error:
         raise GatewayError("invalid_request", f"invalid {method} params: {describe(error)}") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -248,9 +285,12 @@ def unnumbered(body: bytes) -> bytes:
 __all__ = [
     "BadFrame",
     "Failure",
+    "Natural",
     "NonEmpty",
     "NotJSON",
+    "Positive",
     "Request",
+    "TooDeep",
     "decode_params",
     "decode_request",
     "describe",

@@ -205,6 +205,7 @@ class Channel(BoundedReading, LeanProtocol):  # type: ignore[misc]  # autobahn's
     def _overflow(self) -> None:
         """The client does not read: what it missed is lost to it, so it must know (spec 2.7)."""
         self.factory.tally.slow_sockets += 1
+        self.factory.tally.too_slow("WebSocket connection", self._address, self.factory.timers.seconds())
         if self._connection is not None:
             self._connection.close(1008, "slow consumer")
 

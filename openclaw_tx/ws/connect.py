@@ -8,18 +8,16 @@ January release, which have no details.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import UNSET
 
 from openclaw_tx.auth.failures import ws_message
 from openclaw_tx.auth.pairing import PairingRequired
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Credentials
-from openclaw_tx.wire.frames import NEWEST, OLDEST, Failure, NonEmpty, failure_of
-
-Version = Annotated[int, Meta(ge=1)]
+from openclaw_tx.wire.frames import NEWEST, OLDEST, Failure, Natural, NonEmpty, Positive, failure_of
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -47,7 +45,7 @@ class Device(Params, frozen=True):
     id: NonEmpty
     public_key: NonEmpty
     signature: NonEmpty
-    signed_at: Annotated[int, Meta(ge=0)]
+    signed_at: Natural
     nonce: str = ""
 
 
@@ -68,8 +66,8 @@ class ConnectAuth(Params, frozen=True):
 class ConnectParams(Params, frozen=True):
     """Params of C{connect}."""
 
-    min_protocol: Version
-    max_protocol: Version
+    min_protocol: Positive
+    max_protocol: Positive
     client: Client
     caps: list[NonEmpty] = []
     commands: list[NonEmpty] = []

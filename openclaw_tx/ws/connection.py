@@ -24,6 +24,7 @@ from openclaw_tx.wire.frames import (
     Failure,
     NotJSON,
     Request,
+    TooDeep,
     decode_request,
     encode,
     event_body,
@@ -91,6 +92,8 @@ class Desk(NamedTuple):
     now_ms: Callable[[], int]
     new_id: Callable[[], str]
     """A new UUID."""
+    ignored: Callable[[], None] = lambda: None
+    """A message came that can not even be refused."""
     catch_up: Callable[[Connection], None] = lambda _: None
     """Tells a connection what it is behind with, before something else is sent."""
 
@@ -240,7 +243,7 @@ class Connection:
     def _first_received(self, data: bytes) -> None:
         try:
             request = decode_request(data)
-        except NotJSON:
+        except (NotJSON, TooDeep):
             self.close(1000, "")
             return
         except BadFrame:
@@ -319,6 +322,7 @@ class Connection:
         try:
             request = decode_request(data)
         except NotJSON:
+            self._desk.ignored()
             return
         except BadFrame as error:
             message = f"invalid request frame: {error.reason}"

@@ -139,6 +139,13 @@ class LeanProtocol(WebSocketServerProtocol):
         """Frames that autobahn makes are never sent in pieces."""
         send_now(self.transport, data)
 
+    def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:
+        """A close is answered with its own code (RFC 6455, 5.5.1), if it had one: autobahn has looked whether that may
+        be sent, and answers the others with 1002."""
+        if isReply and self.remoteCloseCode is not None:
+            code = self.remoteCloseCode
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The transport is gone. autobahn would cancel timers, of which it has none here, and tell whoever listens to
         it, which is nobody: that counts when a thousand are gone at once."""

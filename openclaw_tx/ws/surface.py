@@ -267,6 +267,7 @@ class WebSocketSurface:
             told = SessionEvents(self.hub, engine, models, now_ms)
             rooms.news.subscribe(told.changed)
             (rooms.session_runs or engine.subscribe)(told.on_batch)
+        counts = tally or Tally()
         desk = Desk(
             authenticator=rooms.authenticator,
             handshake=Handshake(
@@ -287,9 +288,10 @@ class WebSocketSurface:
             watch=Watches(self.hub, nodes, watch),
             now_ms=now_ms,
             new_id=new_id,
+            ignored=lambda: counts.not_json(clock.seconds()),
             catch_up=self.hub.catch_up,
         )
-        self.factory = ChannelFactory(desk, self._timers, self._slices, clock, tally=tally)
+        self.factory = ChannelFactory(desk, self._timers, self._slices, clock, tally=counts)
         self.resource = UpgradeResource(self.factory, rooms.authenticator)
         self.methods: Sequence[str] = methods.names
         self.registry = methods

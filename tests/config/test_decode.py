@@ -85,6 +85,27 @@ class DecodeTests(SynchronousTestCase):
             self.assertEqual(issues[0][0], expected[0])
             self.assertIn(expected[1], issues[0][1])
 
+    def test_paths_of_files(self) -> None:
+        """None of them has a control character; the issue names the key, and not what it holds."""
+        for text in ("a\0b", "a\n", "\x1b[2J", "a\x7f"):
+            for data, path in (
+                ({"agents": {"defaults": {"workspace": text}}}, "agents.defaults.workspace"),
+                ({"agents": {"list": [{"id": "a", "workspace": text}]}}, "agents.list[0].workspace"),
+                (
+                    {"agents": {"defaults": {"memorySearch": {"extraPaths": ["a", text]}}}},
+                    "agents.defaults.memorySearch.extraPaths[1]",
+                ),
+                ({"skills": {"load": {"extraDirs": [text]}}}, "skills.load.extraDirs[0]"),
+                ({"gateway": {"tls": {"certPath": text}}}, "gateway.tls.certPath"),
+                ({"gateway": {"controlUi": {"root": text}}}, "gateway.controlUi.root"),
+                ({"models": {"local": {"path": text}}}, "models.local.path"),
+                ({"logging": {"file": text}}, "logging.file"),
+                ({"cron": {"store": text}}, "cron.store"),
+                ({"session": {"store": text}}, "session.store"),
+                ({"tools": {"exec": {"pathPrepend": [text]}}}, "tools.exec.pathPrepend[0]"),
+            ):
+                self.assertEqual(self.issues(data), [(path, "holds a line break or another control character")])
+
     def test_choices(self) -> None:
         """A wrong choice is answered with the right ones, not with the text that was there."""
         [(path, message)] = self.issues({"gateway": {"auth": {"mode": "hunter2"}}})

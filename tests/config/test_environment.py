@@ -89,6 +89,19 @@ class LocateTests(Home):
         self.assertEqual(locate({"USERPROFILE": "/u"}, self.cwd).state_dir.as_posix(), "/u/.openclaw")
         self.assertEqual(locate({}, self.cwd, state_dir="/x").state_dir.as_posix(), "/x")
 
+    def test_not_to_be_looked_into(self) -> None:
+        """A directory about which the system says nothing is an issue, not an accident. As root only names that are too
+        long for it show that."""
+        long = "x" * 300
+        for environ, options in (
+            ({"HOME": f"/{long}"}, {}),
+            ({"HOME": "/h"}, {"state_dir": f"/{long}"}),
+            ({"HOME": "/h", "OPENCLAW_STATE_DIR": long}, {}),
+        ):
+            error = self.assertRaises(ConfigError, locate, environ, self.cwd, **options)
+            self.assertIn("can not look for /", str(error))
+            self.assertIn("File name too long", str(error))
+
 
 class PathTests(Home):
     """C{~} and relative paths."""

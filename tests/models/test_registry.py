@@ -10,6 +10,7 @@ import msgspec
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema import Config
@@ -143,6 +144,27 @@ class NamesTests(RegistryCase):
         self.assertIn("c/x", self.unknown(registry, "c/x"))
         self.assertEqual(registry.info("x").ref, "a/x")
         self.assertEqual(split_ref("Z.AI/glm/4"), ("zai", "glm/4"))
+
+    def test_nobody_offers_it(self) -> None:
+        """What an agent is to use and nobody is configured for is told at the start, and after each change."""
+        model = {"primary": "a/x", "fallbacks": ["nowhere/y", "x"]}
+        agents = {
+            "defaults": {"model": model, "imageModel": "local/smollm2-135m"},
+            "list": [{"id": "m", "model": "Elsewhere/z"}],
+        }
+        self.config = config(models=TWO, agents=agents)
+        registry = self.registry()
+        with capturedLogs() as events:
+            registry.catalog()
+            registry.catalog()
+        self.assertEqual(
+            [(event["path"], event["ref"], event["provider"]) for event in events],
+            [
+                ("agents.defaults.model.fallbacks[0]", "nowhere/y", "nowhere"),
+                ("agents.list[0].model", "Elsewhere/z", "elsewhere"),
+            ],
+        )
+        self.assertIn("models.providers.nowhere", formatEvent(events[0]))
 
     def test_provider_without_list(self) -> None:
         """It takes any model."""

@@ -142,6 +142,7 @@ class Stores:
 
     @ivar reports: warnings for the operator.
     @ivar now: the time of its stores, in seconds.
+    @ivar disk_now: the time of its databases, in seconds.
     @ivar rules: what the configuration says at the moment.
     """
 
@@ -151,6 +152,7 @@ class Stores:
         """
         self.path = path
         self.now = 1000.0
+        self.disk_now = 1_000_000_000.0
         self.rules = Rules()
         self._archives = Archives(archives) if archives else None
         self.reports: list[str] = []
@@ -162,7 +164,7 @@ class Stores:
         name = f"owner{process}-{next(self._numbers)}"
         owners: Owners = SoleOwner(name) if self.path == ":memory:" else LockedOwners(f"{self.path}.owners", name)
         self.database = SqliteDatabase(
-            self.path, owners, seconds=lambda: 1_000_000_000.0, report=self.reports.append, busy_ms=busy_ms
+            self.path, owners, seconds=lambda: self.disk_now, report=self.reports.append, busy_ms=busy_ms
         )
         self.jobs = GroupCommit(self.database, worker or InlineWorker(), at_once, max_waiting)
         return SqlSessions(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 from typing import Any
@@ -80,6 +81,44 @@ class TroubleTests(SynchronousTestCase):
         self.assertEqual(driver.execute("PRAGMA synchronous").fetchone(), (1,))
         self.do(self.store.commit(ended("r1"), [answer("y")], model_provider="p", model="m", context_tokens=None))
         self.assertEqual(driver.execute("PRAGMA synchronous").fetchone(), (2,))
+
+    def test_removed(self) -> None:
+        """The directory of the store is removed: that is told once, and what is said from then on stays."""
+        self.turn("r1")
+        self.do(self.store.begin(live("r2"), [user("x")]))
+        shutil.rmtree(os.path.dirname(self.path))
+        self.stores.disk_now += 2
+        self.assertEqual(self.length(), 0)
+        self.assertFalse(self.store.healthy)
+        self.do(
+            self.store.commit(ended("r2"), [user("x"), answer("y")], model_provider="", model="", context_tokens=None)
+        )
+        self.turn("r3", "after")
+        self.assertTrue(self.store.healthy)
+        first, second = self.stores.reports
+        self.assertIn("was removed or replaced while it was in use", first)
+        self.assertIn("works again", second)
+        before = self.length()
+        self.reopen()
+        self.assertEqual(self.length(), before)
+        self.assertGreaterEqual(before, 2)
+
+    def test_replaced(self) -> None:
+        """Another file is put in its place: it is the one that is used."""
+        self.turn("r1")
+        self.do(self.store.close())
+        copy = self.path + ".copy"
+        shutil.copy(self.path, copy)
+        self.store = self.stores.store()
+        self.turn("r2")
+        os.replace(copy, self.path)
+        for name in ("-wal", "-shm"):
+            os.unlink(self.path + name)
+        self.stores.disk_now += 2
+        self.assertEqual(self.length(), 2)
+        self.turn("r3")
+        self.reopen()
+        self.assertEqual(self.length(), 4)
 
     def test_locked(self) -> None:
         """Another program holds the file: refused after the wait, told once, well again by itself."""

@@ -145,6 +145,18 @@ class FileTests(SynchronousTestCase):
             self.assertEqual((error.info.code, error.info.param), ("invalid_request", "file"))
         self.assertEqual(self.on_disk(), {"version": 1})
 
+    def test_disk(self) -> None:
+        """What the disk does not let it do may be tried again; nobody is told where that is."""
+        self.path.mkdir(parents=True)
+        nowhere = self.path.parent.with_name("nowhere")
+        nowhere.symlink_to(nowhere.with_name("gone"))
+        file = ApprovalsFile(nowhere, in_reactor_thread, lambda: 0, lambda: "id")
+        self.assertFalse(self.result(file.get()).exists)
+        for work in (file.set({"version": 1}, None), self.file.get(), self.file.rules("main", "")):
+            error = self.failureResultOf(Deferred.fromCoroutine(work), GatewayError).value.info
+            self.assertEqual((error.code, error.should_retry), ("storage_unavailable", True))
+            self.assertNotIn("/", error.message)
+
     def test_broken(self) -> None:
         """A broken file is moved aside; from then on everything is denied, also after a restart."""
         for number, text in enumerate(("{", "[]", '{"version": 2}', '{"version":1,"defaults":{"security":"fulll"}}')):

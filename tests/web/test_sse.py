@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.runs.outbox import LIMIT
@@ -154,8 +155,10 @@ class EventStreamTests(SynchronousTestCase):
         """Over the cap: an error frame for whoever still reads, then the connection is cut. Little is ever held."""
         stream = self.open()
         self.client.stall()
-        for _ in range(3 * LIMIT // 1000):
-            stream.push(frames(b"x" * 1000))
+        with capturedLogs() as events:
+            for _ in range(3 * LIMIT // 1000):
+                stream.push(frames(b"x" * 1000))
+        self.assertEqual([event["what"] for event in events], ["HTTP stream"])
         self.assertLess(self.client.wire.held_most, 80_000)
         self.assertFalse(self.client.closed)
         self.assertIn(b"slow_consumer", self.client.wire.outbound)

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.wire.frames import (
+    MAX_HEAD,
     BadFrame,
     Failure,
     NonEmpty,
@@ -103,7 +104,6 @@ class RequestTests(SynchronousTestCase):
 
     def test_unreadable(self) -> None:
         """What is no JSON, not UTF-8, not a number of JSON, or too deep is told apart from a wrong frame."""
-        deep = b"[" * 100_000 + b"]" * 100_000
         for data in [
             b"",
             b"not json",
@@ -112,11 +112,28 @@ class RequestTests(SynchronousTestCase):
             b'{"type":"req","id":"1","method":"m","params":NaN}',
             b'{"type":"req","id":"1","method":"m","params":-Infinity}',
             b'{"type":"req","id":"\xff","method":"m"}',
-            deep,
-            b'{"type":"req","id":"1","method":"m","params":%b}' % deep,
-            b'{"type":"req","id":%b}' % deep,
         ]:
             self.assertRaises(NotJSON, decode_request, data)
+
+    def test_too_deep(self) -> None:
+        """A frame that is too deep to be read is refused under its id, if that stands before what is deep."""
+        for deep in (b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 3000 + b"1" + b"}" * 3000):
+            for data, reply_to in [
+                (b'{"type":"req","id":"1","method":"m","params":%b}' % deep, "1"),
+                (b' { "type" : "req" , "method" : "\\"id\\":1" , "id" : "x\\u0041" , "params" : %b}' % deep, "xA"),
+                (b'{"id":7,"params":%b}' % deep, 7),
+                (b'{"method":"m","params":%b,"id":"1"}' % deep, "invalid"),
+                (b'{"params":{"id":"no"},"x":%b,"id":"1"}' % deep, "invalid"),
+                (b'{"type":"req","id":%b}' % deep, "invalid"),
+                (b'{"type":"req","id":null,"params":%b}' % deep, "invalid"),
+                (b'{"type":"req","id":"%b","params":%b}' % (b"x" * 257, deep), "invalid"),
+                (b'{"type":"%b","id":"1","params":%b}' % (b"x" * MAX_HEAD, deep), "invalid"),
+                (b'{"type":"req","id":5,"method":"m","params":%b}' % deep, 5),
+                (deep, "invalid"),
+            ]:
+                error = why(data)
+                self.assertEqual(error.reply_to, reply_to, data[:60])
+        self.assertEqual(why(b'{"type":"req","id":"1","method":"m","params":%b}' % deep).reason, "nested too deeply")
 
     @settings(max_examples=300, deadline=None)
     @given(st.binary(max_size=200))

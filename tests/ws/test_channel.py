@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.values import Principal, RunRequest
@@ -135,6 +136,28 @@ class DeadlineTests(SynchronousTestCase):
         self.assertTrue(line.client.wasClean)
         self.assertEqual((len(self.house.surface), self.house.clock.getDelayedCalls()), (0, []))
 
+    def test_close_codes(self) -> None:
+        """It gets its own code back, 1000 for none, and 1002 for one that may not be sent."""
+        for code, answered in (
+            (1000, 1000),
+            (1001, 1001),
+            (3005, 3005),
+            (4000, 4000),
+            (4999, 4999),
+            (None, 1000),
+            (1005, 1002),
+            (1006, 1002),
+            (999, 1002),
+            (2000, 1002),
+            (5000, 1002),
+        ):
+            line = self.house.ready()
+            line.client.sendCloseFrame(code, b"because" if code is not None else None)
+            line.pump.flush()
+            self.assertEqual(line.closed[0], answered, code)
+        self.house.advance(2)
+        self.assertEqual((len(self.house.surface), self.house.clock.getDelayedCalls()), (0, []))
+
     def test_client_closes_and_reads_no_more(self) -> None:
         """One that closes without reading what is under way is cut off after a second too."""
         line = self.house.ready()
@@ -208,6 +231,38 @@ class SlowReaderTests(SynchronousTestCase):
         self.resume()
         self.assertEqual(self.line.closed, (1008, "slow consumer"))
         self.assertEqual(self.run_.status, "queued")
+
+    def test_no_json(self) -> None:
+        """What is no JSON is ignored; the log says so, and however many there are, that is one line in 10 seconds."""
+        with capturedLogs() as events:
+            for _ in range(5):
+                self.line.raw(b"not json")
+            self.house.advance(10)
+            self.line.raw(b"{")
+        self.assertEqual([event["count"] for event in events], [1, 5])
+        self.assertTrue(self.line.call("health")["ok"])
+
+    def test_slow_consumers_in_the_log(self) -> None:
+        """The log says so, with the address; many at once are one line."""
+        with capturedLogs() as events:
+            for _ in range(3):
+                self.stall()
+                self.say(*["x" * 3000] * 4)
+                self.resume()
+                self.line = self.house.ready()
+            self.house.advance(10)
+            self.stall()
+            self.say(*["x" * 3000] * 4)
+            self.resume()
+        found = [formatEvent(event) for event in events if "did not read" in (event["log_format"] or "")]
+        self.assertEqual(
+            found,
+            [
+                "a client was cut off because it did not read: WebSocket connection from 127.0.0.1; "
+                f"{count} since the last such line"
+                for count in (1, 3)
+            ],
+        )
 
     def test_t42_slow_consumer_that_never_reads(self) -> None:
         """One that does not read for another second is cut off."""

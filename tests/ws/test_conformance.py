@@ -183,7 +183,7 @@ UTF_8 = (
 CLOSING = (
     Case("7: without a code", closing(), code=1000),
     *(
-        Case(f"7: {code}", closing(code, b"bye"), code=1000)
+        Case(f"7: {code}", closing(code, b"bye"), code=code)
         for code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000, 4999)
     ),
     *(

@@ -84,6 +84,7 @@ class Kit:
         self.link = MemoryLink()
         self.waiting: list[Deferred[Any]] = []
         self.cancelled = 0
+        self.ignored = 0
         methods = Methods(
             [
                 [
@@ -110,9 +111,13 @@ class Kit:
             watch=self.listing,
             now_ms=now_ms,
             new_id=lambda: "nonce",
+            ignored=self.ignore,
         )
         self.connection = Connection(desk, self.link, FakePeer(address, **headers), 1)
         self.connection.opened()
+
+    def ignore(self) -> None:
+        self.ignored += 1
 
     async def echo(self, call: Call[Any]) -> Any:
         return {"hi": call.principal.id}
@@ -339,6 +344,18 @@ class ReadyTests(SynchronousTestCase):
             first["error"], {"code": "INVALID_REQUEST", "message": "invalid request frame: at /id: must be string"}
         )
         self.assertTrue(second["ok"])
+        self.assertEqual(self.kit.ignored, 1)
+
+    def test_too_deep(self) -> None:
+        """However deep params are, the client hears of it."""
+        for depth in (200, 900, 1100, 50_000):
+            self.kit.say(
+                b'{"type":"req","id":"%d","method":"echo","params":%b%b}' % (depth, b"[" * depth, b"]" * depth)
+            )
+            answer = self.kit.link.frames[-1]
+            self.assertEqual((answer["id"], answer["error"]["code"]), (str(depth), "INVALID_REQUEST"))
+            self.assertIn("nested too deeply", answer["error"]["message"])
+        self.assertEqual((self.kit.link.closed, self.kit.ignored), (None, 0))
 
     def test_second_connect(self) -> None:
         """One handshake is enough."""

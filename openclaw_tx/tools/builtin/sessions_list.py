@@ -16,6 +16,8 @@ from openclaw_tx.values import SessionEntry, ToolResult
 
 SETTINGS = ("thinking_level", "verbose_level", "send_policy", "spawned_by")
 """Settings of a session that a row shows where they are set."""
+MAX_MINUTES = 100 * 366 * 24 * 60
+"""Longer ago than any session."""
 
 
 class SessionsListParameters(Parameters, frozen=True):
@@ -24,7 +26,8 @@ class SessionsListParameters(Parameters, frozen=True):
     kinds: Annotated[list[Kind], Meta(description="Only sessions of these kinds; leave out for all.")] = []
     limit: Annotated[int, Meta(ge=1, le=200, description="Sessions at most; 50 unless given.")] = 50
     active_minutes: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="Only sessions used within so many minutes.")
+        Annotated[int, Meta(ge=1, le=MAX_MINUTES)] | None,
+        Meta(description="Only sessions used within so many minutes."),
     ] = None
     message_limit: Annotated[
         int, Meta(ge=0, le=20, description="Show so many of the last messages of each session; 0 = none.")

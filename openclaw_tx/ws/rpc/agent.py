@@ -19,20 +19,18 @@ from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Model
 from openclaw_tx.sessions.keys import SENTINELS, parse_key
 from openclaw_tx.sessions.send_policy import check_send
 from openclaw_tx.values import (
-    Part,
     Principal,
     PromptMode,
     RunRequest,
     RunResult,
     SessionEntry,
     Target,
-    TextPart,
     UserMessage,
 )
-from openclaw_tx.wire.frames import MAX_ID, NonEmpty
+from openclaw_tx.wire.frames import MAX_ID, Natural, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, fingerprint, images, seat, thinking_level
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, check_run_id, fingerprint, said, seat, thinking_level
 from openclaw_tx.ws.rpc.results import final, remembered, unless_in_vain
 
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
@@ -46,7 +44,7 @@ class AgentParams(Params, frozen=True):
     agent_id: str = ""
     session_key: Annotated[str, Meta(max_length=512)] = ""
     session_id: Annotated[str, Meta(max_length=128)] = ""
-    timeout: Annotated[int, Meta(ge=0)] | None = None
+    timeout: Natural | None = None
     thinking: str = ""
     model: str = ""
     provider: str = ""
@@ -103,6 +101,7 @@ class AgentMethods:
     async def agent(self, call: Call[AgentParams]) -> Any:
         """Answer C{accepted} at once and the result under the same id at the end; a repeated key starts nothing."""
         params = call.params
+        check_run_id("agent", params.idempotency_key)
         asked = fingerprint("agent", params)
         repeated = await self._repeated(call.principal, params.idempotency_key, asked)
         if isinstance(repeated, RunResult):
@@ -182,7 +181,7 @@ class AgentMethods:
         """
         if params.lane not in ("", "main"):
             raise bad("agent", 'lane must be "main"')
-        parts: tuple[Part, ...] = (TextPart(text=params.message), *images("agent", params.attachments))
+        parts = said("agent", params.message, params.attachments)
         thinking = thinking_level("agent", params.thinking)
         model = self._model(params)
         place = await self._seat(principal, params)

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
-
-from msgspec import Meta
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -18,7 +16,7 @@ from openclaw_tx.chat.values import Notice
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.interfaces import Run, RunEngine, Sessions
 from openclaw_tx.values import Entry, Principal, RunResult, Target
-from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.wire.frames import Natural, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.results import remembered, waited, waited_in_vain
@@ -31,7 +29,7 @@ class WaitParams(Params, frozen=True):
     """Params of C{agent.wait}."""
 
     run_id: NonEmpty
-    timeout_ms: Annotated[int, Meta(ge=0)] = 30_000
+    timeout_ms: Natural = 30_000
 
 
 class WaitMethods:

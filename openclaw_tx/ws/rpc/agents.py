@@ -267,9 +267,10 @@ class AgentFileMethods:
                 details["currentHash"] = changed.digest
             said = f'agent file "{name}" changed since it was read'
             raise GatewayError("invalid_request", said, details=details) from None
-        except (OSError, UnicodeEncodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "a lone surrogate is not text"
-            raise GatewayError("invalid_request", f"{name} can not be written: {reason}") from None
+        except OSError as error:
+            raise GatewayError("storage_unavailable", f"{name} can not be written: {error.strerror}") from None
+        except UnicodeEncodeError:
+            raise GatewayError("invalid_request", f"{name} can not be written: a lone surrogate is not text") from None
         return {"ok": True, **_head(agent, call.principal), "file": _file_row(found, call.principal, found.text)}
 
     def _known(self, method: str, principal: Principal, agent_id: str) -> Agent:

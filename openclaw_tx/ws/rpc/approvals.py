@@ -16,7 +16,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Approvals, Authoriser
 from openclaw_tx.values import Approval, ApprovalEnd, Principal, Target
 from openclaw_tx.wire.approvals import allowed_decisions, decision_of, request_of, row
-from openclaw_tx.wire.frames import MAX_ID, NonEmpty
+from openclaw_tx.wire.frames import MAX_ID, NonEmpty, Positive
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad
@@ -48,7 +48,7 @@ class RequestParams(Params, frozen=True):
     run_id: str | None = None
     tool_call_id: str | None = None
     warning_text: str | None = None
-    timeout_ms: Annotated[int, Meta(ge=1)] = DEFAULT_WAIT_MS
+    timeout_ms: Positive = DEFAULT_WAIT_MS
     two_phase: bool = False
 
 

@@ -12,6 +12,7 @@ from openclaw_tx.values import ApprovalsSnapshot, Principal
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
+from openclaw_tx.ws.rpc.asks import bad
 
 SOCKET = "socket"
 """Part of the file in which OpenClaw keeps a token of its companion application; the token stays where it is."""
@@ -53,7 +54,12 @@ class ApprovalsFileMethods:
         before = await self._file.get()
         if SOCKET in before.file:
             file[SOCKET] = before.file[SOCKET]
-        return shown(await self._file.set(file, call.params.base_hash))
+        try:
+            return shown(await self._file.set(file, call.params.base_hash))
+        except GatewayError as error:
+            if error.info.param == "file":
+                raise bad("exec.approvals.set", error.info.message) from None
+            raise
 
 
 def _check(principal: Principal) -> None:

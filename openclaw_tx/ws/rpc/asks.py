@@ -19,7 +19,7 @@ from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
 from openclaw_tx.sessions.keys import canonical_key, in_scope, is_reserved, main_key, parse_key
-from openclaw_tx.values import ImagePart, Principal
+from openclaw_tx.values import ImagePart, Part, Principal, TextPart
 from openclaw_tx.wire.frames import encode
 from openclaw_tx.ws.hello import MAX_IMAGE
 from openclaw_tx.ws.rpc.catalog import unknown_agent
@@ -112,6 +112,34 @@ def clean(method: str, text: str) -> str:
         raise bad(method, "message must not contain null bytes")
     text = unicodedata.normalize("NFC", text)
     return "".join(char for char in text if char in "\n\r\t" or unicodedata.category(char) != "Cc")
+
+
+def said(method: str, message: str, attachments: Sequence[Attachment]) -> tuple[Part, ...]:
+    """A message with its images, as the model gets it.
+
+    @raise GatewayError: as L{clean}, L{with_images}.
+    """
+    return with_images(method, clean(method, message), attachments)
+
+
+def with_images(method: str, text: str, attachments: Sequence[Attachment]) -> tuple[Part, ...]:
+    """The same of what L{clean} has seen.
+
+    @raise GatewayError: nothing is said, or as L{images}.
+    """
+    if not text.strip() and not attachments:
+        raise GatewayError("invalid_request", "message or attachment required")
+    seen = images(method, attachments)
+    return (TextPart(text=text), *seen) if text.strip() else seen
+
+
+def check_run_id(method: str, key: str) -> None:
+    """The key of a request becomes the id of its run, and part of session keys, URLs and log lines.
+
+    @raise GatewayError: it has control characters.
+    """
+    if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in key):
+        raise bad(method, "idempotencyKey must not contain control characters")
 
 
 def images(method: str, attachments: Sequence[Attachment]) -> tuple[ImagePart, ...]:

@@ -17,7 +17,7 @@ from openclaw_tx.channels.webchat import WEBCHAT
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Channels, Sessions
 from openclaw_tx.values import AccountStatus, ChannelStatus, DeliveryRoute
-from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.wire.frames import Natural, NonEmpty, Positive
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad, fingerprint, seat
@@ -32,7 +32,7 @@ class ChannelsStatusParams(Params, frozen=True):
     """Params of C{channels.status}. Nobody is asked for it, so a probe is the same and takes no time."""
 
     probe: bool = False
-    timeout_ms: Annotated[int, Meta(ge=0)] = 0
+    timeout_ms: Natural = 0
     channel: NonEmpty | None = None
     """Only this one."""
 
@@ -70,7 +70,7 @@ class PollParams(Params, frozen=True):
     idempotency_key: NonEmpty
     max_selections: Annotated[int, Meta(ge=1, le=12)] = 1
     duration_seconds: Annotated[int, Meta(ge=1, le=604_800)] | None = None
-    duration_hours: Annotated[int, Meta(ge=1)] | None = None
+    duration_hours: Positive | None = None
     silent: bool = False
     is_anonymous: bool = True
     thread_id: str = ""

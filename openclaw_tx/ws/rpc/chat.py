@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import Meta, field
+from msgspec import field
 from msgspec.structs import replace
 
 from twisted.internet.defer import Deferred
@@ -30,11 +30,21 @@ from openclaw_tx.values import (
     TextPart,
     UserMessage,
 )
-from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.wire.frames import Natural, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key, check_same
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, clean, fingerprint, images, seat, thinking_level
+from openclaw_tx.ws.rpc.asks import (
+    Attachment,
+    Seat,
+    bad,
+    check_run_id,
+    clean,
+    fingerprint,
+    seat,
+    thinking_level,
+    with_images,
+)
 from openclaw_tx.ws.rpc.history import HistoryParams, SessionKey, event_id, history_page
 from openclaw_tx.ws.rpc.quoting import LOOKED_THROUGH, WorkContext, in_context, in_reply, replied_to
 from openclaw_tx.ws.rpc.results import remembered
@@ -53,7 +63,7 @@ class SendParams(Params, frozen=True):
     agent_id: str = ""
     thinking: str = ""
     attachments: list[Attachment] = []
-    timeout_ms: Annotated[int, Meta(ge=0)] = 0
+    timeout_ms: Natural = 0
     deliver: bool = False
     session_id: str = ""
     """The conversation that the message goes on in; refused when the session has begun another one since."""
@@ -115,23 +125,22 @@ class ChatMethods:
     async def send(self, call: Call[SendParams]) -> Any:
         """Start a run and answer at once; C{agent} and C{chat} events tell the rest."""
         params = call.params
+        check_run_id("chat.send", params.idempotency_key)
         text = clean("chat.send", params.message)
         place = self._seat("chat.send", call.principal, params.agent_id, params.session_key)
         verbatim = params.suppress_command_interpretation
         if is_stop(text) and not params.attachments and not verbatim:
             return await self.stop(call, place, "stop")
-        if not text.strip() and not params.attachments:
-            raise GatewayError("invalid_request", "message or attachment required")
+        parts = with_images("chat.send", text, params.attachments)
         # Who repeats a message does not repeat that the connection was lost.
         asked = fingerprint("chat.send", replace(params, resumes=False))
-        parts = images("chat.send", params.attachments)
         request = RunRequest(
             run_id=params.idempotency_key,
             agent_id=place.agent_id,
             session_key=place.session_key,
             messages=(
                 UserMessage(
-                    content=(TextPart(text=text), *parts) if text.strip() else parts,
+                    content=parts,
                     timestamp_ms=int(self._clock.seconds() * 1000),
                     run_id=params.idempotency_key,
                 ),

@@ -30,7 +30,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.errors import ConfigError, GatewayError
 from openclaw_tx.values import Principal
-from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.wire.frames import Natural, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 
@@ -70,7 +70,7 @@ class ConfigApplyParams(ConfigSetParams, frozen=True):
     session_key: str = ""
     delivery_context: DeliveryContext | None = None
     note: str = ""
-    restart_delay_ms: Annotated[int, Meta(ge=0)] = 0
+    restart_delay_ms: Natural = 0
 
 
 class ConfigPatchParams(ConfigApplyParams, frozen=True):

@@ -17,7 +17,7 @@ from openclaw_tx.automation.schedule import iso
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Jobs
 from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, JobState, Principal, Schedule
-from openclaw_tx.wire.frames import encode
+from openclaw_tx.wire.frames import Natural, encode
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.cron_runs import NamedJob, Runs, RunsParams, job_id_of
@@ -39,7 +39,7 @@ class ListParams(Params, frozen=True):
     query: Annotated[str, Meta(max_length=200)] = ""
     """Looked for in names, descriptions and ids."""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
-    offset: Annotated[int, Meta(ge=0)] = 0
+    offset: Natural = 0
     sort_by: Literal["nextRunAtMs", "updatedAtMs", "name"] = "nextRunAtMs"
     sort_dir: Literal["asc", "desc"] = "asc"
     compact: bool = False

@@ -13,6 +13,7 @@ from msgspec import Meta
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Jobs
 from openclaw_tx.values import CronJob, JobRecord
+from openclaw_tx.wire.frames import Natural
 from openclaw_tx.ws.connect import Params
 
 KEPT = 5000
@@ -47,7 +48,7 @@ class RunsParams(NamedJob, frozen=True):
     """Looked for in summaries, errors, and names and ids of jobs."""
     sort_dir: Literal["asc", "desc"] = "desc"
     limit: Annotated[int, Meta(ge=1, le=KEPT)] = 200
-    offset: Annotated[int, Meta(ge=0)] = 0
+    offset: Natural = 0
 
 
 class Runs:

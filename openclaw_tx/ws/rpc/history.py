@@ -17,7 +17,7 @@ from openclaw_tx.values import (
     TranscriptPage,
     UserMessage,
 )
-from openclaw_tx.wire.frames import encode
+from openclaw_tx.wire.frames import Natural, Positive, encode
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.rpc.results import usage
 
@@ -36,9 +36,9 @@ class PageParams(Params, frozen=True):
 
     agent_id: str = ""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 200
-    max_bytes: Annotated[int, Meta(ge=1)] = MAX_HISTORY_BYTES
+    max_bytes: Positive = MAX_HISTORY_BYTES
     """Bytes of the messages; older ones are left out."""
-    offset: Annotated[int, Meta(ge=0)] | None = None
+    offset: Natural | None = None
     """Newest messages to leave out: those that the client has already."""
     max_chars: Annotated[int, Meta(ge=1, le=500_000)] | None = None
     """Characters of a text; what is longer is cut, and says so."""

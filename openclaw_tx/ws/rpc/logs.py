@@ -14,6 +14,7 @@ from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.log_file import tail
+from openclaw_tx.wire.frames import Natural
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 
@@ -21,7 +22,7 @@ from openclaw_tx.ws.methods import Call, Method
 class TailParams(Params, frozen=True):
     """Params of C{logs.tail}."""
 
-    cursor: Annotated[int, Meta(ge=0)] | None = None
+    cursor: Natural | None = None
     """Where the last answer ended; unset = the newest lines."""
     limit: Annotated[int, Meta(ge=1, le=5000)] = 500
     """Lines at most."""

@@ -13,7 +13,7 @@ from openclaw_tx.auth.actions import ADMIN, may, missing_scope
 from openclaw_tx.auth.pairing_records import PairedDevice
 from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.wire.frames import Natural, NonEmpty
 from openclaw_tx.wire.history import arguments_of
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.connection import Connection
@@ -76,7 +76,7 @@ class InvokeParams(Params, frozen=True):
     command: NonEmpty
     idempotency_key: NonEmpty
     params: Any = UNSET
-    timeout_ms: Annotated[int, Meta(ge=0)] = DEFAULT_TIMEOUT_MS
+    timeout_ms: Natural = DEFAULT_TIMEOUT_MS
 
 
 class NodeError(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from msgspec import Meta
 from openclaw_tx.auth.actions import ADMIN, may, missing_scope
 from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.values import Principal
+from openclaw_tx.wire.frames import Natural
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.methods import Call, Caller, Method
@@ -41,7 +42,7 @@ class AboutParams(Params, frozen=True, omit_defaults=True):
     platform: Text | None = None
     device_family: Text | None = None
     model_identifier: Text | None = None
-    last_input_seconds: Annotated[int, Meta(ge=0)] | None = None
+    last_input_seconds: Natural | None = None
     reason: Text | None = None
     roles: Names | None = None
     scopes: Names | None = None

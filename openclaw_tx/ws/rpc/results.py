@@ -37,7 +37,7 @@ def _result(result: RunResult) -> dict[str, Any]:
             "usage": usage(result.usage),
         },
         "aborted": result.status == "aborted",
-        "stopReason": result.finish_reason,
+        "stopReason": {"ok": result.finish_reason, "aborted": "aborted"}.get(result.status, "error"),
     }
     if result.prompt_report is not None:
         meta["systemPromptReport"] = system_prompt_report(

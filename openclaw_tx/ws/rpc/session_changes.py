@@ -16,7 +16,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Models, RunEngine, Sessions
 from openclaw_tx.sessions.keys import MAIN, SENTINELS, canonical_key, is_reserved, parse_key
 from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Principal, SessionEntry, Target
-from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.wire.frames import Natural, NonEmpty, Positive
 from openclaw_tx.wire.openclaw_sessions import entry_object
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
@@ -53,7 +53,7 @@ class DeleteParams(Params, frozen=True):
     """True = the transcript becomes an archive; false = it stays a file as of a session that goes on."""
     expected_session_id: str = ""
     """Delete nothing if another conversation has begun meanwhile."""
-    expected_session_updated_at: Annotated[int, Meta(ge=0)] | None = None
+    expected_session_updated_at: Natural | None = None
     """Delete nothing if anything has happened there since: the C{updatedAt} of its row."""
 
 
@@ -62,7 +62,7 @@ class CompactParams(Params, frozen=True):
 
     key: SessionKey
     agent_id: str = ""
-    max_lines: Annotated[int, Meta(ge=1)] = 400
+    max_lines: Positive = 400
     """Newest messages that the model still reads."""
 
 

@@ -14,11 +14,12 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models
 from openclaw_tx.sessions.keys import parse_key
 from openclaw_tx.values import SessionEntry, SessionSettings
+from openclaw_tx.wire.frames import Natural, Positive
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.rpc.asks import bad
 
 Text = Annotated[str, Meta(min_length=1, max_length=512)] | None | UnsetType
-Number = Annotated[int, Meta(ge=0)] | None | UnsetType
+Number = Natural | None | UnsetType
 
 
 class PatchParams(Params, frozen=True):
@@ -44,7 +45,7 @@ class PatchParams(Params, frozen=True):
     group_activation: Text = UNSET
     queue_mode: Text = UNSET
     queue_debounce_ms: Number = UNSET
-    queue_cap: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
+    queue_cap: Positive | UnsetType | None = UNSET
     queue_drop: Text = UNSET
     icon: Annotated[str, Meta(max_length=512)] | UnsetType | None = UNSET
     """A single emoji, or the name of an icon of the Control UI."""
@@ -56,7 +57,7 @@ class PatchParams(Params, frozen=True):
     """Show it at the top of lists."""
     unread: bool | UnsetType = UNSET
     """True: it is to be read again; false: it was read."""
-    expected_marked_unread_at: Annotated[int, Meta(ge=0)] | UnsetType | None = UNSET
+    expected_marked_unread_at: Natural | UnsetType | None = UNSET
     """With C{unread: false} alone: only if this is the row's C{markedUnreadAt} still; null = it has none. Otherwise
     nothing changes, which is no error: somebody has marked it since."""
 

@@ -21,7 +21,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Models, RunEngine, Sessions
 from openclaw_tx.sessions.keys import main_key
 from openclaw_tx.values import Principal, SessionEntry, Target
-from openclaw_tx.wire.frames import NonEmpty, failure_of
+from openclaw_tx.wire.frames import Natural, NonEmpty, failure_of
 from openclaw_tx.wire.openclaw_sessions import entry_object
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
@@ -70,7 +70,7 @@ class SessionSendParams(Params, frozen=True):
     agent_id: NonEmpty | None = None
     thinking: str = ""
     attachments: list[Attachment] = []
-    timeout_ms: Annotated[int, Meta(ge=0)] = 0
+    timeout_ms: Natural = 0
     idempotency_key: IdempotencyKey | None = None
     """Unset = the message is a new one."""
 

@@ -25,7 +25,8 @@ from openclaw_tx.values import (
     SessionFilter,
     ToolResultMessage,
 )
-from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.wire.frames import Natural, NonEmpty, Positive
+from openclaw_tx.wire.openai_fields import MAX_SAFE_INT
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.finding import Key, Label, SessionFinder, hidden_keys
@@ -46,12 +47,12 @@ READ_FOR_PREVIEW = 200
 class ListParams(Params, frozen=True):
     """Params of C{sessions.list}."""
 
-    limit: Annotated[int, Meta(ge=1)] = DEFAULT_LIMIT
-    offset: Annotated[int, Meta(ge=0)] = 0
+    limit: Positive = DEFAULT_LIMIT
+    offset: Natural = 0
     agent_id: NonEmpty | None = None
     search: Annotated[str, Meta(max_length=512)] = ""
     """Part of a key, a label or a title; or a whole session id."""
-    active_minutes: Annotated[int, Meta(ge=1)] | None = None
+    active_minutes: Positive | None = None
     """Only sessions that were used in this time."""
     label: Label | None = None
     """Only sessions with exactly this label."""
@@ -89,8 +90,8 @@ class PreviewParams(Params, frozen=True):
 
     keys: Annotated[list[Key], Meta(min_length=1)]
     """The first 64 of them are looked at."""
-    limit: Annotated[int, Meta(ge=1)] = 12
-    max_chars: Annotated[int, Meta(ge=20)] = 240
+    limit: Positive = 12
+    max_chars: Annotated[int, Meta(ge=20, le=MAX_SAFE_INT)] = 240
 
 
 class SessionMethods:
@@ -159,7 +160,7 @@ class SessionMethods:
         if params.archived is True or params.has_board is True:
             return (), 0
         by_activity = params.sort_by == "activity"
-        since = now_ms - params.active_minutes * 60_000 if params.active_minutes is not None else 0
+        since = max(0, now_ms - params.active_minutes * 60_000) if params.active_minutes is not None else 0
         wanted = SessionFilter(
             agent_id=(params.agent_id or "").strip().lower(),
             search=params.search,

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth.actions import WRITE
 from openclaw_tx.errors import ErrorInfo, GatewayError
-from openclaw_tx.values import Principal, RunRequest, RunResult, StoredRun, Usage
+from openclaw_tx.values import Principal, RunRequest, RunResult, StoredRun, Usage, UserMessage
 from openclaw_tx.ws.rpc.agent import AgentParams
 from openclaw_tx.ws.rpc.asks import fingerprint
 from tests.ws.fakes import FakeRun
@@ -90,6 +90,15 @@ class AgentTests(Case):
                 },
             },
         )
+
+    def test_stop_reason(self) -> None:
+        """What did not end well did not stop: the words are those of the transcript."""
+        for key, status, reason in (("f", "error", "error"), ("a", "aborted", "aborted")):
+            id = self.line.ask("agent", ask(idempotencyKey=key))
+            self.run_(key).start()
+            self.run_(key).end(status, "so far", error=ErrorInfo(code="run_failed", message="no"))
+            meta = self.line.answers(id)[1]["payload"]["result"]["meta"]
+            self.assertEqual((meta["stopReason"], meta["aborted"]), (reason, status == "aborted"))
 
     def test_media_and_reply(self) -> None:
         """Files and what it is a reply to go with the last payload, or with one of their own."""
@@ -242,6 +251,8 @@ class ParamsTests(Case):
             "at /message: must NOT have fewer than 1 characters": {"message": ""},
             "must have required property 'idempotencyKey'": {"idempotencyKey": None},
             "at /idempotencyKey: must NOT have more than 256 characters": {"idempotencyKey": "x" * 257},
+            "idempotencyKey must not contain control characters": {"idempotencyKey": "k\u2028"},
+            "message must not contain null bytes": {"message": "a\0b"},
             "at root: unexpected property 'zzz'": {"zzz": 1},
             "at root: unexpected property 'label'": {"label": "x"},
             "at /timeout: must be >= 0": {"timeout": -1},
@@ -258,6 +269,19 @@ class ParamsTests(Case):
         }
         for reason, changes in cases.items():
             self.assertEqual(self.refusal(**changes), f"invalid agent params: {reason}")
+
+    def test_message(self) -> None:
+        """As C{chat.send} has it: words or an image are needed, and of control characters only line breaks and tabs
+        stay."""
+        for blank in (" ", "\n\t", "\x01"):
+            self.assertEqual(self.refusal(message=blank), "message or attachment required")
+        self.line.ask("agent", ask(idempotencyKey="words", message="e\u0301\x07\n\tx"))
+        (message,) = self.run_("words").request.messages
+        self.assertEqual(message.text, "\u00e9\n\tx")
+        self.line.ask("agent", ask(idempotencyKey="image", message=" ", attachments=[{"content": PNG}]))
+        (message,) = self.run_("image").request.messages
+        assert isinstance(message, UserMessage)
+        self.assertEqual([type(part).__name__ for part in message.content], ["ImagePart"])
 
     def test_unknown_model(self) -> None:
         """A model that no provider has."""

@@ -62,6 +62,18 @@ class EntryTests(AgentsCase):
         self.assertIn("already exists", self.no("agents.create", name="my cook")["message"])
         self.no("agents.create", name="///")
 
+    def test_odd_workspace(self) -> None:
+        """A path that the system would refuse at each run is refused at once, by the name of its key."""
+        before = self.file()
+        for workspace in ("~/a\0b", "~/a\nb", "~/a\x1b[2Jb"):
+            error = self.no("agents.create", name="odd", workspace=workspace)
+            self.assertEqual(error["code"], "INVALID_REQUEST")
+            words = "agents.list[2].workspace: holds a line break or another control character"
+            self.assertIn(words, error["message"])
+            error = self.no("agents.update", agentId="beta", workspace=workspace)
+            self.assertIn(words.replace("2", "1"), error["message"])
+        self.assertEqual(self.file(), before)
+
     def test_create_first(self) -> None:
         """Where none is listed, the agent that there was stays the default."""
         self.memory = MemoryGateway({"agents": {"list": []}}, as_file=True)

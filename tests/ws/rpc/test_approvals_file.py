@@ -51,10 +51,15 @@ class ApprovalsFileTests(SynchronousTestCase):
 
     def test_bad(self) -> None:
         """Files of another form are refused with the place."""
-        for file, place in [({}, "version"), ({"version": 1, "defaults": {"ask": "no"}}, "defaults.ask")]:
+        for file, place in [
+            ({}, "Object missing required field `version`"),
+            ({"version": 1, "agents": {"a": 3}}, "Expected `object`, got `int` - at `$.agents[...]`"),
+            ({"version": 1, "defaults": {"ask": "no"}}, "defaults.ask"),
+        ]:
             error = self.set(file=file)["error"]
             self.assertEqual(error["code"], "INVALID_REQUEST")
-            self.assertIn(place, error["message"])
+            words = f"invalid exec.approvals.set params: file: {place}"
+            self.assertEqual(error["message"][: len(words)], words)
         self.assertEqual(self.set(file=[])["error"]["code"], "INVALID_REQUEST")
         self.assertFalse(self.path.exists())
 

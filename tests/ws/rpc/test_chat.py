@@ -89,6 +89,8 @@ class SendTests(Case):
             ("", {}, "message or attachment required"),
             (" \n", {}, "message or attachment required"),
             ("a\0b", {}, "invalid chat.send params: message must not contain null bytes"),
+            ("a", {"key": "k\n"}, "invalid chat.send params: idempotencyKey must not contain control characters"),
+            ("stop", {"key": "k\0"}, "invalid chat.send params: idempotencyKey must not contain control characters"),
             ("a", {"queueMod": "steer"}, "invalid chat.send params: at root: unexpected property 'queueMod'"),
         ]:
             self.assertEqual(self.send(message, **more)["error"]["message"], reason)

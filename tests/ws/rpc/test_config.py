@@ -173,6 +173,22 @@ class ChangeTests(ConfigCase):
         self.assertEqual(backup.read_text("utf-8"), COMMENTED)
         self.assertEqual(backup.stat().st_mode & 0o777, 0o600)
 
+    def test_disk(self) -> None:
+        """A file that the disk does not take is nobody's mistake; nobody is told where it is, and nothing changes."""
+        backup = self.memory.config_file.with_name("openclaw.json.bak")
+        (backup / "in the way").mkdir(parents=True)
+        patch = json.dumps({"agents": {"defaults": {"timeoutSeconds": 7}}})
+        for method, raw in (
+            ("config.patch", patch),
+            ("config.set", COMMENTED + "\n"),
+            ("config.apply", COMMENTED + " "),
+        ):
+            error = self.no(method, raw=raw, baseHash=self.base)
+            self.assertEqual((error["code"], error["retryable"]), ("UNAVAILABLE", True))
+            self.assertIn("the configuration can not be written: Is a directory", error["message"])
+            self.assertNotIn("/", error["message"])
+        self.assertEqual(self.file(), COMMENTED)
+
     def test_restart(self) -> None:
         """What needs a restart is named, and held back until then."""
         answer = self.patch({"gateway": {"port": 1234}})

@@ -146,6 +146,28 @@ class ListTests(SessionsCase):
         session_id = self.do(self.store.get(old)).session_id
         self.assertEqual(self.keys(search=session_id), [old])
 
+    def test_long_ago(self) -> None:
+        """Any number of minutes that a client can count to may be asked for: all sessions are newer than 1970."""
+        self.fill()
+        for minutes in (2 * 10**14, 2**53 - 1, 2e14):
+            self.assertEqual(len(self.keys(activeMinutes=minutes)), 4)
+            self.assertEqual(len(self.keys(activeMinutes=minutes, sortBy="activity")), 4)
+        subscribed = self.call("sessions.subscribe", activeMinutes=2 * 10**14)
+        self.assertEqual(subscribed["list"]["count"], 4)
+
+    def test_beyond_all_bounds(self) -> None:
+        """Larger ones are refused by name, by all who would look for them in the store."""
+        for method, params in (
+            ("sessions.list", {}),
+            ("sessions.subscribe", {}),
+            ("chat.history", {"sessionKey": "main"}),
+            ("cron.list", {}),
+        ):
+            for name in ("offset",) if params or method == "cron.list" else ("offset", "activeMinutes", "limit"):
+                words = f"invalid {method} params: at /{name}: must be <= "
+                code, message = self.refusal(method, **params, **{name: 10**30})
+                self.assertEqual((code, message[: len(words)]), ("INVALID_REQUEST", words))
+
     def test_pinned(self) -> None:
         """What is pinned comes first, on the first page; and what was pinned last before that."""
         self.fill()
