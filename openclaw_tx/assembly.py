@@ -141,8 +141,7 @@ def build(given: Materials, log: Logger) -> House:
     @raise ConfigError: the configuration can not be used.
     """
     reactor, settings, new_id, crew = given.reactor, given.settings, given.new_id, given.crew
-    tally = Tally()
-    turn = Turn()
+    tally, turn = Tally(), Turn()
     models = ModelRegistry(
         settings,
         HttpProviderFactory(
@@ -204,6 +203,7 @@ def build(given: Materials, log: Logger) -> House:
         approvals=approvals,
         approvals_file=approvals_file,
         commands=commands,
+        reports=automation.reports,
     )
     doors = Doors(_mcp_door(reactor), HttpFailure)
     ways = TransportFactory(reactor, doors, str(settings.state_dir), lambda: settings.environment)

@@ -15,8 +15,8 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from openclaw_tx.assembly import Materials, build, crew_rooms, web_rooms
-from openclaw_tx.auth.actions import OPERATOR_SCOPES
 from openclaw_tx.auth.startup import check_startup
+from openclaw_tx.config.holding import Holding
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread, thread_pool
@@ -25,10 +25,10 @@ from openclaw_tx.ids import new_uuid
 from openclaw_tx.interfaces import Fetcher, IChannel, ModelProvider, Poster, Tool, ToolSource
 from openclaw_tx.runs.checkpoints import checkpoints
 from openclaw_tx.runs.engine import RunListener
-from openclaw_tx.runs.local import local_request, outcome
+from openclaw_tx.runs.local import LOCAL, local_request, outcome
 from openclaw_tx.sessions.lifecycle import StoreParts, tidying
 from openclaw_tx.tally import LagMeter
-from openclaw_tx.values import Agent, Entry, ModelInfo, Principal, PromptReport, RunRequest, RunResult, ToolSpec
+from openclaw_tx.values import Agent, Entry, ModelInfo, PromptReport, RunRequest, RunResult, ToolSpec
 from openclaw_tx.web.bounds import descriptor_limit
 from openclaw_tx.web.crowding import Crowd
 from openclaw_tx.web.metrics import Sources, measured
@@ -36,9 +36,6 @@ from openclaw_tx.web.root import Root
 from openclaw_tx.web.site import GatewaySite
 from openclaw_tx.web.sites import CLOSE_SECONDS, Sites
 from openclaw_tx.workers.crew import Crew
-
-LOCAL = Principal(id="local", method="local", scopes=OPERATOR_SCOPES)
-"""Who runs agents from within the process."""
 
 ABORT_SECONDS = 6.0
 """How long runs of other processes may take to end once their grace is over."""
@@ -95,8 +92,8 @@ class Gateway(MultiService):
         @param new_id: makes UUIDs.
         @param randomness: numbers in [0, 1) that spread retries.
         @param log_file: where the process's log is read for clients (L{openclaw_tx.log_file}); None = there is none.
-        @param automation: whether jobs and heartbeats come by the clock; of the processes that share a state directory
-            one should do that.
+        @param automation: whether it is the gateway of its state directory, of which there can be one: it has the jobs,
+            heartbeats and devices. Without it, it only runs agents, beside that one.
         @param channels: channels of your own (docs/channels.md), and those of installed packages
             (L{openclaw_tx.installed_channels}).
         @param poster: posts to URLs of the configuration; None = one that reaches the public internet.
@@ -135,6 +132,7 @@ class Gateway(MultiService):
             poster=poster,
             crew=crew,
         )
+        self._holding = Holding(settings.state_dir, self._log, wanted=automation)
         self._house = house = build(self._given, self._log)
         self.engine = house.engine
         crowd = Crowd(reactor, crew.share(settings), files, house.tally, crew.members)
@@ -284,7 +282,11 @@ class Gateway(MultiService):
     # -- service
 
     def startService(self) -> None:
-        """Begin; the session store opens in its own thread."""
+        """Begin; the session store opens in its own thread.
+
+        @raise ConfigError: another gateway is at work on the state directory.
+        """
+        self._holding.take()
         super().startService()  # type: ignore[no-untyped-call]
         if self._crew.is_chief:
             self._house.channels.start()
@@ -323,20 +325,18 @@ class Gateway(MultiService):
         await self._house.models.close()
         await self._house.usage.flush()
         await self._house.sessions.close()
+        self._holding.release()
 
     def _add_services(self) -> None:
-        self._house.repositories.setServiceParent(self)  # type: ignore[no-untyped-call]
-        if self._automation:
-            self._house.automation.cron.setServiceParent(self)  # type: ignore[no-untyped-call]
-            self._house.automation.heartbeat.setServiceParent(self)  # type: ignore[no-untyped-call]
-        LagMeter(self._reactor, self._sources.tally).setServiceParent(self)  # type: ignore[no-untyped-call]
-        checkpoints(self.engine, self._house.usage, self._reactor, self._log).setServiceParent(self)  # type: ignore[no-untyped-call]
-        for service in self._crew.services():
-            service.setServiceParent(self)  # type: ignore[no-untyped-call]
+        house, reactor, log = self._house, self._reactor, self._log
+        services: list[Any] = [house.repositories, *(house.automation.services if self._automation else ())]
+        services += [LagMeter(reactor, self._sources.tally), checkpoints(self.engine, house.usage, reactor, log)]
+        services += self._crew.services()
         if self._crew.is_chief:
-            self._house.mcp.setServiceParent(self)  # type: ignore[no-untyped-call]
-            tidy = tidying(self._house.sessions, self._reactor, self._log)
-            tidy.setServiceParent(self)  # type: ignore[no-untyped-call]
+            left_behind = house.automation.reports.left_behind if self._automation else None
+            services += [house.mcp, tidying(house.sessions, reactor, log, left_behind)]
+        for service in services:
+            service.setServiceParent(self)
 
     # -- inside
 

@@ -267,7 +267,8 @@ def _quoted(text: str) -> str:
 
 
 class Service(MultiService):
-    """Everything that runs, from ports to sessions. A port that can not be had ends the program with one line."""
+    """Everything that runs, from ports to sessions. A port or a state directory that can not be had ends the
+    program with one line."""
 
     def __init__(
         self,
@@ -317,5 +318,5 @@ class Service(MultiService):
 
         try:
             start()
-        except CannotListen as error:
+        except (CannotListen, ConfigError) as error:
             raise SystemExit(f"openclaw: {error}") from None

@@ -52,10 +52,10 @@ def main() -> None:
     globalLogBeginner.beginLoggingTo([Telling(loaded, tell)], redirectStandardIO=False)
     try:
         top = workers_service(told, reactor, dict(os.environ), log, loaded)
+        top.privilegedStartService()
+        top.startService()
     except ConfigError as error:
         raise SystemExit(error.told) from None
-    top.privilegedStartService()
-    top.startService()
     any_reactor: Any = reactor
     any_reactor.addSystemEventTrigger("before", "shutdown", top.stopService)
     any_reactor.run()

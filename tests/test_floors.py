@@ -74,7 +74,7 @@ DOORS: dict[str, set[str]] = {
     "txaio": {"ws/channel.py", "testing"},
     "httptools": {"models/exchange.py"},
     "treq": {"models/http.py", "testing", "cli/local.py"},
-    "sqlalchemy": {"sessions/schema.py", "sessions/tables.py"},
+    "sqlalchemy": {"sessions/schema.py", "sessions/left_schema.py", "sessions/tables.py"},
     "sqlite3": {"sessions/worker.py", "sessions/copies.py", "sessions/migrations.py", "tools/memory_index.py"},
     "xllamacpp": {"models/child.py"},
     "pyjson5": {"config/json5.py"},

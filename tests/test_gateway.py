@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from twisted.web.server import Site
 
 from openclaw_tx import Gateway
 from openclaw_tx.errors import ConfigError, GatewayError
+from openclaw_tx.ids import new_uuid
+from openclaw_tx.sessions.lifecycle import inline_parts
 from openclaw_tx.testing import TOKEN, MemoryGateway, ScriptedModel
 from openclaw_tx.testing.network import MemoryEndpoint
 from openclaw_tx.testing.websocket import MemoryWebSocket
@@ -369,6 +372,29 @@ class LifeTests(SynchronousTestCase):
         token = {"gateway": {"auth": {"token": "a-secret"}}, "models": {"mode": "replace"}}
         Gateway(clock, token, state_dir=directory, models={"scripted": model})
         self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_one_for_a_directory(self) -> None:
+        """A second gateway on a state directory does not start, in one process as in two; one that only runs agents
+        does, and the next one when the first has stopped."""
+        memory = MemoryGateway()
+        self.addCleanup(memory.close)
+        directory = str(memory.gateway.settings.state_dir)
+        more: dict[str, Any] = {
+            "state_dir": directory,
+            "models": {memory.model.provider: memory.model},
+            "store": inline_parts(memory.clock.seconds, new_uuid),
+        }
+        second = Gateway(memory.clock, memory.config, **more)
+        error = self.assertRaises(ConfigError, second.startService)
+        self.assertIn(f"process {os.getpid()}, is at work on {directory}", str(error))
+        self.assertFalse(second.running)
+        beside = Gateway(memory.clock, memory.config, automation=False, **more)
+        for each in (beside, memory.gateway, second):
+            if each is not memory.gateway:
+                each.startService()
+            stopped = each.stopService()
+            memory.advance(30, steps=300)
+            self.assertTrue(stopped.called)
 
     def test_preview(self) -> None:
         """A prompt can be looked at without a run and without a trace."""

@@ -17,13 +17,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorFDSet, IReactorProcess, IReactorSocket, IReactorUNIX
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import Logger, formatEvent, globalLogPublisher
 from twisted.plugin import getPlugins
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from openclaw_tx.config.holding import FILE, Holding
 from openclaw_tx.service import Service
 from openclaw_tx.tap import Options, makeService
 from tests.test_signals import keep_signals
@@ -264,6 +265,22 @@ class TapTests(SynchronousTestCase):
             error = self.assertRaises(SystemExit, getattr(self.make(), start))
             self.assertIn("18789", str(error.code))
             self.assertIn("in use", str(error.code))
+
+    def test_second_gateway(self) -> None:
+        """A state directory that another gateway is at work on is one line and an exit, too; what one that was killed
+        has left keeps nobody out."""
+        first = Holding(self.directory, Logger())
+        first.take()
+        service = self.make()
+        service.privilegedStartService()
+        error = self.assertRaises(SystemExit, service.startService)
+        who = f"another gateway, process {os.getpid()}, is at work on {self.directory}"
+        self.assertEqual(error.code, f"openclaw: {who}; stop it, or use another state directory")
+        first.release()
+        (self.directory / FILE).write_text("1")
+        service = self.make()
+        service.startService()
+        self.addCleanup(service.stopService)
 
     def test_no_ipv6(self) -> None:
         """Loopback without IPv6 is fine."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from twisted.application.service import IService
+
 from openclaw_tx.agents.prompt import host_timezone
 from openclaw_tx.automation.cron import CronService
 from openclaw_tx.automation.heartbeat import HeartbeatService
@@ -13,10 +15,12 @@ from openclaw_tx.automation.hooks import HookDesk
 from openclaw_tx.automation.job_runs import JobRuns
 from openclaw_tx.automation.job_store import JobStore
 from openclaw_tx.automation.postman import Postman
+from openclaw_tx.automation.principals import stand_in
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Agents, Channels, Models, RunEngine, Sessions, SystemEvents
 from openclaw_tx.tools.background import Background
+from openclaw_tx.tools.child_reports import ChildReports
 
 
 class Parts(NamedTuple):
@@ -44,8 +48,14 @@ class Automation(NamedTuple):
     cron: CronService
     heartbeat: HeartbeatService
     hooks: HookDesk
+    reports: ChildReports
     events: SystemEvents
     settings: Settings
+
+    @property
+    def services(self) -> tuple[IService, ...]:
+        """What runs by the clock."""
+        return (self.cron, self.heartbeat)
 
     def rest(self) -> None:
         """Start nothing any more."""
@@ -94,6 +104,7 @@ def build_automation(parts: Parts) -> Automation:
         cron,
         heartbeat,
         HookDesk(settings, agents, models, background, heartbeat, new_id, postman),
+        ChildReports(parts.sessions, parts.events, background, stand_in),
         parts.events,
         settings,
     )

@@ -132,6 +132,7 @@ def collected(
     """
     from openclaw_tx.cli.backup_archive import Source
     from openclaw_tx.cli.models_status import agents_of
+    from openclaw_tx.config.holding import FILE as GATEWAY_LOCK
 
     sources: dict[str, Source] = {}
     assets: list[dict[str, str]] = []
@@ -151,7 +152,7 @@ def collected(
     homes = {Path(agent.workspace): agent.id for agent in agents_of(loaded)}
     if not only_config and state.is_dir():
         put("state", state, "state")
-        left_out = {state / name for name in LEFT_OUT}
+        left_out = {state / name for name in (*LEFT_OUT, GATEWAY_LOCK)}
         left_out |= set() if workspaces else set(homes)
         for name, reason in LEFT_OUT.items():
             if (state / name).exists():
@@ -180,7 +181,7 @@ def _files(top: Path, left_out: frozenset[Path], skipped: list[dict[str, str]]) 
                 skipped.append(_left(path, "no regular file"))
             elif not os.access(path, os.R_OK):
                 skipped.append(_left(path, "can not be read"))
-            elif not name.endswith(SIDECARS):
+            elif path not in left_out and not name.endswith(SIDECARS):
                 yield path
 
 

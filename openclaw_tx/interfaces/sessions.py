@@ -17,6 +17,7 @@ from openclaw_tx.values import (
     SessionFilter,
     SessionPage,
     Spoken,
+    Step,
     StoredRun,
     Tallies,
     TranscriptPage,
@@ -69,9 +70,20 @@ class Sessions(Protocol):
     async def checkpoint(self, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
         """Write down live runs with their partial text, and forget the C{ended} ids of stateless ones."""
 
+    async def step(self, run: StoredRun, steps: Sequence[Step], told: int) -> None:
+        """Write down what the turn of a session's run that is at work has come to; a step takes the place of one with
+        the same number. It outlives the process, but perhaps not a loss of power in the moment after.
+
+        @param told: characters of what the run has said (its texts joined by blank lines) that are in the steps so far.
+        """
+
     async def recover(self, now_ms: int) -> Sequence[StoredRun]:
         """After a crash: mark runs left running as interrupted, close their turns in the transcript with what they
-        had said, and return them."""
+        had done and said, and return them."""
+
+    async def untold(self, prefix: str) -> Sequence[StoredRun]:
+        """Runs of sub-agents that have ended, of processes that live no more: those for which there is no run with the
+        id C{prefix} and theirs, that tells of the end. The oldest first; a thousand at most."""
 
     async def get_run(self, run_id: str) -> StoredRun | None: ...
 

@@ -23,7 +23,7 @@ SUMMARY_HEADING = "[The conversation so far, in short]"
 """Begins the message that stands for a part of the conversation that was summarised."""
 
 CUT_OFF = "[This turn was cut off when the gateway went down. What was begun in it may have been done in part.]"
-"""Stands for what an agent said in a turn that a crash ended; which tools it had called is not known."""
+"""Ends what the model reads of a turn that a crash ended."""
 
 
 def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Spoken, ...]:
@@ -32,8 +32,8 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     Calls without results and results without calls are put right over history and turn together, since a client's tool
     results come a turn after the calls. Images of earlier turns are left out (spec: only the active turn's are sent),
     as are turns that failed before the model said anything: the record keeps them, but a client's retry would
-    otherwise make the question stand twice. Of a turn that a crash ended nobody knows what had been done by then, so
-    it stays.
+    otherwise make the question stand twice. A turn that a crash ended stays, and the model is told of it: of what was
+    at work then nobody knows how far it came.
 
     @param history: the session before this turn, oldest first.
     @param turn: this turn so far: the client's messages, then answers and tool results; perhaps with a mark.
@@ -45,10 +45,11 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
             if message.summary:  # one that only cut off has none
                 kept.append(summary_message(message))
             continue
+        if isinstance(message, AssistantMessage) and message.stop_reason == "interrupted":
+            kept.append(replace(message, text=f"{message.text}\n\n{CUT_OFF}".lstrip()))
+            continue
         if isinstance(message, AssistantMessage) and not message.text and not message.tool_calls:
-            if message.stop_reason == "interrupted":
-                kept.append(replace(message, text=CUT_OFF))
-            elif message.stop_reason in ("error", "aborted"):
+            if message.stop_reason in ("error", "aborted"):
                 while kept and isinstance(kept[-1], UserMessage):
                     kept.pop()
             continue

@@ -17,14 +17,16 @@ class Dialogue:
     @ivar history: the session before this turn, oldest first; a mark may stand before all others.
     @ivar begun: the client's new messages.
     @ivar added: the client's new messages, then answers and tool results; this is what the transcript gets.
+    @ivar noted: how many of C{added} the ledger has; None = it is not to have them before the end.
     """
 
-    __slots__ = ("added", "begun", "history")
+    __slots__ = ("added", "begun", "history", "noted")
 
     def __init__(self, history: Iterable[Message], added: Iterable[Message]) -> None:
         self.history: list[Message] = list(history)
         self.begun = tuple(added)
         self.added: list[Message] = list(self.begun)
+        self.noted: int | None = None
 
     def for_model(self, *more: Spoken) -> tuple[Spoken, ...]:
         """The messages of the next model call.

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.interfaces import Push
 from openclaw_tx.values import (
     Entry,
     ReasoningDelta,
@@ -110,3 +111,14 @@ class Journal:
         first = self.first_seq
         end = len(self._entries) if last is None else max(0, last + 1 - first)
         return self._entries[max(0, after + 1 - first) : end]
+
+
+def only_after(newest: int, push: Push) -> Push:
+    """Like C{push}, without entries up to number C{newest}."""
+
+    def filtered(batch: Sequence[Entry]) -> None:
+        fresh = [entry for entry in batch if entry.seq > newest]
+        if fresh:
+            push(fresh)
+
+    return filtered

@@ -10,10 +10,14 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 
 from openclaw_tx.agents.routing import default_agent
+from openclaw_tx.auth.actions import OPERATOR_SCOPES
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Run
 from openclaw_tx.sessions.keys import agent_of, canonical_key, in_scope, openai_key, openai_user_key, parse_key
-from openclaw_tx.values import Entry, RunRequest, RunResult, TextPart, UserMessage
+from openclaw_tx.values import Entry, Principal, RunRequest, RunResult, TextPart, UserMessage
+
+LOCAL = Principal(id="local", method="local", scopes=OPERATOR_SCOPES)
+"""Who runs agents from within the process."""
 
 
 def local_request(

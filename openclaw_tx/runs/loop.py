@@ -19,6 +19,7 @@ from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.reader import CallReader, Showing
 from openclaw_tx.runs.rooms import Premises
 from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.steps import Steps
 from openclaw_tx.runs.structured import AnswerFormat, Verdict, format_of, unmet
 from openclaw_tx.runs.tool_calls import ToolCaller
 from openclaw_tx.values import (
@@ -82,6 +83,7 @@ class AgentLoop:
         "_rejected",
         "_repairs_left",
         "_run",
+        "_steps",
         "_subject",
         "_thinking",
         "_tools",
@@ -116,6 +118,7 @@ class AgentLoop:
         self._window = compaction.limits(limits.compaction, subject.choice.window)
         self._compacts = compactor is not None and limits.compaction.enabled
         self._tools = ToolCaller(run, agent, self._choice.info.ref, premises, self._window.tool_characters)
+        self._steps = Steps(run, dialogue, premises)
         self._max_rounds = limits.max_tool_rounds
         self._repairs_left = limits.structured_output.max_repairs
         self._format = format_of(run.request.sampling)
@@ -152,7 +155,7 @@ class AgentLoop:
             if own_calls:
                 if self._format is not None and reader.shown:
                     raise unmet(Verdict(text=text, complaint="it was begun before the tools were called"))
-                await self._tools.work(own_calls, self._dialogue.added)
+                await self._tools.work(own_calls, self._dialogue.added, self._steps)
             if client_calls:
                 return Outcome(finish_reason="tool_calls", tool_calls=client_calls)
             if cut_calls := tuple(call for call in half if call.name in offer.client_names):

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.interfaces import Push
-from openclaw_tx.runs.journal import Journal
+from openclaw_tx.runs.journal import Journal, only_after
 from openclaw_tx.runs.machine import RunMachine, Terminal
 from openclaw_tx.runs.speech import Speech
 from openclaw_tx.runs.steering import Steering
@@ -66,8 +66,8 @@ class AgentRun:
     __slots__ = """
         __weakref__ _carry _clock _delivering _gate _machine _next_watcher _notify _speech _undelivered _watchers
         abort_reason carried durable durable_seq effects journal keeper media model noted_at outcome principal
-        prompt_report provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering task
-        text_length times usage verbose
+        prompt_report provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering stepped
+        task text_length times usage verbose
     """.split()  # noqa: SIM905 (one on a line they would be a page)
 
     _log = Logger()
@@ -115,6 +115,8 @@ class AgentRun:
         self.durable = request.durable
         self.durable_seq = -1
         """Number of the newest event that is in the ledger; -1 = not even the run is. L{openclaw_tx.runs.durable}."""
+        self.stepped = False
+        """True once steps of its turn were written down: L{openclaw_tx.runs.steps}."""
         self.times = Times(clock.seconds())
         self.queued_at_ms = _now_ms(clock)
         self.started_at_ms = 0
@@ -182,7 +184,7 @@ class AgentRun:
         # Batches not yet delivered (we are inside one) are part of the history already: give only what comes after.
         newest = self.journal.last_seq
         if self._delivering:
-            self._watchers[number] = _after(newest, push)
+            self._watchers[number] = only_after(newest, push)
         else:
             self._watchers[number] = push
         if history:
@@ -329,22 +331,12 @@ class AgentRun:
             idempotency=self.request.idempotency,
             trigger=self.request.trigger,
             channel=self.request.channel,
+            stepped=self.stepped,
             carried=tuple(self.carried.values()),
             resumes=self.request.resumes,
             provider=self.provider,
             model=self.model,
         )
-
-
-def _after(newest: int, push: Push) -> Push:
-    """Like C{push}, without entries up to number C{newest}."""
-
-    def filtered(batch: Sequence[Entry]) -> None:
-        fresh = [entry for entry in batch if entry.seq > newest]
-        if fresh:
-            push(fresh)
-
-    return filtered
 
 
 def _now_ms(clock: IReactorTime) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from openclaw_tx.runs.offers import Offer
 from openclaw_tx.runs.repeats import Repeats
 from openclaw_tx.runs.rooms import Premises
 from openclaw_tx.runs.run import AgentRun
+from openclaw_tx.runs.steps import Steps
 from openclaw_tx.values import (
     Agent,
     Message,
@@ -113,38 +114,44 @@ class ToolCaller:
         subagent = bool(self._run.request.spawned_by)
         return self._premises.offers.of(self._rooms.tools.allowed(self._agent, self._model_ref, subagent=subagent))
 
-    async def work(self, calls: Sequence[ToolCall], into: list[Message]) -> None:
+    async def work(self, calls: Sequence[ToolCall], into: list[Message], steps: Steps) -> None:
         """Do what the calls of one message ask for. Neighbours that only look are done together, all others in order.
 
         @param into: gets the results, in the order of the calls, whatever happens: a transcript must not hold a call
             without one.
+        @param steps: notes that the calls begin, and each result as it comes.
         @raise GatewayError: C{run_failed}: the model does not stop calling one tool in vain.
         """
-        results: dict[int, ToolResult] = {}
+        results: dict[int, ToolResultMessage] = {}
+
+        async def do(number: int) -> None:
+            results[number] = self._message(calls[number], await self._call(calls[number]))
+            steps.done(number, results[number])
+
         self._started.clear()
         try:
+            await steps.begin(calls)
             place = 0
             while place < len(calls):
                 end = place + 1
                 while end < len(calls) and self._looks(calls[place]) and self._looks(calls[end]):
                     end += 1
                 if end == place + 1:
-                    results[place] = await self._call(calls[place])
+                    await do(place)
                 else:
-                    await self._together(calls, range(place, end), results)
+                    await self._together(range(place, end), do)
                 place = end
         finally:
             for number, call in enumerate(calls):
-                result = results.get(number)
-                if result is None and call.id in self._started:
+                if number not in results and call.id in self._started:
                     self._ended(call, _ABORTED)
-                into.append(self._message(call, result or _ABORTED))
+                into.append(results.get(number) or self._message(call, _ABORTED))
 
     def _looks(self, call: ToolCall) -> bool:
         tool: object = self.allowed().get(call.name)
         return isinstance(tool, ConcurrentTool) and tool.concurrent
 
-    async def _together(self, calls: Sequence[ToolCall], numbers: range, results: dict[int, ToolResult]) -> None:
+    async def _together(self, numbers: range, do: Callable[[int], Coroutine[Deferred[Any], Any, None]]) -> None:
         """Several at a time. None of them is at work any more when this returns or raises, also after an abort."""
         todo = deque(numbers)
         failures: list[GatewayError] = []
@@ -155,7 +162,7 @@ class ToolCaller:
             while todo and not failures:
                 number = todo.popleft()
                 try:
-                    results[number] = await self._call(calls[number])
+                    await do(number)
                 except GatewayError as error:
                     failures.append(error)
 

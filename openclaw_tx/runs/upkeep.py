@@ -51,6 +51,7 @@ class Upkeep:
         news = self._premises.rooms.events.take(turn.entry.key)
         if news:
             dialogue.added.insert(max(0, len(dialogue.added) - 1), self._note(news))
+        dialogue.noted = len(dialogue.added)
         return dialogue, news
 
     def undo(self, dialogue: Dialogue, session_key: str, news: Sequence[str]) -> None:

@@ -57,6 +57,7 @@ def _rows(carrier: StoredRun) -> Iterator[StoredRun]:
             idempotency="",
             trigger="user",
             carried=(),
+            stepped=False,
         )
 
 

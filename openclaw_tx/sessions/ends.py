@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from openclaw_tx.sessions import run_steps
 from openclaw_tx.sessions.records import encoded
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import StoredRun
@@ -15,6 +16,8 @@ def note_end(connection: Connection, run: StoredRun) -> Sequence[str | None]:
 
     @return: its session's id, or None for a stateless one; empty = there is no such run.
     """
+    if run.stepped:
+        run_steps.forget(connection, run.run_id)
     rows = connection.run(
         connection.statements.end_run,
         the_run=run.run_id,

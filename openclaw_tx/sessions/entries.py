@@ -211,6 +211,7 @@ def remove(connection: Connection, session_id: str) -> None:
     """
     statements = connection.statements
     connection.run(statements.delete_ended_runs_of_session, the_session=session_id)
+    connection.run(statements.delete_steps_of_session, the_session=session_id)
     connection.run(statements.empty_runs_of_session, the_session=session_id)
     connection.run(statements.delete_session, the_session=session_id)
 

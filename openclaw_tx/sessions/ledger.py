@@ -14,7 +14,6 @@ from openclaw_tx.sessions.beginnings import Beginnings
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.ends import note_end
 from openclaw_tx.sessions.entries import Found
-from openclaw_tx.sessions.interrupted import INTERRUPTED, result_of
 from openclaw_tx.sessions.owners import Owners
 from openclaw_tx.sessions.records import clean, run_columns, run_of
 from openclaw_tx.sessions.resets import SPOKEN
@@ -22,7 +21,6 @@ from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.titles import cut, line_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import (
-    AssistantMessage,
     KeptEvents,
     LastRun,
     Message,
@@ -159,16 +157,7 @@ class Ledger:
         statements = connection.statements
         for run in runs:
             carried.note(connection, run, self._owners.me)
-            noted = connection.run(
-                statements.note_run,
-                the_run=run.run_id,
-                status=run.status,
-                started_at_ms=run.started_at_ms,
-                partial=run.partial,
-                provider=run.provider,
-                model=run.model,
-            )
-            if noted.rowcount:
+            if noted(connection, run):
                 continue
             if connection.run(statements.run_state, the_run=run.run_id).fetchone() is None:
                 columns = run_columns(run, session_id=None, owner=self._owners.me, pending=())
@@ -188,12 +177,6 @@ class Ledger:
         """See L{openclaw_tx.interfaces.Sessions.repeated}."""
         row = connection.run(connection.statements.run_of_key, the_key=idempotency).fetchone()
         return run_of(row) if row is not None else None
-
-    def recover(self, connection: Connection, now_ms: int) -> list[StoredRun]:
-        """See L{openclaw_tx.interfaces.Sessions.recover}: runs of processes that live no more, each of them once."""
-        rows = connection.run(connection.statements.live_runs_of_others, the_owner=self._owners.me).fetchall()
-        lives = {owner: self._owners.lives(owner) for owner in {row[4] for row in rows}}
-        return [_interrupt(connection, run_of(row), row[2], now_ms) for row in rows if not lives[row[4]]]
 
     def get(self, connection: Connection, run_id: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.get_run}."""
@@ -244,13 +227,13 @@ class Ledger:
             old,
             updated_at_ms=max(old.updated_at_ms, end.run.ended_at_ms),
             aborted_last_run=end.run.status in ("aborted", "interrupted"),
-            last_run=_last_run(end.run),
+            last_run=last_run(end.run),
             model_provider=end.model_provider or old.model_provider,
             model=end.model or old.model,
             input_tokens=_known(usage.prompt_tokens if usage else None, old.input_tokens),
             output_tokens=_known(usage.completion_tokens if usage else None, old.output_tokens),
             total_tokens=_known(end.context_tokens, old.total_tokens),
-            interacted_at_ms=_spoken(old, end.run, end.run.ended_at_ms),
+            interacted_at_ms=spoken(old, end.run, end.run.ended_at_ms),
         )
         return SessionChange(
             key=entry.key,
@@ -269,11 +252,29 @@ def _known(value: int | None, otherwise: int) -> int:
     return otherwise if value is None else value
 
 
-def _spoken(entry: SessionEntry, run: StoredRun, at_ms: int) -> int:
+def spoken(entry: SessionEntry, run: StoredRun, at_ms: int) -> int:
+    """When somebody last spoke in a session, after a run at this time."""
     return max(entry.interacted_at_ms, at_ms) if run.trigger in SPOKEN else entry.interacted_at_ms
 
 
-def _last_run(run: StoredRun) -> LastRun:
+def noted(connection: Connection, run: StoredRun) -> bool:
+    """Note how far a run is.
+
+    @return: False = the ledger knows of no such run that is live.
+    """
+    noted = connection.run(
+        connection.statements.note_run,
+        the_run=run.run_id,
+        status=run.status,
+        started_at_ms=run.started_at_ms,
+        partial=run.partial,
+        provider=run.provider,
+        model=run.model,
+    )
+    return noted.rowcount > 0
+
+
+def last_run(run: StoredRun) -> LastRun:
     """What a session's row says of a run that has ended."""
     error = run.result.error if run.result is not None else None
     status: Literal["done", "failed", "killed", "timeout"] = "failed"
@@ -291,31 +292,3 @@ def _last_run(run: StoredRun) -> LastRun:
         ended_at_ms=run.ended_at_ms,
         error=cut(line_of(error.message), MAX_ERROR) if told and error is not None else "",
     )
-
-
-def _interrupt(connection: Connection, run: StoredRun, session_id: str | None, now_ms: int) -> StoredRun:
-    """End a run that its process did not live to end, and close its turn."""
-    found = entries.find(connection, run.session_key) if session_id is not None else None
-    result = result_of(run, run_events.read(connection, run.run_id), session_id, now_ms)
-    ended = msgspec.structs.replace(
-        run, status="interrupted", ended_at_ms=now_ms, pending=(), partial=result.text, result=result
-    )
-    if found is not None and found.entry.session_id == session_id:
-        closing = AssistantMessage(
-            text=result.text,
-            stop_reason="interrupted",
-            provider=result.provider,
-            model=result.model,
-            error_message=INTERRUPTED,
-            timestamp_ms=now_ms,
-        )
-        entry = msgspec.structs.replace(
-            found.entry,
-            aborted_last_run=True,
-            last_run=_last_run(ended),
-            updated_at_ms=max(found.entry.updated_at_ms, now_ms),
-            interacted_at_ms=_spoken(found.entry, run, now_ms),
-        )
-        entries.append(connection, entry, found.position, (*run.pending, closing))
-    note_end(connection, ended)
-    return ended

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from urllib.parse import unquote
 from uuid import uuid4
@@ -127,10 +127,14 @@ async def open_sessions(store: str, state_dir: str, parts: StoreParts, log: Logg
     return sessions
 
 
-def tidying(sessions: SqlSessions, clock: IReactorTime, log: Logger) -> IService:
+def tidying(
+    sessions: SqlSessions, clock: IReactorTime, log: Logger, recovered: Callable[[], Awaitable[None]] | None = None
+) -> IService:
     """A service that closes the turns of crashed processes and prunes, at its start and every ten minutes.
 
     Runs that a crash cut off are logged, each once.
+
+    @param recovered: called when turns were closed, before anything is pruned.
     """
 
     async def tidy() -> None:
@@ -138,6 +142,8 @@ def tidying(sessions: SqlSessions, clock: IReactorTime, log: Logger) -> IService
         try:
             for run in await sessions.recover(now_ms):
                 log.warn("run {id} of session {key} was interrupted by a crash", id=run.run_id, key=run.session_key)
+            if recovered is not None:
+                await recovered()
             await sessions.prune(now_ms)
         except GatewayError as error:
             log.warn("the session store could not be tidied: {error}", error=error.info.message)

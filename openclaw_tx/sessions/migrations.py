@@ -124,6 +124,15 @@ def _add_models_of_runs(connection: sqlite3.Connection) -> None:
         connection.execute(f"ALTER TABLE runs ADD COLUMN {column} TEXT DEFAULT '' NOT NULL")
 
 
+def _add_run_steps(connection: sqlite3.Connection) -> None:
+    """Version 10: what turns that are at work have come to."""
+    connection.execute(
+        "CREATE TABLE run_steps (run_id TEXT NOT NULL, number INTEGER NOT NULL, told BIGINT NOT NULL, "
+        "body TEXT NOT NULL, PRIMARY KEY (run_id, number), "
+        "FOREIGN KEY(run_id) REFERENCES runs (run_id) ON DELETE CASCADE)"
+    )
+
+
 def _ignore(text: str) -> None:
     """What can not be read is reported where it is read for good."""
 
@@ -137,6 +146,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     _add_last_runs_and_pins,
     _tell_lone_runs_apart,
     _add_models_of_runs,
+    _add_run_steps,
 )
 """Step number n (from 0) leads from version n + 1 to n + 2. Steps are never changed once released."""
 

@@ -65,12 +65,12 @@ def clean(run: StoredRun) -> StoredRun:
     return run
 
 
-def encoded_events(entries: Sequence[Entry]) -> str:
-    """Events as JSON text; half surrogate pairs, which are no Unicode text, become U+FFFD."""
+def encoded_clean(value: object) -> str:
+    """As L{encoded}; half surrogate pairs, which are no Unicode text, become U+FFFD."""
     try:
-        return encoded(entries)
+        return encoded(value)
     except UnicodeEncodeError:
-        return encode(msgspec.to_builtins(entries, enc_hook=repr)).decode()
+        return encode(msgspec.to_builtins(value, enc_hook=repr)).decode()
 
 
 def events_of(bodies: Iterable[str], report: Callable[[str], None]) -> list[Entry]:

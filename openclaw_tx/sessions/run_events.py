@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openclaw_tx.sessions.records import encoded_events, events_of
+from openclaw_tx.sessions.records import encoded_clean, events_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import Entry, KeptEvents, MessageEnded, ModelAnswered, TextDelta
 
@@ -27,7 +27,7 @@ def replace(connection: Connection, kept: KeptEvents) -> int:
     if not kept.entries:
         return 0
     statements, first = connection.statements, kept.entries[0].seq
-    body = encoded_events(kept.entries)
+    body = encoded_clean(kept.entries)
     connection.run(statements.delete_events_from, the_run=kept.run_id, the_seq=first)
     connection.run(statements.add_events, run_id=kept.run_id, seq=first, size=len(body), body=body)
     connection.run(statements.delete_events_before, the_run=kept.run_id, the_seq=kept.first_held)

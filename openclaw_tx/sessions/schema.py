@@ -27,6 +27,7 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
+from openclaw_tx.sessions.left_schema import LeftStatements
 from openclaw_tx.sessions.records import PATCHED
 from openclaw_tx.sessions.statements import STATEMENTS_FILE, Compiled, Statement
 from openclaw_tx.sessions.tables import (
@@ -43,14 +44,14 @@ from openclaw_tx.sessions.tables import (
     usage,
 )
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """Version of the tables; L{openclaw_tx.sessions.migrations} leads older files here."""
 
 _BESIDES = ("next_position", "spawned_by", "mark_position", "pinned_at_ms")
 _ENTRY = [column for column in sessions.c if column.name not in _BESIDES]
 
 
-class Statements:
+class Statements(LeftStatements):
     """Every statement that the store runs, compiled for one dialect."""
 
     def __init__(self, dialect: Dialect) -> None:
@@ -59,6 +60,8 @@ class Statements:
             names = getattr(compiled, "positiontup", None)
             fixed = {name: value for name, value in compiled.params.items() if value is not None}
             return Statement(str(compiled), tuple(names) if names is not None else None, fixed)
+
+        super().__init__(ready)
 
         key, run_id = bindparam("the_key", type_=Text), bindparam("the_run", type_=Text)
         session_id, agent_id = bindparam("the_session", type_=Text), bindparam("the_agent", type_=Text)

@@ -17,6 +17,7 @@ from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
 from openclaw_tx.sessions.news import News, told_before
 from openclaw_tx.sessions.owners import Owners
+from openclaw_tx.sessions.recovery import Recovery
 from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.usage import SqlUsage
 from openclaw_tx.sessions.worker import Connection, GroupCommit
@@ -42,12 +43,12 @@ KEEP_LEFTOVERS_MS = 24 * 3600 * 1000
 """How long a session that was made for one request is kept after its last use (decision D34)."""
 
 
-class SqlSessions:
+class SqlSessions(Recovery):
     """Implements L{openclaw_tx.interfaces.Sessions}.
 
     Every method may raise C{storage_unavailable}: then nothing was written, and the next call tries anew. A method
-    that returned has made its changes durable; L{begin} alone so that they outlive the process, but perhaps not a loss
-    of power in the moment after. A cancelled caller just stops waiting: its changes are written all the
+    that returned has made its changes durable; L{begin} and L{step} alone so that they outlive the process, but perhaps
+    not a loss of power in the moment after. A cancelled caller just stops waiting: its changes are written all the
     same, except that a cancelled L{begin} is undone.
 
     Of a session's transcript the newest 4,000 messages or 32 MiB of JSON are ever loaded, whichever is less
@@ -75,12 +76,11 @@ class SqlSessions:
         @param rules: what the configuration says of sessions at the moment.
         @param archives: takes transcripts of sessions that end; None = they are not kept.
         """
+        super().__init__(jobs, owners)
         self._seconds = seconds
         self.news = News()
         self.usage = SqlUsage(jobs)
         self.runs = SqlBackground(jobs)
-        self._jobs = jobs
-        self._owners = owners
         self._rules = rules
         self._beginnings = Beginnings(new_id, archives)
         self._ledger = Ledger(owners, self._beginnings)
@@ -155,13 +155,6 @@ class SqlSessions:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}; of a stateless run only its partial text is kept."""
         runs, ended = tuple(runs), tuple(ended)
         await self._jobs.submit(lambda connection: self._ledger.checkpoint(connection, runs, ended))
-
-    async def recover(self, now_ms: int) -> Sequence[StoredRun]:
-        """See L{openclaw_tx.interfaces.Sessions.recover}.
-
-        Runs of this process and of others that still live are left alone, so it may be called at any time.
-        """
-        return await self._jobs.submit(lambda connection: self._ledger.recover(connection, now_ms))
 
     async def prune(self, now_ms: int) -> None:
         """Forget runs that ended a day ago or are beyond the newest 50,000, sessions of single requests (D34), those of

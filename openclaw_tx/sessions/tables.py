@@ -142,6 +142,17 @@ run_events = Table(
 )
 """Events of durable runs: each row a list of L{openclaw_tx.values.Entry} as JSON, the first of them number C{seq}."""
 
+run_steps = Table(
+    "run_steps",
+    metadata,
+    Column("run_id", Text, ForeignKey(runs.c.run_id, ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("told", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+"""What turns that are at work have come to, one message (L{openclaw_tx.values.Step}) a row, as JSON. C{told}: how many
+characters of what the run has said are in the rows up to this one."""
+
 archives = Table(
     "archives",
     metadata,

@@ -58,6 +58,7 @@ class MemoryGateway:
         clock: Any = None,
         channels: Sequence[IChannel] = (),
         poster: Poster | None = None,
+        after: MemoryGateway | None = None,
     ) -> None:
         """
         @param config: laid over a configuration with the chat endpoint on and agents main and beta.
@@ -70,12 +71,17 @@ class MemoryGateway:
             <twisted.internet.interfaces.IReactorProcess.spawnProcess>} for C{exec}. No processes are spawned otherwise.
         @param channels: channels besides the built-in ones.
         @param poster: posts what goes out to webhooks.
+        @param after: a gateway that is taken to be killed at this moment: this one begins with what it has on the disk.
+            Close it all the same.
         """
         self.clock: Any = clock or MemoryReactorClock()
-        self.clock.advance(START)
+        self.clock.advance(START if after is None else after.clock.seconds())
         self.model = model or ScriptedModel()
         self._directory = tempfile.mkdtemp(prefix="openclaw-test-")
-        ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
+        self._life: int = 0 if after is None else after._life + 1
+        if after is not None:
+            shutil.copytree(after._directory, self._directory, dirs_exist_ok=True)
+        ids = (f"{self._life:08}-0000-4000-8000-{number:012}" for number in itertools.count(1))
         base: dict[str, Any] = {
             "gateway": {
                 "auth": {"mode": "token", "token": TOKEN},

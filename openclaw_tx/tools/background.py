@@ -35,16 +35,26 @@ class Background:
         self._work: set[Deferred[Any]] = set()
 
     def run(
-        self, principal: Principal, agent_id: str, session_key: str, text: str, *, prefix: str = "run", **fields: Any
+        self,
+        principal: Principal,
+        agent_id: str,
+        session_key: str,
+        text: str,
+        *,
+        prefix: str = "run",
+        run_id: str = "",
+        **fields: Any,
     ) -> Run:
         """Start a run with one message.
 
+        @param prefix: begins the id that is made for it.
+        @param run_id: its id; "" = one is made.
         @param fields: further fields of L{RunRequest}.
         @raise GatewayError: as L{RunEngine.start}.
         """
         message = UserMessage(content=(TextPart(text=text),), timestamp_ms=int(self._seconds() * 1000))
         request = RunRequest(
-            run_id=f"{prefix}_{self._new_id()}",
+            run_id=run_id or f"{prefix}_{self._new_id()}",
             agent_id=agent_id,
             session_key=session_key,
             messages=(message,),

@@ -93,6 +93,7 @@ from openclaw_tx.values.sessions import (
     SessionFilter,
     SessionPage,
     SessionSettings,
+    Step,
     TranscriptPage,
     UsageRow,
 )
@@ -192,6 +193,7 @@ __all__ = [
     "SessionSettings",
     "SessionTally",
     "Spoken",
+    "Step",
     "StopReason",
     "StoredRun",
     "SystemEventPayload",

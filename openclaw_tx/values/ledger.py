@@ -37,6 +37,8 @@ class StoredRun(Value, frozen=True, omit_defaults=True):
     provider: str = ""
     """Of the model that answered last; "" = none has yet."""
     model: str = ""
+    stepped: bool = False
+    """Steps of its turn were written down (L{openclaw_tx.values.Step}); they go with its end."""
 
 
 class KeptEvents(Value, frozen=True):

@@ -38,6 +38,8 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     exec_node: str = ""
     spawned_by: str = ""
     """Key of the session whose run started this one's."""
+    cleanup: Literal["", "keep", "delete"] = ""
+    """What becomes of a sub-agent's session when its end has been told."""
     display_name: str = ""
     subject: str = ""
     channel: str = ""
@@ -196,6 +198,14 @@ class SessionChange(Value, frozen=True):
     """The run ended well."""
 
 
+class Step(Value, frozen=True):
+    """A message of a turn that is not over, written down in case that the process dies."""
+
+    number: int
+    """Its place among those that the turn has added to its input, from 0."""
+    message: Message
+
+
 class UsageRow(Value, frozen=True):
     """What the runs of an hour took, of one agent with one model. Counts that providers did not give are left out."""
 
@@ -249,6 +259,7 @@ __all__ = [
     "SessionFilter",
     "SessionPage",
     "SessionSettings",
+    "Step",
     "TranscriptPage",
     "UsageRow",
 ]

@@ -34,6 +34,7 @@ class BackupTestCase(ConfigTestCase):
         self.write("models/weights.gguf", "heavy")
         self.write("logs/openclaw-2026-01-01.log", "{}")
         self.write("gateway/openclaw.sqlite.owners/x.lock", "")
+        self.write("gateway/gateway.lock", "1")
         self.workspace.mkdir()
         (self.workspace / "MEMORY.md").write_text("remember")
         self.database = self.state / "gateway" / "openclaw.sqlite"

@@ -24,6 +24,7 @@ from openclaw_tx.values import (
     SessionEntry,
     SessionFilter,
     SessionSettings,
+    Step,
     StoredRun,
     TextPart,
     ToolCall,
@@ -31,7 +32,7 @@ from openclaw_tx.values import (
     Usage,
     UserMessage,
 )
-from tests.sessions.helpers import KEY, answer, ended, live, user
+from tests.sessions.helpers import KEY, answer, ended, live, replace_run, result, user
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 ANSWERS = st.builds(
@@ -294,6 +295,91 @@ class SessionStoreContract:
         self.do(self.store.recover(9000))
         turn = self.do(self.store.begin(live("r2"), [user("b")]))
         self.assertEqual([message.text for message in turn.history], ["a", ""])
+
+    # -- steps
+
+    def step(self, *messages: Message, first: int = 0, told: int = 0, run: str = "r1", partial: str = "") -> None:
+        """Write down what a run has come to."""
+        steps = [Step(number=number, message=message) for number, message in enumerate(messages, first)]
+        self.do(self.store.step(live(run, partial=partial), steps, told))
+
+    def test_crash_keeps_what_was_done(self) -> None:
+        """Calls and results stand in the transcript before what was said last, each text once; the next turn reads
+        them."""
+        self.do(self.store.begin(live("r1"), [user("a")]))
+        self.step(answer("I do it. ", "1", "2"), result("1", "open"), result("2", "open"), told=9, partial="I do it. ")
+        self.step(result("1", "done"), first=1, told=9, partial="I do it. ")
+        self.do(self.store.checkpoint([live("r1", partial="I do it. \n\nNow the")], []))
+        self.crash()
+        [run] = self.do(self.store.recover(9000))
+        self.assertEqual(run.partial, "I do it. \n\nNow the")
+        read = self.do(self.store.transcript(KEY, 10))
+        self.assertEqual(
+            read[:-1], [user("a"), answer("I do it. ", "1", "2"), result("1", "done"), result("2", "open")]
+        )
+        self.assertEqual((read[-1].text, read[-1].stop_reason), ("Now the", "interrupted"))
+        self.assertEqual(list(self.do(self.store.begin(live("r2"), [user("b")])).history), read)
+
+    def test_what_was_done_is_kept_once(self) -> None:
+        """A turn that ends has it in its own words, and no other run of that id finds it."""
+        self.do(self.store.begin(live("r1"), [user("a")]))
+        self.step(answer("", "1"), result("1"))
+        self.commit(replace_run(ended("r1", status="error"), stepped=True), user("a"), answer("b"))
+        self.do(self.store.begin(live("r1"), [user("c")]))
+        self.crash()
+        self.assertEqual(len(self.do(self.store.recover(9000))), 1)
+        self.assertEqual(self.texts(), ["a", "b", "c", ""])
+
+    def test_steps_after_the_end(self) -> None:
+        """What comes too late, or of a run that the ledger does not know, is not written."""
+        self.do(self.store.begin(live("r1"), [user("a")]))
+        self.commit(ended("r1"), user("a"), answer("b"))
+        self.step(answer("", "1"))
+        self.step(answer("", "1"), run="r2")
+        self.assertIsNone(self.do(self.store.get_run("r2")))
+        self.assertEqual(self.texts(), ["a", "b"])
+
+    def test_steps_of_a_deleted_session(self) -> None:
+        """They go with it."""
+        self.do(self.store.begin(live("r1"), [user("a")]))
+        self.step(answer("secret", "1"), result("1"))
+        self.do(self.store.delete(KEY))
+        self.do(self.store.begin(live("r2"), [user("b")]))
+        self.crash()
+        self.do(self.store.recover(9000))
+        self.assertEqual(self.texts(), ["b", ""])
+
+    def test_steps_that_are_no_unicode(self) -> None:
+        """Half a surrogate pair becomes a mark; the step is not lost over it."""
+        self.do(self.store.begin(live("r1"), [user("a")]))
+        self.step(answer("x\ud83d", "1"), result("1"))
+        self.crash()
+        self.do(self.store.recover(9000))
+        self.assertEqual(self.texts()[1], "x\ufffd")
+
+    # -- ends of sub-agents
+
+    def untold(self) -> list[str]:
+        """Ids of sub-agents' runs whose end nobody was told."""
+        return [run.run_id for run in self.do(self.store.untold("announce_"))]
+
+    def test_untold(self) -> None:
+        """Ends of sub-agents that other processes have left, until a run has begun that tells of them."""
+        for number in (1, 2, 3):
+            key = f"agent:main:subagent:{number}"
+            self.do(self.store.begin(replace_run(live(f"c{number}", key), trigger="subagent"), [user("a")]))
+        self.commit(replace_run(ended("c1", "agent:main:subagent:1"), trigger="subagent"), user("a"), answer("b"))
+        self.do(self.store.begin(live("r"), [user("a")]))
+        self.do(self.store.begin(live("announce_c3"), [user("c3 is done")]))
+        self.assertEqual(self.untold(), [])
+        self.crash()
+        self.assertEqual(self.untold(), ["c1"])
+        self.do(self.store.recover(9000))
+        self.assertEqual(self.untold(), ["c1", "c2"])
+        self.do(self.store.begin(live("announce_c1"), [user("c1 is done")]))
+        self.assertEqual(self.untold(), ["c2"])
+        self.do(self.store.delete("agent:main:subagent:2"))
+        self.assertEqual(self.untold(), [])
 
     def test_crash_of_a_stateless_run(self) -> None:
         """It is reported with its partial text and makes no session."""

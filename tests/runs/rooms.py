@@ -34,6 +34,7 @@ from openclaw_tx.values import (
     PromptReport,
     RunRequest,
     SessionEntry,
+    Step,
     StoredRun,
     TextPart,
     ToolResult,
@@ -134,6 +135,8 @@ class MemorySessions:
         self.hold_events: list[Deferred[None]] | None = None
         self.event_log: dict[str, list[Entry]] = {}
         self.kept = 0
+        self.steps: dict[str, dict[int, Message]] = {}
+        self.told: dict[str, int] = {}
         self.looked_up = 0
 
     async def begin(self, run: StoredRun, messages: Sequence[Message]) -> MemoryTurn:
@@ -201,6 +204,13 @@ class MemorySessions:
         for run_id in ended:
             self.runs.pop(run_id, None)
             self.forgotten.append(run_id)
+
+    async def step(self, run: StoredRun, steps: Sequence[Step], told: int) -> None:
+        """Note them by number."""
+        self._check()
+        self.runs[run.run_id] = run
+        self.steps.setdefault(run.run_id, {}).update({step.number: step.message for step in steps})
+        self.told[run.run_id] = told
 
     async def keep(self, kept: Sequence[KeptEvents]) -> None:
         """Note runs and events; C{kept} counts the calls."""

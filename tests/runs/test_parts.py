@@ -149,6 +149,12 @@ class ContextTests(SynchronousTestCase):
         assert isinstance(note, AssistantMessage)
         self.assertEqual(note.text, CUT_OFF)
 
+    def test_what_a_crash_cut_off_says_so(self) -> None:
+        """Also where something had been said: the model must not take it for all there was to be."""
+        cut = AssistantMessage(text="I do the first.", stop_reason="interrupted")
+        _, said, _ = model_messages([user("a"), cut], [user("go on")])
+        self.assertEqual(said.text, f"I do the first.\n\n{CUT_OFF}")
+
     def test_result_without_a_call(self) -> None:
         """A tool result that answers no known call is told as text, since it may be what is to be answered."""
         result = ToolResultMessage(tool_call_id="call_1", tool_name="get_weather", text="sunny")

@@ -20,7 +20,7 @@ from openclaw_tx.sessions import entries, interrupted, ledger, reading
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, ToolResultMessage
+from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Step, ToolResultMessage
 from tests.contract.session_store import LastingStoreContract, SessionStoreContract
 from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, result, scratch, user
 
@@ -317,6 +317,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.transcripts: dict[str, list[Message]] = {}
         self.live: dict[str, tuple[str, tuple[Message, ...], str]] = {}
         self.gone: set[str] = set()
+        self.steps: dict[str, int] = {}
 
     def new_process(self) -> None:
         """A store of another name on the same database."""
@@ -366,6 +367,21 @@ class StoreMachine(RuleBasedStateMachine):
         key, added, _ = self.live[run_id]
         self.live[run_id] = (key, added, partial)
         self.do(self.store.checkpoint([live(run_id, key, partial)], []))
+
+    @rule(data=st.data(), said=SAID)
+    def step(self, data: Any, said: str) -> None:
+        """A run has called a tool."""
+        if not self.live:
+            return
+        run_id = data.draw(st.sampled_from(sorted(self.live)))
+        key, added, partial = self.live[run_id]
+        number = self.steps.get(run_id, 0)
+        self.steps[run_id] = number + 2
+        done = (answer(said, "1"), result("1", said))
+        self.do(self.store.step(live(run_id, key, partial), [Step(number=number, message=done[0])], 0))
+        self.do(self.store.step(live(run_id, key, partial), [Step(number=number + 1, message=result("1"))], 0))
+        self.do(self.store.step(live(run_id, key, partial), [Step(number=number + 1, message=done[1])], 0))
+        self.live[run_id] = (key, (*added, *done), partial)
 
     @rule(key=KEYS)
     def delete(self, key: str) -> None:

@@ -40,6 +40,7 @@ from openclaw_tx.tools.builtin.sessions_spawn import SessionsSpawn
 from openclaw_tx.tools.builtin.web_fetch import WebFetch
 from openclaw_tx.tools.builtin.web_search import WebSearch
 from openclaw_tx.tools.builtin.write import Write
+from openclaw_tx.tools.child_reports import ChildReports
 from openclaw_tx.tools.command_sessions import CommandSessions
 from openclaw_tx.tools.exec_gate import ExecGate
 from openclaw_tx.tools.memory import Memory
@@ -70,6 +71,7 @@ class ToolParts(NamedTuple):
     approvals: Approvals
     approvals_file: ApprovalsFile
     commands: CommandSessions
+    reports: ChildReports
 
 
 def builtin_tools(parts: ToolParts) -> list[Tool]:
@@ -94,7 +96,7 @@ def builtin_tools(parts: ToolParts) -> list[Tool]:
         SessionsList(sight, parts.sessions, parts.models),
         SessionsHistory(sight, parts.sessions),
         SessionsSend(sight, background, parts.settings),
-        SessionsSpawn(parts.settings, parts.sessions, parts.models, parts.events, background, parts.new_id),
+        SessionsSpawn(parts.settings, parts.sessions, parts.models, parts.reports, background, parts.new_id),
         SessionStatus(parts.settings, parts.sessions, parts.models),
         AgentsList(parts.settings),
         Cron(parts.jobs, parts.waker),

@@ -16,15 +16,13 @@ from msgspec.structs import replace
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import AgentSubagents
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Models, Run, Sessions, SystemEvents, ToolContext
+from openclaw_tx.interfaces import Models, Run, Sessions, ToolContext
 from openclaw_tx.tools.background import Background
+from openclaw_tx.tools.child_reports import ChildReports
 from openclaw_tx.tools.typed import Parameters, TypedTool, json_result
-from openclaw_tx.values import RunResult, SessionEntry, ToolResult
+from openclaw_tx.values import SessionEntry, ToolResult
 
 LANE = "subagent"
-
-MAX_RESULT = 20_000
-"""Characters of a sub-agent's answer that its parent is told; the rest is in the sub-agent's session."""
 
 INSTRUCTIONS = (
     "You are a sub-agent. Do the task that you are given and nothing else, without asking back: nobody reads along. "
@@ -65,7 +63,7 @@ class SessionsSpawn(TypedTool[SessionsSpawnParameters]):
         settings: Callable[[], Config],
         sessions: Sessions,
         models: Models,
-        events: SystemEvents,
+        reports: ChildReports,
         background: Background,
         new_id: Callable[[], str],
     ) -> None:
@@ -73,7 +71,7 @@ class SessionsSpawn(TypedTool[SessionsSpawnParameters]):
         self._settings = settings
         self._sessions = sessions
         self._models = models
-        self._events = events
+        self._reports = reports
         self._background = background
         self._new_id = new_id
 
@@ -89,7 +87,12 @@ class SessionsSpawn(TypedTool[SessionsSpawnParameters]):
         child_key = f"agent:{agent_id}:{context.principal.session_prefix}subagent:{self._new_id()}"
 
         def named(entry: SessionEntry) -> SessionEntry:
-            settings = replace(entry.settings, spawned_by=context.session_key, channel=context.channel)
+            settings = replace(
+                entry.settings,
+                spawned_by=context.session_key,
+                channel=context.channel,
+                cleanup=parameters.cleanup,
+            )
             return replace(entry, label=parameters.label, settings=settings)
 
         try:
@@ -135,29 +138,14 @@ class SessionsSpawn(TypedTool[SessionsSpawnParameters]):
     async def _report(self, run: Run, parameters: SessionsSpawnParameters, context: ToolContext) -> None:
         """When it has ended, tell the session that wanted it; then tidy up."""
         result = await run.result()
+        told = True
         if not context.stateless and await self._sessions.get(context.session_key) is not None:
-            self._announce(result, parameters, context)
-        if parameters.cleanup == "delete":
-            await self._sessions.delete(run.request.session_key)
-
-    def _announce(self, result: RunResult, parameters: SessionsSpawnParameters, context: ToolContext) -> None:
-        text = announcement(result, parameters.label or parameters.task)
-        if result.status == "aborted":
-            # Whoever stopped it knows. The agent hears of it with its next message.
-            self._events.add(context.session_key, text)
-            return
-        try:
-            self._background.run(
-                context.principal,
-                context.agent.id,
-                context.session_key,
-                text,
-                prefix="announce",
-                trigger="announce",
-                channel=context.channel,
+            what = parameters.label or parameters.task
+            told = await self._reports.told(
+                result, what, context.principal, context.agent.id, context.session_key, context.channel
             )
-        except GatewayError:
-            self._events.add(context.session_key, text)
+        if told and parameters.cleanup == "delete":
+            await self._sessions.delete(run.request.session_key)
 
 
 def may_spawn(own: str, other: str, allowed: list[str]) -> bool:
@@ -168,21 +156,4 @@ def may_spawn(own: str, other: str, allowed: list[str]) -> bool:
     return other == own or "*" in allowed or other in {name.strip().lower() for name in allowed}
 
 
-def announcement(result: RunResult, what: str) -> str:
-    """What the parent is told."""
-    name = what if len(what) <= 80 else f"{what[:77]}..."
-    took = max(0, result.ended_at_ms - result.started_at_ms) // 1000
-    tokens = (result.usage.prompt_tokens or 0) + (result.usage.completion_tokens or 0)
-    said = result.text if len(result.text) <= MAX_RESULT else f"{result.text[:MAX_RESULT]} [cut]"
-    how = f"failed: {result.problem}" if result.problem else "is done"
-    if result.status == "aborted":
-        how = "was stopped"
-    return (
-        f"[Sub-agent report, not a message of the user]\nThe sub-agent for {name!r} {how} "
-        f"({took} s, {tokens} tokens, session {result.session_key}).\n\n"
-        f"{said or '(It said nothing.)'}\n\n"
-        "Tell the user what matters of it in your own words. If there is nothing to tell, answer NO_REPLY."
-    )
-
-
-__all__ = ["SessionsSpawn", "SessionsSpawnParameters", "announcement", "may_spawn"]
+__all__ = ["SessionsSpawn", "SessionsSpawnParameters", "may_spawn"]
