@@ -64,7 +64,7 @@ class TestingPageTests(SynchronousTestCase):
                     case(name).run(result)
                     self.assertEqual([text for _, text in (*result.errors, *result.failures)], [])
                     ran += 1
-        self.assertEqual(ran, 7)
+        self.assertEqual(ran, 8)
 
 
 class ChannelsPageTests(SynchronousTestCase):

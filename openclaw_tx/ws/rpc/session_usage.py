@@ -29,7 +29,7 @@ from openclaw_tx.values import (
     ToolResultMessage,
     one_call,
 )
-from openclaw_tx.wire.frames import NonEmpty
+from openclaw_tx.wire.frames import NonEmpty, Positive
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad, seat
@@ -79,7 +79,7 @@ class SessionsUsageParams(DaysParams, frozen=True):
     """The same as C{groupBy: family}."""
     creator_key: NonEmpty | None = None
     """Only sessions that this one started. Who did is not kept, so there are none but for C{["unknown"]}."""
-    limit: Annotated[int, Meta(ge=1)] = 50
+    limit: Positive = 50
     """How many sessions get a row, 1000 at most; the sums are of all."""
     include_context_weight: bool = False
     """Add C{contextWeight}: what the prompt of its next run would be made of."""
@@ -97,7 +97,7 @@ class UsageLogsParams(Params, frozen=True):
 
     key: Key
     agent_id: NonEmpty | None = None
-    limit: Annotated[int, Meta(ge=1)] = 200
+    limit: Positive = 200
     """1000 at most."""
 
 
