@@ -14,7 +14,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-BUDGET = 0.002
+BUDGET = 0.004
 """Seconds of a turn in which requests begin; one always does. However many come, a stream that goes on waits no longer
 than that at a time."""
 
