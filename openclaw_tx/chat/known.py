@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from openclaw_tx.chat.values import ChatMessage
 from openclaw_tx.errors import ErrorInfo, GatewayError
-from openclaw_tx.values import RunResult
+from openclaw_tx.values import RunResult, Target
 
 KEEP_SECONDS = 600
 """How long one that was given up is remembered: as long as a run that has ended."""
@@ -22,9 +22,11 @@ Status = Literal["in_flight", "ok"]
 
 
 class Unread(NamedTuple):
-    """A message that was given up."""
+    """A message that was given up: all but what it said, which may be megabytes of images."""
 
-    message: ChatMessage
+    owner_id: str
+    target: Target
+    fingerprint: str
     result: RunResult
     """As that of a run that ended before it began."""
 
@@ -61,7 +63,7 @@ class KnownMessages:
             return "in_flight"
         if unread is None:
             return None
-        message.check(unread.message.principal.id, unread.message.request.fingerprint)
+        message.check(unread.owner_id, unread.fingerprint)
         if unread.result.came_to_nothing:
             return None
         if unread.result.error is not None and unread.result.status != "aborted":
@@ -96,7 +98,7 @@ class KnownMessages:
             queued_at_ms=message.sent_at_ms,
             ended_at_ms=self._now_ms(),
         )
-        self._unread[request.run_id] = Unread(message, result)
+        self._unread[request.run_id] = Unread(message.principal.id, message.target, request.fingerprint, result)
         while len(self._unread) > KEPT:
             self._unread.popitem(last=False)
 

@@ -306,6 +306,7 @@ class Engine:
         self._notes.ended(run)
         run.finish(result)
         run.task = None
+        run.let_go()
         self._ended.add(run)
         if self._idle is not None and not self._live:
             self._idle.open()

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -32,6 +34,7 @@ from openclaw_tx.values import (
     RunStarted,
     RunState,
     RunStatus,
+    Sampling,
     StoredRun,
     TextDelta,
     ToolCall,
@@ -312,6 +315,10 @@ class AgentRun:
         self.emit([RunEnded(result=result)])
         self._watchers.clear()
         self._gate.open()
+
+    def let_go(self) -> None:
+        """It has ended: of what it was asked only who, where and how is of use. The rest may be megabytes of images."""
+        self.request = replace(self.request, messages=(), extra_system="", tools=(), sampling=Sampling())
 
     def stored(self, result: RunResult | None = None) -> StoredRun:
         """The run as the ledger keeps it."""

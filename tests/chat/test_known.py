@@ -49,6 +49,7 @@ class KnownTests(SynchronousTestCase):
         assert unread is not None
         result = unread.result
         self.assertEqual((result.status, result.abort_reason, result.queued_at_ms), ("aborted", "stop", 5))
+        self.assertNotIn("hi", repr(unread))  # what it said may be large
         self.known.give_up(message(), FINAL, "")
         self.assertEqual(self.assertRaises(GatewayError, self.known.before, message()).info, FINAL)
         self.known.give_up(message(), GatewayError("queue_full", "Full.").info, "")

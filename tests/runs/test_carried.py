@@ -101,10 +101,11 @@ class CarriedTests(RunCase):
         for first in ("said", "run-1"):
             self.setUp()
             run = self.bench.session("hi", carried=(SAID,))
+            asked = run.request
             self.bench.model.calls[0].fail("provider_timeout")
             assert run.outcome is not None
             self.assertTrue(self.carried().outcome.came_to_nothing)
-            request = replace(run.request, run_id=first, carried=(), fingerprint="f" if first == "said" else "")
+            request = replace(asked, run_id=first, carried=(), fingerprint="f" if first == "said" else "")
             started = self.engine.start(request, run.principal)
             self.assertEqual((started.status, self.engine.get(first)), ("running", started))
             self.bench.model.calls[-1].text("yes")

@@ -66,6 +66,17 @@ class EngineTests(SynchronousTestCase):
         self.assertEqual(kinds, ["RunStarted", "ModelAnswered", "TextDelta", "TextDelta", "MessageEnded", "RunEnded"])
         self.assertEqual([entry.seq for _, entry in self.bench.entries], list(range(1, len(kinds) + 1)))
 
+    def test_what_is_remembered(self) -> None:
+        """Of a run that has ended, for as long as it can be asked for, not what it was asked: that may be large."""
+        self.model.say("Hello")
+        run = self.bench.start(extra_system="Be brief.", tools=(WEATHER,))
+        self.ended(run)
+        known = self.engine.get("run-1")
+        assert known is not None
+        request = known.request
+        self.assertEqual((request.messages, request.extra_system, request.tools), ((), "", ()))
+        self.assertEqual((request.run_id, request.agent_id), ("run-1", "main"))
+
     def test_stateless_run_stores_nothing(self) -> None:
         """The store never hears of a short stateless run."""
         self.model.say("hi")

@@ -84,7 +84,7 @@ class WaitMethods:
     def _unread(self, principal: Principal, run_id: str) -> RunResult | None:
         """How a chat message ended that no run has read."""
         unread = self._known.unread(run_id)
-        return unread.result if unread is not None and may(principal, "runs.read", unread.message.target) else None
+        return unread.result if unread is not None and may(principal, "runs.read", unread.target) else None
 
     def _waits(self, call: Call[WaitParams], run_id: str) -> bool:
         """Whether a chat message waits for its turn."""
