@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
+from twisted.web.http import toChunk
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
@@ -215,7 +216,7 @@ class BoundedRequest(Request):
             # All that is left to be done by those above, who would look at the head again for each piece.
             if data:
                 self.sentLength += len(data)
-                self.channel.write(b"%x\r\n%b\r\n" % (len(data), data))
+                self.channel.writeSequence(toChunk(data))
             return
         if not self.startedWriting and not self._complete:
             self.setHeader(b"Connection", b"close")
