@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from openclaw_tx.auth.pairing_records import PairedDevice, PairingFiles, PairingRequest, Snapshot
 from openclaw_tx.deferreds import Gate, InThread, spawn
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.listeners import Listeners
 
 REQUEST_SECONDS = 300.0
 """How long a request waits for somebody's word."""
@@ -53,7 +54,7 @@ class DeviceBook:
         self._clock = clock
         self._in_thread = in_thread
         self._log = Logger()
-        self._listeners: list[Callable[[News], None]] = []
+        self._listeners: Listeners[News] = Listeners(self._log, "devices")
         kept = files.read()
         self._paired = dict(list(kept.paired.items())[:MAX_PAIRED])
         self._pending = dict(list(kept.pending.items())[:MAX_PENDING])
@@ -140,12 +141,11 @@ class DeviceBook:
 
     def subscribe(self, listener: Callable[[News], None]) -> None:
         """Tell C{listener} of every change from now on."""
-        self._listeners.append(listener)
+        self._listeners.subscribe(listener)
 
     def tell(self, news: News) -> None:
         """Tell all listeners."""
-        for listener in self._listeners:
-            listener(news)
+        self._listeners.tell(news)
 
     def now_ms(self) -> int:
         """The time, in ms since 1970."""

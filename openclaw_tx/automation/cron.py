@@ -17,11 +17,11 @@ from openclaw_tx.automation.in_order import ended
 from openclaw_tx.automation.job_files import is_id
 from openclaw_tx.automation.job_runs import JobRuns
 from openclaw_tx.automation.job_store import JobStore
-from openclaw_tx.automation.listeners import Listeners
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate, sleep, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
+from openclaw_tx.listeners import Listeners
 from openclaw_tx.values import CronJob, CronNews, JobDraft, JobPatch, JobRecord
 
 LONGEST_SLEEP = 60.0
@@ -68,7 +68,7 @@ class CronService(Service):
         self._soon = False
         self._active = False
         self._work: set[Deferred[Any]] = set()
-        self._news: Listeners[CronNews] = Listeners(self._log)
+        self._news: Listeners[CronNews] = Listeners(self._log, "jobs")
         self.subscribe = self._news.subscribe
 
     # -- the seam

@@ -19,7 +19,6 @@ from openclaw_tx.agents.workspace import HEARTBEAT as FILE
 from openclaw_tx.agents.workspace import WorkspaceFile, read
 from openclaw_tx.automation import rules
 from openclaw_tx.automation.in_order import ended
-from openclaw_tx.automation.listeners import Listeners
 from openclaw_tx.automation.postman import Postman, no_postman
 from openclaw_tx.automation.principals import HEARTBEAT
 from openclaw_tx.automation.rules import Beat
@@ -28,6 +27,7 @@ from openclaw_tx.config.schema_agents import Heartbeat
 from openclaw_tx.deferreds import InThread, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, SystemEvents
+from openclaw_tx.listeners import Listeners
 from openclaw_tx.sessions.keys import canonical_key, parse_key
 from openclaw_tx.tools.background import Background
 from openclaw_tx.values import Agent, HeartbeatNews, RunResult
@@ -90,7 +90,7 @@ class HeartbeatService(Service):
         self._beating: dict[str, Deferred[Any]] = {}
         self._timer: IDelayedCall | None = None
         self._active = False
-        self._news: Listeners[HeartbeatNews] = Listeners(self._log)
+        self._news: Listeners[HeartbeatNews] = Listeners(self._log, "heartbeats")
         self.subscribe = self._news.subscribe
         self.last: HeartbeatNews | None = None
         self.enabled = True

@@ -25,6 +25,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_sessions import QueueDrop
 from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.interfaces import Run, RunEngine
+from openclaw_tx.listeners import Listeners
 from openclaw_tx.values import Entry, Principal, RunEnded, SessionSettings, TextPart, UserMessage
 
 MAX_SESSIONS = 1000
@@ -67,8 +68,7 @@ class ChatFlow:
         self._newest: dict[str, float] = {}
         """Session -> when its newest waiting message came."""
         self._timers: dict[str, IDelayedCall] = {}
-        self._listeners: dict[int, Listener] = {}
-        self._next_listener = 0
+        self._listeners: Listeners[Notice] = Listeners(self._log, "chat notices")
         self._unsubscribe: Callable[[], None] | None = None
         self._closed = False
 
@@ -152,22 +152,11 @@ class ChatFlow:
 
         @return: ends the subscription.
         """
-        number = self._next_listener
-        self._next_listener += 1
-        self._listeners[number] = listener
-
-        def stop() -> None:
-            self._listeners.pop(number, None)
-
-        return stop
+        return self._listeners.subscribe(listener)
 
     def notify(self, notice: Notice) -> None:
         """Tell all listeners."""
-        for listener in list(self._listeners.values()):
-            try:
-                listener(notice)
-            except Exception:
-                self._log.failure("a listener of chat notices failed")
+        self._listeners.tell(notice)
 
     def close(self) -> None:
         """Take nothing more. What waits gets in line at the engine, which knows for how long runs may still go on:

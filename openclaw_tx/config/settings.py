@@ -15,6 +15,7 @@ from openclaw_tx.config.load import Loaded
 from openclaw_tx.config.reload import ReloadPlan, hold_back, plan
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import ConfigError
+from openclaw_tx.listeners import Listeners
 
 Listener = Callable[[Config, Config, ReloadPlan], None]
 """Is told of a change: the configuration before, the one now, what differs. Must not block."""
@@ -32,9 +33,9 @@ class Settings:
 
     def __init__(self, loaded: Loaded, log: Logger | None = None) -> None:
         self._loaded = loaded
-        self._log = log or Logger()
-        self._listeners: list[Listener] = []
-        self._file_listeners: list[FileListener] = []
+        log = log or Logger()
+        self._listeners: Listeners[Config, Config, ReloadPlan] = Listeners(log, "the configuration")
+        self._file_listeners: Listeners[Loaded] = Listeners(log, "the configuration file")
         self._hash = loaded.hash
 
     def __call__(self) -> Config:
@@ -78,11 +79,7 @@ class Settings:
             raise ConfigError([(path, f"{message}; this edit needs a restart") for path, message in issues])
         self._loaded = structs.replace(loaded, config=config, state_dir=self._loaded.state_dir)
         if changes.hot:
-            for listener in list(self._listeners):
-                try:
-                    listener(old, config, changes)
-                except Exception:
-                    self._log.failure("a listener failed on the new configuration")
+            self._listeners.tell(old, config, changes)
         self.file_changed(loaded)
         return changes
 
@@ -94,25 +91,15 @@ class Settings:
         if loaded.hash == self._hash:
             return
         self._hash = loaded.hash
-        for listener in list(self._file_listeners):
-            try:
-                listener(loaded)
-            except Exception:
-                self._log.failure("a listener failed on the new file")
+        self._file_listeners.tell(loaded)
 
     def subscribe_file(self, listener: FileListener) -> None:
         """Tell C{listener} of every change of the file that can be used, for the life of the gateway."""
-        self._file_listeners.append(listener)
+        self._file_listeners.subscribe(listener)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell C{listener} of every change that took effect, in the order of subscription.
 
         @return: ends it; may be called more than once.
         """
-        self._listeners.append(listener)
-
-        def unsubscribe() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return unsubscribe
+        return self._listeners.subscribe(listener)

@@ -26,7 +26,7 @@ from openclaw_tx.runs.durable import DurableEvents
 from openclaw_tx.runs.ended import EndedRuns
 from openclaw_tx.runs.endings import committed, cut_short, for_client
 from openclaw_tx.runs.lanes import Lanes
-from openclaw_tx.runs.listeners import Listeners
+from openclaw_tx.runs.listeners import RunListeners
 from openclaw_tx.runs.loop import AgentLoop
 from openclaw_tx.runs.manual import SessionCompactor
 from openclaw_tx.runs.notes import LedgerNotes
@@ -81,7 +81,7 @@ class Engine:
         self._ended = EndedRuns(self._carried.forget)
         self._queued = Crowd()
         self._notes = LedgerNotes(rooms.sessions, self._log)
-        self._listeners = Listeners(self._log)
+        self._listeners = RunListeners(self._log)
         self._idle: Gate | None = None
         self.durable = DurableEvents(rooms.sessions, clock, self._log)
         self.draining = False

@@ -8,6 +8,7 @@ from typing import Literal
 
 from twisted.logger import Logger
 
+from openclaw_tx.listeners import Listeners
 from openclaw_tx.sessions.ledger import Turn
 from openclaw_tx.values import Message, SessionChange, SessionEntry, StoredRun
 
@@ -15,10 +16,8 @@ from openclaw_tx.values import Message, SessionChange, SessionEntry, StoredRun
 class News:
     """Listeners of one store."""
 
-    _log = Logger()
-
     def __init__(self) -> None:
-        self._listeners: list[Callable[[SessionChange], None]] = []
+        self._listeners: Listeners[SessionChange] = Listeners(Logger(), "sessions")
 
     def __bool__(self) -> bool:
         """Anybody listens."""
@@ -26,17 +25,12 @@ class News:
 
     def subscribe(self, listener: Callable[[SessionChange], None]) -> None:
         """See L{openclaw_tx.interfaces.SessionNews.subscribe}."""
-        self._listeners.append(listener)
+        self._listeners.subscribe(listener)
 
     def tell(self, change: SessionChange | None) -> None:
         """A change is durable; None = there was none."""
-        if change is None:
-            return
-        for listener in self._listeners:
-            try:
-                listener(change)
-            except Exception:
-                self._log.failure("a listener failed on the news of a session")
+        if change is not None:
+            self._listeners.tell(change)
 
     def begun(self, run: StoredRun, turn: Turn) -> None:
         """Tell what a run was asked."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.listeners import Listeners
 from openclaw_tx.values import Approval, ApprovalEnd, Decision, Principal
 
 MAX_PENDING = 64
@@ -28,8 +29,7 @@ class PendingApprovals:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._waiting: dict[str, tuple[Approval, Deferred[Decision]]] = {}
-        self._listeners: list[Listener] = []
-        self._log = Logger()
+        self._listeners: Listeners[Approval | ApprovalEnd] = Listeners(Logger(), "approvals")
 
     async def ask(self, approval: Approval) -> Decision | None:
         """See L{openclaw_tx.interfaces.Approvals.ask}."""
@@ -39,7 +39,7 @@ class PendingApprovals:
             raise GatewayError("queue_full", "Too many questions wait for a person's word.")
         answer: Deferred[Decision] = Deferred()
         self._waiting[approval.id] = (approval, answer)
-        self._tell(approval)
+        self._listeners.tell(approval)
         expired = False
         try:
             if not answer.called:
@@ -51,7 +51,9 @@ class PendingApprovals:
         finally:
             if self._waiting.pop(approval.id, None) is not None:
                 # Not answered: out of time, or taken back.
-                self._tell(ApprovalEnd(id=approval.id, decision="deny", expired=expired, at_ms=self._now_ms()))
+                self._listeners.tell(
+                    ApprovalEnd(id=approval.id, decision="deny", expired=expired, at_ms=self._now_ms())
+                )
 
     def resolve(self, approval_id: str, decision: Decision, by: Principal) -> bool:
         """See L{openclaw_tx.interfaces.Approvals.resolve}."""
@@ -67,7 +69,7 @@ class PendingApprovals:
                 details={"reason": "APPROVAL_ALLOW_ALWAYS_UNAVAILABLE"},
             )
         del self._waiting[approval_id]
-        self._tell(ApprovalEnd(id=approval_id, decision=decision, resolved_by=by.id, at_ms=self._now_ms()))
+        self._listeners.tell(ApprovalEnd(id=approval_id, decision=decision, resolved_by=by.id, at_ms=self._now_ms()))
         answer.callback(decision)
         return True
 
@@ -77,22 +79,7 @@ class PendingApprovals:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """See L{openclaw_tx.interfaces.Approvals.subscribe}."""
-        self._listeners.append(listener)
-
-        def end() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return end
-
-    def _tell(self, news: Approval | ApprovalEnd) -> None:
-        for listener in list(self._listeners):
-            try:
-                listener(news)
-            except CancelledError:
-                raise
-            except Exception:
-                self._log.failure("a listener failed on an approval")
+        return self._listeners.subscribe(listener)
 
     def _now_ms(self) -> int:
         return int(self._clock.seconds() * 1000)

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Run, RunEngine
 from openclaw_tx.runs.ended import KEEP_BYTES, KEEP_RUNS, KEEP_SECONDS
-from openclaw_tx.runs.listeners import Listeners
+from openclaw_tx.runs.listeners import RunListeners
 from openclaw_tx.values import Entry, Principal, RunRequest
 from openclaw_tx.workers.distant import RelayRun
 
@@ -36,7 +36,7 @@ class Fleet:
         self._live: OrderedDict[str, RelayRun] = OrderedDict()
         self._ended: OrderedDict[str, RelayRun] = OrderedDict()
         self._bytes = 0
-        self._listeners = Listeners(Logger())
+        self._listeners = RunListeners(Logger())
 
     # -- the seam
 
