@@ -12,15 +12,18 @@ import gc
 import json
 import mmap
 import os
+import re
 import signal
 import struct
 import sys
+import tempfile
 import time
 import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+IN_USE, TAKEN = "KiB in use by Python", "KiB that Python has taken for it"
 _SECONDS = struct.Struct("d")
 _PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
@@ -51,7 +54,8 @@ class Seams:
         os.kill(pid, signal.SIGUSR2)
 
     def counts(self) -> dict[str, int] | None:
-        """How many delayed calls, file descriptors and objects of each class the process has; None = not yet told."""
+        """How many delayed calls, descriptors and objects of each class the process has, and L{allocated}; None = not
+        yet told."""
         try:
             told: dict[str, int] = json.loads((self.path / "counts").read_text())
         except (OSError, ValueError):
@@ -59,10 +63,32 @@ class Seams:
         return told
 
 
+_IN_USE = re.compile(rb"^# bytes in allocated blocks += +([0-9,]+)$", re.M)
+_TAKEN = re.compile(rb"^[0-9]+ arenas \* [0-9]+ bytes/arena += +([0-9,]+)$", re.M)
+
+
+def allocated() -> dict[str, int]:
+    """What Python's own allocator says of itself, in KiB: what it has handed out, and what it has taken from the system
+    for that. It tells nobody but standard error."""
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as told:
+        os.dup2(told.fileno(), 2)
+        try:
+            sys._debugmallocstats()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+        told.seek(0)
+        text = told.read()
+    figures = {IN_USE: _IN_USE.search(text), TAKEN: _TAKEN.search(text)}
+    return {name: int(found[1].replace(b",", b"")) // 1024 for name, found in figures.items() if found}
+
+
 def held(reactor: Any) -> dict[str, int]:
     """What this process holds. References to what is gone count for nothing: until Python 3.12 a connection of sqlite3
     keeps one for each of its cursors, and throws them away 200 at a time."""
     gc.collect()
+    memory = allocated()
     objects = Counter(
         f"{type(thing).__module__}.{type(thing).__qualname__}"
         for thing in gc.get_objects()
@@ -74,6 +100,7 @@ def held(reactor: Any) -> dict[str, int]:
         "descriptors": len(os.listdir("/proc/self/fd")),
         "selectables": len(reactor.getReaders()) + len(reactor.getWriters()),
         "objects": sum(objects.values()),
+        **memory,
         **dict(sorted(ours.items())),
     }
 

@@ -22,6 +22,7 @@ from twisted.internet.task import LoopingCall, react
 
 from bench.drills.clients import RUNS, Answer, Client
 from bench.drills.place import Broken, DrilledGateway, Place
+from bench.drills.seams import IN_USE, TAKEN
 from bench.proc import cpu_seconds, resident_mib
 from openclaw_tx.cli.errors import CommandError
 from tests.e2e.processes import websocket
@@ -242,15 +243,16 @@ async def soak(place: Place, minutes: float) -> None:
         f"{soak.samples[-1][1]:.1f} at last",
         "in between": ", ".join(f"{y:.1f}" for _, y in soak.samples[:: max(1, len(soak.samples) // 10)]),
         "slope of the second half, MiB in an hour": f"{rise:.1f}",
-        **{name: f"{before[name]} -> {after[name]}" for name in (*MUST_RETURN, "objects")},
+        **{name: f"{before[name]} -> {after[name]}" for name in (*MUST_RETURN, "objects", IN_USE, TAKEN)},
     }
     most = sorted(grown.items(), key=lambda item: -abs(item[1]))[:12]
     print("     grown: " + ", ".join(f"{name} {count:+}" for name, count in most), flush=True)
     place.quiet(gateway)
     for name in MUST_RETURN:
         place.expect(after[name] <= before[name], f"{name}: {before[name]} before, {after[name]} after")
-    more = after["objects"] / before["objects"] - 1
-    place.expect(more < TOLERATED, f"{100 * more:.1f} % more objects")
+    for name in ("objects", IN_USE):
+        more = after[name] / before[name] - 1
+        place.expect(more < TOLERATED, f"{100 * more:.1f} % more {name}")
     place.expect(rise < SLOPE_MIB_PER_HOUR or minutes < STEADY_MINUTES, f"memory rises by {rise:.1f} MiB in an hour")
     place.expect(await gateway.stop() == 0, "exit code of SIGTERM")
 
