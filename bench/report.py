@@ -1,8 +1,9 @@
-"""Turns the figures of a run into two tables, and puts them into the documentation.
+"""Turns the figures of a run into tables, and puts them into the documentation.
 
     python -m bench.report docs/performance.md README.md
 
-Each file must hold marker comments for one of the tables or for both; what stands between them is replaced.
+Each file must hold marker comments for at least one of the tables: C{bench}, all figures; C{budgets}; C{summary}, what
+a newcomer asks first. What stands between them is replaced.
 """
 
 from __future__ import annotations
@@ -101,6 +102,17 @@ LINES = (
     Line("failed requests", _plain("failed"), ratio=False),
 )
 
+_RECORD = budgets.REFERENCE
+SUMMARY: tuple[tuple[Line, float | None], ...] = (
+    (Line("CPU of a streamed run, ms", _plain("one.cpu_us_request", 0.001), 2), _RECORD["cpu_us_request"] / 1000),
+    (Line("time to first token added, ms", _added("single.ttft_us.p50"), 2), _RECORD["ttft_ms"]),
+    (Line("CPU of a chunk relayed, µs", _plain("paced.cpu_us_chunk")), None),
+    (Line("start to listening, s", _plain("start.seconds"), 2), _RECORD["start_seconds"]),
+    (Line("resident after start, MiB", _plain("start.idle_mib")), _RECORD["idle_mib"]),
+    (Line("memory of an open stream, KiB", _plain("hold.kib_stream")), None),
+)
+"""Lines of the short table, each with OpenClaw's figure of record."""
+
 
 def table(results: dict[str, Any]) -> str:
     """The Markdown table of one run, with its circumstances above it."""
@@ -127,6 +139,19 @@ def budget_table(results: dict[str, Any]) -> str:
     return "\n".join([results["circumstances"], "", *_rendered([budgets.HEAD, *budgets.lines(results)], left=2)])
 
 
+def summary_table(results: dict[str, Any]) -> str:
+    """A few lines of the table, with OpenClaw's figures: of record, unless it was measured in the same run."""
+    figures: dict[str, Figures] = results["figures"]
+    direct = figures["direct"]
+    rows = [["", OURS, "OpenClaw", *(f"{peer}, relay only" for peer in PEERS)]]
+    for line, of_record in SUMMARY:
+        values = [line.value(figures.get(name, {}), direct) for name in (OURS, "openclaw", *PEERS)]
+        if values[1] is None:
+            values[1] = of_record
+        rows.append([line.label, *(_number(value, line.digits) for value in values)])
+    return "\n".join([results["circumstances"], "", *_rendered(rows, left=1)])
+
+
 def _rendered(rows: list[list[str]], left: int) -> list[str]:
     """Lines of a Markdown table.
 
@@ -150,20 +175,24 @@ def _ratio(ours: float | None, peer: float | None) -> str:
     return "-" if ours is None or not peer else f"{ours / peer:.2f}x"
 
 
+TABLES = {"bench": table, "budgets": budget_table, "summary": summary_table}
+
+
 def put_into(path: Path, results: dict[str, Any]) -> None:
     """Replaces what stands between the markers of a document.
 
-    @raise SystemExit: the markers of neither table are there.
+    @raise SystemExit: the markers of no table are there.
     """
     document = old = path.read_text("utf-8")
-    for name, text in (("bench", table(results)), ("budgets", budget_table(results))):
+    for name, make in TABLES.items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         before, found, rest = document.partition(begin)
         _, closed, after = rest.partition(end)
         if found and closed:
-            document = f"{before}{begin}\n{text}\n{end}{after}"
+            document = f"{before}{begin}\n{make(results)}\n{end}{after}"
     if document == old:
-        raise SystemExit(f"{path}: needs the lines <!-- bench:begin --> and <!-- bench:end -->, or those of budgets")
+        names = ", ".join(TABLES)
+        raise SystemExit(f"{path}: needs the lines <!-- NAME:begin --> and <!-- NAME:end --> for a NAME of {names}")
     path.write_text(document, "utf-8")
 
 

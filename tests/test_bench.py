@@ -92,6 +92,17 @@ class BudgetTests(SynchronousTestCase):
         self.assertEqual(len(budgets.lines(run(partial=True, openclaw_tx=figures))), 1)
         self.assertEqual(len(budgets.lines(run(openclaw_tx=figures))), len(budgets.BUDGETS))
 
+    def test_summary(self) -> None:
+        """OpenClaw's figures are those of record, or those of the same run; what was not measured is a dash."""
+        results = run(openclaw_tx={"one.cpu_us_request": 850.0}, nginx={"one.cpu_us_request": 25.0})
+        self.assertEqual(self.cells(report.summary_table(results)), ["0.85", "385.00", "0.03", "-"])
+        results["figures"]["openclaw"] = {"one.cpu_us_request": 340_000.0}
+        self.assertEqual(self.cells(report.summary_table(results)), ["0.85", "340.00", "0.03", "-"])
+
+    def cells(self, table: str) -> list[str]:
+        """Those of the first line."""
+        return [cell.strip() for cell in table.splitlines()[4].split("|")[2:-1]]
+
     def test_into_a_document(self) -> None:
         """Each table goes between its markers, and nowhere else."""
         path = self.mktemp()
