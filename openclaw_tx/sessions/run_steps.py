@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.test_crashes -*-
+# -*- test-case-name: tests.sessions.test_run_steps -*-
 """Steps of turns that are at work: what jobs of the writer thread do with them.
 
 A turn joins the transcript whole, when it ends. What its tools have done by then would be unknown after a crash, so

@@ -46,9 +46,20 @@ class HoldingTests(SynchronousTestCase):
         first = self.holding()
         first.take()
         first.release()
-        (self.directory / FILE).write_text("1")
+        for left in ("1", "1" * 20):
+            (self.directory / FILE).write_text(left)
+            next_one = self.holding()
+            next_one.take()
+            self.assertEqual((self.directory / FILE).read_text(), str(os.getpid()))
+            next_one.release()
+            self.assertEqual((self.directory / FILE).read_text(), "")
+
+    def test_kept_out(self) -> None:
+        """Whoever is kept out has nothing open."""
         self.holding().take()
-        self.assertEqual((self.directory / FILE).read_text(), str(os.getpid()))
+        before = os.listdir("/proc/self/fd")
+        self.assertRaises(ConfigError, self.holding().take)
+        self.assertEqual(os.listdir("/proc/self/fd"), before)
 
     def test_no_number(self) -> None:
         """One that has not said who it is yet has it all the same."""

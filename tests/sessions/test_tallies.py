@@ -226,6 +226,15 @@ class ReadingTests(TallyCase):
         self.assertGreater(self.tallies([ids[0]]).read_bytes, 0)
         self.assertLessEqual(self.store.usage._tallying._size, 1000)
 
+    def test_counted_again(self) -> None:
+        """A quarter that goes on takes its own place."""
+        one = self.append(said(1000))
+        self.tallies([one])
+        before = self.store.usage._tallying._size
+        self.append(said(2000))
+        self.tallies([one])
+        self.assertLess(self.store.usage._tallying._size - before, tallies.KEPT_BESIDE)
+
 
 class StepTests(SynchronousTestCase):
     """L{wait_step} and L{step_ms}."""
