@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.test_agents_together -*-
+# -*- test-case-name: tests.test_crashes -*-
 """How the session that started a sub-agent hears of its end, also when the process did not live to tell it.
 
 A report is a run of the parent's session whose id is made of the sub-agent's. So the ledger knows which ends have been

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.test_gateway -*-
+# -*- test-case-name: tests.web.test_sites -*-
 """All sites of a gateway, as it starts and stops them."""
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from openclaw_tx.web.site import GatewaySite
 
 CLOSE_SECONDS = 2.0
 """How long answers on their way may take to reach their clients at shutdown."""
+
+LOOK_SECONDS = 0.05
+"""Pause until it is looked again whether they have."""
 
 
 class Sites:
@@ -69,10 +72,9 @@ class Sites:
 
     async def last_answers(self) -> None:
         """Give answers on their way a moment, then cut what is left."""
-        waited = 0.0
-        while waited < CLOSE_SECONDS and any(site.channels for site in self._sites):
-            await sleep(self._reactor, 0.05)
-            waited += 0.05
+        end = self._reactor.seconds() + CLOSE_SECONDS
+        while self._reactor.seconds() < end and any(site.channels for site in self._sites):
+            await sleep(self._reactor, LOOK_SECONDS)
         for site in self._sites:
             site.cut()
 
