@@ -241,6 +241,20 @@ class OverflowTests(Case):
         self.assertEqual((result.error.code, result.error.message), (TOO_LONG, "still too long"))
         self.assertEqual(len(self.model.calls), 5)
 
+    def test_failure_after_it(self) -> None:
+        """A turn that was shortened to its own question and fails is left out of the next one; the summary is not."""
+        self.chat(1)
+        self.model.fail(TOO_LONG, "too long")
+        self.model.say("They talked.", usage=Usage())
+        self.model.fail("provider_error", "500")
+        self.assertEqual(self.ended(self.bench.session(LONGER)).status, "error")
+        self.assertEqual(self.marks()[0].kept, 0)
+        self.model.say("answer", usage=Usage())
+        self.ended(self.bench.session("again"))
+        first, *rest = [message.text for message in self.model.requests[-1].messages]
+        self.assertIn("They talked.", first)
+        self.assertEqual(rest, ["again"])
+
     def test_nothing_to_cut(self) -> None:
         """One message that is too long is refused; nothing is asked twice."""
         self.model.fail(TOO_LONG, "too long")
