@@ -264,6 +264,7 @@ class ToolCaller:
         shown = arguments if isinstance(arguments, str) else dict(arguments)
         self._started.add(call.id)
         self._run.emit([ToolStarted(call_id=call.id, name=call.name, arguments=shown)])
+        self._run.go_on()
 
     def _ended(self, call: ToolCall, result: ToolResult) -> None:
         self._run.emit(
