@@ -241,6 +241,18 @@ class TalkTests(Chat):
         self.send("and now?")
         self.assertIsNone(self.model.requests[-1].sampling.reasoning_effort)
 
+    def test_message_in_the_next_line(self) -> None:
+        """What a command has behind its argument may begin a line of its own."""
+        self.model.say("a")
+        self.send("/think high\nwhy?\nbecause")
+        self.assertEqual(self.model.requests[-1].messages[-1].text, "why?\nbecause")
+        self.model.say("b")
+        self.send("/model scripted/model\n\nand now?")
+        self.assertEqual(self.model.requests[-1].messages[-1].text, "and now?")
+        self.model.say("c")
+        self.send("/new scripted/model\nhi there")
+        self.assertEqual(self.model.requests[-1].messages[-1].text, "hi there")
+
     def test_plain_text_elsewhere(self) -> None:
         """Unknown words, and commands in other surfaces, are messages."""
         self.model.say("a")
