@@ -10,8 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.chat.orders import GREETING
+from openclaw_tx.chat.values import ChatMessage
 from openclaw_tx.testing import MemoryGateway, MemoryWebSocket
-from openclaw_tx.values import SessionEntry
+from openclaw_tx.values import Principal, RunRequest, SessionEntry, TextPart, UserMessage
 
 KEY = "agent:main:main"
 ADMIN = ("operator.admin", "operator.approvals")
@@ -240,6 +241,32 @@ class TalkTests(Chat):
         self.model.say("b")
         self.send("and now?")
         self.assertIsNone(self.model.requests[-1].sampling.reasoning_effort)
+
+    def test_repeated_while_the_agent_answers(self) -> None:
+        """A command's key is its run's as soon as there is one."""
+        self.send("/new hello")
+        again = {"sessionKey": "main", "message": "/new hello", "idempotencyKey": f"key-{self.number}"}
+        self.assertEqual(self.client.request("chat.send", again)["payload"]["status"], "in_flight")
+        self.finish("Hi.")
+        self.assertEqual(self.client.request("chat.send", again)["payload"]["status"], "ok")
+        self.assertEqual((len(self.model.calls), self.history()), (1, ["hello", "Hi."]))
+
+    def test_repeated_while_it_is_carried_out(self) -> None:
+        """A client that sends a command once more before it was told that it is taken gets it done once."""
+        for words in ("one", "two"):
+            self.model.say(words * 100)
+            self.send(words)
+        said = UserMessage(content=(TextPart(text="/compact"),))
+        message = ChatMessage(
+            request=RunRequest(run_id="r", agent_id="main", session_key=KEY, messages=(said,)),
+            text="/compact",
+            principal=Principal(id="ana", method="token", scopes=frozenset({"operator.write"})),
+        )
+        desk = self.gateway.gateway._house.desk
+        for _ in range(2):
+            self.successResultOf(Deferred.fromCoroutine(desk.take(message)))
+        self.finish("They said one and two.")
+        self.assertEqual(len(self.model.calls), 3)
 
     def test_message_in_the_next_line(self) -> None:
         """What a command has behind its argument may begin a line of its own."""
