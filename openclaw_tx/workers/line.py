@@ -198,7 +198,9 @@ class Line:
     # -- tools
 
     def _called(self, call: messages.Call) -> None:
-        self._calls[call.number] = self._do(self._call(call), f"tool {call.name} of run {call.run_id}")
+        at_work = self._do(self._call(call), f"tool {call.name} of run {call.run_id}")
+        if not at_work.called:
+            self._calls[call.number] = at_work
 
     async def _call(self, call: messages.Call) -> None:
         try:

@@ -421,6 +421,8 @@ class TogetherTests(SynchronousTestCase):
         (context,) = tool.contexts
         self.assertEqual((context.run_id, context.stateless), (run.request.run_id, True))
         self.assertEqual((context.agent.id, context.principal.id), ("main", "shared-secret"))
+        (line,) = pair.chief_crew.lines.values()
+        self.assertEqual(line._calls, {})
         again = pair.model.calls[1]
         self.assertEqual(again.request.messages[-1].text, "echo ['a', 'b']")
         tool.failure = "no good"
