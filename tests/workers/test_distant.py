@@ -266,3 +266,13 @@ class FleetTests(SynchronousTestCase):
         again = RelayRun(began(), self.line)
         self.fleet.began(again)
         self.assertEqual((self.fleet.get("r"), list(self.fleet.live())), (again, [again]))
+
+    def test_back_before_it_was_lost(self) -> None:
+        """The end of a connection that another one has taken the place of ends nothing that is told of there."""
+        heard: list[Any] = []
+        self.fleet.subscribe(lambda run, entries: heard.append(run))
+        run, again = RelayRun(began(), self.line), RelayRun(began(), self.line)
+        self.fleet.began(run)
+        self.fleet.began(again)
+        self.fleet.said(run, run.interrupted(int(NOW * 1000)))
+        self.assertEqual((self.fleet.get("r"), list(self.fleet.live()), heard), (again, [again], []))
