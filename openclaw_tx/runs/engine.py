@@ -242,8 +242,7 @@ class Engine:
         dialogue.added += run.steering.close()
         if timer is not None and timer.active():
             timer.cancel()
-        if news and not run.times.called:
-            self._upkeep.undo(dialogue, run.request.session_key, news)
+        self._upkeep.over(run, dialogue, news)
         if run.durable:
             await self._settle(run, result)
         if turn is not None:

@@ -22,7 +22,17 @@ from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.loop import AgentLoop
 from openclaw_tx.runs.rooms import Premises
 from openclaw_tx.runs.run import AgentRun
-from openclaw_tx.values import Agent, Entry, Message, Sampling, SessionEntry, TextPart, ToolChoice, UserMessage
+from openclaw_tx.values import (
+    Agent,
+    AssistantMessage,
+    Entry,
+    Message,
+    Sampling,
+    SessionEntry,
+    TextPart,
+    ToolChoice,
+    UserMessage,
+)
 
 NEWS = "System: "
 """Begins each line of a message that tells an agent the news."""
@@ -45,7 +55,7 @@ class Upkeep:
     def begun(self, turn: TurnStart) -> tuple[Dialogue, Sequence[str]]:
         """The conversation of a session's turn, with the news for its agent before the client's message.
 
-        @return: besides, the news, which L{undo} takes when the model never heard of it.
+        @return: besides, the news, which L{over} takes.
         """
         dialogue = Dialogue(turn.history, turn.added)
         news = self._premises.rooms.events.take(turn.entry.key)
@@ -54,12 +64,15 @@ class Upkeep:
         dialogue.noted = len(dialogue.added)
         return dialogue, news
 
-    def undo(self, dialogue: Dialogue, session_key: str, news: Sequence[str]) -> None:
-        """The turn came to nothing: its successor is to be told the news."""
+    def over(self, run: AgentRun, dialogue: Dialogue, news: Sequence[str]) -> None:
+        """The turn is. When the model has not said a word in it, its successor is to be told the news: no model is
+        shown a turn that came to nothing."""
+        if not news or run.open_text or any(isinstance(each, AssistantMessage) for each in dialogue.added):
+            return
         noted = "\n".join(f"{NEWS}{text}" for text in news)
         dialogue.added = [each for each in dialogue.added if not (isinstance(each, UserMessage) and each.text == noted)]
         for text in news:
-            self._premises.rooms.events.add(session_key, text)
+            self._premises.rooms.events.add(run.request.session_key, text)
 
     async def before(
         self, run: AgentRun, agent: Agent, dialogue: Dialogue, subject: Subject, entry: SessionEntry

@@ -558,4 +558,16 @@ class NewsTests(Case):
         self.model.say("x")
         self.ended(self.bench.session("again"))
         self.assertIn("The build has ended.", self.model.requests[0].messages[0].text)
+
+    def test_put_back_after_a_failure(self) -> None:
+        """So does one in which the model was asked in vain: the next is not shown it. Once a word was said it is."""
+        for after, left in (("", 1), ("We", 0)):
+            self.bench.news.add(KEY, "The build has ended.")
+            self.model.fail("provider_rate_limit", "429", after=after)
+            self.ended(self.bench.session("hi"))
+            self.assertEqual(len(self.bench.news.peek(KEY)), left)
+            self.model.say("x")
+            self.ended(self.bench.session("again"))
+            told = [message.text for message in self.model.requests[-1].messages].count("System: The build has ended.")
+            self.assertEqual(told, 2 - left)
         self.assertEqual(self.bench.news.peek(KEY), ())
