@@ -349,6 +349,18 @@ class QueueTests(Chat):
         self.assertTrue(self.model.calls[0].cancelled)
         self.assertEqual(self.chat()[-1]["message"]["content"][0]["text"], "better")
 
+    def test_interrupt_adds(self) -> None:
+        """Who interrupts goes on with what he has said: the model reads it all."""
+        self.reply("/queue interrupt")
+        for text in ("a trip to Rome", "no, Paris"):
+            self.send(text)
+        self.model.say("Fine.")
+        self.send("for two")
+        asked = [message.text for message in self.model.requests[-1].messages if isinstance(message, UserMessage)]
+        self.assertEqual(asked, ["a trip to Rome", "no, Paris", "for two"])
+        self.assertEqual(self.history()[1:], [*asked, "Fine."])
+        self.assertEqual([self.chat(f"key-{number}")[-1]["state"] for number in (2, 3, 4)], ["aborted"] * 2 + ["final"])
+
     def test_stop(self) -> None:
         """Stopping forgets what waits too."""
         self.send("one")
