@@ -84,8 +84,7 @@ def _gave_way(run: AgentRun, dialogue: Dialogue) -> bool:
     """Whether a chat message took the place of a turn before a word was said. What was asked stands open then, for the
     model to read with that message: marked as aborted it would be left out, as it is for the sake of clients that ask
     the same again."""
-    said = run.open_text or any(isinstance(each, AssistantMessage) for each in dialogue.added)
-    return run.abort_reason == "interrupt" and not said
+    return run.abort_reason == "interrupt" and not (run.open_text or dialogue.answered)
 
 
 def _unfinished(run: AgentRun, result: RunResult) -> AssistantMessage:

@@ -22,17 +22,7 @@ from openclaw_tx.runs.dialogue import Dialogue
 from openclaw_tx.runs.loop import AgentLoop
 from openclaw_tx.runs.rooms import Premises
 from openclaw_tx.runs.run import AgentRun
-from openclaw_tx.values import (
-    Agent,
-    AssistantMessage,
-    Entry,
-    Message,
-    Sampling,
-    SessionEntry,
-    TextPart,
-    ToolChoice,
-    UserMessage,
-)
+from openclaw_tx.values import Agent, Entry, Message, Sampling, SessionEntry, TextPart, ToolChoice, UserMessage
 
 NEWS = "System: "
 """Begins each line of a message that tells an agent the news."""
@@ -67,7 +57,7 @@ class Upkeep:
     def over(self, run: AgentRun, dialogue: Dialogue, news: Sequence[str]) -> None:
         """The turn is. When the model has not said a word in it, its successor is to be told the news: no model is
         shown a turn that came to nothing."""
-        if not news or run.open_text or any(isinstance(each, AssistantMessage) for each in dialogue.added):
+        if not news or run.open_text or dialogue.answered:
             return
         noted = "\n".join(f"{NEWS}{text}" for text in news)
         dialogue.added = [each for each in dialogue.added if not (isinstance(each, UserMessage) and each.text == noted)]

@@ -564,7 +564,8 @@ class NewsTests(Case):
         for after, left in (("", 1), ("We", 0)):
             self.bench.news.add(KEY, "The build has ended.")
             self.model.fail("provider_rate_limit", "429", after=after)
-            self.ended(self.bench.session("hi"))
+            brought = (user("one"), AssistantMessage(text="two"), user("hi"))
+            self.ended(self.bench.session("hi", messages=brought))
             self.assertEqual(len(self.bench.news.peek(KEY)), left)
             self.model.say("x")
             self.ended(self.bench.session("again"))
