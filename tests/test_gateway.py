@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from openclaw_tx.sessions.lifecycle import inline_parts
 from openclaw_tx.testing import TOKEN, MemoryGateway, ScriptedModel
 from openclaw_tx.testing.network import MemoryEndpoint
 from openclaw_tx.testing.websocket import MemoryWebSocket
-from openclaw_tx.values import RunEnded, RunResult
+from openclaw_tx.values import RunEnded, RunResult, ToolResult, ToolSpec
 
 HELLO = {"messages": [{"role": "user", "content": "hi"}]}
 CHAT = "/v1/chat/completions"
@@ -232,6 +233,25 @@ class RunAgentTests(GatewayCase):
         deferred.cancel()
         self.failureResultOf(deferred, CancelledError)
         self.assertTrue(self.model.calls[0].cancelled)
+
+    def test_what_is_no_unicode(self) -> None:
+        """Python's texts may hold half surrogate pairs, as names of files do. The model is asked without them, and what
+        a tool adds for clients does not keep the turn from being stored."""
+
+        class Lister:
+            spec = ToolSpec(name="names", description="Lists names.", parameters={"type": "object"})
+
+            async def call(self, arguments: Mapping[str, Any], context: Any) -> ToolResult:
+                return ToolResult(text="caf\udce9", details={"names": ["caf\udce9"]})
+
+        memory = MemoryGateway(tools=[Lister()])
+        self.addCleanup(memory.close)
+        memory.model.call_tool("names", {})
+        memory.model.say("One.")
+        result = self.successResultOf(memory.gateway.run_agent("What is caf\udce9?", user="ana"))
+        self.assertEqual((result.status, result.text), ("ok", "One."))
+        asked, _, listed = memory.model.requests[-1].messages
+        self.assertEqual((asked.text, listed.text), ("What is caf\ufffd?", "caf\ufffd"))
 
     def test_failed_run_is_a_result(self) -> None:
         """A run that failed fires with its result, which tells why."""

@@ -120,7 +120,7 @@ class Prompts:
             they always are.
         """
         self._seconds = seconds
-        self._looked: dict[str, float] = {}
+        self._looked: dict[tuple[str, str], float] = {}
         self._templates = {name: text.strip() for name, text in templates().items()}
         self._workspaces: OrderedDict[str, Workspace] = OrderedDict()
         self._skills: OrderedDict[str, SkillDirectory] = OrderedDict()
@@ -172,7 +172,7 @@ class Prompts:
         workspace = _kept(self._workspaces, directory)
         if workspace is None:
             workspace = _keep(self._workspaces, directory, Workspace(directory))
-        if not self._is_fresh(directory):
+        if not self._is_fresh("files", directory):
             workspace.refresh()
         return workspace.files
 
@@ -180,18 +180,18 @@ class Prompts:
         skills = _kept(self._skills, directory)
         if skills is None:
             skills = _keep(self._skills, directory, SkillDirectory(directory))
-        return skills.skills if self._is_fresh(directory) else skills.refresh()
+        return skills.skills if self._is_fresh("skills", directory) else skills.refresh()
 
-    def _is_fresh(self, directory: str) -> bool:
-        """Whether a workspace was looked at a moment ago. Notes that it is now, if not."""
+    def _is_fresh(self, what: str, directory: str) -> bool:
+        """Whether a directory was looked at a moment ago for that. Notes that it is now, if not."""
         if self._seconds is None:
             return False
         now = self._seconds()
-        if 0 <= now - self._looked.get(directory, -FRESH_SECONDS) < FRESH_SECONDS:
+        if 0 <= now - self._looked.get((what, directory), -FRESH_SECONDS) < FRESH_SECONDS:
             return True
         if len(self._looked) >= MAX_PROMPTS:
             self._looked.clear()
-        self._looked[directory] = now
+        self._looked[what, directory] = now
         return False
 
 

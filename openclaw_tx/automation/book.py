@@ -151,13 +151,15 @@ class JobBook:
                 if room <= 0:
                     continue
                 room -= 1
-            del self._waiting[job_id]
             if job is not None and job.enabled:
                 begun.append(self.begin(job_id, now_ms))
+            else:
+                del self._waiting[job_id]
         return begun
 
     def begin(self, job_id: str, now_ms: int) -> CronJob:
-        """It is at work from now on."""
+        """It is at work from now on, and waits no more, should it have done so."""
+        self._waiting.pop(job_id, None)
         job = self.jobs[job_id]
         job = replace(job, state=replace(job.state, running_at_ms=now_ms, last_run_at_ms=now_ms))
         if isinstance(job.schedule, At):

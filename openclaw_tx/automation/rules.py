@@ -80,7 +80,7 @@ def summary(config: Config, agent_id: str) -> Mapping[str, Any]:
         "every": rules.every,
         "everyMs": int(seconds * 1000),
         "prompt": rules.prompt or PROMPT,
-        "target": "none",
+        "target": rules.target or "none",
         "ackMaxChars": rules.ack_max_chars,
     }
 

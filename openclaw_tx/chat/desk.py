@@ -59,9 +59,10 @@ class ChatDesk:
         return self.flow.known.before(message)
 
     async def take(self, message: ChatMessage) -> None:
-        """Take a message: carry its command out, in the background, or have the agent read it.
+        """Take a message: carry its command out, in the background, or have the agent read it. What is being carried
+        out is not begun twice.
 
-        @raise GatewayError: C{insufficient_scope}, or as L{ChatFlow.send}.
+        @raise GatewayError: C{insufficient_scope}, C{idempotency_key_conflict}, or as L{ChatFlow.send}.
         """
         command = self.command_in(message)
         if command is None:
@@ -70,6 +71,10 @@ class ChatDesk:
             return
         if message.principal.scopes.isdisjoint(sufficient(command.spec.scope)):
             raise missing_scope(command.spec.scope)
+        known = self._commands.get(message.request.run_id)
+        if known is not None:
+            message.check(*known[:2])
+            return
         self._remember(message, False)
         work: Deferred[None] = spawn(self._carry_out(command, message), self._log, f"/{command.name}")
         if not work.called:
@@ -83,10 +88,12 @@ class ChatDesk:
             work.cancel()
 
     async def _carry_out(self, command: Command, message: ChatMessage) -> None:
+        goes_on = False
         try:
             done = await self._orders.carry_out(command, message)
             if done.message:
                 await self._go_on(message, done)
+                goes_on = True
                 return
             if done.reply:
                 await self._keep(message, done.reply)
@@ -100,7 +107,10 @@ class ChatDesk:
             self._log.failure("/{name} failed", name=command.name)
             self._tell(message, "error", reason="internal error")
         finally:
-            self._remember(message, True)
+            if goes_on:
+                self._commands.pop(message.request.run_id, None)  # its key is the run's from now on
+            else:
+                self._remember(message, True)
 
     async def _go_on(self, message: ChatMessage, done: Done) -> None:
         """The agent reads what stood behind the command."""

@@ -166,7 +166,7 @@ class Orders:
 
     def _leading_model(self, text: str) -> tuple[str, str]:
         """The model that C{/new} names first, if it is one, and the rest."""
-        word, _, rest = text.partition(" ")
+        word, rest = _first_word(text)
         known = {name.lower(): info.ref for info in self._rooms.models.catalog() for name in (info.ref, info.id)}
         ref = known.get(word.lower(), "")
         if not ref and word:
@@ -176,14 +176,14 @@ class Orders:
                 return "", text
             # A provider that takes every name would take any word for a model; an alias stands for another one.
             ref = info.ref if "/" in word or info.id.lower() != word.lower() else ""
-        return (ref, rest.strip()) if ref else ("", text)
+        return (ref, rest) if ref else ("", text)
 
     # -- to choose
 
     async def _model(self, command: Command, message: ChatMessage) -> Done:
-        word, _, rest = command.text.partition(" ")
+        word, rest = _first_word(command.text)
         if word.lower() in ("list", "ls"):
-            return await self._models(Command("models", rest.strip()), message)
+            return await self._models(Command("models", rest), message)
         if word.lower() in ("", "status"):
             settings = await self._settings_of(message)
             agent = self._agent(message)
@@ -193,13 +193,13 @@ class Orders:
             await self._patch(message, provider_override="", model_override="")
             return Done("This conversation goes on with the agent's own model.")
         info = self._rooms.models.info(word)
-        if rest.strip():
-            return Done(message=rest.strip(), model=info.ref)
+        if rest:
+            return Done(message=rest, model=info.ref)
         await self._set_model(message, info.ref)
         return Done(f"This conversation goes on with {info.ref}.")
 
     async def _think(self, command: Command, message: ChatMessage) -> Done:
-        word, _, rest = command.text.partition(" ")
+        word, rest = _first_word(command.text)
         if not word:
             level = (await self._settings_of(message)).thinking_level
             return Done(f"Thinking level: {level or 'default'}. There are: {', '.join(LEVELS)}, default.")
@@ -209,8 +209,8 @@ class Orders:
         level = thinking_level(word)
         if not level:
             return Done(f"There is no thinking level {word!r}. There are: {', '.join(LEVELS)}, default.")
-        if rest.strip():
-            return Done(message=rest.strip(), thinking=level)
+        if rest:
+            return Done(message=rest, thinking=level)
         await self._patch(message, thinking_level=level)
         return Done(f"Thinking level: {level}.")
 
@@ -315,6 +315,12 @@ class Orders:
 
         request = message.request
         await self._rooms.sessions.patch(request.session_key, change, agent_id=request.agent_id)
+
+
+def _first_word(text: str) -> tuple[str, str]:
+    """The first word, and what comes behind it, in the same line or in the next ones."""
+    word, rest = [*text.split(maxsplit=1), "", ""][:2]
+    return word, rest
 
 
 def _queue_option(name: str, value: str) -> dict[str, Any]:

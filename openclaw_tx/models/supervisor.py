@@ -95,7 +95,8 @@ class Supervisor:
         """
         while True:
             if self._hopeless is not None:
-                raise self._hopeless
+                # One for each who asks: an error keeps the frames of all who raised it.
+                raise GatewayError.from_info(self._hopeless.info)
             if self._child is None:
                 wait = self._not_before - self._clock.seconds()
                 if wait > 0:
@@ -108,7 +109,7 @@ class Supervisor:
             if child.ready is not None:
                 return child.ready
             if child.failure is not None:
-                raise child.failure
+                raise GatewayError.from_info(child.failure.info)
 
     def kill(self, number: int, why: str) -> None:
         """End a process that no longer does what it should; the next request gets a new one."""

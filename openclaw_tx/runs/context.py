@@ -40,17 +40,19 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     """
     history, turn = in_force(history, turn)
     kept: list[Spoken] = []
+    begin = 0  # of what was said: the summary before it is nobody's question
     for message in history:
         if isinstance(message, CompactionMessage):
             if message.summary:  # one that only cut off has none
                 kept.append(summary_message(message))
+                begin = len(kept)
             continue
         if isinstance(message, AssistantMessage) and message.stop_reason == "interrupted":
             kept.append(replace(message, text=f"{message.text}\n\n{CUT_OFF}".lstrip()))
             continue
         if isinstance(message, AssistantMessage) and not message.text and not message.tool_calls:
             if message.stop_reason in ("error", "aborted"):
-                while kept and isinstance(kept[-1], UserMessage):
+                while len(kept) > begin and isinstance(kept[-1], UserMessage):
                     kept.pop()
             continue
         kept.append(_without_images(message))

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_context -*-
+# -*- test-case-name: tests.runs.test_compactor -*-
 """The conversation of one turn: what the session held before, and what the turn adds."""
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from openclaw_tx.runs.context import in_force, model_messages, without_marks
-from openclaw_tx.values import CompactionMessage, Message, Spoken, UserMessage
+from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Spoken, UserMessage
 
 
 class Dialogue:
@@ -44,6 +44,11 @@ class Dialogue:
         """The text of the newest message of a user."""
         return next((each.text for each in reversed(self.added) if isinstance(each, UserMessage)), "")
 
+    @property
+    def answered(self) -> bool:
+        """Whether the turn holds a message of the model; those that the client brought along are no answers to it."""
+        return _answers(self.added) > _answers(self.begun)
+
     def in_history(self, kept: int) -> int:
         """How many of the newest C{kept} messages belong to the history.
 
@@ -60,6 +65,10 @@ class Dialogue:
     def shorten_turn(self, mark: CompactionMessage) -> None:
         """Put a mark behind the turn so far; what the mark does not keep is not read any more."""
         self.added.append(mark)
+
+
+def _answers(messages: Iterable[Message]) -> int:
+    return sum(isinstance(message, AssistantMessage) for message in messages)
 
 
 def dated(messages: Iterable[Spoken], at_ms: int) -> list[Spoken]:

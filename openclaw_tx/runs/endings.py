@@ -47,7 +47,7 @@ async def committed(
     @param unstored: takes the end of a run whose turn is not.
     @return: the result, or the error it has become.
     """
-    if result.status != "ok":
+    if result.status != "ok" and not _gave_way(run, dialogue):
         dialogue.added.append(_unfinished(run, result))
     try:
         await premises.rooms.sessions.commit(
@@ -78,6 +78,13 @@ def is_idle_heartbeat(run: AgentRun, dialogue: Dialogue, result: RunResult) -> b
     transcript, or hundreds of them would fill a conversation. One that brought news, or used a tool, stays."""
     silent = run.request.trigger == "heartbeat" and result.status == "ok" and not result.text
     return silent and len(dialogue.added) == 2
+
+
+def _gave_way(run: AgentRun, dialogue: Dialogue) -> bool:
+    """Whether a chat message took the place of a turn before a word was said. What was asked stands open then, for the
+    model to read with that message: marked as aborted it would be left out, as it is for the sake of clients that ask
+    the same again."""
+    return run.abort_reason == "interrupt" and not (run.open_text or dialogue.answered)
 
 
 def _unfinished(run: AgentRun, result: RunResult) -> AssistantMessage:

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from openclaw_tx.config.schema import Config
-from openclaw_tx.deferreds import Gate, spawn
+from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import TurnStart
 from openclaw_tx.runs import choices
@@ -22,6 +22,7 @@ from openclaw_tx.runs.carried import CarriedRun, CarriedRuns
 from openclaw_tx.runs.compactor import ConversationCompactor, Subject
 from openclaw_tx.runs.crowd import Crowd
 from openclaw_tx.runs.dialogue import Dialogue, dated
+from openclaw_tx.runs.driving import Driver
 from openclaw_tx.runs.durable import DurableEvents
 from openclaw_tx.runs.ended import EndedRuns
 from openclaw_tx.runs.endings import committed, cut_short, for_client
@@ -102,7 +103,8 @@ class Engine:
         for said in request.carried:
             self._carried.add(run, said)
         self._queued.join(principal.id)
-        run.task = spawn(self._drive(run, agent), self._log, f"run {request.run_id}")
+        run.driver = Driver(self._drive(run, agent), self._clock)
+        run.driver.begin(self._log, f"run {request.run_id}")
         return run
 
     def get(self, run_id: str) -> AgentRun | CarriedRun | None:
@@ -221,6 +223,7 @@ class Engine:
                 await self._upkeep.before(run, agent, dialogue, subject, turn.entry)
             loop = AgentLoop(run, agent, dialogue, subject, self._premises, self._compactor)
             outcome = await loop.work()
+            run.go_on()
             result = run.conclude(
                 "ok",
                 finish_reason=outcome.finish_reason,
@@ -239,8 +242,7 @@ class Engine:
         dialogue.added += run.steering.close()
         if timer is not None and timer.active():
             timer.cancel()
-        if news and not run.times.called:
-            self._upkeep.undo(dialogue, run.request.session_key, news)
+        self._upkeep.over(run, dialogue, news)
         if run.durable:
             await self._settle(run, result)
         if turn is not None:
@@ -305,7 +307,7 @@ class Engine:
         self._ended.hold(run)
         self._notes.ended(run)
         run.finish(result)
-        run.task = None
+        run.driver = None
         run.let_go()
         self._ended.add(run)
         if self._idle is not None and not self._live:

@@ -10,10 +10,12 @@ from twisted.internet.defer import Deferred
 
 
 class _Lane:
-    __slots__ = ("active", "queues", "waiting")
+    __slots__ = ("active", "admitting", "queues", "waiting")
 
     def __init__(self) -> None:
         self.active = 0
+        self.admitting = False
+        """Somebody is being let in."""
         self.waiting = 0
         self.queues: OrderedDict[str, deque[Deferred[None]]] = OrderedDict()
         """By who waits; the first one is next."""
@@ -61,7 +63,8 @@ class Lanes:
         return turn
 
     def leave(self, name: str) -> None:
-        """Give a place back; whoever is next gets it before this returns."""
+        """Give a place back; whoever is next gets it before this returns. Who is let in and leaves at once, from within
+        that, leaves it to whoever let him in: or so many would do so one inside the other that the stack has an end."""
         lane = self._lanes[name]
         lane.active -= 1
         self._admit(name, lane)
@@ -72,14 +75,20 @@ class Lanes:
             self._admit(name, lane)
 
     def _admit(self, name: str, lane: _Lane) -> None:
-        while lane.waiting and lane.active < self._cap(name):
-            who, queue = lane.queues.popitem(last=False)
-            turn = queue.popleft()
-            if queue:
-                lane.queues[who] = queue
-            lane.active += 1
-            lane.waiting -= 1
-            turn.callback(None)
+        if lane.admitting:
+            return
+        lane.admitting = True
+        try:
+            while lane.waiting and lane.active < self._cap(name):
+                who, queue = lane.queues.popitem(last=False)
+                turn = queue.popleft()
+                if queue:
+                    lane.queues[who] = queue
+                lane.active += 1
+                lane.waiting -= 1
+                turn.callback(None)
+        finally:
+            lane.admitting = False
         self._forget_if_empty(name, lane)
 
     def _give_up(self, name: str, who: str, waiter: Deferred[None]) -> None:
@@ -92,5 +101,5 @@ class Lanes:
         self._forget_if_empty(name, lane)
 
     def _forget_if_empty(self, name: str, lane: _Lane) -> None:
-        if not lane.active and not lane.waiting and self._lanes.get(name) is lane:
+        if not lane.active and not lane.waiting and not lane.admitting and self._lanes.get(name) is lane:
             del self._lanes[name]

@@ -15,6 +15,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Run
 from openclaw_tx.sessions.keys import agent_of, canonical_key, in_scope, openai_key, openai_user_key, parse_key
 from openclaw_tx.values import Entry, Principal, RunRequest, RunResult, TextPart, UserMessage
+from openclaw_tx.wire.halves import whole
 
 LOCAL = Principal(id="local", method="local", scopes=OPERATOR_SCOPES)
 """Who runs agents from within the process."""
@@ -51,6 +52,7 @@ def local_request(
     else:
         key = openai_user_key(agent_id, user) if user else openai_key(agent_id, new_id())
     stateless = session_key is None and not user
+    message = whole(message)
     asked = (agent_id, "" if stateless else key, message, sorted(fields.items()))
     return RunRequest(
         run_id=run_id or f"run_{new_id()}",

@@ -119,7 +119,8 @@ def _asked(tool: str, arguments: Mapping[str, Any] | str) -> bytes:
     if isinstance(arguments, str):
         return _digest(f"{tool}\0{arguments}".encode("utf-8", "surrogatepass"))
     actions, telling = _ASKING.get(tool, (frozenset(), ()))
-    if arguments.get("action") in actions:
+    action = arguments.get("action")
+    if isinstance(action, str) and action in actions:
         arguments = {name: arguments.get(name) for name in telling}
     return _digest(tool.encode() + b"\0" + msgspec.json.encode(dict(arguments), order="sorted"))
 

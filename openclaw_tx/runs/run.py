@@ -1,21 +1,22 @@
-# -*- test-case-name: tests.runs.test_run -*-
+# -*- test-case-name: tests.runs.test_parts -*-
 """One agent turn as the surfaces see it: a journal to watch, a result to await, a way to abort."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.interfaces import Push
+from openclaw_tx.runs.driving import Driver
 from openclaw_tx.runs.journal import Journal, only_after
+from openclaw_tx.runs.keeper import Keeper
 from openclaw_tx.runs.machine import RunMachine, Terminal
 from openclaw_tx.runs.speech import Speech
 from openclaw_tx.runs.steering import Steering
@@ -45,32 +46,19 @@ MAX_PARTIAL = 256 * 1024
 """Characters of partial text that a checkpoint writes down."""
 
 
-class Keeper(Protocol):
-    """Makes events durable: L{openclaw_tx.runs.durable}."""
-
-    def watch(self, run: AgentRun, push: Push, after: int = 0) -> Callable[[], None]:
-        """See L{openclaw_tx.runs.archive.Archive.watch}."""
-
-    async def settle(self, run: AgentRun) -> None:
-        """Wait until all there is of the run is in the ledger.
-
-        @raise GatewayError: C{storage_unavailable}.
-        """
-
-
 class AgentRun:
     """A run (L{openclaw_tx.interfaces.Run}). The engine alone drives it.
 
-    @ivar task: the running coroutine; cancelling it is how every abort works.
+    @ivar driver: the running coroutine; cancelling it is how every abort works.
     @ivar abort_reason: why it was cancelled; "" when it was not.
     @ivar settled: True once the outcome is decided and only being stored: too late to abort.
     """
 
     __slots__ = """
         __weakref__ _carry _clock _delivering _gate _machine _next_watcher _notify _speech _undelivered _watchers
-        abort_reason carried durable durable_seq effects journal keeper media model noted_at outcome principal
+        abort_reason carried driver durable durable_seq effects journal keeper media model noted_at outcome principal
         prompt_report provider queued_at_ms reasoning reply_to request session_id settled started_at_ms steering stepped
-        task text_length times usage verbose
+        text_length times usage verbose
     """.split()  # noqa: SIM905 (one on a line they would be a page)
 
     _log = Logger()
@@ -93,7 +81,7 @@ class AgentRun:
         self.principal = principal
         self.journal = Journal()
         self.outcome: RunResult | None = None
-        self.task: Deferred[Any] | None = None
+        self.driver: Driver | None = None
         self.abort_reason = ""
         self.settled = False
         self.session_id = ""
@@ -206,10 +194,10 @@ class AgentRun:
 
     def abort(self, reason: str) -> bool:
         """See L{openclaw_tx.interfaces.Run.abort}."""
-        if self.ended or self.settled or self.abort_reason or self.task is None:
+        if self.ended or self.settled or self.abort_reason or self.driver is None:
             return False
         self.abort_reason = reason
-        self.task.cancel()
+        self.driver.cancel()
         return True
 
     def steer(self, text: str, said: Carried | None = None) -> bool:
@@ -220,6 +208,13 @@ class AgentRun:
         return read
 
     # -- for the engine
+
+    def go_on(self) -> None:
+        """
+        @raise CancelledError: it was aborted from within what it has just told; what comes next must not begin.
+        """
+        if self.abort_reason:
+            raise CancelledError
 
     def direct(self, media: Sequence[str], reply_to: str) -> None:
         """Note what a message says to channels: files to send, and what it is a reply to."""
@@ -279,6 +274,8 @@ class AgentRun:
     ) -> RunResult:
         """The result of a run that ends now with what it has said; changes nothing but L{settled}."""
         self.settled = True
+        if self.driver is not None:
+            self.driver.settle()
         answered, declined = self._speech.apart()
         return RunResult(
             run_id=self.request.run_id,

@@ -35,6 +35,7 @@ from openclaw_tx.values import (
     Usage,
     Value,
 )
+from openclaw_tx.wire.halves import whole
 
 MAX_TOOL_TEXT = 200_000
 """Characters of one tool result that the model gets to read, in a window of any size; the rest is cut with a marker."""
@@ -249,7 +250,7 @@ class ToolCaller:
     def _noted(self, name: str, arguments: Mapping[str, Any] | str, result: ToolResult) -> ToolResult:
         """The result, with a word to a model that gets nowhere."""
         note = self._repeats.after(name, arguments, result.text)
-        text = self._cut(result.text)
+        text = _sound(self._cut(result.text))
         return _with_text(result, f"{text}\n\n{note}" if note else text)
 
     def _cut(self, text: str) -> str:
@@ -264,6 +265,7 @@ class ToolCaller:
         shown = arguments if isinstance(arguments, str) else dict(arguments)
         self._started.add(call.id)
         self._run.emit([ToolStarted(call_id=call.id, name=call.name, arguments=shown)])
+        self._run.go_on()
 
     def _ended(self, call: ToolCall, result: ToolResult) -> None:
         self._run.emit(
@@ -288,6 +290,11 @@ class ToolCaller:
             details=result.details,
             timestamp_ms=self._premises.now_ms(),
         )
+
+
+def _sound(text: str) -> str:
+    """The text without half surrogate pairs, as Python has them in names of files; no JSON could hold them."""
+    return text if text.isascii() else whole(text)
 
 
 def _with_text(result: ToolResult, text: str) -> ToolResult:

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_upkeep -*-
+# -*- test-case-name: tests.runs.test_compactor -*-
 """What is due before a turn of a session: news for the agent, writing down what lasts, summarising (spec 4.6).
 
 It is done at the start of the turn that needs it, in that turn's lane and by that turn's run: its watchers see why they
@@ -45,7 +45,7 @@ class Upkeep:
     def begun(self, turn: TurnStart) -> tuple[Dialogue, Sequence[str]]:
         """The conversation of a session's turn, with the news for its agent before the client's message.
 
-        @return: besides, the news, which L{undo} takes when the model never heard of it.
+        @return: besides, the news, which L{over} takes.
         """
         dialogue = Dialogue(turn.history, turn.added)
         news = self._premises.rooms.events.take(turn.entry.key)
@@ -54,12 +54,15 @@ class Upkeep:
         dialogue.noted = len(dialogue.added)
         return dialogue, news
 
-    def undo(self, dialogue: Dialogue, session_key: str, news: Sequence[str]) -> None:
-        """The turn came to nothing: its successor is to be told the news."""
+    def over(self, run: AgentRun, dialogue: Dialogue, news: Sequence[str]) -> None:
+        """The turn is. When the model has not said a word in it, its successor is to be told the news: no model is
+        shown a turn that came to nothing."""
+        if not news or run.open_text or dialogue.answered:
+            return
         noted = "\n".join(f"{NEWS}{text}" for text in news)
         dialogue.added = [each for each in dialogue.added if not (isinstance(each, UserMessage) and each.text == noted)]
         for text in news:
-            self._premises.rooms.events.add(session_key, text)
+            self._premises.rooms.events.add(run.request.session_key, text)
 
     async def before(
         self, run: AgentRun, agent: Agent, dialogue: Dialogue, subject: Subject, entry: SessionEntry

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions.keys import is_leftover
-from openclaw_tx.sessions.records import PATCHED, encoded, encoded_last_run, entry_columns, entry_of
+from openclaw_tx.sessions.records import PATCHED, encoded_clean, encoded_last_run, entry_columns, entry_of
 from openclaw_tx.sessions.titles import preview_of, title_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import CompactionMessage, Message, SessionEntry, SessionFilter, SessionPage
@@ -64,7 +64,7 @@ def append(connection: Connection, entry: SessionEntry, position: int, added: Se
     connection.run_many(
         statements.add_message,
         [
-            {"session_id": entry.session_id, "position": position + number, "body": encoded(message)}
+            {"session_id": entry.session_id, "position": position + number, "body": encoded_clean(message)}
             for number, message in enumerate(added)
         ],
     )

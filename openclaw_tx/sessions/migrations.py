@@ -211,11 +211,17 @@ def _open(
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_size_limit = {CHECKED_BYTES}")
+        # SQLite's own knows the letters of ASCII alone.
+        connection.create_function("lower", 1, _lower, deterministic=True)
         _bring_up_to_date(connection, path, seconds, report, upgrades)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _lower(text: str) -> str:
+    return text.lower()
 
 
 def _make_file(path: str) -> None:

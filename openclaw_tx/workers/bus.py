@@ -96,11 +96,11 @@ class Bus(Protocol, Generic[M]):
         self._made()
 
     def dataReceived(self, data: bytes) -> None:
-        """Messages, or pieces of them."""
+        """Messages, or pieces of them. One that fails whoever takes it is lost, and not the others with it."""
         self._reader.feed(data)
         try:
             while (message := self._reader.next()) is not None:
-                self._heard(self._decode(message))
+                self._take(self._decode(message))
         except (FramingError, msgspec.MsgspecError):
             self._log.failure("a message between workers makes no sense")
             transport: Any = self.transport
@@ -122,6 +122,12 @@ class Bus(Protocol, Generic[M]):
 
     def stopProducing(self) -> None:
         """It never will."""
+
+    def _take(self, message: M) -> None:
+        try:
+            self._heard(message)
+        except Exception:
+            self._log.failure("a message between workers can not be dealt with")
 
     def _write(self, data: bytes) -> None:
         if not self.connected_to:

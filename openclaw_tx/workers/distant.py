@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from twisted.logger import Logger
+
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Push
@@ -53,6 +55,8 @@ class Line(Protocol):
 class RelayRun:
     """Implements L{openclaw_tx.interfaces.DistantRun} and L{openclaw_tx.interfaces.Run}. Its sessions end with it, so
     nothing is ever said into it."""
+
+    _log = Logger()
 
     def __init__(self, began: Began, line: Line) -> None:
         self.request = RunRequest(
@@ -236,8 +240,14 @@ class RelayRun:
         if not entries:
             return
         self.journal.take(entries)
-        for push, _ in list(self._watchers.values()):
-            push(entries)
+        for number, (push, unlisten) in list(self._watchers.items()):
+            try:
+                push(entries)
+            except Exception:
+                # A broken watcher must not take the other watchers, or other runs, with it.
+                self._log.failure("a watcher of run {run} failed", run=self.request.run_id)
+                if self._watchers.pop(number, None) is not None:
+                    unlisten()
 
 
 def _nothing() -> None:

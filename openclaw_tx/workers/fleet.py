@@ -75,8 +75,13 @@ class Fleet:
         self._live[run_id] = run
 
     def said(self, run: RelayRun, entries: Sequence[Entry]) -> None:
-        """It has told something new."""
-        if run.outcome is not None and self._live.pop(run.request.run_id, None) is not None:
+        """It has told something new. What a relay's old connection leaves behind says nothing of a run that is told of
+        over a new one."""
+        run_id = run.request.run_id
+        if self._live.get(run_id) is not run:
+            return
+        if run.outcome is not None:
+            del self._live[run_id]
             self._remember(run)
         if entries:
             self._listeners.tell(run, entries)

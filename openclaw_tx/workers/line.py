@@ -19,6 +19,7 @@ from openclaw_tx.interfaces import Push
 from openclaw_tx.runs.tool_calls import CallContext
 from openclaw_tx.tally import Measured
 from openclaw_tx.values import Credentials, RunState, ToolEvent, ToolResult
+from openclaw_tx.wire.halves import whole
 from openclaw_tx.workers import messages
 from openclaw_tx.workers.bus import Bus
 from openclaw_tx.workers.crew import CrewRooms
@@ -197,7 +198,9 @@ class Line:
     # -- tools
 
     def _called(self, call: messages.Call) -> None:
-        self._calls[call.number] = self._do(self._call(call), f"tool {call.name} of run {call.run_id}")
+        at_work = self._do(self._call(call), f"tool {call.name} of run {call.run_id}")
+        if not at_work.called:
+            self._calls[call.number] = at_work
 
     async def _call(self, call: messages.Call) -> None:
         try:
@@ -216,8 +219,9 @@ class Line:
             self.bus.send(messages.Returned(number=call.number, failure="its result is too large"))
         except TypeError:
             # What a tool adds for clients may be of any type; the model reads the text.
-            assert returned.result is not None
-            self.bus.send(replace(returned, result=replace(returned.result, details=None)))
+            result = returned.result
+            plain = replace(result, text=whole(result.text), details=None) if result is not None else None
+            self.bus.send(replace(returned, result=plain, failure=whole(returned.failure)))
 
     async def _result(self, call: messages.Call) -> ToolResult:
         rooms = self._chief.rooms
@@ -227,7 +231,10 @@ class Line:
             raise GatewayError("not_found", "it is not there any more")
 
         def report(event: ToolEvent) -> None:
-            self.bus.offer(messages.Reported(number=call.number, event=event))
+            try:
+                self.bus.offer(messages.Reported(number=call.number, event=event))
+            except (TypeError, FramingError) as error:
+                self._log.warn("what tool {name} reports can not be told: {error}", name=call.name, error=str(error))
 
         context = CallContext(
             agent=agent,

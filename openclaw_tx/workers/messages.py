@@ -227,9 +227,13 @@ _from_chief = msgspec.msgpack.Decoder(FromChief)
 def encoded(message: FromRelay | FromChief) -> bytes:
     """A message in bytes.
 
-    @raise TypeError: a tool's arguments or details hold what has no such form.
+    @raise TypeError: a tool's arguments or details hold what has no such form: objects of Python, numbers of more than
+        64 bits, halves of surrogate pairs.
     """
-    return _encoder.encode(message)
+    try:
+        return _encoder.encode(message)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise TypeError(str(error)) from None
 
 
 def relay_message(data: bytes) -> FromRelay:

@@ -142,13 +142,18 @@ class Parent(Service):
         self._restarts[worker].started(self._reactor.seconds())
         standard: dict[int, Any] = {0: "w", 1: "r", 2: "r"}
         inherited = dict(enumerate(descriptors, FIRST_DESCRIPTOR))
-        self._reactor.spawnProcess(
-            child,
-            sys.executable,
-            [sys.executable, "-c", PROGRAM, ROOT, f"openclaw_tx worker {worker} of {self._count}"],
-            env=self._environ,
-            childFDs={**standard, **inherited},
-        )
+        try:
+            self._reactor.spawnProcess(
+                child,
+                sys.executable,
+                [sys.executable, "-c", PROGRAM, ROOT, f"openclaw_tx worker {worker} of {self._count}"],
+                env=self._environ,
+                childFDs={**standard, **inherited},
+            )
+        except OSError as error:
+            # The machine has no memory, or no process, to spare: that passes.
+            self._ended(child, str(error))
+            return
         told = Instructions(
             worker=worker,
             count=self._count,

@@ -247,9 +247,12 @@ class RelayCrew(Crew):
         number = follow.number
 
         def kept(entries: Sequence[Entry]) -> None:
-            if self._bus.offer(messages.Kept(number=number, entries=tuple(entries))):
-                return
-            # The chief does not keep up: whoever follows has to come again, from where it is.
+            try:
+                if self._bus.offer(messages.Kept(number=number, entries=tuple(entries))):
+                    return
+            except (TypeError, FramingError) as error:
+                self._log.warn("events of run {run} can not be told: {error}", run=follow.run_id, error=str(error))
+            # Or the chief does not keep up: whoever follows has to come again, from where it is.
             self._said(messages.Kept(number=number, entries=()))
             self._unfollow(number)
 

@@ -97,7 +97,8 @@ class Splice:
         @param closed: is told when both ends are closed.
         """
         self._client = client
-        self._first = [first]
+        self._first: list[bytes] | None = [first]
+        """What the client has said before the chief was reached; None = it was, or never will be."""
         self._handing = handing
         self._closed = closed
         self._chief: Any = None
@@ -132,11 +133,12 @@ class Splice:
     # -- the client's side
 
     def received(self, data: bytes) -> None:
-        """See L{openclaw_tx.interfaces.Taken}."""
-        if self._chief is None:
-            self._first.append(data)
-        else:
+        """See L{openclaw_tx.interfaces.Taken}. What comes when the chief has closed is for nobody: a TLS connection
+        that still has something to write goes on reading."""
+        if self._chief is not None:
             self._chief.write(data)
+        elif self._first is not None:
+            self._first.append(data)
 
     def half_closed(self) -> None:
         """See L{openclaw_tx.interfaces.Taken}."""
@@ -178,7 +180,7 @@ class Splice:
             secure=ISSLTransport.providedBy(client),
         )
         self._late = self._handing.clock.callLater(PATIENCE, self._give_up)
-        first, self._first = b"".join(self._first), []
+        first, self._first = b"".join(self._first or ()), None
         chief.write(framed(encoded(visit)) + first)
 
     def taken(self) -> None:
@@ -213,7 +215,7 @@ class Splice:
         self._client.abortConnection()
 
     def _in_vain(self) -> None:
-        self._trying, self._refused = None, True
+        self._trying, self._first, self._refused = None, None, True
         self._client.write(NO_CHIEF)
         self._client.loseConnection()
 

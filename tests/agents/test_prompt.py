@@ -231,6 +231,15 @@ class FullPromptTests(SynchronousTestCase):
         self.assertIn("weather", self.text(given))
         self.assertNotIn("weather", self.text(given._replace(skills=SkillFilter(only=()))))
 
+    def test_skills_beside_the_files(self) -> None:
+        """A workspace may be a directory of skills as well."""
+        self.skill()
+        directory = str(self.directory / "s")
+        agent = Agent(**{**AGENT_FIELDS, "workspace": directory, "skill_directories": (directory,)})
+        tools = (*GIVEN.tools, ("read", "Read a file."))
+        prompt = Prompts(lambda: 1000.0).get(GIVEN._replace(agent=agent, tools=tools), "").text
+        self.assertIn("- weather: Tells the weather.", prompt)
+
     def test_many_skills(self) -> None:
         """A list that is too long says how many are missing."""
         skills = [Skill(f"s{number}", "d" * 1000, "/p") for number in range(40)]

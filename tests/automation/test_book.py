@@ -91,6 +91,18 @@ class BookTests(SynchronousTestCase):
         self.book.finish("a", MINUTE + 2, OK)
         self.assertEqual(ids(self.book.take(MINUTE + 2, 1)), ["b"])
 
+    def test_begun_out_of_turn(self) -> None:
+        """One that waits for its turn and is begun by hand is not begun again when its turn comes, neither while it is
+        at work nor after that."""
+        self.put(job("a"), job("b", At(at_ms=MINUTE)), job("c"))
+        self.assertEqual(self.begun(MINUTE), ["a"])
+        self.book.begin("b", MINUTE + 2)
+        self.book.begin("c", MINUTE + 2)
+        self.assertEqual(ids(self.book.take(MINUTE + 3, 9)), [])
+        for each in ("a", "b", "c"):
+            self.book.finish(each, MINUTE + 4, OK)
+        self.assertEqual(ids(self.book.take(MINUTE + 5, 9)), [])
+
     def test_delete_after_run(self) -> None:
         """After a good run only."""
         self.put(job("bad", At(at_ms=5), delete_after_run=True), job("good", At(at_ms=5), delete_after_run=True))

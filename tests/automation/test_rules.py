@@ -46,6 +46,9 @@ class RuleTests(SynchronousTestCase):
         self.assertEqual((interval_of(found, "a"), interval_of(found, "b")), (1800, 1800))
         told = summary(found, "a")
         self.assertEqual((told["enabled"], told["every"], told["everyMs"]), (True, "30m", 1_800_000))
+        self.assertEqual(told["target"], "none")
+        found = config({"defaults": {"heartbeat": {"every": "30m", "target": "last"}}})
+        self.assertEqual(summary(found, "main")["target"], "last")
 
     def test_own(self) -> None:
         """With rules of one's own, only such agents have them; they replace the defaults as a whole."""

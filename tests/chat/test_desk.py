@@ -10,8 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.chat.orders import GREETING
+from openclaw_tx.chat.values import ChatMessage
 from openclaw_tx.testing import MemoryGateway, MemoryWebSocket
-from openclaw_tx.values import SessionEntry
+from openclaw_tx.values import Principal, RunRequest, SessionEntry, TextPart, UserMessage
 
 KEY = "agent:main:main"
 ADMIN = ("operator.admin", "operator.approvals")
@@ -241,6 +242,44 @@ class TalkTests(Chat):
         self.send("and now?")
         self.assertIsNone(self.model.requests[-1].sampling.reasoning_effort)
 
+    def test_repeated_while_the_agent_answers(self) -> None:
+        """A command's key is its run's as soon as there is one."""
+        self.send("/new hello")
+        again = {"sessionKey": "main", "message": "/new hello", "idempotencyKey": f"key-{self.number}"}
+        self.assertEqual(self.client.request("chat.send", again)["payload"]["status"], "in_flight")
+        self.finish("Hi.")
+        self.assertEqual(self.client.request("chat.send", again)["payload"]["status"], "ok")
+        self.assertEqual((len(self.model.calls), self.history()), (1, ["hello", "Hi."]))
+
+    def test_repeated_while_it_is_carried_out(self) -> None:
+        """A client that sends a command once more before it was told that it is taken gets it done once."""
+        for words in ("one", "two"):
+            self.model.say(words * 100)
+            self.send(words)
+        said = UserMessage(content=(TextPart(text="/compact"),))
+        message = ChatMessage(
+            request=RunRequest(run_id="r", agent_id="main", session_key=KEY, messages=(said,)),
+            text="/compact",
+            principal=Principal(id="ana", method="token", scopes=frozenset({"operator.write"})),
+        )
+        desk = self.gateway.gateway._house.desk
+        for _ in range(2):
+            self.successResultOf(Deferred.fromCoroutine(desk.take(message)))
+        self.finish("They said one and two.")
+        self.assertEqual(len(self.model.calls), 3)
+
+    def test_message_in_the_next_line(self) -> None:
+        """What a command has behind its argument may begin a line of its own."""
+        self.model.say("a")
+        self.send("/think high\nwhy?\nbecause")
+        self.assertEqual(self.model.requests[-1].messages[-1].text, "why?\nbecause")
+        self.model.say("b")
+        self.send("/model scripted/model\n\nand now?")
+        self.assertEqual(self.model.requests[-1].messages[-1].text, "and now?")
+        self.model.say("c")
+        self.send("/new scripted/model\nhi there")
+        self.assertEqual(self.model.requests[-1].messages[-1].text, "hi there")
+
     def test_plain_text_elsewhere(self) -> None:
         """Unknown words, and commands in other surfaces, are messages."""
         self.model.say("a")
@@ -309,6 +348,18 @@ class QueueTests(Chat):
         self.send("two")
         self.assertTrue(self.model.calls[0].cancelled)
         self.assertEqual(self.chat()[-1]["message"]["content"][0]["text"], "better")
+
+    def test_interrupt_adds(self) -> None:
+        """Who interrupts goes on with what he has said: the model reads it all."""
+        self.reply("/queue interrupt")
+        for text in ("a trip to Rome", "no, Paris"):
+            self.send(text)
+        self.model.say("Fine.")
+        self.send("for two")
+        asked = [message.text for message in self.model.requests[-1].messages if isinstance(message, UserMessage)]
+        self.assertEqual(asked, ["a trip to Rome", "no, Paris", "for two"])
+        self.assertEqual(self.history()[1:], [*asked, "Fine."])
+        self.assertEqual([self.chat(f"key-{number}")[-1]["state"] for number in (2, 3, 4)], ["aborted"] * 2 + ["final"])
 
     def test_stop(self) -> None:
         """Stopping forgets what waits too."""

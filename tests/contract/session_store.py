@@ -492,6 +492,13 @@ class SessionStoreContract:
             self.assertEqual(len(self.do(self.store.list(search=search))), found, search)
             self.assertEqual(len(self.do(self.store.list(search=search, agent_id="main"))), found, search)
 
+    def test_search_in_any_language(self) -> None:
+        """Case tells nothing apart in any alphabet; a title is found by its own words."""
+        self.turn("r1", "agent:main:a", said="Übersetzung von ПРИВЕТ")
+        for search in ("Übersetzung", "übersetzung", "ÜBERSETZUNG", "Привет", "ПРИВЕТ"):
+            self.assertEqual(len(self.do(self.store.list(search=search))), 1, search)
+        self.assertEqual(self.do(self.store.list(search="Ubersetzung")), [])
+
     def selected(self, limit: int = 100, offset: int = 0, **wanted: Any) -> tuple[list[str], int]:
         """Keys and number of the sessions that a filter lets through."""
         page = self.do(self.store.select(SessionFilter(**wanted), limit=limit, offset=offset))

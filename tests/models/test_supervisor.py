@@ -146,6 +146,13 @@ class SupervisorTests(SynchronousTestCase):
         self.assertIn("AVX2", str(self.error(self.ready())))
         self.assertEqual(len(self.processes.spawned), 1)
 
+    def test_each_has_an_error_of_his_own(self) -> None:
+        """However often it is asked in vain: an error that is raised again and again would hold on to all who asked."""
+        results = [self.ready() for _ in range(2)]
+        self.process.end(None, signal.SIGILL)
+        results += [self.ready() for _ in range(2)]
+        self.assertEqual(len({id(self.error(result)) for result in results}), 4)
+
     def test_back_off_and_giving_up(self) -> None:
         """1, 2, 4, 8 s between quick deaths; after the fifth nothing is tried any more."""
         result = self.ready()

@@ -241,6 +241,20 @@ class OverflowTests(Case):
         self.assertEqual((result.error.code, result.error.message), (TOO_LONG, "still too long"))
         self.assertEqual(len(self.model.calls), 5)
 
+    def test_failure_after_it(self) -> None:
+        """A turn that was shortened to its own question and fails is left out of the next one; the summary is not."""
+        self.chat(1)
+        self.model.fail(TOO_LONG, "too long")
+        self.model.say("They talked.", usage=Usage())
+        self.model.fail("provider_error", "500")
+        self.assertEqual(self.ended(self.bench.session(LONGER)).status, "error")
+        self.assertEqual(self.marks()[0].kept, 0)
+        self.model.say("answer", usage=Usage())
+        self.ended(self.bench.session("again"))
+        first, *rest = [message.text for message in self.model.requests[-1].messages]
+        self.assertIn("They talked.", first)
+        self.assertEqual(rest, ["again"])
+
     def test_nothing_to_cut(self) -> None:
         """One message that is too long is refused; nothing is asked twice."""
         self.model.fail(TOO_LONG, "too long")
@@ -544,4 +558,17 @@ class NewsTests(Case):
         self.model.say("x")
         self.ended(self.bench.session("again"))
         self.assertIn("The build has ended.", self.model.requests[0].messages[0].text)
+
+    def test_put_back_after_a_failure(self) -> None:
+        """So does one in which the model was asked in vain: the next is not shown it. Once a word was said it is."""
+        for after, left in (("", 1), ("We", 0)):
+            self.bench.news.add(KEY, "The build has ended.")
+            self.model.fail("provider_rate_limit", "429", after=after)
+            brought = (user("one"), AssistantMessage(text="two"), user("hi"))
+            self.ended(self.bench.session("hi", messages=brought))
+            self.assertEqual(len(self.bench.news.peek(KEY)), left)
+            self.model.say("x")
+            self.ended(self.bench.session("again"))
+            told = [message.text for message in self.model.requests[-1].messages].count("System: The build has ended.")
+            self.assertEqual(told, 2 - left)
         self.assertEqual(self.bench.news.peek(KEY), ())

@@ -146,6 +146,16 @@ class EngineTests(SynchronousTestCase):
         for run in runs:
             run.abort("test")
 
+    def test_many_that_fail_at_once(self) -> None:
+        """Runs that come to nothing as soon as they have a place do not keep it, however many of them wait."""
+        self.bench.config = Bench(defaults=AgentDefaults(max_concurrent=1)).config
+        first = self.bench.start()
+        others = [self.bench.start(model="nobody/knows") for _ in range(500)]
+        first.abort("test")
+        self.assertEqual({self.ended(run).error.code for run in others[::100]}, {"model_not_found"})
+        self.model.say("room again")
+        self.assertEqual(self.ended(self.bench.start()).status, "ok")
+
     def test_queue_full(self) -> None:
         """Over the bound a run is refused at once, with a hint when to come back, and nothing is left of it."""
         self.bench.config = Bench(defaults=AgentDefaults(max_concurrent=1, max_queued=1)).config

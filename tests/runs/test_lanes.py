@@ -88,6 +88,25 @@ class LanesTests(SynchronousTestCase):
             lanes.leave("x")
         self.assertEqual(lanes._lanes, {})
 
+    def test_many_that_leave_at_once(self) -> None:
+        """However many are let in and leave again at once, each gets its turn, in order."""
+        lanes = Lanes(lambda _: 1)
+        order: list[int] = []
+
+        async def pass_through(number: int) -> None:
+            turn = lanes.enter("x")
+            if turn is not None:
+                await turn
+            order.append(number)
+            lanes.leave("x")
+
+        lanes.enter("x")
+        for number in range(2000):
+            Deferred.fromCoroutine(pass_through(number))
+        lanes.leave("x")
+        self.assertEqual(order, list(range(2000)))
+        self.assertEqual(lanes._lanes, {})
+
     def test_the_busy_one_waits(self) -> None:
         """Ten places asked for by one do not keep out another who asks for one."""
         lanes = Lanes(lambda _: 1)

@@ -71,6 +71,12 @@ class RepeatsTests(SynchronousTestCase):
         self.assertEqual(told, ["go", "go", "warn", "warn", "refuse"])
         self.assertEqual(self.call("process", "running", action="poll", sessionId="other"), "go")
 
+    def test_actions_of_other_tools(self) -> None:
+        """An C{action} may be anything: other tools have one, too, and theirs are objects and lists."""
+        told = [self.call("robot", action={"kind": "move", "by": [1, 2]}) for _ in range(3)]
+        self.assertEqual(told, ["go", "go", "warn"])
+        self.assertEqual(self.call("process", action=["poll"]), "go")
+
     def test_broken_arguments(self) -> None:
         """Arguments that could not be read count by their text."""
         for _ in range(2):

@@ -52,6 +52,17 @@ class Case(RunCase):
         return [signs[type(event)] + event.call_id for event in events if type(event) in signs]
 
 
+class TextTests(Case):
+    """What tools say."""
+
+    def test_no_unicode(self) -> None:
+        """Names of files that are no UTF-8 have halves of surrogate pairs in Python: a reader of JSON would choke."""
+        run = self.looks("a")
+        self.look.gates["a"].callback("caf\udce9 and \U0001f600")
+        self.assertEqual(self.ended(run).status, "ok")
+        self.assertEqual([result.text for result in self.results()], ["caf\ufffd and \U0001f600"])
+
+
 class TogetherTests(Case):
     """Calls that only look."""
 

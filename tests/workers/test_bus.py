@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.values import Entry, TextDelta
 from openclaw_tx.workers import messages
 from openclaw_tx.workers.bus import MAX_WAITING, Bus
-from openclaw_tx.workers.framing import framed
+from openclaw_tx.workers.framing import FramingError, framed
 from tests.workers.wires import End
 
 TOLD = messages.Told(run_id="r", entries=(Entry(seq=1, ts_ms=1, event=TextDelta(text="x" * 10_000)),))
@@ -58,6 +58,21 @@ class BusTests(SynchronousTestCase):
         self.bus.dataReceived(framed(b"nonsense"))
         self.assertTrue(self.end.aborted)
         self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    def test_hearer_that_fails(self) -> None:
+        """A message that nobody can deal with is lost alone: the connection is what all runs of a relay hang on."""
+        heard = self.heard.append
+        for fault in (ValueError(), FramingError()):
+
+            def fail(message: messages.FromChief, fault: Exception = fault) -> None:
+                self.bus._heard = heard
+                raise fault
+
+            self.bus._heard = fail
+            said = [messages.Abort(run_id="r", reason="rpc"), messages.Listen(on=True)]
+            self.bus.dataReceived(b"".join(framed(messages.encoded(each)) for each in said))
+            self.assertEqual((self.heard.pop(), self.heard, self.end.aborted), (said[1], [], False))
+        self.assertEqual(len(self.flushLoggedErrors()), 2)
 
     def test_gone(self) -> None:
         """Nothing is sent to nobody."""

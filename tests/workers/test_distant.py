@@ -115,6 +115,16 @@ class RelayRunTests(SynchronousTestCase):
         self.run_.watch(self.push, 3)
         self.assertEqual((self.seen[4:], self.line.listening), ([4], 0))
 
+    def test_broken_watcher(self) -> None:
+        """A watcher that raises is dropped; the others do not notice."""
+        self.run_.watch(lambda entries: 1 / 0)  # type: ignore[arg-type, return-value]
+        self.run_.watch(self.push)
+        self.run_.told(told(text(1, "a")))
+        self.run_.told(told(text(2, "b")))
+        self.run_.ended(ended(3))
+        self.assertEqual((self.seen, self.line.listening), ([1, 2, 3], 0))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_watched_for_a_while(self) -> None:
         """Whoever stops hears nothing more, and does not keep the relay busy."""
         stop = self.run_.watch(self.push)
@@ -256,3 +266,13 @@ class FleetTests(SynchronousTestCase):
         again = RelayRun(began(), self.line)
         self.fleet.began(again)
         self.assertEqual((self.fleet.get("r"), list(self.fleet.live())), (again, [again]))
+
+    def test_back_before_it_was_lost(self) -> None:
+        """The end of a connection that another one has taken the place of ends nothing that is told of there."""
+        heard: list[Any] = []
+        self.fleet.subscribe(lambda run, entries: heard.append(run))
+        run, again = RelayRun(began(), self.line), RelayRun(began(), self.line)
+        self.fleet.began(run)
+        self.fleet.began(again)
+        self.fleet.said(run, run.interrupted(int(NOW * 1000)))
+        self.assertEqual((self.fleet.get("r"), list(self.fleet.live()), heard), (again, [again], []))

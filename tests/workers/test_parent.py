@@ -52,12 +52,15 @@ class Reactor(MemoryReactorClock):
     def __init__(self) -> None:
         super().__init__()
         self.spawned: list[Any] = []
+        self.trouble: OSError | None = None
         self.at_the_end: list[Any] = []
 
     def spawnProcess(
         self, protocol: Any, executable: Any, args: Any = (), env: Any = None, path: Any = None, **more: Any
     ) -> Any:
         """One more."""
+        if self.trouble is not None:
+            raise self.trouble
         process: Any = Process()
         process.pid = 100 + len(self.spawned)
         process.arguments, process.fds, process.protocol = args, more["childFDs"], protocol
@@ -136,6 +139,17 @@ class ParentTests(SynchronousTestCase):
         self.reactor.advance(FIRST_SECONDS)
         self.assertEqual(len(self.reactor.spawned), 4)
         self.assertEqual(self.failures, [])
+
+    def test_machine_without_room(self) -> None:
+        """A start that the system refuses counts as a death: it is tried again, and nobody waits for it at the end."""
+        self.serve()
+        self.reactor.trouble = OSError(11, "Resource temporarily unavailable")
+        self.end(self.reactor.spawned[1], ProcessTerminated(signal=9))
+        self.reactor.advance(FIRST_SECONDS)
+        self.assertTrue(self.logged("worker 1 has died ([Errno 11] Resource temporarily unavailable)"))
+        self.reactor.trouble = None
+        self.reactor.advance(2 * FIRST_SECONDS)
+        self.assertEqual(instructions(self.reactor.spawned[2].written).worker, 1)
 
     def test_can_not_start(self) -> None:
         """One that has never served is no use to start again: its last words are the reason."""

@@ -195,6 +195,14 @@ class SpliceTests(SynchronousTestCase):
         self.assertEqual((self.wire.taken, self.wire.lost, self.wire.aborted), (b"the end", True, False))
         self.assertEqual(len(self.handing), 0)
 
+    def test_client_goes_on(self) -> None:
+        """What a client still says when the chief has closed is not held."""
+        taken = self.take()
+        self.chief.transport.loseConnection()  # type: ignore[union-attr]
+        self.carry()
+        taken.received(b"more")
+        self.assertFalse(taken._first)
+
     def test_chief_is_cut(self) -> None:
         """A connection that breaks breaks for the client, who must not take what it has for all."""
         taken = self.take()

@@ -421,6 +421,8 @@ class TogetherTests(SynchronousTestCase):
         (context,) = tool.contexts
         self.assertEqual((context.run_id, context.stateless), (run.request.run_id, True))
         self.assertEqual((context.agent.id, context.principal.id), ("main", "shared-secret"))
+        (line,) = pair.chief_crew.lines.values()
+        self.assertEqual(line._calls, {})
         again = pair.model.calls[1]
         self.assertEqual(again.request.messages[-1].text, "echo ['a', 'b']")
         tool.failure = "no good"
@@ -444,6 +446,8 @@ class TogetherTests(SynchronousTestCase):
         for result, text in (
             (ToolResult(text="x" * (MAX_FRAME + 1)), "echo failed: its result is too large"),
             (ToolResult(text="fine", details={"what": object()}), "fine"),
+            (ToolResult(text="large", details={"number": 2**70}), "large"),
+            (ToolResult(text="caf\udce9"), "caf\ufffd"),
         ):
             tool.result = result
             pair.model.calls[-1].call_tool("echo", {})
@@ -451,6 +455,37 @@ class TogetherTests(SynchronousTestCase):
             pair.settle()
             self.assertEqual(pair.model.calls[-1].request.messages[-1].text, text)
         self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    def test_numbers_that_are_too_large(self) -> None:
+        """A call whose arguments can not be passed on is an error in words, and what can not be told of it is left out;
+        the run goes on, and so does all else that the two processes have in common."""
+        source, tool = Source(), Echo()
+        pair = self.pair(tool_sources=[source])
+        source.present, source.version = [tool], 1
+        pair.advance(1.1)
+        client = pair.chat("hi", stream=True)
+        (run,) = pair.relay.engine.live()
+        watching = pair.ask("GET", f"/v1/runs/{run.request.run_id}/events")
+        pair.model.calls[0].call_tool("echo", {"number": 2**70})
+        pair.model.calls[0].finish()
+        pair.settle()
+        said = pair.model.calls[1].request.messages[-1]
+        self.assertEqual((said.is_error, said.text[:13]), (True, "echo failed: "))
+        socket = pair.websocket()
+        socket.connect()
+        pair.settle()
+        pair.advance(0.2)
+        self.assertTrue(watching.response.complete)
+        pair.model.calls[1].text("done")
+        pair.model.calls[1].finish()
+        pair.settle()
+        self.assertTrue(client.response.complete)
+        (line,) = pair.chief_crew.lines.values()
+        self.assertFalse(line.gone.opened)
+        shown = pair.ask("GET", f"/v1/runs/{run.request.run_id}").response.json
+        self.assertEqual((shown["status"], shown["text"]), ("ok", "done"))
+        socket.close()
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
 
     def test_builtin_tool(self) -> None:
         """The chief's own tools are called there as well: a relay has nothing that they share."""
