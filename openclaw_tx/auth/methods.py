@@ -142,7 +142,7 @@ class GatewayAuthenticator:
     async def authenticate(self, credentials: Credentials, peer: Peer) -> Principal:
         """
         @raise GatewayError: C{invalid_api_key} (on this machine, after the limiter's delay), C{rate_limit_exceeded},
-            C{proxy_attribution_required}; in mode none also C{origin_not_allowed}.
+            C{proxy_attribution_required}; in modes none and trusted-proxy also C{origin_not_allowed}.
         """
         config = self._settings()
         client = attribute(peer, self._trusted(config))
@@ -278,6 +278,7 @@ class GatewayAuthenticator:
             raise unauthorized("AUTH_UNAUTHORIZED", "trusted_proxy_user_missing")
         if not _is_user_allowed(config, user):
             raise unauthorized("AUTH_UNAUTHORIZED", "trusted_proxy_user_not_allowed")
+        origins.check_carried(peer, client, config.gateway)
         # A header that a client could have written itself only narrows. That the proxy always sets it, the operator
         # says by requiring it.
         bound = SCOPES_HEADER in (name.lower() for name in rules.required_headers)
