@@ -97,7 +97,7 @@ class ComplaintTests(SynchronousTestCase):
         for words in (
             {"enum": [*names, {"name 1": 1}]},
             {"if": {"required": names}},
-            {"dependentRequired": dict.fromkeys(names, [])},
+            {"dependentRequired": {name: [] for name in names}},
             {"dependentRequired": {"name 1": ["name 1"] * 20_000}},
             {"type": ["string"] * 20_000 + ["object"]},
             {"$ref": "#" + "/x" * 20_000},
