@@ -177,13 +177,18 @@ def freeze() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def log_file(loaded: Loaded, reactor: Any) -> DayLog | None:
-    """The gateway's own log file; None when C{logging.file} says off."""
+def log_file(loaded: Loaded, reactor: Any, settings: Callable[[], Loaded]) -> DayLog | None:
+    """The gateway's own log file; None when C{logging.file} says off.
+
+    @param loaded: what the process starts with.
+    @param settings: the configuration of the moment; asked with the first line that is written.
+    """
     from openclaw_tx.log_file import DayLog, pattern
 
-    logging = loaded.config.logging
-    where = pattern(logging.file, loaded.state_dir)
-    return DayLog(where, lambda: logging.max_file_bytes, reactor.seconds) if where is not None else None
+    where = pattern(loaded.config.logging.file, loaded.state_dir)
+    if where is None:
+        return None
+    return DayLog(where, lambda: settings().config.logging.max_file_bytes, reactor.seconds)
 
 
 class FileLogging(TwistedService):

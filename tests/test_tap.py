@@ -25,7 +25,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from openclaw_tx.config.holding import FILE, Holding
-from openclaw_tx.service import Service
+from openclaw_tx.config.load import from_mapping
+from openclaw_tx.service import Service, log_file
 from openclaw_tx.tap import Options, makeService
 from tests.test_signals import keep_signals
 
@@ -114,6 +115,22 @@ class ServiceTests(SynchronousTestCase):
             self.successResultOf(ending)
             self.assertEqual(stopped, ["port", "gateway"])
             stopped.clear()
+
+    def test_log_file_of_the_moment(self) -> None:
+        """An edit of C{logging.maxFileBytes} counts for the file that is open."""
+        path = Path(self.mktemp()).absolute()
+        mapping = {"logging": {"file": str(path)}}
+        loaded = [from_mapping(mapping, {}, path.parent)]
+        file = log_file(loaded[0], MemoryReactorClock(), lambda: loaded[0])
+        assert file is not None
+        self.addCleanup(file.close)
+        event = {"log_namespace": "openclaw_tx", "log_format": "x" * 8000}
+        for _ in range(9):
+            file(event)
+        self.assertFalse(os.path.exists(f"{path}.1"))
+        loaded[0] = from_mapping({"logging": {**mapping["logging"], "maxFileBytes": 65_536}}, {}, path.parent)
+        file(event)
+        self.assertTrue(os.path.exists(f"{path}.1"))
 
 
 class TapTests(SynchronousTestCase):
