@@ -91,6 +91,7 @@ def wanted(start: Start, loaded: Loaded) -> list[tuple[str, bool]]:
     @raise ConfigError: one of the command line is open to other machines in auth mode none.
     """
     from openclaw_tx.config.load import port
+    from openclaw_tx.web.listener import addresses
 
     number = port(loaded.config, loaded.environment, start.port)
     check_endpoints(start.endpoints, loaded.config)
@@ -241,18 +242,6 @@ def log_end(log: Logger, run: Run, entry: Entry) -> None:
         )
 
 
-def addresses(config: Any, port: int) -> list[tuple[str, bool]]:
-    """Endpoint strings for C{gateway.bind}, each with whether it must be had."""
-    gateway = config.gateway
-    if gateway.bind == "custom":
-        host = gateway.custom_bind_host
-        kind = "tcp6" if ":" in host else "tcp"
-        return [(f"{kind}:{port}:interface={_quoted(host)}", True)]
-    if gateway.bind in ("lan", "tailnet"):
-        return [(f"tcp:{port}", True)]
-    return [(f"tcp:{port}:interface=127.0.0.1", True), (f"tcp6:{port}:interface={_quoted('::1')}", False)]
-
-
 def check_endpoints(descriptions: Sequence[str], config: Any) -> None:
     """Without a secret only this machine may connect.
 
@@ -260,15 +249,11 @@ def check_endpoints(descriptions: Sequence[str], config: Any) -> None:
     """
     if config.gateway.auth.mode != "none":
         return
-    private = ("unix:", "interface=127.0.0.1", f"interface={_quoted('::1')}", "interface=localhost")
+    private = ("unix:", "interface=127.0.0.1", r"interface=\:\:1", "interface=localhost")
     for description in descriptions:
         if not any(text in description for text in private):
             issue = "gateway.auth.mode none is for loopback only; name an interface or set a token"
             raise ConfigError([(f"--endpoint {description}", issue)])
-
-
-def _quoted(text: str) -> str:
-    return text.replace(":", "\\:")
 
 
 class Service(MultiService):
