@@ -8,8 +8,10 @@ L{openclaw_tx.tap} runs all of it in one process, or a parent that has workers; 
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -47,19 +49,24 @@ class Start(Value, frozen=True):
     endpoints: tuple[str, ...] = ()
     """Twisted endpoints to listen on instead of the configured addresses."""
     verbose: bool = False
+    cwd: str = ""
+    """Where relative paths start and the first C{.env} lies; "" = the working directory."""
 
 
 def loader(start: Start, environ: Mapping[str, str]) -> Callable[[], Loaded]:
-    """Reads the configuration, each time anew.
+    """Reads the configuration, each time anew, wherever the process has gone meanwhile (C{twistd --rundir}).
 
     @return: raises L{ConfigError}.
     """
     from openclaw_tx.auth.startup import check_startup
     from openclaw_tx.config.load import load
 
+    cwd = Path(start.cwd or os.getcwd())
+
     def read() -> Loaded:
         return load(
             environ,
+            cwd=cwd,
             config=start.config,
             state_dir=start.state_dir,
             overrides=start.overrides,

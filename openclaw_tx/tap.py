@@ -121,6 +121,7 @@ class Options(usage.Options):
             overrides=self.overrides,
             endpoints=tuple(self["endpoints"]),
             verbose=bool(self["verbose"]),
+            cwd=os.getcwd(),
         )
 
 

@@ -26,7 +26,7 @@ from zope.interface import implementer
 
 from openclaw_tx.config.holding import FILE, Holding
 from openclaw_tx.config.load import from_mapping
-from openclaw_tx.service import Service, log_file
+from openclaw_tx.service import Service, Start, loader, log_file
 from openclaw_tx.tap import Options, makeService
 from tests.test_signals import keep_signals
 
@@ -115,6 +115,24 @@ class ServiceTests(SynchronousTestCase):
             self.successResultOf(ending)
             self.assertEqual(stopped, ["port", "gateway"])
             stopped.clear()
+
+    def test_directory_of_the_start(self) -> None:
+        """Relative paths and C{.env} are those of the directory that the process was started in, at every load:
+        C{twistd --rundir} goes elsewhere after the first, and directories of old releases are removed."""
+        home, start, run = (Path(self.mktemp()).absolute() for _ in range(3))
+        for directory in (home, start, run):
+            directory.mkdir()
+        (home / "openclaw.json").write_text('{"agents": {"defaults": {"workspace": "here"}}}', "utf-8")
+        (start / ".env").write_text(f"OPENCLAW_GATEWAY_TOKEN={SECRET}", "utf-8")
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(start)
+        read = loader(Start(state_dir=str(home)), {"HOME": str(home)})
+        first = read()
+        os.chdir(run)
+        run.rmdir()
+        again = read()
+        self.assertEqual(again.config.agents.defaults.workspace, str(start / "here"))
+        self.assertEqual((again.config, again.environment), (first.config, first.environment))
 
     def test_log_file_of_the_moment(self) -> None:
         """An edit of C{logging.maxFileBytes} counts for the file that is open."""
