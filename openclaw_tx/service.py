@@ -8,8 +8,10 @@ L{openclaw_tx.tap} runs all of it in one process, or a parent that has workers; 
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -47,19 +49,24 @@ class Start(Value, frozen=True):
     endpoints: tuple[str, ...] = ()
     """Twisted endpoints to listen on instead of the configured addresses."""
     verbose: bool = False
+    cwd: str = ""
+    """Where relative paths start and the first C{.env} lies; "" = the working directory."""
 
 
 def loader(start: Start, environ: Mapping[str, str]) -> Callable[[], Loaded]:
-    """Reads the configuration, each time anew.
+    """Reads the configuration, each time anew, wherever the process has gone meanwhile (C{twistd --rundir}).
 
     @return: raises L{ConfigError}.
     """
     from openclaw_tx.auth.startup import check_startup
     from openclaw_tx.config.load import load
 
+    cwd = Path(start.cwd or os.getcwd())
+
     def read() -> Loaded:
         return load(
             environ,
+            cwd=cwd,
             config=start.config,
             state_dir=start.state_dir,
             overrides=start.overrides,
@@ -91,6 +98,7 @@ def wanted(start: Start, loaded: Loaded) -> list[tuple[str, bool]]:
     @raise ConfigError: one of the command line is open to other machines in auth mode none.
     """
     from openclaw_tx.config.load import port
+    from openclaw_tx.web.listener import addresses
 
     number = port(loaded.config, loaded.environment, start.port)
     check_endpoints(start.endpoints, loaded.config)
@@ -177,13 +185,18 @@ def freeze() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def log_file(loaded: Loaded, reactor: Any) -> DayLog | None:
-    """The gateway's own log file; None when C{logging.file} says off."""
+def log_file(loaded: Loaded, reactor: Any, settings: Callable[[], Loaded]) -> DayLog | None:
+    """The gateway's own log file; None when C{logging.file} says off.
+
+    @param loaded: what the process starts with.
+    @param settings: the configuration of the moment; asked with the first line that is written.
+    """
     from openclaw_tx.log_file import DayLog, pattern
 
-    logging = loaded.config.logging
-    where = pattern(logging.file, loaded.state_dir)
-    return DayLog(where, lambda: logging.max_file_bytes, reactor.seconds) if where is not None else None
+    where = pattern(loaded.config.logging.file, loaded.state_dir)
+    if where is None:
+        return None
+    return DayLog(where, lambda: settings().config.logging.max_file_bytes, reactor.seconds)
 
 
 class FileLogging(TwistedService):
@@ -236,18 +249,6 @@ def log_end(log: Logger, run: Run, entry: Entry) -> None:
         )
 
 
-def addresses(config: Any, port: int) -> list[tuple[str, bool]]:
-    """Endpoint strings for C{gateway.bind}, each with whether it must be had."""
-    gateway = config.gateway
-    if gateway.bind == "custom":
-        host = gateway.custom_bind_host
-        kind = "tcp6" if ":" in host else "tcp"
-        return [(f"{kind}:{port}:interface={_quoted(host)}", True)]
-    if gateway.bind in ("lan", "tailnet"):
-        return [(f"tcp:{port}", True)]
-    return [(f"tcp:{port}:interface=127.0.0.1", True), (f"tcp6:{port}:interface={_quoted('::1')}", False)]
-
-
 def check_endpoints(descriptions: Sequence[str], config: Any) -> None:
     """Without a secret only this machine may connect.
 
@@ -255,15 +256,11 @@ def check_endpoints(descriptions: Sequence[str], config: Any) -> None:
     """
     if config.gateway.auth.mode != "none":
         return
-    private = ("unix:", "interface=127.0.0.1", f"interface={_quoted('::1')}", "interface=localhost")
+    private = ("unix:", "interface=127.0.0.1", r"interface=\:\:1", "interface=localhost")
     for description in descriptions:
         if not any(text in description for text in private):
             issue = "gateway.auth.mode none is for loopback only; name an interface or set a token"
             raise ConfigError([(f"--endpoint {description}", issue)])
-
-
-def _quoted(text: str) -> str:
-    return text.replace(":", "\\:")
 
 
 class Service(MultiService):

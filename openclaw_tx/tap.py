@@ -121,6 +121,7 @@ class Options(usage.Options):
             overrides=self.overrides,
             endpoints=tuple(self["endpoints"]),
             verbose=bool(self["verbose"]),
+            cwd=os.getcwd(),
         )
 
 
@@ -156,7 +157,7 @@ def _service(options: Options, reactor: Any, environ: Mapping[str, str]) -> Mult
     if options.workers > 1:
         return _crew(options, reactor, environ, loaded, log)
     wanted = service.wanted(start, loaded)
-    file = service.log_file(loaded, reactor)
+    file = service.log_file(loaded, reactor, lambda: gateway.settings.loaded)
     gateway = service.build_gateway(start, reactor, loaded, log, file)
     site = gateway.site()
     observer = log_observer(options.parent, lambda: gateway.settings.loaded, reactor, log)
@@ -218,7 +219,7 @@ def _crew(options: Options, reactor: Any, environ: Mapping[str, str], loaded: Lo
     parent.setServiceParent(top)
     reactor.callWhenRunning(service.end_cleanly, reactor, log, parent.hurry)
     ConfigWatcher(settings, service.loader(start, environ), reactor).setServiceParent(top)
-    file = service.log_file(loaded, reactor)
+    file = service.log_file(loaded, reactor, lambda: settings.loaded)
     if file is not None:
         service.FileLogging(file, lambda: settings.loaded).setServiceParent(top)
     return top

@@ -80,7 +80,7 @@ def workers_service(
     start = msgspec.convert(told.start, service.Start)
     read = service.loader(start, environ)
     loaded = read()
-    file = service.log_file(loaded, reactor)
+    file = service.log_file(loaded, reactor, lambda: gateway.settings.loaded)
     top = service.Service(lambda: started(gateway, told, log), drain=lambda: drained(gateway, released, reactor))
     released = Gate()
     crew: ChiefCrew | RelayCrew

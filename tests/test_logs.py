@@ -51,7 +51,7 @@ CONFIG: dict[str, Any] = {
             }
         },
     },
-    "session": {"store": f"postgresql://me:{URL_PASSWORD}@db/x"},
+    "tools": {"web": {"search": {"searxng": {"baseUrl": f"https://me:{URL_PASSWORD}@search"}}}},
 }
 SECRETS = (TOKEN, PROVIDER_KEY, HEADER_KEY, ENVIRONMENT_KEY, URL_PASSWORD)
 

@@ -25,7 +25,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from openclaw_tx.config.holding import FILE, Holding
-from openclaw_tx.service import Service
+from openclaw_tx.config.load import from_mapping
+from openclaw_tx.service import Service, Start, loader, log_file
 from openclaw_tx.tap import Options, makeService
 from tests.test_signals import keep_signals
 
@@ -114,6 +115,40 @@ class ServiceTests(SynchronousTestCase):
             self.successResultOf(ending)
             self.assertEqual(stopped, ["port", "gateway"])
             stopped.clear()
+
+    def test_directory_of_the_start(self) -> None:
+        """Relative paths and C{.env} are those of the directory that the process was started in, at every load:
+        C{twistd --rundir} goes elsewhere after the first, and directories of old releases are removed."""
+        home, start, run = (Path(self.mktemp()).absolute() for _ in range(3))
+        for directory in (home, start, run):
+            directory.mkdir()
+        (home / "openclaw.json").write_text('{"agents": {"defaults": {"workspace": "here"}}}', "utf-8")
+        (start / ".env").write_text(f"OPENCLAW_GATEWAY_TOKEN={SECRET}", "utf-8")
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(start)
+        read = loader(Start(state_dir=str(home)), {"HOME": str(home)})
+        first = read()
+        os.chdir(run)
+        run.rmdir()
+        again = read()
+        self.assertEqual(again.config.agents.defaults.workspace, str(start / "here"))
+        self.assertEqual((again.config, again.environment), (first.config, first.environment))
+
+    def test_log_file_of_the_moment(self) -> None:
+        """An edit of C{logging.maxFileBytes} counts for the file that is open."""
+        path = Path(self.mktemp()).absolute()
+        mapping = {"logging": {"file": str(path)}}
+        loaded = [from_mapping(mapping, {}, path.parent)]
+        file = log_file(loaded[0], MemoryReactorClock(), lambda: loaded[0])
+        assert file is not None
+        self.addCleanup(file.close)
+        event = {"log_namespace": "openclaw_tx", "log_format": "x" * 8000}
+        for _ in range(9):
+            file(event)
+        self.assertFalse(os.path.exists(f"{path}.1"))
+        loaded[0] = from_mapping({"logging": {**mapping["logging"], "maxFileBytes": 65_536}}, {}, path.parent)
+        file(event)
+        self.assertTrue(os.path.exists(f"{path}.1"))
 
 
 class TapTests(SynchronousTestCase):

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -188,12 +189,15 @@ class DeviceBook:
         try:
             await self._in_thread(self._files.write, snapshot)
             self._saved = version
-        except OSError:
+        except CancelledError:
+            raise
+        except Exception:
             self._log.failure("the list of devices can not be written")
-        self._writing = None
-        if self._saved == version < self._version:
-            self._write()
-        gate.open()
+        finally:
+            self._writing = None
+            if self._saved == version < self._version:
+                self._write()
+            gate.open()
 
     def _expire(self) -> None:
         oldest = self.now_ms() - REQUEST_SECONDS * 1000

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.auth import origins
-from openclaw_tx.auth.actions import OPERATOR_SCOPES, READ, WRITE
+from openclaw_tx.auth.actions import ADMIN, OPERATOR_SCOPES, READ, WRITE
 from openclaw_tx.auth.failures import unauthorized
 from openclaw_tx.auth.keys import Entry, KeyRing
 from openclaw_tx.auth.limiter import Attempt, FailureLimiter, attempt_of
@@ -142,7 +142,7 @@ class GatewayAuthenticator:
     async def authenticate(self, credentials: Credentials, peer: Peer) -> Principal:
         """
         @raise GatewayError: C{invalid_api_key} (on this machine, after the limiter's delay), C{rate_limit_exceeded},
-            C{proxy_attribution_required}; in mode none also C{origin_not_allowed}.
+            C{proxy_attribution_required}; in modes none and trusted-proxy also C{origin_not_allowed}.
         """
         config = self._settings()
         client = attribute(peer, self._trusted(config))
@@ -239,10 +239,12 @@ class GatewayAuthenticator:
         )
 
     def _key_holder(self, entry: Entry, attempt: Attempt, client: Client) -> Principal:
-        """Who comes with a key. One that has expired is refused without being counted: it guesses nothing."""
+        """Who comes with a key. One that has expired is refused without being counted: it guesses nothing. Only an
+        administrator's key forgets failures: with another one its holder could guess at the secret without end."""
         if not self._in_force(entry, entry.fingerprint):
             raise unauthorized("AUTH_TOKEN_MISMATCH", "key_expired")
-        self.limiter.succeeded(attempt)
+        if ADMIN in entry.key.scopes:
+            self.limiter.succeeded(attempt)
         return entry.principal(client.address)
 
     def _in_force(self, entry: Entry, fingerprint: str) -> bool:
@@ -278,6 +280,7 @@ class GatewayAuthenticator:
             raise unauthorized("AUTH_UNAUTHORIZED", "trusted_proxy_user_missing")
         if not _is_user_allowed(config, user):
             raise unauthorized("AUTH_UNAUTHORIZED", "trusted_proxy_user_not_allowed")
+        origins.check_carried(peer, client, config.gateway)
         # A header that a client could have written itself only narrows. That the proxy always sets it, the operator
         # says by requiring it.
         bound = SCOPES_HEADER in (name.lower() for name in rules.required_headers)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from openclaw_tx.auth.failures import host_not_allowed, origin_not_allowed
 from openclaw_tx.auth.peers import Client, host_name, is_loopback_name, parse_address
-from openclaw_tx.config.schema_gateway import ControlUi
+from openclaw_tx.config.schema_gateway import ControlUi, GatewaySection
 from openclaw_tx.interfaces import Peer
 from openclaw_tx.values import Principal
 
@@ -135,6 +135,31 @@ def check_unasked(peer: Peer, rules: ControlUi) -> None:
         return
     origin = parse_origin(text)
     if origin is None or not (_is_listed(origin, rules) or _same_authority(origin, authority)):
+        raise origin_not_allowed()
+
+
+def check_carried(peer: Peer, client: Client, gateway: GatewaySection) -> None:
+    """Refuse what another site's page made a browser send, where what vouches for the user is what browsers send with
+    every request (mode trusted-proxy: the login at the proxy).
+
+    A page may be listed, for the WebSocket or for CORS; otherwise it has to be the gateway's own. Browsers tell that
+    themselves; of those that do not, the origin has to be what the gateway was called before or behind the proxy.
+
+    @raise GatewayError: C{origin_not_allowed}.
+    """
+    text, authority = peer.header("origin"), peer.header("host") or ""
+    if text is not None and is_allowed(text, authority, client, gateway.control_ui):
+        return
+    origin = parse_origin(text or "")
+    if origin is not None and any(origin == parse_origin(entry) for entry in gateway.http.cors.allowed_origins):
+        return
+    site = peer.header("sec-fetch-site")
+    if site is not None:
+        own = site.strip().lower() in ("none", "same-origin")
+    else:
+        places = (authority, peer.header("x-forwarded-host") or "")
+        own = text is None or (origin is not None and any(_same_authority(origin, place) for place in places))
+    if not own:
         raise origin_not_allowed()
 
 

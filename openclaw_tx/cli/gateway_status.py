@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NOTES = {
     "loopback": "Loopback-only gateway; only local clients can connect.",
     "custom": "Listens on gateway.customBindHost only.",
+    "tailnet": "Listens on loopback and on this machine's address in its tailnet.",
 }
 LAN_NOTE = "Listens on every interface; other machines can connect."
 READ_REFUSED = "missing scope: operator.read"
@@ -112,12 +113,12 @@ def network_report(loaded: Loaded, url: str | None) -> dict[str, Any]:
     return {
         "gateway": {
             "bindMode": gateway.bind,
-            "bindHost": host if gateway.bind in ("loopback", "auto", "custom") else "0.0.0.0",
+            "bindHost": "0.0.0.0" if gateway.bind == "lan" else host,
             "port": number,
             "portSource": PORT_VARIABLE if named else "config" if number == gateway.port else "default",
             "probeUrl": url or (gateway.mode == "remote" and gateway.remote.url) or f"{scheme}://{place}",
             "controlUiLinks": {"httpUrl": f"{scheme.replace('ws', 'http')}://{place}/", "wsUrl": f"{scheme}://{place}"},
-            "probeNote": NOTES.get(gateway.bind, LAN_NOTE if gateway.bind in ("lan", "tailnet") else NOTES["loopback"]),
+            "probeNote": NOTES.get(gateway.bind, LAN_NOTE if gateway.bind == "lan" else NOTES["loopback"]),
         },
         "port": {
             "port": number,

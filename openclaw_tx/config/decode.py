@@ -8,8 +8,8 @@ types finds the issues first. msgspec then builds the value and has the last wor
 from __future__ import annotations
 
 import difflib
-import math
 import re
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -19,11 +19,13 @@ from msgspec import inspect
 
 from openclaw_tx.config.paths import Issues, Path, render
 from openclaw_tx.config.schema import Config
-from openclaw_tx.config.section import NO_CONTROLS
+from openclaw_tx.config.section import LARGEST, NO_CONTROLS
 from openclaw_tx.errors import ConfigError
 
 MAX_ISSUES = 50
 """Issues reported at once; a file with more has one thing wrong with it that breaks the rest."""
+
+LARGEST_FLOAT = sys.float_info.max
 
 _KINDS: dict[type, str] = {dict: "object", list: "array", str: "str", bool: "bool", int: "int", float: "float"}
 
@@ -115,7 +117,9 @@ def _is_scalar(value: Any, kind: inspect.Type) -> bool:
     if isinstance(kind, inspect.IntType):
         return isinstance(value, int) and not isinstance(value, bool)
     if isinstance(kind, inspect.FloatType):
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return (
+            isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST_FLOAT <= value <= LARGEST_FLOAT
+        )
     if isinstance(kind, inspect.NoneType):
         return value is None
     return isinstance(kind, inspect.AnyType)
@@ -127,9 +131,16 @@ def _check_bounds(value: Any, kind: inspect.Type, path: Path) -> Iterator[tuple[
         if (low is not None and value < low) or (high is not None and value > high):
             limits = [f">= {low}" if low is not None else "", f"<= {high}" if high is not None else ""]
             yield path, f"must be {' and '.join(limit for limit in limits if limit)}"
-    elif isinstance(kind, inspect.StrType) and kind.pattern and not re.search(kind.pattern, value):
+        elif isinstance(kind, inspect.IntType) and value > LARGEST:
+            yield path, f"must be <= {LARGEST}"
+    elif isinstance(kind, inspect.StrType) and kind.pattern and not _fits(value, kind.pattern):
         what = "holds a line break or another control character"
         yield path, what if kind.pattern == NO_CONTROLS else f"must match {kind.pattern}"
+
+
+def _fits(value: str, pattern: str) -> bool:
+    """Whether a text matches as a whole, with digits that are ASCII's; Python's C{$} lets a line break follow."""
+    return re.search(pattern, value, re.ASCII) is not None and not (pattern.endswith("$") and value.endswith("\n"))
 
 
 def _wrong(value: Any, kind: inspect.Type, path: Path) -> Iterator[tuple[Path, str]]:

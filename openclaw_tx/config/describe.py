@@ -19,7 +19,7 @@ from msgspec import inspect
 from openclaw_tx.config import foreign
 from openclaw_tx.config.reload import EFFECTS
 from openclaw_tx.config.schema import Config
-from openclaw_tx.config.section import Section
+from openclaw_tx.config.section import LARGEST, Section
 
 INTRODUCTION = """\
 # Configuration
@@ -103,9 +103,6 @@ Refused, because ignoring them would be unsafe:
 
 {refused}
 """
-
-LARGEST = 2**53 - 1
-"""What an integer is at most where nothing smaller is said: what every JSON reader keeps exact."""
 
 
 class Row(NamedTuple):

@@ -265,12 +265,17 @@ def _expand(config: Config, environment: Environment, cwd: Path, profile: str) -
         return str(env.absolute(text, environment, cwd)) if text else ""
 
     agents, models, logging, skills = config.agents, config.models, config.logging, config.skills
-    control_ui = config.gateway.control_ui
+    control_ui, tls, cron = config.gateway.control_ui, config.gateway.tls, config.cron
+    tls_paths = {name: path(getattr(tls, name)) for name in ("cert_path", "key_path", "ca_path")}
     extra_dirs = [path(text) for text in skills.load.extra_dirs if text]
     workspace = agents.defaults.workspace + (f"-{profile}" if profile else "")
     return structs.replace(
         config,
-        gateway=structs.replace(config.gateway, control_ui=structs.replace(control_ui, root=path(control_ui.root))),
+        gateway=structs.replace(
+            config.gateway,
+            control_ui=structs.replace(control_ui, root=path(control_ui.root)),
+            tls=structs.replace(tls, **tls_paths),
+        ),
         agents=structs.replace(
             agents,
             defaults=structs.replace(agents.defaults, workspace=path(workspace)),
@@ -279,6 +284,7 @@ def _expand(config: Config, environment: Environment, cwd: Path, profile: str) -
         models=structs.replace(models, local=structs.replace(models.local, path=path(models.local.path))),
         logging=structs.replace(logging, file=logging.file if logging.file == "off" else path(logging.file)),
         skills=structs.replace(skills, load=structs.replace(skills.load, extra_dirs=extra_dirs)),
+        cron=structs.replace(cron, store=path(cron.store)),
     )
 
 

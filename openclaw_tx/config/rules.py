@@ -26,9 +26,6 @@ from openclaw_tx.config.vendors import VENDORS
 
 Found = Iterator[tuple[Path, str]]
 
-DATABASES = ("sqlite", "postgresql")
-"""URL schemes of C{session.store}, before any C{+driver}."""
-
 _SERVER_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 """Of an MCP server: it begins the names of its tools."""
 _PROBES = ("health", "healthz", "ready", "readyz", "startup", "startupz")
@@ -147,9 +144,12 @@ def _headers(headers: dict[str, str], place: Path) -> Found:
 
 
 def _store(url: str) -> Found:
-    scheme, separator, _ = url.partition("://")
-    if url and (not separator or scheme.split("+")[0] not in DATABASES):
-        yield ("session", "store"), "must be a database URL, sqlite:///... or postgresql://..."
+    """What L{openclaw_tx.sessions.lifecycle.store_path} would refuse at the start."""
+    scheme, separator, rest = url.strip().partition("://")
+    if separator and scheme.startswith("postgres"):
+        yield ("session", "store"), "PostgreSQL is not there yet; leave it empty for SQLite"
+    elif url and (scheme != "sqlite" or not separator or "?" in rest or (rest and not rest.startswith("/"))):
+        yield ("session", "store"), "must be a database URL such as sqlite:////var/lib/openclaw.sqlite"
 
 
 def _mcp(mcp: McpSection) -> Found:

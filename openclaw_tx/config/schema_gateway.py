@@ -243,7 +243,8 @@ class GatewaySection(Section, frozen=True):
     port: Annotated[int, Meta(ge=1, le=65535)] = 18789
     """TCP port; --port and OPENCLAW_GATEWAY_PORT come first."""
     bind: Literal["loopback", "lan", "tailnet", "auto", "custom"] = "loopback"
-    """loopback = 127.0.0.1 and ::1; lan = all interfaces; custom = customBindHost."""
+    """loopback and auto = 127.0.0.1 and ::1; lan = all interfaces; tailnet = loopback and this machine's address in its
+    tailnet, if it has one at the start; custom = customBindHost."""
     custom_bind_host: str = ""
     """IP address for bind custom."""
     auth: Auth = field(default_factory=Auth)

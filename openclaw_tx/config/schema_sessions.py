@@ -62,7 +62,7 @@ class SessionSection(Section, frozen=True):
     """C{session}: keys, storage, new beginnings."""
 
     store: FilePath = ""
-    """Database URL, sqlite:///... or postgresql://...; empty = SQLite under the state directory."""
+    """Database URL, sqlite:///...; empty = SQLite under the state directory."""
     scope: Literal["per-sender", "global"] = "per-sender"
     """global = all conversations that name no session share one."""
     dm_scope: Literal["main", "per-peer", "per-channel-peer", "per-account-channel-peer"] = "main"

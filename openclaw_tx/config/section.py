@@ -9,6 +9,9 @@ from msgspec import Meta
 
 from openclaw_tx.config.redact import PARENTS, names_secret, redact
 
+LARGEST = 2**53 - 1
+"""What an integer is at most where nothing smaller is said: what every JSON reader keeps exact."""
+
 PositiveInt = Annotated[int, Meta(ge=1)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]
 NO_CONTROLS = r"^(?![\s\S]*[\x00-\x1f\x7f])"

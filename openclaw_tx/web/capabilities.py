@@ -105,7 +105,7 @@ class Capabilities(Endpoint):
     def _endpoint(self, path: str, resource: GatewayResource, principal: Principal) -> dict[str, Any]:
         methods = [method.decode("ascii") for method in resource.methods]
         if not isinstance(resource, Endpoint):
-            return {"path": path, "methods": methods, "enabled": True, "authenticated": False}
+            return {"path": path, "methods": methods, "enabled": resource.refusal() is None, "authenticated": False}
         return {
             "path": path,
             "methods": methods,

@@ -176,7 +176,7 @@ class Asset(GatewayResource):
             exchange.set_header("Content-Encoding", found.encoding)
         if exchange.request.setLastModified(found.modified) is CACHED:
             exchange.drop_header("Content-Encoding")
-            exchange.send(b"", kind.encode("ascii"), 304)
+            exchange.send_nothing(304)
             return
         exchange.send(found.content, kind.encode("ascii"))
 

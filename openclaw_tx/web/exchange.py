@@ -228,10 +228,13 @@ class Exchange:
         outbox.push(body)
         outbox.finish(self.finish)
 
-    def send_nothing(self) -> None:
-        """Send a reply without a body: 204."""
+    def send_nothing(self, status: int = 204) -> None:
+        """Send a reply without a body, and without a word on one.
+
+        @param status: 204 or 304.
+        """
         if not self.gone:
-            self.request.setResponseCode(204)
+            self.request.setResponseCode(status)
             self.request.write(b"")
             self.request.finish()
 

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from twisted.application.service import Service
@@ -14,6 +17,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from openclaw_tx.config.load import Loaded
+
+TAILNET = ip_network("100.64.0.0/10")
+"""Addresses of Tailscale (RFC 6598)."""
+TAILNET_RESOLVER = "100.100.100.100"
+"""The one that every tailnet has."""
 
 BACKLOG = 1024
 """Connections that may wait to be accepted, where the endpoint does not say (Twisted: 50). More than that at the same
@@ -81,7 +89,17 @@ class Listener(Service):
             return
         self._asked = True
         failures: list[Failure] = []
-        self._endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
+        starting = True
+
+        def failed(failure: Failure) -> None:
+            if starting:
+                failures.append(failure)
+            else:
+                reason = failure.getErrorMessage()
+                self._log.error("can not listen on {where}: {reason}", where=self.description, reason=reason)
+
+        self._endpoint.listen(self._factory).addCallbacks(self._listening, failed)
+        starting = False
         if not failures:
             return
         reason = failures[0].getErrorMessage()
@@ -90,6 +108,9 @@ class Listener(Service):
         self._log.info("not listening on {where}: {reason}", where=self.description, reason=reason)
 
     def _listening(self, port: IListeningPort) -> None:
+        if not self._asked:  # it took its time, and is not wanted any more
+            port.stopListening()
+            return
         self.port = port
         if not self._accepts:
             self.port.stopReading()
@@ -102,6 +123,43 @@ def _patient(description: str) -> str:
     if ":backlog=" in description or not description.startswith(_WITH_BACKLOG):
         return description
     return f"{description}:backlog={BACKLOG}"
+
+
+def addresses(config: Any, port: int, tailnet: Callable[[], str] | None = None) -> list[tuple[str, bool]]:
+    """Endpoint strings for C{gateway.bind}, each with whether it must be had.
+
+    @param tailnet: as L{tailnet_address}, which it is by default.
+    """
+    gateway = config.gateway
+    if gateway.bind == "custom":
+        host = gateway.custom_bind_host
+        kind = "tcp6" if ":" in host else "tcp"
+        return [(f"{kind}:{port}:interface={_quoted(host)}", True)]
+    if gateway.bind == "lan":
+        return [(f"tcp:{port}", True)]
+    loopback = [(f"tcp:{port}:interface=127.0.0.1", True), (f"tcp6:{port}:interface={_quoted('::1')}", False)]
+    if gateway.bind != "tailnet":
+        return loopback
+    host = (tailnet or tailnet_address)()
+    if not host:
+        Logger().warn("gateway.bind is tailnet, but this machine has no address in a tailnet: it is loopback for now")
+    return [(f"tcp:{port}:interface={host}", True), *loopback] if host else loopback
+
+
+def tailnet_address() -> str:
+    """This machine's IPv4 address in its tailnet; "" = it has none. Nothing is sent: to connect a UDP socket is to ask
+    for the way there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect((TAILNET_RESOLVER, 53))
+            host: str = asking.getsockname()[0]
+        except OSError:
+            return ""
+    return host if ip_address(host) in TAILNET else ""
+
+
+def _quoted(text: str) -> str:
+    return text.replace(":", "\\:")
 
 
 def behind_tls(factory: Any, loaded: Loaded, clock: IReactorTime, host: str) -> Any:
@@ -125,4 +183,4 @@ class CannotListen(Exception):
     """An address can not be listened on; says which and why."""
 
 
-__all__ = ["CannotListen", "Listener", "behind_tls"]
+__all__ = ["CannotListen", "Listener", "addresses", "behind_tls", "tailnet_address"]

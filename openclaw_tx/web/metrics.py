@@ -9,7 +9,7 @@ docs/operations.md has the table of L{FAMILIES}; a test holds it there.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import twisted
@@ -267,12 +267,12 @@ def exposition(found: CollectorRegistry) -> bytes:
     return generate_latest(found)
 
 
-def registry(sources: Sources) -> CollectorRegistry:
-    """A registry of one gateway: its own families, and the process."""
+def registry(sources: Sources, agents: Container[str] = ()) -> CollectorRegistry:
+    """A registry of one gateway: its own families, and the process. If C{agents} are given, others are not named."""
     from prometheus_client import CollectorRegistry, ProcessCollector
 
     found = CollectorRegistry()
-    found.register(_Collector(sources))
+    found.register(_Collector(sources, agents))
     ProcessCollector(registry=found)
     return found
 
@@ -280,8 +280,9 @@ def registry(sources: Sources) -> CollectorRegistry:
 class _Collector:
     """What prometheus_client asks at each scrape."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, agents: Container[str]) -> None:
         self._sources = sources
+        self._agents = agents
 
     def describe(self) -> Iterable[Metric]:
         """The names, without reading anything."""
@@ -295,8 +296,10 @@ class _Collector:
             if isinstance(reading, Histogram):
                 metric.add_metric([], buckets=reading.buckets(), sum_value=reading.total)
             else:
+                at = family.labels.index("agent") if self._agents and "agent" in family.labels else None
                 for labels, value in reading.items():
-                    metric.add_metric(list(labels), value)
+                    if at is None or labels[at] in self._agents:
+                        metric.add_metric(list(labels), value)
             yield metric
 
     def _read(self, family: Family) -> Reading:

@@ -89,6 +89,8 @@ class Once:
             if not entry.waiting and not entry.ended.opened:
                 assert entry.running is not None
                 entry.running.cancel()
+                if not entry.ended.opened:  # it takes a moment to end, and who asks then asks for new work
+                    del self._entries[key]
         if entry.reply is None:
             assert entry.error is not None
             raise entry.error
@@ -103,12 +105,15 @@ class Once:
             entry.error = error
         finally:
             entry.at = self._clock.seconds()
-            if entry.reply is None:
-                del self._entries[key]
+            if self._entries.get(key, entry) is not entry:
+                pass  # nobody waited for it any more, and somebody asked again
+            elif entry.reply is None:
+                self._entries.pop(key, None)
                 entry.error = entry.error or CancelledError()
             else:
                 # The order of the table is that of the ends.
-                self._entries[key] = self._entries.pop(key)
+                self._entries.pop(key, None)
+                self._entries[key] = entry
                 self._bytes += len(entry.reply.body)
             entry.ended.open()
 

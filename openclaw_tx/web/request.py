@@ -178,9 +178,10 @@ class BoundedRequest(Request):
             self._hold_back()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """The body is complete."""
+        """The body is complete; what is read from now on tells whether the client is still there."""
         self._complete = True
         self._stop_timer()
+        self._release()
         if not self._early:
             if self._failed is None:
                 super().requestReceived(command, path, version)

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import Request
+from twisted.web.server import NOT_DONE_YET, Request
 
 from openclaw_tx.automation.hooks import HookDesk
 from openclaw_tx.channels.webhook import WebhookChannel
@@ -254,10 +254,12 @@ class Upgrade(Resource):
         self._websocket = websocket
 
     def render(self, request: Request) -> object:
-        """Twisted's hook."""
-        if isinstance(request.site, GatewaySite):
-            request.site.channels.discard(cast(GatewayChannel, request.channel))
-        return self._websocket.render(request)
+        """Twisted's hook. A connection whose upgrade is refused stays what it was."""
+        site, channel = request.site, request.channel
+        answer = self._websocket.render(request)
+        if answer == NOT_DONE_YET and isinstance(site, GatewaySite):
+            site.channels.discard(cast(GatewayChannel, channel))
+        return answer
 
 
 class NoUpgrade(GatewayResource):

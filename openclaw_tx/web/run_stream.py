@@ -143,15 +143,16 @@ class RunStream:
     async def follow(self) -> None:
         """Stream the run to its end; a client that goes away aborts it.
 
-        @raise GatewayError: the run failed before the status went out.
+        @raise GatewayError: the run failed before the status went out; C{replay_gap}: its beginning is no longer held.
         """
+        stop = _nothing
         self._hold = self._clock.callLater(self._options.hold, self._hold_ended)
-        stop = self._run.watch(self._push)
         try:
+            stop = self._run.watch(self._push)
             await self._settled.wait()
             if self._refused is None:
                 await self._stream.ended.wait()
-        except CancelledError:
+        except (CancelledError, GatewayError):
             self._run.abort("disconnect")
             raise
         finally:
@@ -304,6 +305,10 @@ class RunStream:
         self._stream.push(self._writer.failed(revoked.info) + DONE)
         self._end()
         self._run.abort("revoked")
+
+
+def _nothing() -> None:
+    """Nothing was begun that would have to be ended."""
 
 
 async def whole_result(run: Run) -> RunResult:

@@ -183,9 +183,8 @@ class RunEvents(RunEndpoint):
         leave = self._attendance.attend(run)
         try:
             await watch.follow(lambda push: self._archive.watch(run, push, after))
-        except CancelledError:
+        finally:
             leave()
-            raise
 
 
 def _say(exchange: Exchange, field: str, value: str, name: str, header: str) -> dict[str, str]:

@@ -41,11 +41,16 @@ class Metrics(Endpoint):
         return self._settings().gateway.http.endpoints.metrics.enabled
 
     async def serve(self, exchange: Exchange, principal: Principal) -> None:
-        """Send all numbers of the moment."""
+        """Send all numbers of the moment, without agents that do not exist for the principal."""
+        exchange.set_header("Cache-Control", "no-store")
+        exchange.send(exposition(self._registry_for(principal)), TEXT)
+
+    def _registry_for(self, principal: Principal) -> CollectorRegistry:
+        if principal.agents:
+            return registry(self._sources, principal.agents)
         if self._registry is None:
             self._registry = registry(self._sources)
-        exchange.set_header("Cache-Control", "no-store")
-        exchange.send(exposition(self._registry), TEXT)
+        return self._registry
 
 
 __all__ = ["Metrics"]

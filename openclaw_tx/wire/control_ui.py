@@ -85,9 +85,9 @@ def policy(html: str) -> str:
 def without_secrets(query: str) -> str | None:
     """The query string without what a link may not bring; None when there is nothing of the kind in it.
 
-    @param query: the part after C{?}, undecoded.
+    @param query: the part after C{?}, undecoded; as long as a head may be.
     """
-    fields = parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
+    fields = parse_qsl(query, keep_blank_values=True)
     kept = [(name, value) for name, value in fields if name.strip().lower() not in SECRETS]
     return urlencode(kept) if len(kept) != len(fields) else None
 

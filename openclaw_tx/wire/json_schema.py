@@ -23,6 +23,9 @@ MAX_COMPLAINTS = 5
 MAX_STEPS = 100_000
 """Pairs of value and schema that one check looks at, at most."""
 
+WORDS_A_STEP = 8
+"""Words of a list in a schema (values of an C{enum}, names, characters of a reference) that are another step."""
+
 
 class Unchecked(ValueError):
     """A value could not be checked: it would take too much work."""
@@ -60,13 +63,12 @@ class _Check:
         @param schema: the part of the whole schema that speaks of C{value}.
         @param path: where C{value} stands, e.g. C{edits[2].path}; "" for the whole.
         """
-        self._steps += 1
-        if self._steps > MAX_STEPS:
-            raise Unchecked("the schema takes too much work to check")
+        self._spend(1)
         if not isinstance(schema, Mapping):
             if schema is False:
                 yield f"{_at(path)} is not allowed"
             return
+        self._weigh(*(schema.get(word) for word in ("$ref", "type", "enum", "properties", "dependentRequired")))
         if isinstance(schema.get("$ref"), str):
             yield from self.run(value, _resolved(schema["$ref"], self._root), path)
         wrong_type = _type_complaint(value, schema.get("type"))
@@ -84,6 +86,15 @@ class _Check:
             yield from self._object(value, schema, path)
         elif isinstance(value, list):
             yield from self._array(value, schema, path)
+
+    def _spend(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise Unchecked("the schema takes too much work to check")
+
+    def _weigh(self, *lists: Any) -> None:
+        """Long lists in a schema take work for each value that it speaks of."""
+        self._spend(sum(len(words) for words in lists if isinstance(words, str | list | dict)) // WORDS_A_STEP)
 
     def _fits(self, value: Any, schema: Any, path: str) -> bool:
         return next(self.run(value, schema, path), None) is None
@@ -121,6 +132,7 @@ class _Check:
         for name, others in dependent.items() if isinstance(dependent, Mapping) else ():
             if name in value:
                 needed += [other for other in _list(others) if isinstance(other, str)]
+        self._weigh(needed)
         for name in dict.fromkeys(needed):
             if name not in value:
                 yield f'"{name}" is missing' + (f" in {_at(path)}" if path else "")
@@ -164,8 +176,11 @@ def _size(value: Any) -> int | None:
 def _is_multiple(value: float, limit: float) -> bool:
     if isinstance(value, int) and isinstance(limit, int):
         return limit != 0 and value % limit == 0
-    parts = value / limit if limit else 0.5
-    return abs(parts - round(parts)) < 1e-9 * max(1.0, abs(parts))
+    try:
+        parts = value / limit if limit else 0.5
+        return abs(parts - round(parts)) < 1e-9 * max(1.0, abs(parts))
+    except OverflowError:
+        return abs(value) > abs(limit)  # so much larger that a double can not tell
 
 
 BOUNDS: Mapping[str, tuple[Callable[[Any], float | None], Callable[[Any, Any], bool], str]] = {
@@ -261,7 +276,7 @@ def _resolved(reference: str, root: Mapping[str, Any], unknown: Any = True) -> A
         return unknown
     for name in reference[1:].split("/")[1:]:
         name = name.replace("~1", "/").replace("~0", "~")
-        if isinstance(part, list) and name.isdecimal() and int(name) < len(part):
+        if isinstance(part, list) and name.isdecimal() and len(name) < 10 and int(name) < len(part):
             part = part[int(name)]
         elif isinstance(part, Mapping) and name in part:
             part = part[name]

@@ -126,7 +126,7 @@ def _dimensions(fields: Mapping[str, Any]) -> int | None:
     value = optional_number(fields, "dimensions")
     if value is None:
         return None
-    if not float(value).is_integer() or not 0 < value <= MAX_SAFE_INT:
+    if not 0 < value <= MAX_SAFE_INT or not float(value).is_integer():
         raise invalid("`dimensions` must be a positive integer.", "dimensions")
     if value > MAX_DIMENSIONS:
         raise invalid(f"`dimensions` must be at most {MAX_DIMENSIONS}.", "dimensions")

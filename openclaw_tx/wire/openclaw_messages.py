@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.wire.test_openclaw_messages -*-
+# -*- test-case-name: tests.wire.test_openclaw_transcript -*-
 """Messages in OpenClaw's shape (spec 4.3), both ways. Pure.
 
 Lost on the way in: signatures of thoughts, C{api} and costs; cache writes count as input. On the way out a token count
@@ -42,6 +42,9 @@ _FROM_OPENCLAW: Mapping[str, StopReason] = {
     "injected": "injected",
 }
 
+
+LAST_MS = 253_402_300_799_999
+"""The last millisecond that has a date of four digits; what is larger is no time."""
 
 # -- out
 
@@ -243,7 +246,7 @@ def count_of(value: Any) -> int:
 def ms_of(value: Any) -> int:
     """Epoch milliseconds of a number or an ISO text; 0 = it is no time."""
     if type(value) in (int, float):
-        return count_of(value)
+        return count if (count := count_of(value)) <= LAST_MS else 0
     try:
         at = datetime.fromisoformat(text_of(value))
         return max(0, round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000))
@@ -251,4 +254,4 @@ def ms_of(value: Any) -> int:
         return 0
 
 
-__all__ = ["count_of", "message_object", "message_of", "ms_of", "parts_of", "text_of", "usage_object"]
+__all__ = ["LAST_MS", "count_of", "message_object", "message_of", "ms_of", "parts_of", "text_of", "usage_object"]

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-import msgspec
-
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import ToolResult
 from openclaw_tx.values.value import Value
 from openclaw_tx.wire.openai_chat import decode_object
 from openclaw_tx.wire.openai_chat_fields import Handling
+from openclaw_tx.wire.openai_chat_render import encode
 from openclaw_tx.wire.openai_fields import expected
 
 MAX_NAME = 128
@@ -23,8 +22,6 @@ MAX_NAME = 128
 
 MAX_KEY = 256
 """Longest idempotency key."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 class ToolsInvokeRequest(Value, frozen=True):
@@ -99,12 +96,12 @@ def render_result(result: ToolResult) -> bytes:
     shown: dict[str, Any] = {"content": [{"type": "text", "text": result.text}]}
     if result.details is not None:
         shown["details"] = result.details
-    return _encode({"ok": True, "result": shown})
+    return encode({"ok": True, "result": shown})
 
 
 def render_error(error: ToolsInvokeError) -> bytes:
     """A refusal."""
-    return _encode({"ok": False, "error": {"type": error.kind, "message": error.message}})
+    return encode({"ok": False, "error": {"type": error.kind, "message": error.message}})
 
 
 def _text(field: str, limit: int | None = None) -> Callable[[Mapping[str, Any]], str]:

@@ -15,6 +15,9 @@ import msgspec
 
 from openclaw_tx.wire.halves import read_json
 
+MAX_COUNT = 2**53 - 1
+"""Largest count that is believed: sums of them are stored, and read by JavaScript."""
+
 
 class UpstreamError(Exception):
     """What a provider said went wrong.
@@ -85,16 +88,11 @@ def _retry_delay(details: Any) -> float | None:
 
 
 def count(value: Any) -> int | None:
-    """A count that may have come as text or float; None when it is none."""
-    if type(value) is int:
-        return value if value >= 0 else None
-    if value is None:
-        return None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
-        return int(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return None
+    """A count that may have come as text or float; None when it is none, or one that nobody could have counted to."""
+    text = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19
+    if text or (isinstance(value, float) and value.is_integer()):
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
 def total(*counts: int | None) -> int | None:

@@ -102,7 +102,7 @@ class MemoryFiles:
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self.snapshot = snapshot or Snapshot({}, {})
         self.written: list[Snapshot] = []
-        self.broken: OSError | None = None
+        self.broken: Exception | None = None
 
     def read(self) -> Snapshot:
         return self.snapshot

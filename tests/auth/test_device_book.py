@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -140,14 +142,16 @@ class BookTests(SynchronousTestCase):
         self.assertFalse(self.book.takes_request("b"))
 
     def test_failure(self) -> None:
-        """Whoever needs a change on disk is told that it is not; it is tried again."""
-        self.files.broken = OSError("no space left")
-        self.book.put(DEVICE)
-        self.failureResultOf(Deferred.fromCoroutine(self.book.saved()), GatewayError)
-        self.files.broken = None
-        self.saved()
-        self.assertEqual(list(self.files.snapshot.paired), ["d1"])
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
+        """Whoever needs a change on disk is told that it is not, whatever keeps it from there: a full disk, or no
+        memory for a thread. It is tried again."""
+        for number, broken in enumerate((OSError("no space left"), MemoryError("can't start new thread"))):
+            self.files.broken = broken
+            self.book.put(msgspec.structs.replace(DEVICE, device_id=f"d{number}"))
+            self.failureResultOf(Deferred.fromCoroutine(self.book.saved()), GatewayError)
+            self.files.broken = None
+            self.saved()
+            self.assertIn(f"d{number}", self.files.snapshot.paired)
+            self.assertEqual(len(self.flushLoggedErrors(type(broken))), 2)
 
 
 class OrderTests(SynchronousTestCase):

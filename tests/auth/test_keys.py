@@ -67,15 +67,25 @@ class KeyTests(AuthTestCase):
         locked = self.refused(SECRET, FakePeer(REMOTE))
         self.assertEqual(detail(locked), "AUTH_RATE_LIMITED")
 
-    def test_success_forgets(self) -> None:
-        """A right key forgets the failures of its sender, as a right secret does."""
+    def test_success_forgets_nothing(self) -> None:
+        """A right key does not forget the failures of its sender: whoever has one could guess at the owner's password
+        without end. Its holder is let in until the sender is locked out, and again when the window is over."""
         self.use(key())
         for _ in range(9):
             self.refused_remotely("wrong")
         self.accepted(SECRET, FakePeer(REMOTE))
-        for _ in range(9):
-            self.refused_remotely("wrong")
+        self.refused_remotely("wrong")
+        self.assertEqual(detail(self.refused(SECRET, FakePeer(REMOTE))), "AUTH_RATE_LIMITED")
+        self.clock.advance(300)
         self.accepted(SECRET, FakePeer(REMOTE))
+
+    def test_success_forgets_for_administrators(self) -> None:
+        """Who may do everything gains nothing by a guess: an administrator's key forgets, as a right secret does."""
+        self.use(key(scopes=["operator.admin"]))
+        for _ in range(3):
+            for _ in range(9):
+                self.refused_remotely("wrong")
+            self.accepted(SECRET, FakePeer(REMOTE))
 
     def test_expiry(self) -> None:
         """A key is good until the very second it expires, by the injected clock; what it opened ends with it. An

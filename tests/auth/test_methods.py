@@ -313,11 +313,14 @@ class TrustedProxyTests(AuthTestCase):
         super().setUp()
         self.configure()
 
-    def configure(self, proxies: list[str] | None = None, **rules: object) -> None:
+    def configure(
+        self, proxies: list[str] | None = None, more: dict[str, object] | None = None, **rules: object
+    ) -> None:
         """Trust a proxy under these C{trustedProxy} rules."""
         self.config = config_of(
             auth={"mode": "trusted-proxy", "trustedProxy": {"userHeader": "X-User", **rules}},
             trustedProxies=[self.PROXY] if proxies is None else proxies,
+            **(more or {}),
         )
 
     def peer(self, headers: dict[str, str] | None = None, address: str = PROXY) -> FakePeer:
@@ -393,6 +396,40 @@ class TrustedProxyTests(AuthTestCase):
         principal = self.accepted(None, self.peer({"x-openclaw-scopes": "operator.admin,operator.root"}))
         self.assertEqual(principal.scopes, {"operator.admin"})
         self.assertEqual(self.why(self.peer()), "trusted_proxy_missing_header")
+
+    def test_pages_of_other_sites(self) -> None:
+        """What another site's page makes a browser send bears the user's login at the proxy, and is refused all the
+        same: the user did not ask for it. A GET without C{Origin} is told by what the browser says of it."""
+        for headers in [
+            {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "https://other.example.org", "Sec-Fetch-Site": "same-site"},
+            {"Sec-Fetch-Site": "cross-site"},
+        ]:
+            error = self.refused(None, self.peer(headers))
+            self.assertEqual(error.info.code, "origin_not_allowed", headers)
+
+    def test_pages_of_ones_own(self) -> None:
+        """The gateway's own page, by the browser's word or by its name before or behind the proxy; links that the user
+        opens; programs; and listed pages, as of CORS so of the WebSocket."""
+        named = {"Origin": "https://claw.example"}
+        for headers in [
+            {**named, "Sec-Fetch-Site": "same-origin"},
+            {**named, "Host": "claw.example"},
+            {**named, "X-Forwarded-Host": "claw.example"},
+            {"Sec-Fetch-Site": "none"},
+            {},
+        ]:
+            self.accepted(None, self.peer(headers))
+        self.refused(None, self.peer({**named, "Sec-Fetch-Site": "cross-site"}))
+        for listed in [
+            {"http": {"cors": {"allowedOrigins": ["https://claw.example"]}}},
+            {"controlUi": {"allowedOrigins": ["https://claw.example"]}},
+            {"controlUi": {"allowedOrigins": ["*"]}},
+        ]:
+            self.configure(more=listed)
+            self.accepted(None, self.peer({**named, "Sec-Fetch-Site": "cross-site"}))
 
     def test_secrets_do_not_help(self) -> None:
         """In this mode a secret is worth nothing."""

@@ -130,6 +130,31 @@ class DecodeTests(SynchronousTestCase):
         issues = self.issues({"gateway": {"http": {"endpoints": {"chatCompletions": chat}}}})
         self.assertEqual(issues[0][0], "gateway.http.endpoints.chatCompletions.keepAliveSeconds")
 
+    def test_large_numbers(self) -> None:
+        """What no program can count to is refused, by name; an integer stands for a number as long as it is one."""
+        for digits in (17, 30, 400):
+            number = 10**digits
+            [(path, message)] = self.issues({"gateway": {"reload": {"debounceMs": number}}})
+            self.assertEqual((path, message), ("gateway.reload.debounceMs", "must be <= 9007199254740991"))
+            [(path, _)] = self.issues({"tools": {"exec": {"cleanupMs": number}}})
+            self.assertEqual(path, "tools.exec.cleanupMs")
+        self.assertEqual(decode({"gateway": {"shutdownGraceSeconds": 10**30}}).gateway.shutdown_grace_seconds, 1e30)
+        for number in (10**400, -(10**400)):
+            [(path, message)] = self.issues({"gateway": {"shutdownGraceSeconds": number}})
+            self.assertEqual((path, message), ("gateway.shutdownGraceSeconds", "expected float, got int"))
+
+    def test_line_breaks(self) -> None:
+        """A text with a pattern ends where the pattern ends, and has the digits that it says: a line break at its end,
+        as secrets from files have, would make another name of it, or a hash that no key has."""
+        hashed = f"sha256:{'0' * 64}"
+        for data, path in (
+            ({"agents": {"list": [{"id": "main\n"}]}}, "agents.list[0].id"),
+            ({"gateway": {"auth": {"keys": [{"label": "a", "hash": f"{hashed}\n"}]}}}, "gateway.auth.keys[0].hash"),
+            ({"gateway": {"auth": {"keys": [{"label": "a\n", "hash": hashed}]}}}, "gateway.auth.keys[0].label"),
+            ({"agents": {"defaults": {"onDisconnect": "grace=1\u0661"}}}, "agents.defaults.onDisconnect"),
+        ):
+            self.assertEqual([place for place, _ in self.issues(data)], [path])
+
     @settings(deadline=None, max_examples=300)
     @given(st.dictionaries(st.sampled_from(WORDS), ANYTHING, max_size=4))
     def test_agrees_with_msgspec(self, data: dict[str, Any]) -> None:

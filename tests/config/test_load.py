@@ -124,7 +124,13 @@ class LoadTests(Home):
         """C{~} and relative paths of the file are resolved, empty ones stay empty."""
         loaded = self.load(
             "{agents: {defaults: {workspace: '~/w'}, list: [{id: 'a', workspace: 'rel'}, {id: 'b'}]},"
-            " models: {local: {path: '~/m.gguf'}}, skills: {load: {extraDirs: ['~/s', 'more', '']}}}"
+            " models: {local: {path: '~/m.gguf'}}, skills: {load: {extraDirs: ['~/s', 'more', '']}},"
+            " cron: {store: '~/.openclaw/cron/jobs.json'}, gateway: {tls: {certPath: '~/c.pem', keyPath: 'k.pem'}}}"
+        )
+        tls = loaded.config.gateway.tls
+        self.assertEqual(loaded.config.cron.store, str(self.home / ".openclaw/cron/jobs.json"))
+        self.assertEqual(
+            (tls.cert_path, tls.key_path, tls.ca_path), (str(self.home / "c.pem"), str(self.cwd / "k.pem"), "")
         )
         agents = loaded.config.agents
         self.assertEqual(agents.defaults.workspace, str(self.home / "w"))
@@ -133,7 +139,7 @@ class LoadTests(Home):
         self.assertEqual(loaded.config.skills.load.extra_dirs, [str(self.home / "s"), str(self.cwd / "more")])
         default = self.load("{}").config
         self.assertEqual(default.agents.defaults.workspace, str(self.state / "workspace"))
-        self.assertEqual(default.models.local.path, "")
+        self.assertEqual((default.models.local.path, default.cron.store, default.gateway.tls.cert_path), ("", "", ""))
 
     def test_profile_has_its_own_workspace(self) -> None:
         """A profile moves state and default workspace, but not a workspace that was chosen."""

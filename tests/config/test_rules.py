@@ -84,10 +84,13 @@ class RulesTests(Home):
         self.load("{tools: {web: {search: {searxng: {baseUrl: 'http://127.0.0.1:8888'}}}}}")
 
     def test_store(self) -> None:
-        """The store is a database URL of a kind there is."""
-        for store in ("sessions.db", "/var/x.db", "mysql://h/d", "://x"):
+        """The store is a database URL of a kind there is: what is accepted here must not keep the gateway from
+        starting."""
+        for store in ("sessions.db", "/var/x.db", "mysql://h/d", "://x", "sqlite://x.db", "sqlite:///x?mode=ro"):
             self.assertIssue(f"{{session: {{store: '{store}'}}}}", "session.store", "database URL")
-        for store in ("", "sqlite:////var/x.db", "postgresql://u:p@h/d", "postgresql+psycopg://h/d"):
+        for store in ("postgresql://u:p@h/d", "postgresql+psycopg://h/d", "postgres://h/d"):
+            self.assertIssue(f"{{session: {{store: '{store}'}}}}", "session.store", "PostgreSQL is not there yet")
+        for store in ("", "sqlite:////var/x.db", "sqlite:///x.db", "sqlite://"):
             self.assertEqual(self.load(f"{{session: {{store: '{store}'}}}}").config.session.store, store)
 
     def test_mcp_servers(self) -> None:

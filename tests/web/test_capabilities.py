@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx._version import __version__
 from openclaw_tx.auth.actions import authorise
-from openclaw_tx.config.schema_gateway import ChatCompletions
+from openclaw_tx.config.schema import Config
+from openclaw_tx.config.schema_gateway import ChatCompletions, ControlUi, GatewaySection
 from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.values import Principal
 from openclaw_tx.wire import openai_embeddings, tools_invoke
@@ -76,6 +77,13 @@ class DocumentTests(SynchronousTestCase):
         gateway.chat = ChatCompletions(enabled=False)
         found = self.endpoints(gateway)
         self.assertEqual((found["/v1/chat/completions"]["enabled"], found["/v1/embeddings"]["enabled"]), (False, False))
+
+    def test_page_elsewhere(self) -> None:
+        """The root is off when no page is there: it is 404."""
+        for rules in (ControlUi(enabled=False), ControlUi(base_path="/claw")):
+            config = Config(gateway=GatewaySection(control_ui=rules))
+            root = self.endpoints(self.gateway(settings=lambda config=config: config))["/"]
+            self.assertEqual(root["enabled"], False)
 
     def test_scopes(self) -> None:
         """A client that may only read learns so."""

@@ -63,6 +63,9 @@ class ControlUiTests(Served):
         self.assertEqual(response.header("cache-control"), "no-cache")
         again = self.get("/assets/a.js", {"If-Modified-Since": response.header("last-modified") or ""})
         self.assertEqual((again.status, again.body), (304, b""))
+        # RFC 9110, 8.6: another length than that of the file would be a lie, and a cache may believe it.
+        self.assertEqual((again.header("content-length"), again.header("content-type")), (None, None))
+        self.assertEqual(again.header("last-modified"), response.header("last-modified"))
 
     def test_picture(self) -> None:
         """A picture opened by itself runs nothing."""

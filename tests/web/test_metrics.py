@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.testing import MemoryGateway, MemoryResponse
 from openclaw_tx.values import Usage
 from openclaw_tx.web.metrics import FAMILIES
@@ -89,6 +90,19 @@ class MetricsTests(SynchronousTestCase):
         self.addCleanup(harness.close)
         response = harness.ask("GET", "/metrics").response
         self.assertEqual((response.status, response.error["code"]), (403, "insufficient_scope"))
+
+    def test_agents_of_a_key(self) -> None:
+        """A key that is bound to agents does not read the names of others; the sums are those of everybody."""
+        key = {"label": "scraper", "hash": hash_of("scraping"), "scopes": ["operator.read"], "agents": ["beta"]}
+        self.memory = memory = self.gateway(gateway={"auth": {"keys": [key]}})
+        for model in ("openclaw/main", "openclaw/beta"):
+            memory.model.say("pong")
+            memory.post(CHAT, ask(model=model))
+        self.assertIn('agent="main"', memory.get("/metrics").text())
+        found = memory.get("/metrics", token="scraping").text()
+        self.assertNotIn('agent="main"', found)
+        self.assertIn('agent="beta"', found)
+        self.assertIn("openclaw_run_duration_seconds_count 2.0", found)
 
     def test_methods(self) -> None:
         """GET and HEAD."""

@@ -82,6 +82,50 @@ class OnceTests(SynchronousTestCase):
         self.works[1].callback(GOOD)
         self.assertEqual(self.successResultOf(third), (GOOD, False))
 
+    def test_asked_again_while_it_ends(self) -> None:
+        """Work that was given up may take a moment to end; who asks in that moment gets work of his own, and is not
+        told that it was cancelled."""
+        ending: Deferred[None] = Deferred()
+
+        async def slow() -> Reply:
+            try:
+                return await Deferred()
+            finally:
+                await ending
+
+        first = Deferred.fromCoroutine(self.once.reply(KEY, b"f", slow))
+        first.cancel()
+        second = self.ask()
+        self.works[0].callback(GOOD)
+        self.assertEqual(self.successResultOf(second), (GOOD, False))
+        ending.callback(None)
+        self.failureResultOf(first, CancelledError)
+        self.assertEqual(self.successResultOf(self.ask()), (GOOD, True))
+
+    def test_done_although_nobody_waits(self) -> None:
+        """Work that does not let itself be cancelled is done, and is not done again."""
+        done: Deferred[None] = Deferred()
+
+        async def stubborn() -> Reply:
+            try:
+                return await Deferred()
+            except CancelledError:
+                await done
+                return GOOD
+
+        for late in (False, True):
+            if late:
+                done = Deferred()
+            key = ("owner", f"stubborn {late}")
+            first = Deferred.fromCoroutine(self.once.reply(key, b"f", stubborn))
+            if not late:
+                done.callback(None)
+            first.cancel()
+            self.failureResultOf(first, CancelledError)
+            if late:
+                done.callback(None)
+            self.assertEqual(self.successResultOf(self.ask(key)), (GOOD, True))
+
     def test_failure(self) -> None:
         """Everybody who waits gets it; it is not kept."""
         first, second = self.ask(), self.ask()

@@ -190,6 +190,20 @@ class ResourceTests(SynchronousTestCase):
         self.assertTrue(self.seen[0].gone)
         self.assertEqual(client.received, b"")
 
+    def test_disconnect_behind_a_body(self) -> None:
+        """A body that nobody wants, all of it here, does not keep the connection from being read: nothing else would
+        tell that the client has gone."""
+
+        async def respond(exchange: Exchange) -> None:
+            await Deferred()
+
+        for headers in ({}, {"Transfer-Encoding": "chunked"}):
+            client = Client(GatewaySite(Custom(respond), self.clock), self.clock)
+            client.request("GET", "/", b"2\r\n{}\r\n0\r\n\r\n" if headers else b"{}", headers)
+            self.assertTrue(client.wire.reading)
+            client.reset()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_refusal_after_disconnect(self) -> None:
         """A cancelled wait may end in a refusal: nobody is left to read it."""
 

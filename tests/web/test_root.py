@@ -25,11 +25,12 @@ class Upgraded(Resource):
     def __init__(self) -> None:
         super().__init__()
         self.requests: list[Request] = []
+        self.answer: int | bytes = NOT_DONE_YET
 
-    def render(self, request: Request) -> int:
-        """Take it."""
+    def render(self, request: Request) -> int | bytes:
+        """Take it, or refuse."""
         self.requests.append(request)
-        return NOT_DONE_YET
+        return self.answer
 
 
 class RootTests(SynchronousTestCase):
@@ -97,6 +98,15 @@ class RootTests(SynchronousTestCase):
         self.assertEqual(len(self.websocket.requests), 1)
         self.assertEqual(client.received, b"")
         self.assertEqual(self.gateway.site.channels, set())
+
+    def test_refused_upgrade(self) -> None:
+        """A connection whose upgrade is refused stays an HTTP connection: it ends with the others."""
+        self.websocket.answer = b"no"
+        client = self.gateway.ask("GET", "/", headers=UPGRADE, authorised=False)
+        self.assertEqual((client.response.body, client.closed), (b"no", False))
+        self.gateway.site.wind_down()
+        client.wire.pump()
+        self.assertTrue(client.closed)
 
     def test_other_upgrades_are_ignored(self) -> None:
         """As RFC 9110 has it."""

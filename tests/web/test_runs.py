@@ -291,6 +291,18 @@ class OwnerTests(RunsCase):
         self.assertEqual(events(stream.body)[-1]["error"]["code"], "invalid_api_key")
         self.assertEqual(self.read(run_id)["status"], "running")
 
+    def test_revoked_is_gone(self) -> None:
+        """Who was shown out does not attend the run any more."""
+        policy = {"x-openclaw-on-disconnect": "grace=20"}
+        run_id = self.memory.post(RUNS, {"message": "hi"}, token="key-ada", headers=policy).json()["id"]
+        self.memory.get(f"{RUNS}/{run_id}/events", token="key-ada")
+        auth = {**self.memory.config["gateway"]["auth"], "keys": KEYS[1:]}
+        self.memory.gateway.reload({**self.memory.config, "gateway": {**self.memory.config["gateway"], "auth": auth}})
+        self.memory.advance(15, steps=15)
+        self.assertEqual(self.read(run_id)["status"], "running")
+        self.memory.advance(21)
+        self.assertEqual(self.read(run_id)["abort_reason"], "disconnect")
+
 
 class EventsTests(RunsCase):
     """C{GET /v1/runs/<id>/events}."""

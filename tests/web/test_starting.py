@@ -333,6 +333,22 @@ class DisconnectTests(RunsCase):
             self.assertTrue(self.call.cancelled)
             self.flush()
 
+    def test_joined_too_late(self) -> None:
+        """A stream whose beginning is no longer held can not be joined. Who was told so is not there: neither does an
+        answer begin a moment later, nor is the run kept for nobody."""
+        headers = {"Idempotency-Key": "long"}
+        first = self.chat(headers, stream=True)
+        [run] = self.memory.gateway.engine.live()
+        for letter in "abcdef":
+            self.call.text(letter * 1_000_000)
+            self.flush()
+        late = self.chat(headers, stream=True)
+        self.memory.advance(5)
+        self.assertEqual(self.refusal(late), (410, "replay_gap", "false"))
+        first.disconnect()
+        self.memory.advance(31)
+        self.assertEqual((run.status, run.abort_reason), ("aborted", "disconnect"))
+
     def test_empty_policy(self) -> None:
         """It is none, like other empty headers."""
         for text in ("", " "):

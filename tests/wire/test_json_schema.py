@@ -39,6 +39,8 @@ class ComplaintTests(SynchronousTestCase):
         self.check({"multipleOf": 3}, [0, 9, "x"], [4, 3.5])
         self.check({"multipleOf": 0.01}, [1.23, 19.99, 7], [1.234])
         self.check({"multipleOf": 0}, [], [1])
+        self.check({"multipleOf": 0.00001}, [1e308, -1e308, 10**400], [0.000001])
+        self.check({"multipleOf": 10**400}, [0], [0.5])
 
     def test_arrays(self) -> None:
         """Items by place, then the rest; the same item twice."""
@@ -88,6 +90,23 @@ class ComplaintTests(SynchronousTestCase):
         self.assertRaises(Unchecked, complaints, 1, {"$defs": doubling, "$ref": "#/$defs/d0"})
         self.assertRaises(Unchecked, complaints, 1, {"$ref": "#"})
 
+    def test_long_words_are_work(self) -> None:
+        """Each value is held against all of a list in the schema: a long one counts for more than one step."""
+        names = [f"name {number}" for number in range(20_000)]
+        items = [{"name 1": 1}] * 100
+        for words in (
+            {"enum": [*names, {"name 1": 1}]},
+            {"if": {"required": names}},
+            {"dependentRequired": {name: [] for name in names}},
+            {"dependentRequired": {"name 1": ["name 1"] * 20_000}},
+            {"type": ["string"] * 20_000 + ["object"]},
+            {"$ref": "#" + "/x" * 20_000},
+        ):
+            self.assertEqual(complaints(items[:1], {"items": words}), [], list(words))
+            self.assertRaises(Unchecked, complaints, items, {"items": words})
+        countries = [f"{number:03}" for number in range(250)]
+        self.assertEqual(complaints(countries * 10, {"items": {"type": "string", "enum": countries}}), [])
+
     @given(ANYTHING, st.dictionaries(WORDS, ANYTHING, max_size=4))
     def test_any_schema(self, value: Any, schema: dict[str, Any]) -> None:
         """Words of the wrong type are passed over, whatever they are; the flaws are found without a crash either."""
@@ -127,5 +146,6 @@ class FlawTests(SynchronousTestCase):
             ({"$ref": "https://example.com/a"}, "$ref must name"),
             ({"minimum": "1"}, "minimum must be a number"),
             ({"enum": "a"}, "enum must be a list"),
+            ({"anyOf": [{}], "$ref": f"#/anyOf/{'1' * 5000}"}, "$ref must name"),
         ):
             self.assertIn(flaw, next(flaws(schema), ""), schema)

@@ -95,6 +95,7 @@ class ParseTests(SynchronousTestCase):
         """A vector without end is not asked of a provider."""
         self.assertEqual(read(dimensions=65_536).dimensions, 65_536)
         self.refused("dimensions", dimensions=65_537)
+        self.refused("dimensions", "`dimensions` must be a positive integer.", dimensions=10**400)
 
     def test_dimensions(self) -> None:
         """A positive integer, not larger than numbers are exact."""

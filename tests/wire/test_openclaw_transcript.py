@@ -22,6 +22,7 @@ from openclaw_tx.values import (
     Usage,
     UserMessage,
 )
+from openclaw_tx.wire.openclaw_messages import ms_of
 from openclaw_tx.wire.openclaw_transcript import Transcript, Writer, iso, read, written
 
 HEAD = {"type": "session", "version": 3, "id": "s1", "timestamp": "2026-01-30T10:00:00.000Z", "cwd": "/ws"}
@@ -438,6 +439,13 @@ class WrittenTests(SynchronousTestCase):
         """Milliseconds, in UTC."""
         self.assertEqual(iso(AT_MS), AT)
         self.assertEqual(iso(0), "1970-01-01T00:00:00.000Z")
+        self.assertEqual(iso(2**53 - 1), "9999-12-31T23:59:59.999Z")
+
+    def test_no_times(self) -> None:
+        """A number that is no time, such as one in microseconds, is not taken for one: what is written from it could
+        not be."""
+        self.assertEqual([ms_of(number) for number in (AT_MS, AT_MS * 1000, 253402300800000)], [AT_MS, 0, 0])
+        self.assertEqual(ms_of(253402300799999), 253402300799999)
 
     @given(st.lists(MESSAGES | st.builds(CompactionMessage, summary=TEXT, kept=st.integers(0, 3), timestamp_ms=TIMES)))
     @settings(deadline=None, max_examples=60)

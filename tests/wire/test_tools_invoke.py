@@ -97,6 +97,8 @@ class RenderTests(SynchronousTestCase):
             render_result(ToolResult(text="")), b'{"ok":true,"result":{"content":[{"type":"text","text":""}]}}'
         )
         self.assertRaises(TypeError, render_result, ToolResult(text="a", details=object()))
+        # What a tool cut out of a text or read from a disk may hold half a character.
+        self.assertIn('"text":"a\ufffd"'.encode(), render_result(ToolResult(text="a\ud83d")))
 
     def test_error(self) -> None:
         """Byte for byte what was recorded."""

@@ -54,6 +54,9 @@ class CountTests(SynchronousTestCase):
         """Numbers that came as text or float; nothing else."""
         for value, wanted in ((3, 3), ("12", 12), (3.0, 3), (True, None), (-1, None), (1.5, None), ("x", None)):
             self.assertEqual(count(value), wanted)
+        for nonsense in (-1.0, 2**53, 10**400, 1e300, "9" * 17):
+            self.assertIsNone(count(nonsense), nonsense)
+        self.assertEqual(count(2.0**53 - 1), 2**53 - 1)
 
     def test_total(self) -> None:
         """Unknown plus known is known."""
