@@ -94,7 +94,8 @@ class UsageMethods:
         if params.agent_id is not None and agents.get(params.agent_id) is None:
             raise unknown_agent("usage.cost", params.agent_id)
         days = days_of("usage.cost", params, self._clock.seconds())
-        rows = await self._store.usage(days.start_ms // HOUR_MS, days.end_ms // HOUR_MS, params.agent_id or "")
+        first, end = days.start_ms // HOUR_MS, -(-days.end_ms // HOUR_MS)  # midnight may be in the middle of an hour
+        rows = await self._store.usage(first, end, params.agent_id or "")
         if principal.agents:
             rows = [row for row in rows if row.agent_id in principal.agents]
         sums = await self._in_thread(summary, rows, days, prices(self._settings()))

@@ -121,6 +121,12 @@ class CostTests(UsageCase):
         self.assertEqual(self.cost(range="7d")["days"], 7)
         self.cost(mode="gateway")
 
+    def test_midnight_within_an_hour(self) -> None:
+        """The last half hour of a day belongs to it, where midnight is not at a whole hour of UTC."""
+        self.run_agent()
+        found = self.cost(days=1, mode="specific", utcOffset="UTC+1:30")
+        self.assertEqual((found["daily"][0]["date"], found["totals"]["runs"]), (TODAY, 1))
+
     def test_bad_days(self) -> None:
         """Days that are none, too many, or the wrong way round."""
         for params in (
