@@ -337,6 +337,25 @@ class LookTests(Together):
         self.assertNotIn("toolResult", {row["role"] for row in without})
         self.assertIn("no session", self.look("sessions_history", sessionKey="agent:gamma:three"))
 
+    def test_capitals(self) -> None:
+        """Keys that came with an HTTP request keep their case, and are found by what the list shows; others are in
+        lower case, however a model writes them.
+        """
+        key = "agent:main:MyKey"
+        self.model.say("hello from the web")
+        body = {"model": "openclaw", "messages": [{"role": "user", "content": "hi"}]}
+        answer = self.gateway.post("/v1/chat/completions", body, headers={"x-openclaw-session-key": "MyKey"})
+        self.assertEqual(answer.headers["x-openclaw-session-key"], key)
+        self.assertIn(key, {row["key"] for row in self.look("sessions_list")["sessions"]})
+        for name in (key, "MyKey", "Agent:Main:MyKey"):
+            found = self.look("sessions_history", sessionKey=name)
+            self.assertEqual((found["sessionKey"], len(found["messages"])), (key, 2))
+        self.assertIn(f"Session: {key}", self.look("session_status", sessionKey="MyKey"))
+        self.assertEqual(self.look("sessions_history", sessionKey="ONE")["sessionKey"], "agent:main:one")
+        self.assertIn("no session", self.look("sessions_history", sessionKey="mykey"))
+        found = self.look("sessions_send", sessionKey=key, message="and?", timeoutSeconds=0)
+        self.assertEqual((found["status"], found["sessionKey"]), ("accepted", key))
+
     def test_model_of_a_session(self) -> None:
         """C{session_status} sets a session's model within the list, and takes it back."""
         self.assertIn("Unknown model", self.look("session_status", model="nope/nope"))

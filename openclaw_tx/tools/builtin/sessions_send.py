@@ -105,8 +105,11 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
             key = f"agent:{parameters.agent_id.strip().lower()}:{prefix}main"
         else:
             return None
-        if key == context.session_key or await self._sight.find(key, context) is not None:
+        if key == context.session_key:
             return key
+        if (there := await self._sight.find(key, context)) is not None:
+            return there.key
+        key = key.lower()
         begins = key.endswith(":main") and context.sees_session(key) and self._sight.may_name(key, context)
         return key if begins and agent_of(key) != context.agent.id else None
 
