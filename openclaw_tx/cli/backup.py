@@ -15,7 +15,7 @@ import click
 
 from openclaw_tx._version import __version__
 from openclaw_tx.cli.errors import CommandError
-from openclaw_tx.cli.output import count, echo_json, json_option
+from openclaw_tx.cli.output import count, echo_json, json_option, plain
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def create(
         return
     click.echo(f"{'Would write' if dry_run else 'Wrote'} {target}: {count(len(sources), 'file')}.")
     for asset in assets:
-        click.echo(f"  {asset['kind']}: {asset['sourcePath']}")
+        click.echo(f"  {asset['kind']}: {plain(asset['sourcePath'])}")
     for each in skipped:
-        click.echo(f"  left out: {each['sourcePath']} ({each['reason']})")
+        click.echo(f"  left out: {plain(each['sourcePath'])} ({each['reason']})")
 
 
 def archive_path(output: Path | None, root: str) -> Path:
@@ -221,7 +221,7 @@ def verify(place: Place, archive: Path, as_json: bool) -> None:
             }
         )
     else:
-        click.echo(f"{archive} is whole: {count(len(manifest.files), 'file')} of {manifest.created_at}.")
+        click.echo(f"{archive} is whole: {count(len(manifest.files), 'file')} of {plain(manifest.created_at)}.")
 
 
 def checked(place: Place, archive: Path) -> Manifest:
