@@ -10,6 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.testing import MemoryGateway
+from openclaw_tx.tools import background
 from openclaw_tx.values import ModelRequest, RunResult, ToolResultMessage
 
 CONFIG: Mapping[str, Any] = {
@@ -95,6 +96,12 @@ class SpawnTests(Together):
         announce.finish()
         result = self.ended[-1]
         self.assertEqual((result.session_key, result.text), ("agent:main:main", "It is 42."))
+
+    def test_no_room(self) -> None:
+        """Where there is no room for more work nothing is started that would need it."""
+        self.patch(background, "MAX_WORK", 0)
+        self.assertIn("was not started: Too many agents", self.spawn())
+        self.assertEqual([call for call in self.model.calls if "You are a sub-agent" in call.request.system], [])
 
     def test_kept(self) -> None:
         """The child's session is kept under the parent's name, with its label."""
@@ -228,6 +235,18 @@ class SendTests(Together):
         self.model.calls[-1].text("REPLY_SKIP")
         self.model.calls[-1].finish()
         self.assertEqual(len(self.model.calls), calls)
+
+    def test_no_room(self) -> None:
+        """Without room for more work a message that is not waited for is not sent; one that was is not refused."""
+        self.patch(background, "MAX_WORK", 0)
+        found = self.result_of_tool(self.send(agentId="beta", timeoutSeconds=0).request)
+        self.assertIn("Too many agents", found["error"])
+        beta = self.send(agentId="beta", timeoutSeconds=5)
+        self.assertEqual(self.last_user_text(beta.request), "how are you?")
+        self.gateway.advance(5)
+        found = self.result_of_tool(self.model.calls[-1].request)
+        self.assertEqual(found["status"], "timeout")
+        self.assertIn("not be brought to you", found["note"])
 
     def test_ping_pong_ends(self) -> None:
         """Two agents that never tire are stopped."""
