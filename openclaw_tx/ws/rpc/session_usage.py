@@ -199,16 +199,16 @@ class SessionUsageMethods:
         if params.key is not None:
             return [await self._entry("sessions.usage", principal, params.key, params.agent_id)]
         wanted = SessionFilter(agent_id=params.agent_id or "", since_ms=days.start_ms)
-        entries: list[SessionEntry] = []
+        entries: dict[str, SessionEntry] = {}  # one that is used meanwhile moves the others on to the next page
         total = 1
         offset = 0
         while offset < min(total, MAX_SESSIONS):
             page = await self._sessions.select(wanted, limit=PAGE, offset=offset)
-            entries += (entry for entry in page.entries if sees_session(principal, entry))
+            entries.update((entry.key, entry) for entry in page.entries if sees_session(principal, entry))
             total = page.total if page.entries else 0
             offset += PAGE
         report.left_out(max(0, total - MAX_SESSIONS))
-        return entries
+        return list(entries.values())
 
     async def _entry(self, method: str, principal: Principal, key: str, agent_id: str | None) -> SessionEntry:
         scope = self._settings().session.scope
