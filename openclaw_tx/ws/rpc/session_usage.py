@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
@@ -33,7 +34,7 @@ from openclaw_tx.wire.frames import NonEmpty, Positive
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad, seat
-from openclaw_tx.ws.rpc.catalog import unknown_agent
+from openclaw_tx.ws.rpc.catalog import plain_id, unknown_agent
 from openclaw_tx.ws.rpc.inventory import ToolRooms
 from openclaw_tx.ws.rpc.usage import HOUR_MS
 from openclaw_tx.ws.rpc.usage_days import Days, DaysParams, days_of
@@ -152,6 +153,7 @@ class SessionUsageMethods:
         if params.agent_scope and (params.agent_id or params.key):
             raise bad("sessions.usage", "agentScope=all cannot be combined with key or agentId")
         days = days_of("sessions.usage", params, self._clock.seconds(), None)
+        params = replace(params, agent_id=plain_id(params.agent_id))
         if params.agent_id is not None and agents_for(self._agents, principal).get(params.agent_id) is None:
             raise unknown_agent("sessions.usage", params.agent_id)
         now, is_admin = int(self._clock.seconds() * 1000), ADMIN in principal.scopes

@@ -163,7 +163,8 @@ class SessionsUsageTests(SessionUsageCase):
             found["aggregates"]["byCreator"][0]["totals"],
             found["sessions"][0]["usage"] and {name: found["sessions"][0]["usage"][name] for name in found["totals"]},
         )
-        self.assertEqual(self.answer(agentId="beta")["totals"]["cacheRead"], 500)
+        for name in ("beta", " BETA"):
+            self.assertEqual(self.answer(agentId=name)["totals"]["cacheRead"], 500)
         self.assertEqual(self.answer(key=MAIN)["totals"]["input"], 700)
 
     def test_days(self) -> None:

@@ -100,7 +100,8 @@ class CostTests(UsageCase):
         """One agent's, an unknown one's, and what does not go together."""
         self.run_agent()
         self.run_agent("beta", prompt=5)
-        self.assertEqual(self.cost(agentId="beta")["totals"]["input"], 5)
+        for name in ("beta", "Beta "):
+            self.assertEqual(self.cost(agentId=name)["totals"]["input"], 5)
         self.assertEqual(self.cost(agentScope="all")["totals"]["runs"], 2)
         for params in ({"agentId": "nope"}, {"agentId": "beta", "agentScope": "all"}):
             self.assertEqual(self.client.request("usage.cost", params)["error"]["code"], "INVALID_REQUEST")
