@@ -4,13 +4,16 @@
 C{ITransport.write} queues bytes and asks the reactor to say when the socket takes them, which nearly always is at once:
 six system calls for a chunk that is passed on. A L{Turn} gathers what is written while one read is worked off, and
 L{send_now} hands it to the socket directly: three, as many as nginx makes. Where that can not be done it is C{write}.
-L{close_now} is the same for the end of a connection.
+L{close_now} is the same for the end of a connection, and L{unsent} tells how much has not arrived.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from fcntl import ioctl
 from functools import partial
+from struct import unpack
+from termios import TIOCOUTQ
 from typing import Any, Protocol
 
 from twisted.internet.error import ConnectionAborted
@@ -93,13 +96,33 @@ def send_now(transport: Any, data: bytes) -> None:
 def close_now(transport: Any) -> None:
     """Cut a connection, and have its descriptor back when this returns. C{abortConnection} closes in the next turn of
     the reactor, and a flood brings hundreds in one. Not to be called by what the connection itself is doing."""
-    inner = transport
-    while inner is not None and not isinstance(inner, Connection):
-        inner = getattr(inner, "transport", None)  # what is behind TLS, or behind another protocol
+    inner = _connection(transport)
     if inner is not None and inner.connected:
         inner.connectionLost(Failure(ConnectionAborted()))  # type: ignore[no-untyped-call]  # as the reactor tells it
     elif transport is not None:
         transport.abortConnection()
 
 
-__all__ = ["Turn", "Writer", "close_now", "send_now"]
+def unsent(transport: Any) -> int:
+    """Bytes that were written to a connection and that the other end has not acknowledged, as far as one can tell; of
+    what is not TCP one can not, 0."""
+    inner = _connection(transport)
+    if inner is None or not inner.connected:
+        return 0
+    # Private likewise; without it a little less is counted.
+    held = len(inner.dataBuffer) - inner.offset + getattr(inner, "_tempDataLen", 0)
+    try:
+        (in_kernel,) = unpack("i", ioctl(inner.fileno(), TIOCOUTQ, bytes(4)))
+    except OSError:
+        in_kernel = 0  # a system that does not say it so
+    return int(held + in_kernel)
+
+
+def _connection(transport: Any) -> Any:
+    """The TCP connection behind TLS, or behind another protocol; None = there is none."""
+    while transport is not None and not isinstance(transport, Connection):
+        transport = getattr(transport, "transport", None)
+    return transport
+
+
+__all__ = ["Turn", "Writer", "close_now", "send_now", "unsent"]

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.testing import MemoryGateway
+from openclaw_tx.tools import background
 from openclaw_tx.values import ModelRequest, RunResult, ToolResultMessage
 
 CONFIG: Mapping[str, Any] = {
@@ -95,6 +96,12 @@ class SpawnTests(Together):
         announce.finish()
         result = self.ended[-1]
         self.assertEqual((result.session_key, result.text), ("agent:main:main", "It is 42."))
+
+    def test_no_room(self) -> None:
+        """Where there is no room for more work nothing is started that would need it."""
+        self.patch(background, "MAX_WORK", 0)
+        self.assertIn("was not started: Too many agents", self.spawn())
+        self.assertEqual([call for call in self.model.calls if "You are a sub-agent" in call.request.system], [])
 
     def test_kept(self) -> None:
         """The child's session is kept under the parent's name, with its label."""
@@ -229,6 +236,18 @@ class SendTests(Together):
         self.model.calls[-1].finish()
         self.assertEqual(len(self.model.calls), calls)
 
+    def test_no_room(self) -> None:
+        """Without room for more work a message that is not waited for is not sent; one that was is not refused."""
+        self.patch(background, "MAX_WORK", 0)
+        found = self.result_of_tool(self.send(agentId="beta", timeoutSeconds=0).request)
+        self.assertIn("Too many agents", found["error"])
+        beta = self.send(agentId="beta", timeoutSeconds=5)
+        self.assertEqual(self.last_user_text(beta.request), "how are you?")
+        self.gateway.advance(5)
+        found = self.result_of_tool(self.model.calls[-1].request)
+        self.assertEqual(found["status"], "timeout")
+        self.assertIn("not be brought to you", found["note"])
+
     def test_ping_pong_ends(self) -> None:
         """Two agents that never tire are stopped."""
         main = self.send(agentId="beta", timeoutSeconds=0)
@@ -336,6 +355,25 @@ class LookTests(Together):
         without = self.look("sessions_history", sessionKey="main")["messages"]
         self.assertNotIn("toolResult", {row["role"] for row in without})
         self.assertIn("no session", self.look("sessions_history", sessionKey="agent:gamma:three"))
+
+    def test_capitals(self) -> None:
+        """Keys that came with an HTTP request keep their case, and are found by what the list shows; others are in
+        lower case, however a model writes them.
+        """
+        key = "agent:main:MyKey"
+        self.model.say("hello from the web")
+        body = {"model": "openclaw", "messages": [{"role": "user", "content": "hi"}]}
+        answer = self.gateway.post("/v1/chat/completions", body, headers={"x-openclaw-session-key": "MyKey"})
+        self.assertEqual(answer.headers["x-openclaw-session-key"], key)
+        self.assertIn(key, {row["key"] for row in self.look("sessions_list")["sessions"]})
+        for name in (key, "MyKey", "Agent:Main:MyKey"):
+            found = self.look("sessions_history", sessionKey=name)
+            self.assertEqual((found["sessionKey"], len(found["messages"])), (key, 2))
+        self.assertIn(f"Session: {key}", self.look("session_status", sessionKey="MyKey"))
+        self.assertEqual(self.look("sessions_history", sessionKey="ONE")["sessionKey"], "agent:main:one")
+        self.assertIn("no session", self.look("sessions_history", sessionKey="mykey"))
+        found = self.look("sessions_send", sessionKey=key, message="and?", timeoutSeconds=0)
+        self.assertEqual((found["status"], found["sessionKey"]), ("accepted", key))
 
     def test_model_of_a_session(self) -> None:
         """C{session_status} sets a session's model within the list, and takes it back."""

@@ -12,7 +12,7 @@ from twisted.internet.testing import AccumulatingProtocol, MemoryReactorClock, S
 from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.sending import Turn, close_now, send_now
+from openclaw_tx.sending import Turn, close_now, send_now, unsent
 
 
 class Noting:
@@ -192,3 +192,38 @@ class CloseNowTests(SynchronousTestCase):
         self.assertTrue(transport.disconnecting)
         self.wire.transport.socket.close()
         close_now(None)
+
+
+class UnsentTests(SynchronousTestCase):
+    """L{unsent}."""
+
+    def test_tcp(self) -> None:
+        """What is held here, and what the system holds, until the other end has it."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        ours = socket.create_connection(listening.getsockname())
+        peer, _ = listening.accept()
+        self.addCleanup(peer.close)
+        self.addCleanup(ours.close)
+        ours.setblocking(False)
+        wire = Wire()
+        self.addCleanup(wire.close)
+        transport = Connection(ours, wire.protocol, wire.transport.reactor)
+        transport.connected = 1
+        self.assertEqual(unsent(transport), 0)
+        data, taken = bytes(20_000_000), 0
+        transport.write(data)
+        self.assertEqual(unsent(transport), len(data))
+        transport.doWrite()
+        before = unsent(transport)
+        self.assertGreater(before, 10_000_000)
+        while taken < len(data):
+            taken += len(peer.recv(1_000_000))
+            transport.doWrite()
+        self.assertLess(unsent(transport), before)
+        transport.connected = 0
+        self.assertEqual(unsent(transport), 0)
+
+    def test_other_transports(self) -> None:
+        """Nobody knows."""
+        self.assertEqual((unsent(StringTransport()), unsent(None)), (0, 0))

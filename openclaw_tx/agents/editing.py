@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,14 +90,21 @@ def put(workspace: str, name: str, text: str, expected: str = "") -> Found:
     return get(workspace, name)
 
 
-def put_aside(workspace: str, now_ms: int) -> str:
+def put_aside(workspace: str, now_ms: int, others: Sequence[str], kept: Sequence[str]) -> str | None:
     """Rename a workspace, so that no agent uses it any more.
 
-    @return: its new path; "" = there is none.
+    @param others: workspaces that stay: nothing of them may be in this one, nor the other way round.
+    @param kept: what else must not be in it.
+    @return: its new path; "" = there is none; None = it stays.
     @raise OSError: it can not be renamed.
     """
     if not os.path.isdir(workspace):
         return ""
+    here = Path(os.path.realpath(workspace))
+    shared = [Path(os.path.realpath(other)) for other in others]
+    within = [*shared, *(Path(os.path.realpath(path)) for path in kept)]
+    if any(here.is_relative_to(other) for other in shared) or any(path.is_relative_to(here) for path in within):
+        return None
     aside = f"{workspace}.deleted.{now_ms}"
     os.rename(workspace, aside)
     return aside

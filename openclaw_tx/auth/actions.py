@@ -111,8 +111,10 @@ ACTIONS: Mapping[str, Action] = {
     "approvals.request": Action(APPROVALS, "Ask people for their word on a command of one's own."),
     "approvals.list": Action(APPROVALS, "See the commands that wait for a person's word."),
     "approvals.resolve": Action(APPROVALS, "Give one's word on a command."),
-    "exec.approvals.get": Action(ADMIN, "Read the file that says what runs without a question."),
-    "exec.approvals.set": Action(ADMIN, "Replace that file."),
+    "exec.approvals.get": Action(
+        ADMIN, "Read the file that says what runs without a question; not for keys with bounds."
+    ),
+    "exec.approvals.set": Action(ADMIN, "Replace that file; not for keys with bounds."),
     "system-presence": Action(READ, "See who is connected; not for keys with bounds."),
     "system-event": Action(ADMIN, "Note an event in a main session, and tell of a machine that is there."),
     "device.pair.list": Action(PAIRING, "See devices that are paired, and those that wait to be."),

@@ -33,6 +33,11 @@ class PendingDelivery:
         """Whether nothing more will happen."""
         return self._gate.opened
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended, and nothing has arrived."""
+        return self._error is not None
+
     def when_ended(self, then: Callable[[], None]) -> None:
         """Call something at the end; only before it."""
         self._then.append(then)

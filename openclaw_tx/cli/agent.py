@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import json_text
 from openclaw_tx.cli.place import Place, here
 from openclaw_tx.cli.remote import remote_options, target_of
 
@@ -180,10 +181,8 @@ class Turn:
 
     def show(self, payload: Any) -> None:
         """Print the result."""
-        import json
-
         if self.answer is None:
-            self._echo(json.dumps(payload, ensure_ascii=False, indent=2))
+            self._echo(json_text(payload))
             return
         result = payload.get("result") if isinstance(payload, dict) else None
         payloads = result.get("payloads") if isinstance(result, dict) else None

@@ -9,7 +9,7 @@ import click
 
 from openclaw_tx.cli.agents_edit import add, delete, list_agents, set_identity
 from openclaw_tx.cli.errors import CommandError
-from openclaw_tx.cli.output import echo_json
+from openclaw_tx.cli.output import echo_json, echo_raw, plain
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def prompt(place: Place, agent: str | None, model: str, as_json: bool, as_text: 
     if as_json:
         echo_json(prompt_object(report))
     elif as_text:
-        click.echo(text)
+        echo_raw(text)
     else:
         show(report, place.console())
 
@@ -69,7 +69,7 @@ def show(report: PromptReport, console: Console) -> None:
     table.columns[1].justify = "right"
 
     def row(part: str, chars: int, note: str = "") -> None:
-        table.add_row(Text(part), f"{chars:,}", Text(note))
+        table.add_row(Text(plain(part)), f"{chars:,}", Text(plain(note)))
 
     for section in report.sections:
         row(section.name, section.chars)

@@ -15,15 +15,12 @@ import click
 
 from openclaw_tx._version import __version__
 from openclaw_tx.cli.errors import CommandError
-from openclaw_tx.cli.output import count, echo_json, json_option
+from openclaw_tx.cli.output import count, echo_json, json_option, plain
 from openclaw_tx.cli.place import Place, here
 
 if TYPE_CHECKING:
     from openclaw_tx.cli.backup_archive import Entry, Manifest, Source
     from openclaw_tx.config.load import Loaded
-
-SIDECARS = ("-wal", "-shm", "-journal")
-"""Files of SQLite beside a database; what is in them goes into its copy."""
 
 LEFT_OUT = {
     "models": "weights of the embedded model; openclaw-tx models install fetches them",
@@ -81,16 +78,21 @@ def create(
         "assets": assets,
         "skipped": skipped,
     }
+    files = len(sources)
     if not dry_run:
         if os.path.lexists(target):
             raise CommandError(f"{target} exists; a backup is never overwritten")
+
+        def gone(path: Path) -> None:
+            skipped.append(_left(path, "went away meanwhile"))
+
         try:
             with progress_bar(place.console(stderr=True)) as progress:
-                pack(target, head, sources, progress)
+                files = len(pack(target, head, sources, progress, gone).files)
                 if then_verify:
                     verify(target, manifest_of(target), progress)
         except OSError as error:
-            raise CommandError(f"{error.filename or target}: {error.strerror}") from None
+            raise CommandError(f"{error.filename or target}: {error.strerror or error}") from None
         except (Unsound, Broken) as error:
             raise CommandError(str(error)) from None
     report = {
@@ -103,16 +105,16 @@ def create(
         "verified": then_verify and not dry_run,
         "assets": assets,
         "skipped": skipped,
-        "fileCount": len(sources),
+        "fileCount": files,
     }
     if as_json:
         echo_json(report)
         return
-    click.echo(f"{'Would write' if dry_run else 'Wrote'} {target}: {count(len(sources), 'file')}.")
+    click.echo(f"{'Would write' if dry_run else 'Wrote'} {target}: {count(files, 'file')}.")
     for asset in assets:
-        click.echo(f"  {asset['kind']}: {asset['sourcePath']}")
+        click.echo(f"  {asset['kind']}: {plain(asset['sourcePath'])}")
     for each in skipped:
-        click.echo(f"  left out: {each['sourcePath']} ({each['reason']})")
+        click.echo(f"  left out: {plain(each['sourcePath'])} ({each['reason']})")
 
 
 def archive_path(output: Path | None, root: str) -> Path:
@@ -172,6 +174,8 @@ def collected(
 
 def _files(top: Path, left_out: frozenset[Path], skipped: list[dict[str, str]]) -> Iterator[Path]:
     """Regular files below a directory, without what is of a running process only."""
+    from openclaw_tx.cli.backup_archive import is_sidecar
+
     for directory, names, files in os.walk(top, onerror=lambda error: skipped.append(_unreadable(error))):
         here_ = Path(directory)
         names[:] = sorted(n for n in names if here_ / n not in left_out and not n.endswith(".owners"))
@@ -181,7 +185,7 @@ def _files(top: Path, left_out: frozenset[Path], skipped: list[dict[str, str]]) 
                 skipped.append(_left(path, "no regular file"))
             elif not os.access(path, os.R_OK):
                 skipped.append(_left(path, "can not be read"))
-            elif path not in left_out and not name.endswith(SIDECARS):
+            elif path not in left_out and not is_sidecar(path):
                 yield path
 
 
@@ -221,7 +225,7 @@ def verify(place: Place, archive: Path, as_json: bool) -> None:
             }
         )
     else:
-        click.echo(f"{archive} is whole: {count(len(manifest.files), 'file')} of {manifest.created_at}.")
+        click.echo(f"{archive} is whole: {count(len(manifest.files), 'file')} of {plain(manifest.created_at)}.")
 
 
 def checked(place: Place, archive: Path) -> Manifest:
@@ -254,9 +258,9 @@ def checked(place: Place, archive: Path) -> Manifest:
 def restore(place: Place, archive: Path, force: bool, no_include_workspace: bool, dry_run: bool, as_json: bool) -> None:
     """Write back what ARCHIVE holds.
 
-    State and configuration go to the state directory and the configuration file that are in force now, workspaces
-    elsewhere to where they were. Nothing is written unless all of the archive is sound, and nothing that is there is
-    replaced without --force. Stop the gateway first.
+    State and configuration go to the state directory and the configuration file that are in force now, workspaces and
+    included files elsewhere to where they were. Nothing is written unless all of the archive is sound, and nothing that
+    is there is replaced without --force. Stop the gateway first.
     """
     from openclaw_tx.cli.backup_archive import Broken, unpack
     from openclaw_tx.cli.models import progress_bar
@@ -274,8 +278,6 @@ def restore(place: Place, archive: Path, force: bool, no_include_workspace: bool
     if not dry_run:
         try:
             with progress_bar(place.console(stderr=True)) as progress:
-                for path in targets.values():
-                    _clear(path)
                 written = unpack(archive, manifest, lambda entry: targets.get(entry.path), progress)
         except Broken as error:
             raise CommandError(f"{archive}: {error}") from None
@@ -299,35 +301,34 @@ def restore(place: Place, archive: Path, force: bool, no_include_workspace: bool
 
 
 def in_use(state_dir: Path) -> bool:
-    """Whether a process works on a store below a directory."""
+    """Whether a gateway has a directory, or a process works on a store below it."""
     from openclaw_tx.cli.doctor_checks import stale_locks
+    from openclaw_tx.config.holding import FILE as GATEWAY_LOCK
 
-    return any(set(owners.glob("*.lock")) - set(stale_locks(owners)) for owners in state_dir.glob("**/*.owners"))
+    directories = [(state_dir / GATEWAY_LOCK).parent, *state_dir.glob("**/*.owners")]
+    return any(set(directory.glob("*.lock")) - set(stale_locks(directory)) for directory in directories)
 
 
 def places(manifest: Manifest, state_dir: Path, config: Path, *, workspaces: bool) -> dict[str, Path]:
     """Where each file of an archive goes, by its path in there."""
-    homes = {asset.archive_path: Path(asset.source_path) for asset in manifest.assets}
-    main = f"config/{PurePosixPath(manifest.paths.get('configPath', '')).name}"
+    homes = {asset.archive_path: Path(os.path.normpath(asset.source_path)) for asset in manifest.assets}
+    main, state = (PurePosixPath(manifest.paths.get(name, "/")) for name in ("configPath", "stateDir"))
+    moved = sorted([(main.parent, config.parent), (state, state_dir)], key=lambda pair: -len(pair[0].parts))
 
     def place_of(entry: Entry) -> Path | None:
         path = PurePosixPath(entry.path)
         kind = path.parts[0]
         if kind == "state":
-            return state_dir.joinpath(*path.parts[1:])
+            return config if state.joinpath(*path.parts[1:]) == main else state_dir.joinpath(*path.parts[1:])
         if kind == "config":
-            return config if entry.path == main else config.parent / path.name
+            was = homes.get(entry.path, Path(main.parent / path.name))
+            near = (now / was.relative_to(then) for then, now in moved if was.is_relative_to(then))
+            return config if was == Path(main) else next(near, was)
         home = homes.get("/".join(path.parts[:2]))
         return home.joinpath(*path.parts[2:]) if kind == "workspaces" and home is not None and workspaces else None
 
     found = {entry.path: place_of(entry) for entry in manifest.files}
     return {path: target for path, target in found.items() if target is not None}
-
-
-def _clear(path: Path) -> None:
-    """Take away what SQLite has beside a database that is replaced: it belongs to the old one."""
-    for suffix in SIDECARS:
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 __all__ = ["backup"]

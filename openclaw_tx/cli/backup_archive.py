@@ -27,6 +27,9 @@ MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 PIECE = 1 << 20
 
+SIDECARS = ("-wal", "-shm", "-journal")
+"""Files of SQLite beside a database; what is in them goes into its copy."""
+
 Progress = Callable[[str, int, int], None]
 """Takes what is being done, bytes done and bytes in all."""
 
@@ -77,15 +80,32 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     skipped: list[dict[str, str]]
 
 
-def pack(target: Path, head: Mapping[str, Any], sources: Sequence[Source], progress: Progress) -> Manifest:
+def is_sidecar(path: Path) -> bool:
+    """Whether a file is what SQLite has beside a database; other files may be called so, too."""
+    names = (path.name.removesuffix(suffix) for suffix in SIDECARS if path.name.endswith(suffix))
+    return any(name and _is_database(path.with_name(name)) for name in names)
+
+
+def _is_database(path: Path) -> bool:
+    return path.is_file() and is_database(path)  # a FIFO would wait for somebody who writes
+
+
+def pack(
+    target: Path,
+    head: Mapping[str, Any],
+    sources: Sequence[Source],
+    progress: Progress,
+    gone: Callable[[Path], None],
+) -> Manifest:
     """Write an archive; it is there when it is whole, for its owner only.
 
     @param head: the manifest but for its files.
+    @param gone: told of each file that is not there any more; what it adds to C{head["skipped"]} is in the manifest.
     @raise OSError: it can not be written.
     @raise openclaw_tx.sessions.copies.Unsound: a database can not be read.
     """
     root = head["archiveRoot"]
-    total = sum(source.path.stat().st_size for source in sources)
+    total = sum(source.path.stat().st_size for source in sources if source.path.exists())
     done = 0
     entries: list[Entry] = []
     handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
@@ -94,8 +114,12 @@ def pack(target: Path, head: Mapping[str, Any], sources: Sequence[Source], progr
             with tarfile.open(fileobj=file, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
                 for source in sources:
                     progress("pack", done, total)
-                    entries.append(_add(archive, root, source, Path(scratch)))
-                    done += entries[-1].size
+                    try:
+                        entries.append(_add(archive, root, source, Path(scratch)))
+                    except FileNotFoundError:
+                        gone(source.path)
+                    else:
+                        done += entries[-1].size
                 manifest = msgspec.convert({**head, "files": []}, Manifest)
                 manifest = msgspec.structs.replace(manifest, files=entries)
                 text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
@@ -225,6 +249,9 @@ def _write(file: IO[bytes], entry: Entry, target: Path) -> None:
             os.fsync(fresh.fileno())
         if digest.hexdigest() != entry.sha256:
             raise Broken(f"{entry.path} is not what was put in")
+        if is_database(Path(name)) or _is_database(target):
+            for suffix in SIDECARS:  # they belong to the database that is replaced
+                target.with_name(target.name + suffix).unlink(missing_ok=True)
         os.replace(name, target)
     except BaseException:
         os.unlink(name)
@@ -256,4 +283,16 @@ def _check_path(name: str) -> None:
         raise Broken(f"{name!r} leads out of it")
 
 
-__all__ = ["Asset", "Broken", "Entry", "Manifest", "Progress", "Source", "manifest_of", "pack", "unpack", "verify"]
+__all__ = [
+    "Asset",
+    "Broken",
+    "Entry",
+    "Manifest",
+    "Progress",
+    "Source",
+    "is_sidecar",
+    "manifest_of",
+    "pack",
+    "unpack",
+    "verify",
+]

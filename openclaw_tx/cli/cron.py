@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from openclaw_tx.cli.cron_fields import cells, fields, when
-from openclaw_tx.cli.output import echo_json, table
+from openclaw_tx.cli.output import echo_json, plain, table
 from openclaw_tx.cli.place import Place, here
 from openclaw_tx.cli.remote import remote_options
 
@@ -214,7 +214,7 @@ def runs(place: Place, /, job_id: str, limit: int, as_json: bool, **remote: str 
     for entry in found["entries"]:
         took = f" in {entry['durationMs'] / 1000:.1f} s" if "durationMs" in entry else ""
         said = " ".join(str(entry.get("error") or entry.get("summary") or "").split())
-        click.echo(f"{when(entry['ts'])} {entry['status']}{took}" + (f": {said[:200]}" if said else ""))
+        click.echo(f"{when(entry['ts'])} {entry['status']}{took}" + (f": {plain(said[:200])}" if said else ""))
 
 
 def told(job: Any, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import click
 
 from openclaw_tx.cli.asking import SECONDS, ask, asking
 from openclaw_tx.cli.errors import CommandError
-from openclaw_tx.cli.output import plain
+from openclaw_tx.cli.output import json_text, plain
 from openclaw_tx.cli.place import Place
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def approve(place: Place, request: str | None, latest: bool, as_json: bool, **re
         request_id = request or newest(await client.call("device.pair.list", {}, SECONDS))
         answer = await client.call("device.pair.approve", {"requestId": request_id}, SECONDS)
         device = answer["device"]
-        return _json(answer) if as_json else f"Approved: {_name(device)} ({', '.join(device['scopes'])})"
+        return json_text(answer) if as_json else f"Approved: {_name(device)} ({', '.join(device['scopes'])})"
 
     ask(place, remote, SCOPES, work)
 
@@ -145,7 +144,7 @@ def _call(
 ) -> None:
     async def work(client: GatewayClient) -> str:
         answer = await client.call(method, params, SECONDS)
-        return _json(answer) if as_json else shown(answer)
+        return json_text(answer) if as_json else shown(answer)
 
     ask(place, remote, SCOPES, work)
 
@@ -164,7 +163,7 @@ def _on_device(
     async def work(client: GatewayClient) -> str:
         device_id = chosen(device, (await client.call("device.pair.list", {}, SECONDS))["paired"])
         answer = await client.call(method, {"deviceId": device_id, **params}, SECONDS)
-        return _json(answer) if as_json else plain(told.format(**answer))
+        return json_text(answer) if as_json else plain(told.format(**answer))
 
     ask(place, remote, SCOPES, work)
 
@@ -235,10 +234,6 @@ def shown_nodes(listed: Mapping[str, Any]) -> str:
             offered = ", ".join(row.get("pendingDeclaredCommands", [])) or "no commands"
             lines.append(f"        waits   {row['pendingRequestId']}  offers {offered}")
     return plain("\n".join(lines)) or "No nodes."
-
-
-def _json(answer: Any) -> str:
-    return json.dumps(answer, ensure_ascii=False, indent=2)
 
 
 __all__ = ["chosen", "devices", "newest", "nodes", "shown_devices", "shown_nodes"]

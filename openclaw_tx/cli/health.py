@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openclaw_tx.cli.output import count, json_text
+from openclaw_tx.cli.output import count, json_text, plain
 from openclaw_tx.cli.place import Place, here
 from openclaw_tx.cli.remote import remote_options, timeout_option
 
@@ -46,7 +46,7 @@ def render(payload: Any, hello: Any, url: str, as_json: bool) -> str:
             + (f" ({', '.join(marks)})" if marks else "")
             + f": {count(row.get('sessions', {}).get('count', 0), 'session')}"
         )
-    return "\n".join(lines)
+    return plain("\n".join(lines))
 
 
 __all__ = ["health", "render"]

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from openclaw_tx.cli.output import echo_raw, json_text, plain
 from openclaw_tx.cli.place import Place, here
 from openclaw_tx.cli.remote import remote_options, timeout_option
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     "--interval", type=click.IntRange(100), default=1000, show_default=True, metavar="MS", help="Pause between looks."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
-@click.option("--plain", is_flag=True, help="Print the lines as they are in the file.")
+@click.option("--plain", "as_is", is_flag=True, help="Print the lines as they are in the file.")
 @timeout_option(10_000)
 @remote_options
 @here
@@ -32,7 +33,7 @@ def logs(
     limit: int,
     interval: int,
     as_json: bool,
-    plain: bool,
+    as_is: bool,
     timeout: int,
     **remote: str | None,
 ) -> None:
@@ -42,12 +43,16 @@ def logs(
     async def work(client: GatewayClient) -> None:
         found = await client.call("logs.tail", {"limit": limit}, timeout / 1000)
         if as_json:
-            click.echo(_json({"type": "meta", **{key: found[key] for key in ("file", "cursor", "size")}}))
+            meta = {"type": "meta", **{key: found[key] for key in ("file", "cursor", "size")}}
+            click.echo(json_text(meta, indent=None))
         while True:
             if found.get("truncated") and not as_json:
                 click.echo("(earlier lines are left out)", err=True)
             for line in found["lines"]:
-                click.echo(line if plain else shown(line, as_json))
+                if as_is:
+                    echo_raw(line)
+                else:
+                    click.echo(shown(line, as_json))
             if not follow:
                 return
             await sleep(client.clock, interval / 1000)
@@ -66,22 +71,16 @@ def shown(line: str, as_json: bool) -> str:
     except ValueError:
         record = None
     if not isinstance(record, dict):
-        return _json({"type": "raw", "raw": line}) if as_json else line
+        return json_text({"type": "raw", "raw": line}, indent=None) if as_json else plain(line)
     time, level = str(record.get("time", "")), str(record.get("level", ""))
     subsystem, message = str(record.get("namespace", "")), str(record.get("message", ""))
     if as_json:
         fields = {"time": time, "level": level, "subsystem": subsystem, "message": message}
-        return _json({"type": "log", **fields, "raw": line})
+        return json_text({"type": "log", **fields, "raw": line}, indent=None)
     head = " ".join(part for part in (time, level.upper().ljust(5), subsystem) if part.strip())
     error = record.get("error")
     trace = f"\n{error['traceback']}" if isinstance(error, dict) and isinstance(error.get("traceback"), str) else ""
-    return f"{head} {message}{trace}"
-
-
-def _json(value: Any) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False)
+    return plain(f"{head} {message}{trace}")
 
 
 __all__ = ["logs", "shown"]

@@ -2,12 +2,13 @@
 """How verbs write: JSON for programs, tables for terminals, plain aligned columns for pipes.
 
 What other people wrote (agents, senders of requests, names of files) is shown with everything that does not print as an
-escape, so that it can not steer the terminal.
+escape, so that it can not steer the terminal. In JSON an escape says the same.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,9 +32,13 @@ def json_option(command: F) -> F:
     )
 
 
-def json_text(value: Any) -> str:
-    """A value as people can read it and programs, too."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def json_text(value: Any, indent: int | None = 2) -> str:
+    """A value as people can read it and programs, too.
+
+    @param indent: None = all on one line.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def echo_json(value: Any) -> None:
@@ -48,6 +53,11 @@ def plain(text: str) -> str:
         character if character.isprintable() or character in "\n\t" else f"\\u{ord(character):04x}"
         for character in kept
     )
+
+
+def echo_raw(text: str) -> None:
+    """Print what is wanted as it is: for a program to the letter, on a terminal as far as it shows."""
+    click.echo(plain(text) if sys.stdout.isatty() else text)
 
 
 def table(
@@ -93,4 +103,4 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-__all__ = ["aligned", "count", "echo_json", "json_option", "json_text", "key_values", "plain", "table"]
+__all__ = ["aligned", "count", "echo_json", "echo_raw", "json_option", "json_text", "key_values", "plain", "table"]

@@ -87,7 +87,8 @@ def show(place: Place, findings: Sequence[Finding], actions: Sequence[dict[str, 
     console = place.console()
     for action in actions:
         told = "" if action["ok"] else f": {action['error']}"
-        console.print(Text(f"{'chmod' if action['ok'] else 'can not chmod'} {action['mode']} {action['path']}{told}"))
+        done = "chmod" if action["ok"] else "can not chmod"
+        console.print(Text(plain(f"{done} {action['mode']} {action['path']}{told}")))
     counts = summary(findings)
     console.print(Text(", ".join(f"{number} {severity}" for severity, number in counts.items())))
     for each in findings:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from openclaw_tx.cli.errors import CommandError
-from openclaw_tx.cli.output import count, echo_json, table
+from openclaw_tx.cli.output import count, echo_json, plain, table
 from openclaw_tx.cli.place import Place, here
 
 LIMIT = 100
@@ -146,7 +146,7 @@ def import_sessions(
     if as_json:
         echo_json(report)
     else:
-        click.echo(told(report))
+        click.echo(plain(told(report)))
     if report["failed"]:
         raise SystemExit(1)
 

@@ -57,6 +57,11 @@ class LiveConfig:
         """Hash of the file that the gateway goes by, as far as that needs no restart."""
         return self._settings.loaded.hash
 
+    @property
+    def places(self) -> tuple[str, str]:
+        """The file and the state directory."""
+        return str(self._settings.loaded.path), str(self._settings.loaded.state_dir)
+
     async def original(self) -> Original:
         """The file as it stands.
 

@@ -202,8 +202,11 @@ def _progress_text(params: Mapping[str, Any]) -> str:
     text, done, total = (params.get(name) for name in ("message", "progress", "total"))
     if isinstance(text, str) and text:
         return text[:MAX_TEXT]
-    if isinstance(done, int | float):
-        return f"{done:g} of {total:g}" if isinstance(total, int | float) else f"{done:g}"
+    try:
+        if isinstance(done, int | float):
+            return f"{done:g} of {total:g}" if isinstance(total, int | float) else f"{done:g}"
+    except OverflowError:
+        pass  # more digits than a number with a fraction can have
     return "at work"
 
 

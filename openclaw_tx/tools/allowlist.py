@@ -16,11 +16,24 @@ from openclaw_tx.tools import safe_bins
 from openclaw_tx.tools.shell import Segment, Unprovable, Word, parse, render
 
 LAUNCHERS = safe_bins.words(
-    "bash sh dash zsh ksh mksh fish csh tcsh busybox toybox env xargs find parallel sudo su doas nohup nice ionice "
-    "setsid stdbuf time timeout watch chroot unshare nsenter flock script expect ssh scp rsync docker podman kubectl "
-    "python perl ruby node nodejs deno bun php lua luajit tclsh wish osascript awk gawk mawk nawk sed ed ex vi vim "
-    "nvim emacs gdb lldb make gmake cmake ninja npm npx yarn pnpm pip pipx uv uvx cargo go gem bundle rake git tar "
-    "zip crontab at batch systemctl launchctl systemd-run strace ltrace valgrind java pwsh man less more"
+    "bash sh dash zsh ksh mksh fish csh tcsh busybox toybox env xargs find parallel sudo su doas nohup nice "
+    "ionice setsid stdbuf time timeout watch chroot unshare nsenter flock script expect ssh scp rsync docker "
+    "podman kubectl python perl ruby node nodejs deno bun php lua luajit tclsh wish osascript awk gawk mawk nawk "
+    "sed ed ex vi vim nvim emacs gdb lldb make gmake cmake ninja npm npx yarn pnpm pip pipx uv uvx cargo go gem "
+    "bundle rake git tar zip crontab at batch systemctl launchctl systemd-run strace ltrace valgrind java pwsh "
+    "man less more ash rbash rksh yash es rc elvish nu xonsh runuser pkexec setpriv capsh taskset chrt prlimit "
+    "chpst start-stop-daemon run-parts unbuffer xvfb-run dbus-run-session dbus-launch fakeroot proot bwrap "
+    "firejail linux32 linux64 setarch tmux screen zellij dtach abduco nc ncat netcat socat telnet rsh mosh "
+    "sshpass sftp ftp lftp nerdctl lxc-attach lxc incus machinectl virsh flatpak distrobox toolbox helm vagrant "
+    "pypy ipython jupyter pydoc julia r rscript octave groovy scala kotlin jshell clojure clj guile racket sbcl "
+    "clisp ecl erl escript elixir iex ghci runghc runhaskell ocaml swipl gprolog raku perl6 irb crystal dart "
+    "swift swift-run ts-node tsx qjs d8 janet fennel gnuplot maxima gap pari gp m4 jjs jrunscript bunx pnpx "
+    "corepack yarnpkg poetry pdm hatch tox nox pytest conda mamba micromamba pixi rye just task meson bazel "
+    "bazelisk scons ant mvn gradle bmake dmake dotnet msbuild ansible ansible-playbook terraform tofu sqlite3 "
+    "psql mysql mariadb mongosh redis-cli vimdiff view rview rvim gvim emacsclient nano pico joe kak hx helix mc "
+    "ranger w3m lynx links mutt mail mailx fd fdfind entr hyperfine perf gdbserver rr bpftrace systemd-inhibit "
+    "open xdg-open hg svn bzr fossil cpio 7z rpm apt apt-get aptitude dpkg dnf yum zypper pacman brew snap nix "
+    "nix-shell nix-env guix powershell cmd cscript wscript mshta ld.so"
 )
 """Programs that run whatever their arguments say, without the versions that some bear. One word must not allow all of
 that for ever: only an administrator who writes it into the file does."""
@@ -29,6 +42,9 @@ HARMLESS_VARIABLES = safe_bins.words(
     "LANG LANGUAGE LC_ALL LC_CTYPE LC_COLLATE LC_MESSAGES LC_NUMERIC LC_TIME TZ TERM COLUMNS LINES NO_COLOR CI"
 )
 """Variables that change how a program says things, but not what it does."""
+
+_LOADERS = ("ld-linux", "ld-musl", "ld64")
+"""How the names of dynamic loaders begin, which start the program that is their argument."""
 
 _VERSION = re.compile(r"[0-9.]+$")
 MAX_PATTERN = 1024
@@ -143,6 +159,8 @@ def _may_stay(programs: Collection[Program]) -> bool:
 
 def _is_launcher(program: Program) -> bool:
     names = {os.path.basename(path).lower() for path in program}
+    if any(name.startswith(_LOADERS) for name in names):
+        return True
     return not LAUNCHERS.isdisjoint({*names, *(_VERSION.sub("", name).rstrip("-") for name in names)})
 
 

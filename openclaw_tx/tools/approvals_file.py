@@ -13,11 +13,11 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from openclaw_tx.config.replacing import make_directory
@@ -208,11 +208,14 @@ class ApprovalsFile:
         await self._alone(work)
 
     async def _alone(self, work: Callable[[], T]) -> T:
-        """
+        """Do work while no other is at the file. Whoever asked may go: the thread does not stop, so the next one waits.
+
         @raise GatewayError: C{storage_unavailable}: the disk is full, or the file must not be touched.
         """
+        waiting: Deferred[T] = Deferred()
+        self._lock.run(self._in_thread, work).chainDeferred(waiting)
         try:
-            return cast("T", await self._lock.run(self._in_thread, work))
+            return await waiting
         except OSError as error:
             self._log.warn("{path} can not be read or written: {error}", path=str(self._path), error=str(error))
             what = error.strerror or "it can not be read or written"

@@ -66,14 +66,24 @@ class Background:
         """Runs that have not ended."""
         return list(self._engine().live())
 
+    def check_room(self) -> None:
+        """See that there is room for more work, before something is started that needs it.
+
+        @raise GatewayError: C{queue_full}.
+        """
+        if len(self._work) >= MAX_WORK:
+            raise GatewayError("queue_full", "Too many agents are talking to each other; try again later.")
+
     def go_on(self, work: Coroutine[Deferred[Any], Any, Any], what: str) -> None:
         """Have work done that nobody waits for.
 
         @raise GatewayError: C{queue_full}: there is too much of it.
         """
-        if len(self._work) >= MAX_WORK:
+        try:
+            self.check_room()
+        except GatewayError:
             work.close()
-            raise GatewayError("queue_full", "Too many agents are talking to each other; try again later.")
+            raise
         done = spawn(work, self._log, what)
         if not done.called:
             self._work.add(done)

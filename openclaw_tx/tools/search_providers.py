@@ -200,18 +200,19 @@ def answered(way: Access, body: bytes, count: int) -> Answer:
     try:
         if way.provider == "brave":
             web = msgspec.json.decode(body, type=_BraveReply).web
-            rows = [(row.title, row.url, row.description, row.age or row.page_age) for row in web.results if row.url]
+            results = (web.results if web is not None else None) or ()
+            rows = [(row.title, row.url, row.description, row.age or row.page_age) for row in results if row.url]
             return Answer(hits=_hits(rows, count))
         if way.provider == "searxng":
             found = msgspec.json.decode(body, type=_SearxngReply).results
             return Answer(
-                hits=_hits([(row.title, row.url, row.content, row.published or "") for row in found if row.url], count)
+                hits=_hits([(row.title, row.url, row.content, row.published) for row in found if row.url], count)
             )
         reply = msgspec.json.decode(body, type=_PerplexityReply)
         text = reply.choices[0].message.content or ""
     except (msgspec.DecodeError, IndexError, UnicodeError, RecursionError) as error:
         raise ValueError(f"its answer is not what was expected ({type(error).__name__})") from None
-    cited = [(row.title, row.url, row.snippet or "", row.date or "") for row in reply.search_results or ()]
+    cited: list[_Row] = [(row.title, row.url, row.snippet, row.date) for row in reply.search_results or ()]
     if not cited:
         notes = [note.url_citation for note in reply.choices[0].message.annotations or () if note.url_citation]
         cited = [(note.title, note.url, "", "") for note in notes] or [
@@ -224,43 +225,47 @@ def answered(way: Access, body: bytes, count: int) -> Answer:
 MAX_SOURCES = 40
 """Sources of one written answer."""
 
+_Row = tuple[str | None, str | None, str | None, str | None]
+"""Title, address, description, date."""
 
-def _hits(rows: Sequence[tuple[str, str, str, str]], count: int) -> tuple[Hit, ...]:
+
+def _hits(rows: Sequence[_Row], count: int) -> tuple[Hit, ...]:
     return tuple(
         Hit(title=_line(title), url=_line(url), description=_line(description), published=_line(published))
         for title, url, description, published in rows[:count]
     )
 
 
-def _line(text: str) -> str:
-    return " ".join(text[:MAX_TEXT].split())
+def _line(text: str | None) -> str:
+    return " ".join((text or "")[:MAX_TEXT].split())
 
 
 class _Reply(msgspec.Struct, frozen=True):
-    """Base of what engines answer; what is not named here is let go."""
+    """Base of what engines answer; what is not named here is let go. What an engine does not know may be absent or
+    null."""
 
 
 class _BraveRow(_Reply, frozen=True):
-    title: str = ""
-    url: str = ""
-    description: str = ""
-    age: str = ""
-    page_age: str = ""
+    title: str | None = None
+    url: str | None = None
+    description: str | None = None
+    age: str | None = None
+    page_age: str | None = None
 
 
 class _BraveWeb(_Reply, frozen=True):
-    results: list[_BraveRow] = []
+    results: list[_BraveRow] | None = None
 
 
 class _BraveReply(_Reply, frozen=True):
-    web: _BraveWeb = _BraveWeb()
+    web: _BraveWeb | None = None
     """Absent when there is nothing."""
 
 
 class _SearxngRow(_Reply, frozen=True):
-    title: str = ""
-    url: str = ""
-    content: str = ""
+    title: str | None = None
+    url: str | None = None
+    content: str | None = None
     published: str | None = msgspec.field(default=None, name="publishedDate")
 
 
@@ -269,8 +274,8 @@ class _SearxngReply(_Reply, frozen=True):
 
 
 class _Source(_Reply, frozen=True):
-    title: str = ""
-    url: str = ""
+    title: str | None = None
+    url: str | None = None
     snippet: str | None = None
     date: str | None = None
 

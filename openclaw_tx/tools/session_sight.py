@@ -23,11 +23,24 @@ SEARCHED = 1000
 
 
 def canonical(key: str, context: ToolContext) -> str:
-    """The full session key for what a model may write: blank = its own, C{main}, a bare name, or a full key."""
-    text = key.strip().lower()
-    if not text or text == context.session_key.lower():
+    """The full session key for what a model may write: blank = its own, C{main}, a bare name, or a full key.
+
+    Keys that came with an HTTP request keep their case.
+    """
+    text = key.strip()
+    full = text if text.lower().startswith("agent:") else f"agent:{context.agent.id}:{text}"
+    if not text or context.session_key in (full, full.lower()):
         return context.session_key
-    return text if text.startswith("agent:") else f"agent:{context.agent.id}:{text}"
+    start, agent_id, *rest = full.split(":", 2)
+    return ":".join([start.lower(), agent_id.lower(), *rest])
+
+
+async def kept(key: str, context: ToolContext, sessions: Sessions) -> SessionEntry | None:
+    """The session of a full key that whoever asks may know of: of exactly this key, else of it in lower case."""
+    for one in (key, key.lower()):
+        if context.sees_session(one) and (entry := await sessions.get(one)) is not None:
+            return entry
+    return None
 
 
 def agent_of(key: str) -> str:
@@ -74,9 +87,9 @@ class SessionSight:
 
     async def find(self, key: str, context: ToolContext) -> SessionEntry | None:
         """The session of a full key; None when there is none that this call may see."""
-        if not context.sees_session(key) or not self.may_name(key, context):
+        if not self.may_name(key, context):
             return None
-        entry = await self._sessions.get(key)
+        entry = await kept(key, context, self._sessions)
         return entry if entry is not None and self._within(entry, context) else None
 
     async def labelled(self, label: str, agent_id: str, context: ToolContext) -> SessionEntry | None:
@@ -116,4 +129,4 @@ class SessionSight:
         return visibility != "tree" or entry.settings.spawned_by == context.session_key
 
 
-__all__ = ["Kind", "SessionSight", "agent_of", "canonical", "kind_of", "reaches"]
+__all__ = ["Kind", "SessionSight", "agent_of", "canonical", "kept", "kind_of", "reaches"]

@@ -170,7 +170,7 @@ class _Parser:
             character = self._text[self._at]
             if character in _REFUSED:
                 raise Unprovable(_REFUSED[character])
-            if character == "~" and (self._at == begin or text[-1] in "=:"):
+            if character == "~" and (self._at == begin or text.endswith(("=", ":"))):
                 raise Unprovable("it names a home directory with ~")
             if character in _GLOB:
                 self._at += 1

@@ -9,7 +9,7 @@ it, hence the camelCase.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,17 +30,12 @@ from openclaw_tx.tally import Tally
 from openclaw_tx.wire.events import Batch, Numbered, text_frame_head
 from openclaw_tx.ws.connection import HANDSHAKE_SECONDS, Connection, Desk
 from openclaw_tx.ws.hello import MAX_BUFFERED, MAX_EARLY_PAYLOAD, MAX_PAYLOAD
-from openclaw_tx.ws.lean import MAX_REASON, PING, LeanFactory, LeanProtocol, cut, take_over
+from openclaw_tx.ws.lean import MAX_REASON, LeanFactory, LeanProtocol, cut, take_over
+from openclaw_tx.ws.liveness import Liveness
 from openclaw_tx.ws.reading import BoundedReading
 from openclaw_tx.ws.slices import Slices
 from openclaw_tx.ws.timers import Alarm, Timers
 
-PING_SECONDS = 30.0
-"""Pause between a pong and the next ping."""
-PONG_SECONDS = 25.0
-"""A client that takes longer to answer a ping is gone."""
-GRAIN_SECONDS = 5.0
-"""Pings, and the end of waiting for their answers, come so much later at most: with those of others."""
 CLOSE_SECONDS = 1.0
 """How long a close frame, and what is before it, may take to reach the client before the connection is cut."""
 MAX_CONNECTIONS = 10_000
@@ -49,7 +44,7 @@ MAX_WAITING = 64
 
 
 @implementer(IPushProducer)
-class Channel(BoundedReading, LeanProtocol):  # type: ignore[misc]  # autobahn's own bases differ
+class Channel(Liveness, BoundedReading, LeanProtocol):  # type: ignore[misc]  # autobahn's own bases differ
     """One WebSocket.
 
     The attributes below are those of autobahn's options that are not as it has them.
@@ -68,7 +63,6 @@ class Channel(BoundedReading, LeanProtocol):  # type: ignore[misc]  # autobahn's
     _web_peer: Peer | None = None
     _connection: Connection | None = None
     _outbox: Outbox | None = None
-    _alarm: Alarm | None = None
     _closing: Alarm | None = None
     _waiting = False
     _closed = False
@@ -104,11 +98,6 @@ class Channel(BoundedReading, LeanProtocol):  # type: ignore[misc]  # autobahn's
                     self.close(1007, "invalid UTF-8")
                     return
             self._connection.received(payload)
-
-    def onPong(self, payload: bytes) -> None:
-        """The client is alive."""
-        if self._connection is not None and not self._closed and not self._waiting:
-            self._set_alarm(PING_SECONDS, self._ping)
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         """The client closes, or answers our close: it must not take for ever to leave."""
@@ -187,7 +176,7 @@ class Channel(BoundedReading, LeanProtocol):  # type: ignore[misc]  # autobahn's
         """Let in: lift the limit, and look after it from now on."""
         self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_PAYLOAD
         self._no_longer_waiting()
-        self._set_alarm(PING_SECONDS, self._ping)
+        self.expect_pings()
         self.slim()
 
     # -- inside
@@ -208,15 +197,6 @@ class Channel(BoundedReading, LeanProtocol):  # type: ignore[misc]  # autobahn's
         self.factory.tally.too_slow("WebSocket connection", self._address, self.factory.timers.seconds())
         if self._connection is not None:
             self._connection.close(1008, "slow consumer")
-
-    def _ping(self) -> None:
-        self._set_alarm(PONG_SECONDS, self._cut)
-        send_now(self.transport, PING)
-
-    def _set_alarm(self, seconds: float, action: Callable[[], None]) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm = self.factory.timers.after(seconds, action, GRAIN_SECONDS)
 
     def _end(self) -> None:
         """No more of it: stop the machine, drop what is held. Called once or many times."""
@@ -239,11 +219,6 @@ class Channel(BoundedReading, LeanProtocol):  # type: ignore[misc]  # autobahn's
     def _cut_later(self) -> None:
         if self._closing is None:
             self._closing = self.factory.timers.after(CLOSE_SECONDS, self._cut)
-
-    def _cut(self) -> None:
-        """Give up on a client that takes nothing any more."""
-        if self.transport is not None:
-            self.transport.abortConnection()
 
     @contextmanager
     def _guarded(self) -> Any:

@@ -295,6 +295,9 @@ class Connection:
         admitted = await self._desk.handshake.admit(request, peer, self._nonce)
         if self.state is not State.AUTHENTICATING:
             return
+        if not self._desk.authenticator.is_valid(admitted.principal):  # it was withdrawn meanwhile
+            self.close(*CREDENTIALS_CHANGED)
+            return
         self.scopes = admitted.scopes
         self.principal = admitted.principal
         self.protocol = admitted.protocol

@@ -133,6 +133,8 @@ class Handshake:
             if principal.method == "device-token":
                 token = credentials.device_token or credentials.token
             await self._saved(params)
+            if self._rooms.book.get(device.device_id) is None:  # it was removed meanwhile
+                raise not_paired(PairingRequired("not-paired", None, None), params)
             scopes = _of_device(params, principal, device)
             held = msgspec.structs.replace(principal, scopes=self._one(scopes), device_id=device.device_id)
             return Admitted(held, _ordered(params, scopes), protocol, open_params, local, token, issued_at)

@@ -90,6 +90,7 @@ class Timers:
         if len(self._heap) > 2 * self._live + 64:
             self._heap = [alarm for alarm in self._heap if alarm.active]
             heapify(self._heap)
+            self._arm()  # a call ahead of the first alarm would look as if the clock had been set back
         if self._live == 0:
             self._heap.clear()
             self._arm()

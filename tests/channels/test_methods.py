@@ -13,6 +13,7 @@ from openclaw_tx.interfaces import IChannel, Receive
 from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.testing.websocket import MemoryWebSocket
 from openclaw_tx.values import AccountStatus, ChannelPeer, ChannelStatus, DeliveryRoute, InboundMessage
+from openclaw_tx.ws.rpc import channels as methods
 from tests.channels.gateways import OUT_SECRET, WebhookCase
 
 
@@ -99,6 +100,56 @@ class SendTests(SocketCase):
         params = {"to": "ann", "message": "x", "idempotencyKey": "k"}
         self.assertEqual(self.refused("send", **params), ("UNAVAILABLE", "The message could not be delivered."))
         self.assertTrue(self.ask("send", **params)["ok"])
+
+    def begin(self, request_id: str, **changes: Any) -> None:
+        """Ask for a message to be sent, and do not wait."""
+        params = {"to": "ann", "message": "x", "idempotencyKey": "k", **changes}
+        self.client.send({"type": "req", "id": request_id, "method": "send", "params": params})
+        self.memory.flush()
+
+    def test_repeated_on_the_way(self) -> None:
+        """A key that is repeated while its message is on its way waits for the same message."""
+        self.poster.held = Deferred()
+        self.begin("1")
+        self.begin("2")
+        self.begin("3", message="else")
+        self.assertIn("used before", self.client.response("3")["error"]["message"])
+        self.poster.held.callback(None)
+        self.memory.flush()
+        first, second = (self.client.response(number)["payload"] for number in "12")
+        self.assertEqual((first["messageId"], self.said), (second["messageId"], ["x"]))
+
+    def test_hung_up_meanwhile(self) -> None:
+        """Who hangs up while the message is on its way, and sends it once more under its key, sends it once."""
+        self.poster.held = Deferred()
+        self.begin("1")
+        self.client.close()
+        self.client = self.connect()
+        self.begin("2")
+        self.poster.held.callback(None)
+        self.memory.flush()
+        self.assertEqual(self.client.response("2")["payload"]["messageId"], self.poster.posted[0].json["id"])
+        self.assertEqual(self.said, ["x"])
+
+    def test_failed_after_hanging_up(self) -> None:
+        """What did not arrive may be sent again, also when nobody heard of it."""
+        self.poster.held, self.poster.answers = Deferred(), [403]
+        self.begin("1")
+        self.client.close()
+        self.poster.held.callback(None)
+        self.poster.held = None
+        self.client = self.connect()
+        self.assertTrue(self.ask("send", to="ann", message="x", idempotencyKey="k")["ok"])
+        self.assertEqual(self.said, ["x", "x"])
+
+    def test_too_many(self) -> None:
+        """So many are on their way, and no more."""
+        self.patch(methods, "MAX_SENDING", 2)
+        self.poster.held = Deferred()
+        for key in "abc":
+            self.begin(key, idempotencyKey=key)
+        self.assertEqual(self.client.response("c")["error"]["retryAfterMs"], 5000)
+        self.poster.held.callback(None)
 
     def test_refused(self) -> None:
         """What can not be sent."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from click.testing import Result
 
+from openclaw_tx.cli import backup_archive
 from tests.cli.test_config import ConfigTestCase
 
 ROWS = 500
@@ -142,6 +143,30 @@ class CreateTests(BackupTestCase):
         (link,) = (each for each in report["skipped"] if each["sourcePath"] == str(self.state / "link"))
         self.assertEqual((link["kind"], link["reason"]), ("file", "no regular file"))
         self.assertNotIn("state/link", self.names())
+
+    def test_called_like_sidecars(self) -> None:
+        """What SQLite has beside its databases is left out; other files may be called so, too."""
+        for name in ("travel", "travel-journal", "-wal", "notes-shm"):
+            (self.workspace / name).write_text("mine")
+        self.assertTrue(self.database.with_name("openclaw.sqlite-wal").exists())
+        self.create()
+        names = {Path(name).name for name in self.names()}
+        self.assertLessEqual({"travel", "travel-journal", "-wal", "notes-shm"}, names)
+        self.assertNotIn("openclaw.sqlite-wal", names)
+
+    def test_goes_meanwhile(self) -> None:
+        """A file that goes away while the archive is written is left out, and told; the rest is there."""
+        add = backup_archive._add
+
+        def adds(archive: Any, root: str, source: backup_archive.Source, scratch: Path) -> backup_archive.Entry:
+            (self.workspace / "MEMORY.md").unlink(missing_ok=True)
+            return add(archive, root, source, scratch)
+
+        self.patch(backup_archive, "_add", adds)
+        report = self.create("--verify")
+        self.assertNotIn("workspaces/main/MEMORY.md", self.names())
+        self.assertEqual(report["fileCount"], 3)
+        self.assertIn("went away meanwhile", {each["reason"] for each in report["skipped"]})
 
     def test_dry_run(self) -> None:
         """Nothing is written."""
@@ -292,6 +317,58 @@ class RestoreTests(BackupTestCase):
             self.assertEqual(result.exit_code, 1)
             self.assertIn("stop it first", result.stderr)
         self.assertEqual(self.restore(self.target, "--force").exit_code, 0)
+
+    def test_held(self) -> None:
+        """Nor under one that keeps its sessions in memory: it has the directory all the same."""
+        lock = self.target / "gateway" / "gateway.lock"
+        lock.parent.mkdir(parents=True)
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self.assertIn("stop it first", self.restore(self.target, "--force").stderr)
+        self.assertEqual(self.restore(self.target, "--force").exit_code, 0)
+
+    def test_no_sidecars(self) -> None:
+        """What is called as if it were beside a database stays, if there is none."""
+        (self.target / "agents" / "main" / "agent").mkdir(parents=True)
+        journal = self.target / "agents" / "main" / "agent" / "auth-profiles.json-journal"
+        journal.write_text("mine")
+        self.assertEqual(self.restore(self.target, "--force").exit_code, 0)
+        self.assertEqual(journal.read_text(), "mine")
+
+    def test_includes(self) -> None:
+        """Included files lie as they did, beside the configuration or where they were."""
+        self.archive.unlink()
+        old = self.home / "etc"
+        outside = self.home / "shared" / "x.json"
+        texts = {
+            old / "my.json": '{"$include": ["a/x.json", "b/x.json", "../shared/x.json"]}',
+            old / "a" / "x.json": "{}",
+            old / "b" / "x.json": '{"logging": {"level": "debug"}}',
+            outside: '{"logging": {}}',
+        }
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        words = ("backup", "create", "--only-config", "--output", str(self.archive))
+        self.assertEqual(self.invoke("--config", str(old / "my.json"), *words).exit_code, 0)
+        outside.unlink()
+        other = self.home / "other" / "its.json"
+        words = ("backup", "restore", str(self.archive))
+        result = self.invoke("--config", str(other), "--state-dir", str(self.target), *words)
+        self.assertEqual(result.exit_code, 0, result.stderr)
+        for path, text in zip(
+            (other, *(other.parent / name / "x.json" for name in "ab"), outside), texts.values(), strict=True
+        ):
+            self.assertEqual(path.read_text(), text)
+
+    def test_config_of_the_state(self) -> None:
+        """The configuration goes to the file in force also when it lay in the state directory."""
+        other = self.home / "other" / "its.json"
+        words = ("backup", "restore", str(self.archive), "--force")
+        result = self.invoke("--config", str(other), "--state-dir", str(self.target), *words)
+        self.assertEqual(result.exit_code, 0, result.stderr)
+        self.assertEqual(other.read_text(), self.path.read_text())
+        self.assertFalse((self.target / "openclaw.json").exists())
 
     def test_config_elsewhere(self) -> None:
         """A configuration outside of the state directory goes to where it is configured to be."""

@@ -159,11 +159,11 @@ class CronTests(SynchronousTestCase):
     def test_runs(self) -> None:
         """A line each."""
         entries = [
-            {"ts": 1_796_000_000_000, "status": "error", "error": "the model\nis out", "durationMs": 1500},
+            {"ts": 1_796_000_000_000, "status": "error", "error": "the model\nis \x1b[1mout", "durationMs": 1500},
             {"ts": 1_796_000_000_000, "status": "ok"},
         ]
         self.answers["cron.runs"] = {"entries": entries}
         self.assertEqual(
             self.run_verb("runs", "--id", "j1").stdout.splitlines(),
-            ["2026-11-30 00:53:20Z error in 1.5 s: the model is out", "2026-11-30 00:53:20Z ok"],
+            ["2026-11-30 00:53:20Z error in 1.5 s: the model is \\x1b[1mout", "2026-11-30 00:53:20Z ok"],
         )

@@ -31,6 +31,11 @@ class RenderTests(SynchronousTestCase):
             "ws://x/ is up (version 1.0)\n  agent main (Ada, default): 1 session\n  agent beta: 2 sessions",
         )
 
+    def test_steering(self) -> None:
+        """A name does not steer the terminal."""
+        payload = {"agents": [{"agentId": "main", "name": "A\x1b[2J"}]}
+        self.assertIn(r"agent main (A\x1b[2J)", render(payload, {}, "ws://x/", False))
+
     def test_json(self) -> None:
         """The gateway's own answer, whole."""
         self.assertEqual(json.loads(render(PAYLOAD, {}, "ws://x/", True)), PAYLOAD)

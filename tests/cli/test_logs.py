@@ -26,6 +26,16 @@ class ShownTests(SynchronousTestCase):
         line = json.dumps({**json.loads(LINE), "error": {"traceback": "Traceback"}})
         self.assertTrue(shown(line, False).endswith("it broke\nTraceback"))
 
+    def test_steering(self) -> None:
+        """Nothing that clients and models wrote steers the terminal."""
+        record = json.dumps({**json.loads(LINE), "message": "x\x1b]0;y\x07"})
+        self.assertTrue(shown(record, False).endswith(r" x\x1b]0;y\x07"))
+        self.assertEqual(shown("x\x9b2J", False), r"x\x9b2J")
+        for line in (record, "x\x9b2J\x7f"):
+            text = shown(line, True)
+            self.assertTrue(text.isprintable())
+            self.assertEqual(json.loads(text)["raw"], line)
+
     def test_json(self) -> None:
         """OpenClaw's own keys, and the line as it is in the file."""
         record = json.loads(shown(LINE, True))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import click
 from click.testing import CliRunner
@@ -11,7 +12,9 @@ from rich.console import Console
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.cli.output import aligned, count, echo_json, key_values, plain, table
+from openclaw_tx.cli import output
+from openclaw_tx.cli.errors import CommandError
+from openclaw_tx.cli.output import aligned, count, echo_json, echo_raw, key_values, plain, table
 
 
 def printed(function: object, *arguments: object, **keywords: object) -> str:
@@ -30,6 +33,24 @@ class OutputTests(SynchronousTestCase):
     def test_json(self) -> None:
         """Readable, and as it is in other scripts."""
         self.assertEqual(printed(echo_json, {"a": "é"}), '{\n  "a": "é"\n}\n')
+
+    def test_json_steers_nothing(self) -> None:
+        """Control characters are escapes, which say the same to a program; JSON itself asks for fewer of them."""
+        text = printed(echo_json, {"a": "x\x1b[2J\x9b2J\x7f"})
+        self.assertEqual(text, '{\n  "a": "x\\u001b[2J\\u009b2J\\u007f"\n}\n')
+
+    def test_raw(self) -> None:
+        """To the letter for a program; not for a terminal."""
+        self.assertEqual(printed(echo_raw, "x\x9b2J"), "x\x9b2J\n")
+        said: list[str] = []
+        self.patch(output, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+        self.patch(click, "echo", said.append)
+        echo_raw("x\x1b[2J\n")
+        self.assertEqual(said, ["x\\x1b[2J\n"])
+
+    def test_error(self) -> None:
+        """What a gateway says is wrong does not steer the terminal either."""
+        self.assertEqual(CommandError("no \x1b[2J").format_message(), r"no \x1b[2J")
 
     def test_plain_table(self) -> None:
         """In a pipe: columns that can be counted, an empty cell too, a row a line whatever is in it."""

@@ -91,6 +91,8 @@ class SessionTests(SynchronousTestCase):
             ({"progress": 1, "total": 4, "message": "half"}, "half"),
             ({"progress": 1, "total": 4}, "1 of 4"),
             ({"progress": 0.5}, "0.5"),
+            ({"progress": 10**400}, "at work"),
+            ({"progress": 1, "total": 10**400}, "at work"),
             ({}, "at work"),
         ):
             message = {"method": "notifications/progress", "params": {"progressToken": 1, **params}}

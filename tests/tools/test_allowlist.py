@@ -87,6 +87,9 @@ class JudgeTests(SynchronousTestCase):
         self.assertFalse(ask("python3.11 -c x").always)
         self.assertFalse(ask("rg x; python3.11 x").always)
         self.assertFalse(ask("git x").always)
+        for name in ("pypy3", "julia", "Rscript", "sqlite3", "tmux", "socat", "runuser", "ld-linux-x86-64.so.2"):
+            program = Program(f"/usr/bin/{name}", f"/usr/bin/{name}")
+            self.assertFalse(judge(f"{name} x", {name: program}.get, [], SAFE).always, name)
         self.assertTrue(ask("rg x").always)
 
     def test_variables(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.deferreds import in_reactor_thread
@@ -219,3 +220,27 @@ class FileTests(SynchronousTestCase):
         self.assertEqual(
             found["*"]["allowlist"][0], {"pattern": "/usr/bin/wc", **use, "lastResolvedPath": "/usr/bin/wc"}
         )
+
+    def test_gone_meanwhile(self) -> None:
+        """Who asked may go, the thread writes on: the next one waits for it, so that neither undoes what the other
+        wrote.
+        """
+        self.write(json.dumps(REAL))
+        threads: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+
+        def in_thread(work: Callable[..., T], *arguments: Any) -> Deferred[T]:
+            threads.append((partial(work, *arguments), Deferred()))
+            return threads[-1][1]
+
+        file = ApprovalsFile(self.path.parent, in_thread, lambda: 5000, lambda: "id")
+        first = Deferred.fromCoroutine(file.allow("main", ["/usr/bin/one"], "x", Posture("full", "off")))
+        second = Deferred.fromCoroutine(file.allow("main", ["/usr/bin/two"], "x", Posture("full", "off")))
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.assertEqual(len(threads), 1)
+        for number in range(2):
+            work, done = threads[number]
+            done.callback(work())
+        self.successResultOf(second)
+        patterns = [entry["pattern"] for entry in self.on_disk()["agents"]["main"]["allowlist"]]
+        self.assertEqual(patterns[4:], ["/usr/bin/one", "/usr/bin/two"])

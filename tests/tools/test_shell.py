@@ -30,6 +30,7 @@ UNDERSTOOD: list[tuple[str, list[list[str]], list[str]]] = [
     ("echo 'it'\\''s'", [["echo", "it's"]], [""]),
     ("echo a#b 'x\ny'", [["echo", "a#b", "x\ny"]], [""]),
     ("'l's", [["ls"]], [""]),
+    ("echo ''~ \"\"~root", [["echo", "~", "~root"]], [""]),
     ("echo a=b --x=~y", [["echo", "a=b", "--x=~y"]], []),
     ("echo é 日本 \U0001f600", [["echo", "é", "日本", "\U0001f600"]], [""]),
     ("echo ]", [["echo", "]"]], [""]),

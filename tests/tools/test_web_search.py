@@ -206,6 +206,24 @@ class WebSearchTests(SynchronousTestCase):
             self.inner(result)[2:], ["1. One (2026-01-02T00:00:00)", "   https://one.example/", "   About one"]
         )
 
+    def test_null(self) -> None:
+        """What an engine does not know of one hit may be null; all others are there."""
+        row = {"title": "One", "url": "https://one.example/"}
+        bare = {"title": None, "url": "https://two.example/", "content": None, "description": None, "age": None}
+        lost = {"title": "Lost", "url": None}
+        for settings, body in (
+            ({"apiKey": "b"}, {"web": {"results": [row, bare, lost]}}),
+            ({"searxng": {"baseUrl": "http://127.0.0.1:8888"}}, {"results": [row, bare, lost]}),
+        ):
+            self.configure(**settings)
+            self.say(body)
+            found = self.search()
+            self.assertEqual((found.is_error, found.details["count"]), (False, 2))
+        self.configure(apiKey="b")
+        for body in ({"web": None}, {"web": {"results": None}}):
+            self.say(body)
+            self.assertFalse(self.search().is_error)
+
     def test_perplexity(self) -> None:
         """A chat completion; the answer with its numbered sources, all of them."""
         self.environment["PERPLEXITY_API_KEY"] = "pplx-1"

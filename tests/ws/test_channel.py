@@ -9,6 +9,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.values import Principal, RunRequest
+from openclaw_tx.ws import liveness
 from openclaw_tx.ws.channel import MAX_WAITING
 from openclaw_tx.ws.connection import Connection
 from openclaw_tx.ws.hello import MAX_EARLY_PAYLOAD, MAX_PAYLOAD
@@ -109,6 +110,37 @@ class DeadlineTests(SynchronousTestCase):
         self.house.advance(0.2)
         self.assertTrue(line.client.gone)
         self.assertEqual(len(self.house.surface), 0)
+
+    def test_no_pong_while_sending(self) -> None:
+        """One that sends a large message over a slow line can not answer before its end; it is not cut off until it
+        falls silent."""
+        line = self.house.ready()
+        line.client.onPing = lambda payload: None
+        message = request(200_000)
+        line.client.beginMessage()
+        line.client.beginMessageFrame(len(message))
+        for begin in range(0, len(message), 10_000):
+            line.client.sendMessageFrameData(message[begin : begin + 10_000])
+            line.pump.flush()
+            self.house.advance(20)
+        line.client.endMessage()
+        line.pump.flush()
+        self.assertIn("unexpected property 'x'", line.frames[-1]["error"]["message"])
+        self.assertFalse(line.client.gone)
+        self.house.advance(60)
+        self.assertTrue(line.client.gone)
+
+    def test_no_pong_while_reading(self) -> None:
+        """Neither can one that has not come to the ping, as long as it takes what was sent before."""
+        line = self.house.ready()
+        line.client.onPing = lambda payload: None
+        waiting = iter([900, 600, 600])
+        self.patch(liveness, "unsent", lambda transport: next(waiting))
+        self.house.advance(30)
+        self.house.advance(25)
+        self.assertFalse(line.client.gone)
+        self.house.advance(25)
+        self.assertTrue(line.client.gone)
 
     def test_unsolicited_pong(self) -> None:
         """A pong nobody asked for harms nothing, before hello or after."""

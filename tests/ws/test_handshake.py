@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth.actions import ADMIN, PAIRING, READ, WRITE
+from openclaw_tx.values import Principal
 from tests.ws.fakes import TOKEN
 from tests.ws.harness import House, Line, connect_params
 from tests.ws.identity import Identity
 
 FAR = "192.0.2.9"
+BY = Principal(id="x", method="local", scopes=frozenset({ADMIN}))
 SIGNED = ("id", "mode", "platform", "deviceFamily", "role", "scopes", "token", "signedAt", "nonce", "key")
 """What the proof of a device is about."""
 
@@ -53,6 +55,18 @@ class PairingTests(SynchronousTestCase):
             self.assertTrue(self.come(scopes=[ADMIN])[1]["ok"])
             device = self.house.book.known(self.identity.id)
             self.assertEqual((device.scopes, device.approved_via), ((READ, ADMIN), "silent"))
+
+    def test_removed_meanwhile(self) -> None:
+        """A device that is removed while its pairing is written does not come in: nothing would close it."""
+        pairing, book = self.house.devices.pairing, self.house.book
+        saved = book.saved
+
+        async def removed() -> None:
+            await saved()
+            pairing.remove(self.identity.id, BY)
+
+        self.patch(book, "saved", removed)
+        self.assertEqual(self.refused("127.0.0.1")["code"], "NOT_PAIRED")
 
     def test_from_elsewhere(self) -> None:
         """It waits for somebody's word, and is told under which id; then it is let in with what it was given."""
@@ -212,6 +226,23 @@ class TokenTests(SynchronousTestCase):
         self.assertIsNone(other.closed)
         _, answer = self.come({"deviceToken": self.token})
         self.assertEqual(answer["error"]["details"]["code"], "AUTH_DEVICE_TOKEN_MISMATCH")
+
+    def test_revoked_meanwhile(self) -> None:
+        """One that is revoked while its device is let in does not bring it in."""
+        book, tokens = self.house.book, self.house.devices.tokens
+        saved = book.saved
+
+        async def revoked() -> None:
+            await saved()
+            tokens.revoke(self.identity.id, "operator", BY)
+
+        self.patch(book, "saved", revoked)
+        line = self.house.open(FAR)
+        challenge = line.events("connect.challenge")[0]["payload"]
+        params = connect_params(auth={"deviceToken": self.token}, scopes=[WRITE])
+        signed = self.identity.sign(params, challenge["nonce"], challenge["ts"])
+        self.assertEqual(line.answers(line.ask("connect", signed, id="hello")), [])
+        self.assertEqual(line.closed, (4001, "gateway credentials changed"))
 
     def test_removed(self) -> None:
         """All connections of a device that is removed are closed, however they came."""

@@ -127,6 +127,20 @@ class TimersTests(SynchronousTestCase):
         self.clock.advance(30)
         self.assertEqual(self.rung, ["new", "a"])
 
+    def test_many_cancelled(self) -> None:
+        """However many alarms were cancelled that would have rung before it, an alarm keeps its time."""
+        for count in range(60, 75):
+            clock = Clock()
+            timers = Timers(clock)
+            rung: list[str] = []
+            timers.after(45, lambda rung=rung: rung.append("late"))  # type: ignore[misc]
+            for alarm in [timers.after(15, rung.clear) for _ in range(count)]:
+                alarm.cancel()
+            clock.pump([15, 29])
+            self.assertEqual(rung, [], count)
+            clock.advance(1)
+            self.assertEqual(rung, ["late"], count)
+
     @settings(max_examples=100, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=200))
     def test_any_mix(self, steps: list[tuple[int, bool]]) -> None:

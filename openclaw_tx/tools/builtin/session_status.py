@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Models, Sessions, ToolContext
-from openclaw_tx.tools.session_sight import canonical
+from openclaw_tx.tools.session_sight import canonical, kept
 from openclaw_tx.tools.typed import Parameters, TypedTool
 from openclaw_tx.values import SessionEntry, ToolResult, Usage
 
@@ -62,8 +62,10 @@ class SessionStatus(TypedTool[SessionStatusParameters]):
         own = key == context.session_key
         if not own and not key.startswith(f"agent:{context.agent.id}:"):
             return ToolResult(text=f"Session {key} belongs to another agent.", is_error=True)
-        entry = await self._sessions.get(key) if context.sees_session(key) else None
-        if entry is None and not own:
+        entry = await kept(key, context, self._sessions)
+        if entry is not None:
+            key = entry.key
+        elif not own:
             return ToolResult(text=f"There is no session {key}.", is_error=True)
         if parameters.model:
             try:

@@ -59,7 +59,9 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
         self._settings = settings
 
     async def run(self, parameters: SessionsSendParameters, context: ToolContext) -> ToolResult:
-        """C{{"status": "ok", "timeout", "accepted" or "error", "runId", "sessionKey", "reply"}}."""
+        """C{{"status": "ok", "timeout", "accepted" or "error", "runId", "sessionKey", "reply"}}; C{note} tells that an
+        answer that was to be brought will not be.
+        """
         key = await self._key(parameters, context)
         if key is None:
             what = parameters.session_key or parameters.label or parameters.agent_id or "without sessionKey or label"
@@ -67,6 +69,8 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
         if key == context.session_key:
             return ToolResult(text="That is this very session; just answer.", is_error=True)
         try:
+            if not parameters.timeout_seconds and brings_answer(key, context):
+                self._background.check_room()
             run = self._background.run(
                 context.principal,
                 agent_of(key),
@@ -87,7 +91,10 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
         try:
             result = await waiting
         except TimeoutError:
-            self._go_on(run, key, context)
+            try:
+                self._go_on(run, key, context)
+            except GatewayError as error:
+                found["note"] = f"Its answer will not be brought to you: {error.info.message}"
             return json_result({"status": "timeout", **found})
         if result.problem:
             return json_result({"status": "error", **found, "error": result.problem}, is_error=True)
@@ -105,14 +112,17 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
             key = f"agent:{parameters.agent_id.strip().lower()}:{prefix}main"
         else:
             return None
-        if key == context.session_key or await self._sight.find(key, context) is not None:
+        if key == context.session_key:
             return key
+        if (there := await self._sight.find(key, context)) is not None:
+            return there.key
+        key = key.lower()
         begins = key.endswith(":main") and context.sees_session(key) and self._sight.may_name(key, context)
         return key if begins and agent_of(key) != context.agent.id else None
 
     def _go_on(self, run: Run, key: str, context: ToolContext) -> None:
         """Bring the answer that nobody waits for to this agent, if another one gives it."""
-        if agent_of(key) != context.agent.id and not context.stateless:
+        if brings_answer(key, context):
             self._background.go_on(self._answer_each_other(run, key, context), f"agents after {run.request.run_id}")
 
     async def _answer_each_other(self, run: Run, key: str, context: ToolContext) -> None:
@@ -137,6 +147,11 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
             except GatewayError:
                 return  # the gateway takes no more, or the agent has gone
             result = await following.result()
+
+
+def brings_answer(key: str, context: ToolContext) -> bool:
+    """Whether an answer that nobody waits for comes as a message."""
+    return agent_of(key) != context.agent.id and not context.stateless
 
 
 def spoken(result: RunResult) -> str:

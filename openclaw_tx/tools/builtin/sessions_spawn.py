@@ -102,6 +102,7 @@ class SessionsSpawn(TypedTool[SessionsSpawnParameters]):
             return ToolResult(text=error.info.message, is_error=True)
         timeout = parameters.run_timeout_seconds or defaults.run_timeout_seconds
         try:
+            self._background.check_room()
             run = self._background.run(
                 context.principal,
                 agent_id,

@@ -65,7 +65,7 @@ class DeleteParams(Params, frozen=True):
 
     agent_id: NonEmpty
     delete_files: bool = False
-    """Put its workspace aside, unless another agent has the same."""
+    """Put its workspace aside, unless another agent has the same or one that contains it or lies in it."""
 
 
 class FilesListParams(Params, frozen=True):
@@ -184,7 +184,6 @@ class AgentFileMethods:
         agent = self._known("agents.delete", call.principal, params.agent_id)
         if agent.is_default:
             raise GatewayError("invalid_request", f'agent "{agent.id}" is the default agent and can not be deleted')
-        shared = any(other.workspace == agent.workspace for other in self._agents.all() if other.id != agent.id)
         bound: list[int] = [0]
 
         def remove(entries: Entries) -> Entries:
@@ -199,14 +198,17 @@ class AgentFileMethods:
 
         await self._change(remove, unbind)
         removed = []
-        if params.delete_files and not shared:
+        if params.delete_files:
             now = int(self._clock.seconds() * 1000)
+            others = [other.workspace for other in self._agents.all() if other.id != agent.id]
+            places = self._live.places if self._live is not None else ()
             try:
-                aside = await self._in_thread(editing.put_aside, agent.workspace, now)
+                aside = await self._in_thread(editing.put_aside, agent.workspace, now, others, places)
             except OSError as error:
                 failed = [{"path": agent.workspace, "reason": error.strerror or "it can not be renamed"}]
                 return {"ok": True, "agentId": agent.id, "removedBindings": bound[0], "failed": failed}
-            removed = [{"path": aside or agent.workspace, "method": "trash" if aside else "missing"}]
+            if aside is not None:
+                removed = [{"path": aside or agent.workspace, "method": "trash" if aside else "missing"}]
         return {"ok": True, "agentId": agent.id, "removedBindings": bound[0], "removed": removed}
 
     async def _change(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import ApprovalsFile
 from openclaw_tx.values import ApprovalsSnapshot, Principal
@@ -64,10 +65,10 @@ class ApprovalsFileMethods:
 
 def _check(principal: Principal) -> None:
     """
-    @raise GatewayError: C{insufficient_scope}: a key that is bound to some agents, while the file is about all of them.
+    @raise GatewayError: C{insufficient_scope}: a key that has bounds, while the file is about all agents and sessions.
     """
-    if principal.agents:
-        raise GatewayError("insufficient_scope", "this key is for some agents, the approvals file about all of them")
+    if is_bounded(principal):
+        raise GatewayError("insufficient_scope", "this key has bounds, and the approvals file is about all agents")
 
 
 def shown(snapshot: ApprovalsSnapshot) -> dict[str, Any]:

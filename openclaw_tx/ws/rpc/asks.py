@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -26,6 +27,12 @@ from openclaw_tx.ws.rpc.catalog import unknown_agent
 
 THINKING = ("off", "minimal", "low", "medium", "high", "xhigh")
 MAX_IMAGES = 20
+MAX_MARKS = 30
+"""Marks on one letter that are put in order: no script has as many (UAX #15, 13)."""
+_CONTROLS = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""All control characters (category Cc) but line breaks and tabs."""
+_MADE_OF_MARKS = "\u0f73\u0f75\u0f81"
+"""Marks that are said to be none, but are put together of some."""
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -110,8 +117,18 @@ def clean(method: str, text: str) -> str:
     """
     if "\0" in text:
         raise bad(method, "message must not contain null bytes")
-    text = unicodedata.normalize("NFC", text)
-    return "".join(char for char in text if char in "\n\r\t" or unicodedata.category(char) != "Cc")
+    return _CONTROLS.sub("", composed(text))
+
+
+def composed(text: str) -> str:
+    """C{text} in NFC, but for letters with more than L{MAX_MARKS} marks, which stay as they are: to put these in order
+    takes the square of their number, and nothing else gets its turn meanwhile."""
+    if text.isascii():
+        return text
+    marks = "".join(char for char in set(text) if unicodedata.combining(char) or char in _MADE_OF_MARKS)
+    pieces = re.split(f"([{marks}]{{{MAX_MARKS + 1},}})", text) if marks else [text]
+    pieces[::2] = (unicodedata.normalize("NFC", piece) for piece in pieces[::2])
+    return "".join(pieces)
 
 
 def said(method: str, message: str, attachments: Sequence[Attachment]) -> tuple[Part, ...]:

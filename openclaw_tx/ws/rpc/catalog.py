@@ -115,7 +115,7 @@ class CatalogMethods:
         params = call.params
         agents = agents_for(self._agents, call.principal)
         key = params.session_key or ""
-        chosen = params.agent_id or (agent_of(key) if key.lower().startswith("agent:") else None)
+        chosen = plain_id(params.agent_id) or (agent_of(key) if key.lower().startswith("agent:") else None)
         if chosen is not None:
             agent = agents.get(chosen)
             if agent is None:
@@ -155,6 +155,11 @@ class CatalogMethods:
 
     def _identities(self) -> dict[str, Identity]:
         return {entry.id: entry.identity for entry in self._settings().agents.entries}
+
+
+def plain_id(agent_id: str | None) -> str | None:
+    """An agent's id that a client wrote, as agents have it."""
+    return agent_id.strip().lower() if agent_id is not None else None
 
 
 def unknown_agent(method: str, agent_id: str) -> GatewayError:

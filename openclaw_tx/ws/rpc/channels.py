@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from openclaw_tx.auth.sight import is_bounded
+from openclaw_tx.channels.delivery import PendingDelivery
 from openclaw_tx.channels.webchat import WEBCHAT
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Channels, Sessions
@@ -25,6 +27,8 @@ from openclaw_tx.ws.rpc.asks import bad, fingerprint, seat
 NONE = "there are no channels"
 MAX_SENT = 1000
 """Keys of messages that are remembered; the oldest go."""
+MAX_SENDING = 500
+"""Messages that are on their way; more are refused."""
 MAX_MEDIA = 20
 
 
@@ -81,6 +85,8 @@ class PollParams(Params, frozen=True):
 class ChannelMethods:
     """The family of channels."""
 
+    _log = Logger()
+
     def __init__(
         self,
         channels: Channels | None,
@@ -98,8 +104,8 @@ class ChannelMethods:
         self._sessions = sessions
         self._clock = clock
         self._scope = scope
-        self._sent: OrderedDict[str, tuple[str, str]] = OrderedDict()
-        """Delivery id -> what was asked, and the message's id."""
+        self._sent: OrderedDict[str, tuple[str, PendingDelivery]] = OrderedDict()
+        """Delivery id -> what was asked, and the message, which may be on its way still."""
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -130,7 +136,8 @@ class ChannelMethods:
         }
 
     async def send(self, call: Call[SendParams]) -> Any:
-        """C{{runId, messageId, channel}} when the message has arrived. A repeated key sends nothing again."""
+        """C{{runId, messageId, channel}} when the message has arrived. A repeated key sends nothing again, also while
+        the message is on its way, or when whoever sent it has hung up; after a failure it does."""
         params = call.params
         for name in ("buffer", "reply_to_id", "thread_id", "as_voice", "gif_playback", "force_document", "parse_mode"):
             if getattr(params, name):
@@ -150,13 +157,34 @@ class ChannelMethods:
         known = self._sent.get(delivery_id)
         if known is not None and known[0] != asked:
             raise GatewayError("idempotency_key_conflict", "this idempotencyKey was used before for another request")
-        if known is None:
-            assert self._channels is not None
-            message_id = await self._channels.send(route, params.message, media, delivery_id=delivery_id)
-            known = self._sent[delivery_id] = (asked, message_id)
-            while len(self._sent) > MAX_SENT:
-                self._sent.popitem(last=False)
-        return {"runId": params.idempotency_key, "messageId": known[1], "channel": route.channel}
+        pending = known[1] if known is not None else self._begin(delivery_id, asked, route, params.message, media)
+        return {"runId": params.idempotency_key, "messageId": await pending.wait(), "channel": route.channel}
+
+    def _begin(
+        self, delivery_id: str, asked: str, route: DeliveryRoute, text: str, media: Sequence[str]
+    ) -> PendingDelivery:
+        """Send a message; it goes on whether or not anybody waits.
+
+        @raise GatewayError: C{queue_full}.
+        """
+        assert self._channels is not None
+        if sum(not pending.ended for _, pending in self._sent.values()) >= MAX_SENDING:
+            raise GatewayError("queue_full", "Too many messages are on their way; try again shortly.", retry_after=5)
+        work = self._channels.send(route, text, media, delivery_id=delivery_id)
+        pending = PendingDelivery(work, self._log, f"message {delivery_id}")
+        self._sent[delivery_id] = (asked, pending)
+
+        def ended() -> None:
+            if pending.failed:
+                self._sent.pop(delivery_id, None)
+
+        if pending.ended:
+            ended()
+        else:
+            pending.when_ended(ended)
+        while len(self._sent) > MAX_SENT:
+            self._sent.popitem(last=False)
+        return pending
 
     async def _route(self, call: Call[SendParams]) -> DeliveryRoute:
         params = call.params

@@ -20,6 +20,7 @@ from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, JobSta
 from openclaw_tx.wire.frames import Natural, encode
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
+from openclaw_tx.ws.rpc.catalog import plain_id
 from openclaw_tx.ws.rpc.cron_runs import NamedJob, Runs, RunsParams, job_id_of
 
 
@@ -91,7 +92,7 @@ class CronMethods:
         unbounded(call.principal)
         params = call.params
         wanted = params.enabled or ("all" if params.include_disabled else "enabled")
-        query = params.query.strip().lower()
+        query, agent_id = params.query.strip().lower(), plain_id(params.agent_id)
         found = [
             job
             for job in self._jobs.all()
@@ -99,7 +100,7 @@ class CronMethods:
             and params.schedule_kind in ("all", kind_of(job.schedule))
             and params.last_run_status in ("all", job.state.last_status or "unknown")
             and params.trigger != "conditional"
-            and (not params.agent_id or (job.agent_id or self._agents.default_id) == params.agent_id)
+            and (not agent_id or (job.agent_id or self._agents.default_id) == agent_id)
             and (not query or query in f"{job.name}\n{job.description}\n{job.id}".lower())
         ]
         if params.sort_by == "name":

@@ -15,6 +15,7 @@ from openclaw_tx.interfaces import Jobs
 from openclaw_tx.values import CronJob, JobRecord
 from openclaw_tx.wire.frames import Natural
 from openclaw_tx.ws.connect import Params
+from openclaw_tx.ws.rpc.catalog import plain_id
 
 KEPT = 5000
 """Newest records, of one job or of all together, that are looked through; older ones are not found."""
@@ -103,7 +104,7 @@ class Runs:
         return (
             (not statuses or record.status in statuses)
             and (not deliveries or "unknown" in deliveries)
-            and agent_id == params.agent_id
+            and agent_id == plain_id(params.agent_id)
             and (not params.run_id or record.run_id == params.run_id)
             and (not query or any(query in (text or "").lower() for text in words))
         )

@@ -168,8 +168,8 @@ class NodeMethods:
 
     async def pair_approve(self, call: Call[RequestParams]) -> Any:
         """Let what a node offers be used. Commands are done on another machine: that takes an administrator."""
-        request = self._nodes.request(call.params.request_id)
-        if request.surface.commands and ADMIN not in unbounded(call.principal).scopes:
+        principal, request = unbounded(call.principal), self._nodes.request(call.params.request_id)
+        if request.surface.commands and ADMIN not in principal.scopes:
             raise missing_scope(ADMIN)
         device = self._nodes.approve(request)
         await self._rooms.book.saved()
@@ -201,8 +201,9 @@ class NodeMethods:
 
     async def rename(self, call: Call[RenameParams]) -> Any:
         """Give a node a name that people know it by."""
-        node_id, name = self._nodes.known(call.params.node_id).device_id, call.params.display_name.strip()
-        self._rooms.pairing.rename(node_id, name, unbounded(call.principal))
+        principal, name = unbounded(call.principal), call.params.display_name.strip()
+        node_id = self._nodes.known(call.params.node_id).device_id
+        self._rooms.pairing.rename(node_id, name, principal)
         await self._rooms.book.saved()
         return {"nodeId": node_id, "displayName": name}
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
@@ -33,7 +34,7 @@ from openclaw_tx.wire.frames import NonEmpty, Positive
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad, seat
-from openclaw_tx.ws.rpc.catalog import unknown_agent
+from openclaw_tx.ws.rpc.catalog import plain_id, unknown_agent
 from openclaw_tx.ws.rpc.inventory import ToolRooms
 from openclaw_tx.ws.rpc.usage import HOUR_MS
 from openclaw_tx.ws.rpc.usage_days import Days, DaysParams, days_of
@@ -152,6 +153,7 @@ class SessionUsageMethods:
         if params.agent_scope and (params.agent_id or params.key):
             raise bad("sessions.usage", "agentScope=all cannot be combined with key or agentId")
         days = days_of("sessions.usage", params, self._clock.seconds(), None)
+        params = replace(params, agent_id=plain_id(params.agent_id))
         if params.agent_id is not None and agents_for(self._agents, principal).get(params.agent_id) is None:
             raise unknown_agent("sessions.usage", params.agent_id)
         now, is_admin = int(self._clock.seconds() * 1000), ADMIN in principal.scopes
@@ -199,16 +201,16 @@ class SessionUsageMethods:
         if params.key is not None:
             return [await self._entry("sessions.usage", principal, params.key, params.agent_id)]
         wanted = SessionFilter(agent_id=params.agent_id or "", since_ms=days.start_ms)
-        entries: list[SessionEntry] = []
+        entries: dict[str, SessionEntry] = {}  # one that is used meanwhile moves the others on to the next page
         total = 1
         offset = 0
         while offset < min(total, MAX_SESSIONS):
             page = await self._sessions.select(wanted, limit=PAGE, offset=offset)
-            entries += (entry for entry in page.entries if sees_session(principal, entry))
+            entries.update((entry.key, entry) for entry in page.entries if sees_session(principal, entry))
             total = page.total if page.entries else 0
             offset += PAGE
         report.left_out(max(0, total - MAX_SESSIONS))
-        return entries
+        return list(entries.values())
 
     async def _entry(self, method: str, principal: Principal, key: str, agent_id: str | None) -> SessionEntry:
         scope = self._settings().session.scope

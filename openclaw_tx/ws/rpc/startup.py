@@ -88,9 +88,11 @@ class StartupMethods:
         described = await self._following.describe(Call[DescribeParams](call.caller, call.id, about))
         if described["session"] is not None:
             answer["sessionInfo"] = described["session"]
-        at_work = [run for run in self._engine.live() if run.request.session_key == key]
-        if at_work and sees_run(call.principal, at_work[-1]):
-            run = at_work[-1]
+        at_work = [
+            run for run in self._engine.live() if run.request.session_key == key and sees_run(call.principal, run)
+        ]
+        # Of several the one that speaks; others wait until it has ended.
+        for run in sorted(at_work, key=lambda run: run.status == "running")[-1:]:
             said = "\n\n".join(run.state.payloads)
             answer["inFlightRun"] = {"runId": run.request.run_id, "text": said, "startedAt": run.started_at_ms}
         answer["defaults"] = model_defaults(agents_for(self._agents, call.principal), self._models)

@@ -20,6 +20,7 @@ from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad, seat
+from openclaw_tx.ws.rpc.catalog import plain_id
 
 MAX_TASKS = 1000
 """Newest tasks that a list is made from."""
@@ -94,7 +95,7 @@ class TaskMethods:
             row = task_row(found)
             fits = wanted is None or row["status"] in wanted
             fits = fits and (not key or key in (row["sessionKey"], row.get("childSessionKey")))
-            if fits and (key or params.agent_id in (None, row["agentId"])):
+            if fits and (key or plain_id(params.agent_id) in (None, row["agentId"])):
                 rows.append(row)
         if params.sort_by:
             rows.sort(key=lambda row: -int(row.get("endedAt", 0)))

@@ -22,7 +22,7 @@ from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.asks import bad
-from openclaw_tx.ws.rpc.catalog import unknown_agent
+from openclaw_tx.ws.rpc.catalog import plain_id, unknown_agent
 from openclaw_tx.ws.rpc.usage_days import Days, DaysParams, days_of
 from openclaw_tx.ws.rpc.usage_sums import Prices, Sums, prices
 
@@ -91,10 +91,12 @@ class UsageMethods:
         if params.agent_scope and params.agent_id:
             raise bad("usage.cost", "agentScope=all cannot be combined with agentId")
         agents = agents_for(self._agents, principal)
-        if params.agent_id is not None and agents.get(params.agent_id) is None:
-            raise unknown_agent("usage.cost", params.agent_id)
+        agent_id = plain_id(params.agent_id)
+        if agent_id is not None and agents.get(agent_id) is None:
+            raise unknown_agent("usage.cost", agent_id)
         days = days_of("usage.cost", params, self._clock.seconds())
-        rows = await self._store.usage(days.start_ms // HOUR_MS, days.end_ms // HOUR_MS, params.agent_id or "")
+        first, end = days.start_ms // HOUR_MS, -(-days.end_ms // HOUR_MS)  # midnight may be in the middle of an hour
+        rows = await self._store.usage(first, end, agent_id or "")
         if principal.agents:
             rows = [row for row in rows if row.agent_id in principal.agents]
         sums = await self._in_thread(summary, rows, days, prices(self._settings()))

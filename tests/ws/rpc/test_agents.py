@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from openclaw_tx.agents import editing
 from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.config import json5
 from openclaw_tx.testing import MemoryGateway
@@ -122,6 +123,20 @@ class EntryTests(AgentsCase):
         self.workspace("beta").mkdir(parents=True)
         self.ok("agents.delete", agentId="twin", deleteFiles=True)
         self.assertTrue(self.workspace("beta").is_dir())
+
+    def test_workspaces_within(self) -> None:
+        """So does one that contains another agent's or lies in it, whatever way leads there, or has the state in it."""
+        beta = self.workspace("beta")
+        beta.mkdir(parents=True)
+        link = beta.parent / "link"
+        link.symlink_to(beta)
+        for workspace in (beta.parent, beta / "sub", link, link / "sub"):
+            workspace.mkdir(exist_ok=True)
+            self.ok("agents.create", name="twin", workspace=str(workspace))
+            self.assertEqual(self.ok("agents.delete", agentId="twin", deleteFiles=True)["removed"], [])
+            self.assertTrue(workspace.is_dir())
+        self.assertIsNone(editing.put_aside(str(beta), 1, [], [str(beta / "openclaw.json")]))
+        self.assertTrue(beta.is_dir())
 
     def test_keys(self) -> None:
         """No key changes the configuration, this way neither."""

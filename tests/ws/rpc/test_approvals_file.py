@@ -73,15 +73,24 @@ class ApprovalsFileTests(SynchronousTestCase):
         self.assertEqual(json.loads(self.path.read_text())["socket"], {"path": "/s", "token": "hidden"})
 
     def test_bound_keys(self) -> None:
-        """A key that is for some agents has no say in what concerns all."""
-        key = {"label": "ada", "hash": hash_of("ada"), "scopes": ADMIN, "agents": ["main"]}
-        memory = MemoryGateway({"gateway": {"auth": {"keys": [key]}}})
+        """A key that is for some agents, or for sessions of its own, has no say in what concerns all."""
+        keys = [
+            {"label": label, "hash": hash_of(label), "scopes": ADMIN, **bounds}
+            for label, bounds in (
+                ("ada", {"agents": ["main"], "sessionPrefix": ""}),
+                ("bob", {"sessionPrefix": "bob:"}),
+                ("eve", {"sessionPrefix": ""}),
+            )
+        ]
+        memory = MemoryGateway({"gateway": {"auth": {"keys": keys}}})
         self.addCleanup(memory.close)
-        client = memory.websocket()
-        client.connect(scopes=[], token="ada")
-        for method, params in (("exec.approvals.get", {}), ("exec.approvals.set", {"file": {"version": 1}})):
-            self.assertEqual(client.request(method, params)["error"]["code"], "FORBIDDEN")
-        client.close()
+        for label, allowed in (("ada", False), ("bob", False), ("eve", True)):
+            client = memory.websocket()
+            client.connect(scopes=[], token=label)
+            for method, params in (("exec.approvals.get", {}), ("exec.approvals.set", {"file": {"version": 1}})):
+                answer = client.request(method, params)
+                self.assertEqual(answer.get("error", {}).get("code"), None if allowed else "FORBIDDEN", label)
+            client.close()
 
     def test_scopes(self) -> None:
         """For administrators."""

@@ -43,7 +43,8 @@ class CatalogTests(SynchronousTestCase):
             "available": True,
         }
         self.assertEqual(self.call("models.list"), {"models": [row]})
-        self.assertEqual(self.call("models.list", agentId="beta", view="all"), {"models": [row]})
+        for name in ("beta", " Beta"):
+            self.assertEqual(self.call("models.list", agentId=name, view="all"), {"models": [row]})
         self.assertEqual(self.call("models.list", provider="Stub", includeDetails=True), {"models": [row]})
         self.assertEqual(self.call("models.list", provider="other"), {"models": []})
         error = self.line.call("models.list", {"agentId": "zz"})["error"]

@@ -77,7 +77,7 @@ class MethodTests(Case):
         self.assertEqual(names(), ["job 0", "job 2"])
         self.assertEqual(names(includeDisabled=True), ["job 0", "job 2", "job 1"])
         self.assertEqual(names(enabled="disabled"), ["job 1"])
-        self.assertEqual((names(agentId="beta"), names(agentId="main")), (["job 2"], ["job 0"]))
+        self.assertEqual((names(agentId="Beta"), names(agentId="main")), (["job 2"], ["job 0"]))
         self.assertEqual(names(query="brief"), ["job 2"])
         self.assertEqual(names(enabled="all", sortBy="name", sortDir="desc"), ["job 2", "job 1", "job 0"])
         self.assertEqual(names(sortBy="updatedAtMs"), ["job 0", "job 2"])

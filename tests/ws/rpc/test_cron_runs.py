@@ -46,7 +46,7 @@ class RunsTests(Case):
     def test_filters(self) -> None:
         """By agent, status, words, run and delivery, of which nothing is known."""
         for params, wanted in (
-            ({"agentId": "beta"}, ["Mail"]),
+            ({"agentId": "Beta"}, ["Mail"]),
             ({"agentId": "main", "query": "assam"}, ["Tea"]),
             ({"query": "TEA"}, ["Tea", "Tea"]),
             ({"status": "error"}, ["Mail"]),

@@ -145,6 +145,22 @@ class ApprovalTests(NodeCase):
         self.owner.call("node.rename", {"nodeId": self.node_id, "displayName": " Shed "})
         self.assertEqual(self.owner.call("node.list")["payload"]["nodes"][0]["displayName"], "Shed")
 
+    def test_keys_with_bounds(self) -> None:
+        """They get none of it, whatever a node offers and whether or not it is there."""
+        self.far_node()
+        (request,) = self.owner.call("node.pair.list")["payload"]["pending"]
+        self.house.authenticator.prefix = "team:"
+        bounded = self.house.ready()
+        for method, params in [
+            ("node.pair.approve", {"requestId": request["requestId"]}),
+            ("node.pair.approve", {"requestId": "nobody"}),
+            ("node.pair.reject", {"requestId": "nobody"}),
+            ("node.rename", {"nodeId": "nobody", "displayName": "x"}),
+            ("node.describe", {"nodeId": "nobody"}),
+        ]:
+            self.assertEqual(bounded.call(method, params)["error"]["code"], "FORBIDDEN", method)
+        self.assertEqual(len(self.owner.call("node.pair.list")["payload"]["pending"]), 1)
+
     def test_refusals(self) -> None:
         """Operators are no nodes, and what is not there is not there."""
         self.house.ready(Identity(2))

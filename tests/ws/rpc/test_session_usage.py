@@ -17,6 +17,8 @@ from openclaw_tx.values import (
     AssistantMessage,
     Principal,
     SessionEntry,
+    SessionFilter,
+    SessionPage,
     SessionTally,
     Tallies,
     TextPart,
@@ -130,6 +132,22 @@ class SessionsUsageTests(SessionUsageCase):
         self.assertEqual(creator["sessionActivity"], [{"dates": [TODAY], "sessionCount": 2}])
         self.assertEqual(found["creatorOptions"], [{"key": '["unknown"]'}])
 
+    def test_used_meanwhile(self) -> None:
+        """A session that moves to the next page while they are read counts once."""
+        self.turn()
+        self.turn("agent:main:other")
+        sessions = self.memory.gateway._house.sessions
+        select = sessions.select
+
+        async def moved(wanted: SessionFilter, *, limit: int, offset: int) -> SessionPage:
+            page = await select(wanted, limit=limit, offset=max(0, offset - 1))
+            return replace(page, total=page.total + 1)
+
+        self.patch(session_usage, "PAGE", 1)
+        self.patch(sessions, "select", moved)
+        found = self.answer()
+        self.assertEqual((len(found["sessions"]), found["totals"]["totalTokens"]), (2, 2200))
+
     def test_same_sums(self) -> None:
         """Runs without a session count as well: the sums are those of C{usage.cost}."""
         self.turn(cached=300)
@@ -145,7 +163,8 @@ class SessionsUsageTests(SessionUsageCase):
             found["aggregates"]["byCreator"][0]["totals"],
             found["sessions"][0]["usage"] and {name: found["sessions"][0]["usage"][name] for name in found["totals"]},
         )
-        self.assertEqual(self.answer(agentId="beta")["totals"]["cacheRead"], 500)
+        for name in ("beta", " BETA"):
+            self.assertEqual(self.answer(agentId=name)["totals"]["cacheRead"], 500)
         self.assertEqual(self.answer(key=MAIN)["totals"]["input"], 700)
 
     def test_days(self) -> None:

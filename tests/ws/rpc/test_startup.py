@@ -85,6 +85,16 @@ class StartupTests(Case):
         self.gateway.advance(0.2)
         self.assertNotIn("inFlightRun", self.startup())
 
+    def test_run_at_work_and_another(self) -> None:
+        """What was said so far is told although another run of the session waits."""
+        self.ask("chat.send", sessionKey=KEY, message="hello", idempotencyKey="r1")
+        self.gateway.model.calls[0].text("so far")
+        asked = {"sessionKey": KEY, "message": "more", "idempotencyKey": "r2"}
+        self.client.send({"type": "req", "id": "2", "method": "agent", "params": asked})
+        self.gateway.flush()
+        self.assertEqual(self.client.response("2")["payload"]["status"], "accepted")
+        self.assertEqual(self.startup()["inFlightRun"]["text"], "so far")
+
     def test_reading_is_enough(self) -> None:
         """It takes C{operator.read}, and no less."""
         self.assertTrue(self.connect("operator.read").request("chat.startup", {"sessionKey": "x"})["ok"])

@@ -98,7 +98,7 @@ class ListTests(TaskCase):
         self.assertEqual(len(self.tasks()), 3)
         child = self.tasks()[0]["childSessionKey"]
         self.assertEqual(len(self.tasks(sessionKey="main", agentId="main")), 3)
-        self.assertEqual(self.tasks(agentId="main")[0]["childSessionKey"], child)
+        self.assertEqual(self.tasks(agentId="Main")[0]["childSessionKey"], child)
         self.assertEqual([task["childSessionKey"] for task in self.tasks(sessionKey=child)], [child])
         self.assertEqual(self.tasks(sessionKey="elsewhere"), [])
         self.assertEqual(self.tasks(agentId="beta"), [])

@@ -100,7 +100,8 @@ class CostTests(UsageCase):
         """One agent's, an unknown one's, and what does not go together."""
         self.run_agent()
         self.run_agent("beta", prompt=5)
-        self.assertEqual(self.cost(agentId="beta")["totals"]["input"], 5)
+        for name in ("beta", "Beta "):
+            self.assertEqual(self.cost(agentId=name)["totals"]["input"], 5)
         self.assertEqual(self.cost(agentScope="all")["totals"]["runs"], 2)
         for params in ({"agentId": "nope"}, {"agentId": "beta", "agentScope": "all"}):
             self.assertEqual(self.client.request("usage.cost", params)["error"]["code"], "INVALID_REQUEST")
@@ -120,6 +121,12 @@ class CostTests(UsageCase):
         self.assertEqual([(row["date"], row["runs"]) for row in found["daily"]], [(TODAY, 1)])
         self.assertEqual(self.cost(range="7d")["days"], 7)
         self.cost(mode="gateway")
+
+    def test_midnight_within_an_hour(self) -> None:
+        """The last half hour of a day belongs to it, where midnight is not at a whole hour of UTC."""
+        self.run_agent()
+        found = self.cost(days=1, mode="specific", utcOffset="UTC+1:30")
+        self.assertEqual((found["daily"][0]["date"], found["totals"]["runs"]), (TODAY, 1))
 
     def test_bad_days(self) -> None:
         """Days that are none, too many, or the wrong way round."""
