@@ -40,20 +40,22 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
     """
     history, turn = in_force(history, turn)
     kept: list[Spoken] = []
+    answered = 0  # how much of it stands before the question that is looked at
     for message in history:
         if isinstance(message, CompactionMessage):
             if message.summary:  # one that only cut off has none
                 kept.append(summary_message(message))
+        elif not isinstance(message, AssistantMessage):
+            kept.append(_without_images(message))
             continue
-        if isinstance(message, AssistantMessage) and message.stop_reason == "interrupted":
+        elif message.stop_reason == "interrupted":
             kept.append(replace(message, text=f"{message.text}\n\n{CUT_OFF}".lstrip()))
-            continue
-        if isinstance(message, AssistantMessage) and not message.text and not message.tool_calls:
-            if message.stop_reason in ("error", "aborted"):
-                while kept and isinstance(kept[-1], UserMessage):
-                    kept.pop()
-            continue
-        kept.append(_without_images(message))
+        elif message.text or message.tool_calls:
+            kept.append(message)
+        elif message.stop_reason in ("error", "aborted"):
+            while len(kept) > answered and isinstance(kept[-1], UserMessage):
+                kept.pop()
+        answered = len(kept)
     calls = {
         call.id for message in (*kept, *turn) if isinstance(message, AssistantMessage) for call in message.tool_calls
     }

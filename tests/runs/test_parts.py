@@ -12,12 +12,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.runs.context import CUT_OFF, model_messages
+from openclaw_tx.runs.context import CUT_OFF, model_messages, summary_message
 from openclaw_tx.runs.journal import ENTRY_BYTES, Journal
 from openclaw_tx.runs.machine import IllegalTransition, RunMachine
 from openclaw_tx.runs.reply import ReplyFilter
 from openclaw_tx.values import (
     AssistantMessage,
+    CompactionMessage,
     ImagePart,
     TextDelta,
     TextPart,
@@ -140,6 +141,16 @@ class ContextTests(SynchronousTestCase):
         history = [user("a"), failed, user("b"), partial, user("c"), call, result, failed]
         shown = model_messages(history, [user("d")])
         self.assertEqual(shown, (user("b"), partial, user("c"), call, result, user("d")))
+
+    def test_a_failed_turn_takes_its_own_question_alone(self) -> None:
+        """Before it stand a summary, questions that were answered with silence, and results that a call was given."""
+        failed = AssistantMessage(stop_reason="error")
+        mark = CompactionMessage(summary="It was about cats.")
+        (summary, question) = model_messages([mark, user("a"), failed], [user("b")])
+        self.assertEqual((summary, question), (summary_message(mark), user("b")))
+        silent = AssistantMessage(stop_reason="stop")
+        shown = model_messages([user("a"), silent, user("b"), silent, user("c"), failed], [user("d")])
+        self.assertEqual(shown, (user("a"), user("b"), user("d")))
 
     def test_turns_that_a_crash_ended(self) -> None:
         """They are shown: what was asked may have been done in part."""
