@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from openclaw_tx.runs.context import in_force, model_messages, without_marks
-from openclaw_tx.values import CompactionMessage, Message, Spoken, UserMessage
+from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Spoken, UserMessage
 
 
 class Dialogue:
@@ -43,6 +43,11 @@ class Dialogue:
     def asked(self) -> str:
         """The text of the newest message of a user."""
         return next((each.text for each in reversed(self.added) if isinstance(each, UserMessage)), "")
+
+    def answered(self) -> bool:
+        """Whether this turn holds an answer of the model, whole, or a mark."""
+        mine = (each for each in self.added if each not in self.begun)
+        return any(isinstance(each, AssistantMessage | CompactionMessage) for each in mine)
 
     def in_history(self, kept: int) -> int:
         """How many of the newest C{kept} messages belong to the history.

@@ -239,7 +239,7 @@ class Engine:
         dialogue.added += run.steering.close()
         if timer is not None and timer.active():
             timer.cancel()
-        if news and not run.times.called:
+        if news and not (dialogue.answered() or run.open_text):
             self._upkeep.undo(dialogue, run.request.session_key, news)
         if run.durable:
             await self._settle(run, result)

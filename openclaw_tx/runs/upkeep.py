@@ -45,7 +45,7 @@ class Upkeep:
     def begun(self, turn: TurnStart) -> tuple[Dialogue, Sequence[str]]:
         """The conversation of a session's turn, with the news for its agent before the client's message.
 
-        @return: besides, the news, which L{undo} takes when the model never heard of it.
+        @return: besides, the news, which L{undo} takes when the model said nothing to them.
         """
         dialogue = Dialogue(turn.history, turn.added)
         news = self._premises.rooms.events.take(turn.entry.key)

@@ -545,3 +545,27 @@ class NewsTests(Case):
         self.ended(self.bench.session("again"))
         self.assertIn("The build has ended.", self.model.requests[0].messages[0].text)
         self.assertEqual(self.bench.news.peek(KEY), ())
+
+    def test_put_back_when_nothing_came_of_it(self) -> None:
+        """The model is not shown a turn that failed before a word, nor one that was aborted so: the next one has the
+        news."""
+        self.bench.news.add(KEY, "The build has ended.")
+        self.model.fail("provider_error", "500")
+        self.ended(self.bench.session("hi"))
+        aborted = self.bench.session("hi")
+        aborted.abort("stop")
+        self.ended(aborted)
+        self.model.say("x")
+        self.ended(self.bench.session("again"))
+        texts = [[message.text for message in request.messages] for request in self.model.requests]
+        self.assertEqual([each[0] for each in texts], ["System: The build has ended."] * 3)
+        self.assertEqual([text for text in texts[-1] if text.startswith("System: ")], texts[-1][:1])
+
+    def test_told_though_the_turn_failed(self) -> None:
+        """Of a turn that failed when something had been said the model knows."""
+        self.bench.news.add(KEY, "The build has ended.")
+        run = self.bench.session("hi")
+        self.model.calls[0].text("It")
+        run.abort("stop")
+        self.ended(run)
+        self.assertEqual(self.bench.news.peek(KEY), ())
