@@ -145,6 +145,17 @@ class SpawnTests(Together):
         told = self.last_user_text(self.model.calls[-1].request)
         self.assertIn("failed: no such thing", told)
 
+    def test_report_in_an_outage(self) -> None:
+        """A report whose turn failed is still there for the next one."""
+        self.spawn()
+        child = self.child_call()
+        child.text("forty-two")
+        child.finish()
+        self.model.calls[-1].fail("provider_rejected", "no such thing")
+        self.ask("and?")
+        told = [message.text for message in self.model.calls[-1].request.messages]
+        self.assertEqual([text.count("forty-two") for text in told if "Sub-agent report" in text], [1])
+
     def test_stopped(self) -> None:
         """Also of a child whose model was stopped before its first word."""
         self.spawn()
