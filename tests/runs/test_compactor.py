@@ -302,6 +302,29 @@ class OverflowTests(Case):
         self.assertEqual(self.compactings(run)[-1], ("end", "overflow", True, True))
         self.assertEqual(self.model.requests[8].system, summaries.SYSTEM)
 
+    def test_twice_in_a_turn(self) -> None:
+        """A long turn is shortened as often as its tools fill the window, once for each answer of the model."""
+        steps = iter(["add"] * 6 + ["refuse"] + ["add"] * 5 + ["refuse", "done"])
+
+        def play(call: ModelCall) -> None:
+            step = "summary" if call.request.system == summaries.SYSTEM else next(steps)
+            if step == "refuse":
+                call.fail(TOO_LONG, "too long")
+                return
+            call.text({"summary": "They added.", "add": LONG}.get(step, step))
+            if step == "add":
+                call.call_tool("add", {"a": len(self.model.calls), "b": 1})
+            call.finish(usage=Usage())
+
+        self.model._plays.extend([play] * 60)
+        run = self.bench.session("Add these, please.")
+        result = self.ended(run)
+        self.assertEqual((result.status, result.payloads[-1]), ("ok", "done"), result.error)
+        self.assertGreater(len(self.marks()), 1)
+        first, *rest = self.model.requests[-1].messages
+        self.assertIn("Add these, please.", first.text)
+        self.assertLess(len(rest), 12)
+
     def adds(self, rounds: int) -> None:
         """The model adds so many times, and says much with each."""
         for number in range(rounds):
