@@ -184,7 +184,7 @@ def build(given: Materials, log: Logger) -> House:
     )
     approvals = PendingApprovals(reactor)
     approvals_file = ApprovalsFile(settings.state_dir, given.in_thread, lambda: int(reactor.seconds() * 1000), new_id)
-    commands = CommandSessions(Spawner(reactor), reactor, settings, events, lambda: admission, new_id)
+    commands = CommandSessions(Spawner(reactor), reactor, settings, events, lambda: admission, new_id, sessions.news)
     parts = ToolParts(
         settings=settings,
         sessions=sessions,

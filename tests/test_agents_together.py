@@ -152,6 +152,17 @@ class SpawnTests(Together):
         told = self.last_user_text(self.model.calls[-1].request)
         self.assertIn("failed: no such thing", told)
 
+    def test_report_in_an_outage(self) -> None:
+        """A report whose turn failed is still there for the next one."""
+        self.spawn()
+        child = self.child_call()
+        child.text("forty-two")
+        child.finish()
+        self.model.calls[-1].fail("provider_rejected", "no such thing")
+        self.ask("and?")
+        told = [message.text for message in self.model.calls[-1].request.messages]
+        self.assertEqual([text.count("forty-two") for text in told if "Sub-agent report" in text], [1])
+
     def test_stopped(self) -> None:
         """Also of a child whose model was stopped before its first word."""
         self.spawn()
@@ -173,6 +184,29 @@ class SpawnTests(Together):
         self.assertTrue(self.child_call().cancelled)
         self.assertEqual(len(self.model.calls), calls)
         self.assertIn("was stopped", self.gateway.gateway._house.events.peek("agent:main:main")[0])
+
+    def test_stopped_by_a_new_beginning(self) -> None:
+        """A conversation that somebody begins anew knows nothing of the sub-agents of the one before, which end: by a
+        command and by the method alike."""
+        for number, (method, params) in enumerate(
+            [
+                ("chat.send", {"sessionKey": "agent:main:main", "message": "/new hi", "idempotencyKey": "k1"}),
+                ("sessions.reset", {"key": "agent:main:main"}),
+            ]
+        ):
+            self.spawn()
+            client = self.gateway.websocket()
+            client.connect(scopes=["operator.admin"])
+            self.assertTrue(client.request(method, params)["ok"])
+            self.gateway.flush()
+            self.assertTrue(self.child_call(number).cancelled, method)
+            if not self.model.calls[-1].done.called:
+                self.model.calls[-1].finish("length")
+            self.ask("hello")
+            told = [message.text for message in self.model.calls[-1].request.messages]
+            self.assertEqual([text for text in told if "Sub-agent report" in text], [], method)
+            self.model.calls[-1].text("hi")
+            self.model.calls[-1].finish()
 
     def test_stateless_parent(self) -> None:
         """A request without a session gets no second answer; the child's stays in its session."""

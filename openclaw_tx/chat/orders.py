@@ -157,7 +157,8 @@ class Orders:
     async def _new(self, command: Command, message: ChatMessage) -> Done:
         key = message.request.session_key
         self._flow.forget(key, "reset")
-        await self.stop_runs(self._flow.live(key), message.principal, "reset")
+        runs = [run for run in self._rooms.engine.live() if key in (run.request.session_key, run.request.spawned_by)]
+        await self.stop_runs(runs, message.principal, "reset")
         ref, text = self._leading_model(command.text) if command.name == "new" else ("", command.text)
         await self._rooms.sessions.reset(key)
         if ref:

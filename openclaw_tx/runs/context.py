@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from msgspec.structs import replace
 
@@ -26,40 +27,64 @@ CUT_OFF = "[This turn was cut off when the gateway went down. What was begun in 
 """Ends what the model reads of a turn that a crash ended."""
 
 
+STOPPED = "[This turn was stopped before anything was said.]"
+FAILED = "[This turn failed before anything was said.]"
+"""Stand for an answer that did not come."""
+
+
 def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Spoken, ...]:
     """The messages of the next model call.
 
     Calls without results and results without calls are put right over history and turn together, since a client's tool
     results come a turn after the calls. Images of earlier turns are left out (spec: only the active turn's are sent),
-    as are turns that failed before the model said anything: the record keeps them, but a client's retry would
-    otherwise make the question stand twice. A turn that a crash ended stays, and the model is told of it: of what was
-    at work then nobody knows how far it came.
+    as are turns that failed before the model said anything, where the question may be why, or is asked again at once:
+    the record keeps them, but a client's retry would otherwise make the question stand twice. Others are shown with a
+    word on what became of them, for "try again" means them. A turn that a crash ended stays, and the model is told of
+    it: of what was at work then nobody knows how far it came.
 
     @param history: the session before this turn, oldest first.
     @param turn: this turn so far: the client's messages, then answers and tool results; perhaps with a mark.
     """
     history, turn = in_force(history, turn)
     kept: list[Spoken] = []
-    begin = 0  # of what was said: the summary before it is nobody's question
-    for message in history:
+    answered = 0  # how much of it stands before the question that is looked at
+    open_: list[slice] = []
+    for message, following in zip(history, (*history[1:], None), strict=False):
         if isinstance(message, CompactionMessage):
             if message.summary:  # one that only cut off has none
                 kept.append(summary_message(message))
-                begin = len(kept)
+        elif not isinstance(message, AssistantMessage):
+            kept.append(_without_images(message))
             continue
-        if isinstance(message, AssistantMessage) and message.stop_reason == "interrupted":
+        elif message.stop_reason == "interrupted":
             kept.append(replace(message, text=f"{message.text}\n\n{CUT_OFF}".lstrip()))
-            continue
-        if isinstance(message, AssistantMessage) and not message.text and not message.tool_calls:
-            if message.stop_reason in ("error", "aborted"):
-                while len(kept) > begin and isinstance(kept[-1], UserMessage):
-                    kept.pop()
-            continue
-        kept.append(_without_images(message))
+        elif message.text or message.tool_calls:
+            kept.append(message)
+        elif message.stop_reason in ("error", "aborted"):
+            question = len(kept)
+            while question > answered and isinstance(kept[question - 1], UserMessage):
+                question -= 1
+            if message.unanswered and question < len(kept):
+                kept.append(replace(message, text=STOPPED if message.stop_reason == "aborted" else FAILED))
+                open_.append(slice(question, len(kept)))
+            else:
+                del kept[question:]
+        elif isinstance(following, AssistantMessage):
+            continue  # an answer without words, for which the turn failed
+        answered = len(kept)
+    for each in reversed(open_):
+        if _asked_again(kept[each.stop - 2], [*kept[each.stop :], *turn]):
+            del kept[each]
     calls = {
         call.id for message in (*kept, *turn) if isinstance(message, AssistantMessage) for call in message.tool_calls
     }
     return repaired([*kept, *(_told(message, calls) for message in without_marks(turn))])
+
+
+def _asked_again(question: Spoken, after: Iterable[Message]) -> bool:
+    """Whether the question that did not get an answer is asked again before there is another answer."""
+    again = takewhile(lambda message: not isinstance(message, AssistantMessage), after)
+    return any(isinstance(each, UserMessage) and each.text.split() == question.text.split() for each in again)
 
 
 def in_force(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:

@@ -46,7 +46,7 @@ class Dialogue:
 
     @property
     def answered(self) -> bool:
-        """Whether the turn holds a message of the model; those that the client brought along are no answers to it."""
+        """Whether the turn holds a message of the model, or a mark; what the client brought is no answer to it."""
         return _answers(self.added) > _answers(self.begun)
 
     def in_history(self, kept: int) -> int:
@@ -68,7 +68,7 @@ class Dialogue:
 
 
 def _answers(messages: Iterable[Message]) -> int:
-    return sum(isinstance(message, AssistantMessage) for message in messages)
+    return sum(isinstance(message, AssistantMessage | CompactionMessage) for message in messages)
 
 
 def dated(messages: Iterable[Spoken], at_ms: int) -> list[Spoken]:

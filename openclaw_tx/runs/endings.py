@@ -12,6 +12,21 @@ from openclaw_tx.runs.run import AgentRun
 from openclaw_tx.runs.unstored import UnstoredEnds
 from openclaw_tx.values import AssistantMessage, RunResult
 
+OUTAGES = frozenset(
+    {
+        "provider_auth",
+        "provider_billing",
+        "provider_rate_limit",
+        "provider_error",
+        "provider_overloaded",
+        "provider_timeout",
+        "local_model_not_installed",
+        "run_timeout",
+        "empty_response",
+    }
+)
+"""Codes of failures that no question brings about."""
+
 
 def cut_short(run: AgentRun) -> RunResult:
     """The result of a cancelled run: a timeout is an error, everything else an abort."""
@@ -96,4 +111,14 @@ def _unfinished(run: AgentRun, result: RunResult) -> AssistantMessage:
         model=run.model,
         error_message=result.error.message if result.error is not None else "",
         timestamp_ms=result.ended_at_ms,
+        unanswered=not run.open_text and is_open(run.request.trigger, result),
     )
+
+
+def is_open(trigger: str, result: RunResult) -> bool:
+    """Whether a question that nothing was said to still stands: somebody may say "try again", and nobody brings the
+    report of a sub-agent again. What a provider refused may be refused again with every turn; heartbeats come by
+    themselves."""
+    if trigger in ("announce", "heartbeat"):
+        return trigger == "announce"
+    return result.status == "aborted" or (result.error is not None and result.error.code in OUTAGES)

@@ -83,6 +83,7 @@ class AgentLoop:
         "_rejected",
         "_repairs_left",
         "_run",
+        "_shortened",
         "_steps",
         "_subject",
         "_thinking",
@@ -117,6 +118,7 @@ class AgentLoop:
         limits = premises.settings().agents.defaults
         self._window = compaction.limits(limits.compaction, subject.choice.window)
         self._compacts = compactor is not None and limits.compaction.enabled
+        self._shortened = False
         self._tools = ToolCaller(run, agent, self._choice.info.ref, premises, self._window.tool_characters)
         self._steps = Steps(run, dialogue, premises)
         self._max_rounds = limits.max_tool_rounds
@@ -137,6 +139,7 @@ class AgentLoop:
         answered = False
         for round_ in range(1, self._max_rounds + 1):
             reader, whole = await self._ask(offer, round_)
+            self._compacts = self._compacts or self._shortened
             reply, half = without_half_calls(whole)
             text = reader.finish(reply)
             self._count(reply)
@@ -272,10 +275,12 @@ class AgentLoop:
         return error.info.code == "context_length_exceeded" and self._compacts and await self._shorten()
 
     async def _shorten(self) -> bool:
-        """Compact the conversation, once a run."""
+        """Compact the conversation, once for each answer of the model: what is refused all the same, or does not get
+        shorter, is not compacted again."""
         assert self._compactor is not None
         self._compacts = False
-        return await self._compactor.told(self._run, self._dialogue, self._subject, overflow=True)
+        self._shortened = await self._compactor.told(self._run, self._dialogue, self._subject, overflow=True)
+        return self._shortened
 
     def _providers_hold(self, refs: Sequence[str]) -> bool:
         """Whether every model that may answer is held to C{response_format} by its provider."""

@@ -54,6 +54,8 @@ class ChildReports:
         """
         if is_cut_off(result):
             return False
+        if result.abort_reason == "reset":
+            return True  # there is nobody to be told: the conversation is over
         text = announcement(result, what)
         if result.status == "aborted":
             # Whoever stopped it knows. The agent hears of it with its next message.

@@ -2,7 +2,8 @@
 """The commands that are at work or have ended not long ago, each seen by the session that started it only.
 
 Everything is bounded: commands at work, finished ones, the output of each and of all finished ones together. A finished
-command is forgotten after C{tools.exec.cleanupMs}. When the gateway stops, so do they all.
+command is forgotten after C{tools.exec.cleanupMs}. When the gateway stops, so do they all; when a session is deleted,
+those of the session.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from openclaw_tx.config.schema import Config
-from openclaw_tx.interfaces import Run, RunEngine, SystemEvents
+from openclaw_tx.interfaces import Run, RunEngine, SessionNews, SystemEvents
 from openclaw_tx.tools.commands import ABORT_GRACE, TIMEOUT_GRACE, Command, Order, Spawner
 from openclaw_tx.tools.output import readable
-from openclaw_tx.values import Entry, RunEnded
+from openclaw_tx.values import Entry, RunEnded, SessionChange
 
 MAX_RUNNING = 64
 """Commands at work, of all agents together; one more is refused."""
@@ -81,11 +82,13 @@ class CommandSessions:
         events: SystemEvents,
         engine: Callable[[], RunEngine],
         new_id: Callable[[], str],
+        news: SessionNews | None = None,
     ) -> None:
         """
         @param clock: IReactorTime.
         @param events: where the end of a background command is told.
         @param engine: knows when a run has ended.
+        @param news: tells when a session is deleted.
         """
         self._spawner = spawner
         self._clock = clock
@@ -102,6 +105,8 @@ class CommandSessions:
         self._log = Logger()
         self.max_finished = MAX_FINISHED
         self.max_finished_chars = MAX_FINISHED_CHARS
+        if news is not None:
+            news.subscribe(self._session_changed)
 
     def start(self, scope: Scope, order: Order, timeout_s: float) -> CommandSession:
         """
@@ -195,6 +200,13 @@ class CommandSessions:
         self._known[session.id] = self._known.pop(session.id)
         session.timer = self._clock.callLater(self._settings().tools.exec.cleanup_ms / 1000, self._drop, session)
         self._trim()
+
+    def _session_changed(self, change: SessionChange) -> None:
+        """Of a session that is deleted nobody could ever see its commands again: end them."""
+        if change.reason != "delete":
+            return
+        for session in [found for found in self._known.values() if found.scope.session_key == change.key]:
+            self.forget(session)
 
     def _trim(self) -> None:
         finished = [session for session in self._known.values() if session.command.ending is not None]

@@ -93,6 +93,8 @@ class AssistantMessage(Plain, frozen=True, tag="assistant", omit_defaults=True):
     timestamp_ms: int = 0
     opaque: str = ""
     """What C{provider} wants back with this message (L{openclaw_tx.wire.replay}); never shown to anybody."""
+    unanswered: bool = False
+    """Nothing was said, and the question is not why: the model is shown it unless it is asked again."""
 
 
 class ToolResultMessage(Plain, frozen=True, tag="toolResult", omit_defaults=True):

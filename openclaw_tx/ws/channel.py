@@ -150,12 +150,12 @@ class Channel(Liveness, BoundedReading, LeanProtocol):  # type: ignore[misc]  # 
         return outbox is not None and (outbox.willing or outbox.held + size <= self.factory.max_buffered // 2)
 
     def send(self, message: bytes) -> None:
-        """See L{openclaw_tx.ws.connection.Link}."""
+        """See L{openclaw_tx.ws.link.Link}."""
         if self._outbox is not None and not self._closed:
             self._outbox.push(text_frame_head(len(message)) + message)
 
     def tell(self, batch: Batch, first: int) -> None:
-        """See L{openclaw_tx.ws.connection.Link}."""
+        """See L{openclaw_tx.ws.link.Link}."""
         if self._outbox is not None and not self._closed:
             self._outbox.push(Numbered(batch, first))
 

@@ -34,6 +34,7 @@ from openclaw_tx.wire.frames import (
 )
 from openclaw_tx.ws.connect import ConnectParams, Refused, refused
 from openclaw_tx.ws.handshake import Admitted, Handshake
+from openclaw_tx.ws.link import Link
 from openclaw_tx.ws.methods import Methods
 
 NOBODY = Principal(id="", method="none", scopes=frozenset())
@@ -48,28 +49,6 @@ CREDENTIALS_CHANGED = (4001, "gateway credentials changed")
 """Close code and reason for a connection whose secret was rotated."""
 HANDSHAKE_SECONDS = 15.0
 """From the upgrade to an accepted C{connect}."""
-
-
-class Link(Protocol):
-    """What the machine needs of its transport. None of it raises."""
-
-    def keeps_up(self, size: int) -> bool:
-        """Whether a message of C{size} bytes that may be skipped should be sent."""
-
-    def send(self, message: bytes) -> None:
-        """Send, or hold until the peer takes it; over the limit the link closes with 1008."""
-
-    def tell(self, batch: Batch, first: int) -> None:
-        """Send events, or hold them likewise.
-
-        @param first: number of the first.
-        """
-
-    def close(self, code: int, reason: str) -> None:
-        """Close; only the first call counts."""
-
-    def accepted(self) -> None:
-        """The client is let in: larger messages may come."""
 
 
 class Watch(Protocol):

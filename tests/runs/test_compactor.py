@@ -242,11 +242,11 @@ class OverflowTests(Case):
         self.assertEqual(len(self.model.calls), 5)
 
     def test_failure_after_it(self) -> None:
-        """A turn that was shortened to its own question and fails is left out of the next one; the summary is not."""
+        """A turn that was shortened to its own question and refused is left out of the next one; the summary is not."""
         self.chat(1)
         self.model.fail(TOO_LONG, "too long")
         self.model.say("They talked.", usage=Usage())
-        self.model.fail("provider_error", "500")
+        self.model.fail("provider_rejected", "400")
         self.assertEqual(self.ended(self.bench.session(LONGER)).status, "error")
         self.assertEqual(self.marks()[0].kept, 0)
         self.model.say("answer", usage=Usage())
@@ -315,6 +315,29 @@ class OverflowTests(Case):
         self.ended(run)
         self.assertEqual(self.compactings(run)[-1], ("end", "overflow", True, True))
         self.assertEqual(self.model.requests[8].system, summaries.SYSTEM)
+
+    def test_twice_in_a_turn(self) -> None:
+        """A long turn is shortened as often as its tools fill the window, once for each answer of the model."""
+        steps = iter(["add"] * 6 + ["refuse"] + ["add"] * 5 + ["refuse", "done"])
+
+        def play(call: ModelCall) -> None:
+            step = "summary" if call.request.system == summaries.SYSTEM else next(steps)
+            if step == "refuse":
+                call.fail(TOO_LONG, "too long")
+                return
+            call.text({"summary": "They added.", "add": LONG}.get(step, step))
+            if step == "add":
+                call.call_tool("add", {"a": len(self.model.calls), "b": 1})
+            call.finish(usage=Usage())
+
+        self.model._plays.extend([play] * 60)
+        run = self.bench.session("Add these, please.")
+        result = self.ended(run)
+        self.assertEqual((result.status, result.payloads[-1]), ("ok", "done"), result.error)
+        self.assertGreater(len(self.marks()), 1)
+        first, *rest = self.model.requests[-1].messages
+        self.assertIn("Add these, please.", first.text)
+        self.assertLess(len(rest), 12)
 
     def adds(self, rounds: int) -> None:
         """The model adds so many times, and says much with each."""
@@ -571,4 +594,27 @@ class NewsTests(Case):
             self.ended(self.bench.session("again"))
             told = [message.text for message in self.model.requests[-1].messages].count("System: The build has ended.")
             self.assertEqual(told, 2 - left)
+        self.assertEqual(self.bench.news.peek(KEY), ())
+
+    def test_put_back_when_nothing_came_of_it(self) -> None:
+        """The model is not shown a turn that failed before a word, nor one that was aborted so: the next one has the
+        news."""
+        self.bench.news.add(KEY, "The build has ended.")
+        self.model.fail("provider_error", "500")
+        self.ended(self.bench.session("hi"))
+        aborted = self.bench.session("hi")
+        aborted.abort("stop")
+        self.ended(aborted)
+        self.model.say("x")
+        self.ended(self.bench.session("again"))
+        told = [[message.text for message in request.messages] for request in self.model.requests]
+        self.assertEqual([each.count("System: The build has ended.") for each in told], [1, 1, 1])
+
+    def test_told_though_the_turn_failed(self) -> None:
+        """Of a turn that failed when something had been said the model knows."""
+        self.bench.news.add(KEY, "The build has ended.")
+        run = self.bench.session("hi")
+        self.model.calls[0].text("It")
+        run.abort("stop")
+        self.ended(run)
         self.assertEqual(self.bench.news.peek(KEY), ())

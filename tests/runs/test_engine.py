@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema_agents import AgentDefaults
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.runs.context import FAILED, STOPPED
 from openclaw_tx.runs.notes import CHECKPOINT_RUNS
 from openclaw_tx.values import (
     AssistantMessage,
@@ -361,6 +362,28 @@ class EngineTests(SynchronousTestCase):
         self.assertEqual([message.text for message in self.model.requests[1].messages], ["ask"])
         kinds = [type(message) for message in self.bench.sessions.transcripts["agent:main:alice"]]
         self.assertEqual(kinds, [UserMessage, AssistantMessage] * 2)
+
+    def test_try_again(self) -> None:
+        """After an outage, and after an abort, the model knows what is to be tried again."""
+        self.model.fail("provider_overloaded", "529 busy")
+        self.ended(self.bench.session("Name three fruits."))
+        stopped = self.bench.session("And three trees.")
+        stopped.abort("stop")
+        self.ended(stopped)
+        self.model.say("fine")
+        self.ended(self.bench.session("Try again."))
+        told = [message.text for message in self.model.requests[-1].messages]
+        self.assertEqual(told, ["Name three fruits.", FAILED, "And three trees.", STOPPED, "Try again."])
+
+    def test_what_a_provider_refused(self) -> None:
+        """Or it would be refused again with all that follows; nor is an unanswered heartbeat worth a word."""
+        self.model.fail("provider_rejected", "400 flagged")
+        self.ended(self.bench.session("Something bad."))
+        self.model.fail("provider_error", "500")
+        self.ended(self.bench.session("Is all well?", trigger="heartbeat"))
+        self.model.say("fine")
+        self.ended(self.bench.session("Something else."))
+        self.assertEqual([message.text for message in self.model.requests[-1].messages], ["Something else."])
 
     def test_bug_in_a_room(self) -> None:
         """An unexpected exception is logged once and reaches the client as a neutral error."""

@@ -12,12 +12,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.runs.context import CUT_OFF, model_messages
+from openclaw_tx.runs.context import CUT_OFF, FAILED, STOPPED, model_messages, summary_message
 from openclaw_tx.runs.journal import ENTRY_BYTES, Journal
 from openclaw_tx.runs.machine import IllegalTransition, RunMachine
 from openclaw_tx.runs.reply import ReplyFilter
 from openclaw_tx.values import (
     AssistantMessage,
+    CompactionMessage,
     ImagePart,
     TextDelta,
     TextPart,
@@ -140,6 +141,42 @@ class ContextTests(SynchronousTestCase):
         history = [user("a"), failed, user("b"), partial, user("c"), call, result, failed]
         shown = model_messages(history, [user("d")])
         self.assertEqual(shown, (user("b"), partial, user("c"), call, result, user("d")))
+
+    def test_a_failed_turn_takes_its_own_question_alone(self) -> None:
+        """Before it stand a summary, questions that were answered with silence, and results that a call was given."""
+        failed = AssistantMessage(stop_reason="error")
+        mark = CompactionMessage(summary="It was about cats.")
+        (summary, question) = model_messages([mark, user("a"), failed], [user("b")])
+        self.assertEqual((summary, question), (summary_message(mark), user("b")))
+        silent = AssistantMessage(stop_reason="stop")
+        shown = model_messages([user("a"), silent, user("b"), silent, user("c"), failed], [user("d")])
+        self.assertEqual(shown, (user("a"), user("b"), user("d")))
+
+    def test_open_questions(self) -> None:
+        """What got no answer through no fault of its own is shown, and that it got none; but not beside itself."""
+        failed = AssistantMessage(stop_reason="error", unanswered=True)
+        stopped = AssistantMessage(stop_reason="aborted", unanswered=True)
+        shown = model_messages([user("a"), failed, user("b"), stopped], [user("try again")])
+        self.assertEqual([message.text for message in shown], ["a", FAILED, "b", STOPPED, "try again"])
+        shown = model_messages([user("a"), failed, user(" a\n"), stopped], [user("System: news"), user("a")])
+        self.assertEqual(shown, (user("System: news"), user("a")))
+        nothing = AssistantMessage(stop_reason="stop")
+        shown = model_messages([user("a"), nothing, failed, user("b"), nothing], [user("c")])
+        self.assertEqual([message.text for message in shown], ["a", FAILED, "b", "c"])
+        answer = AssistantMessage(text="yes")
+        shown = model_messages([user("a"), failed, user("b"), answer], [user("a")])
+        self.assertEqual([message.text for message in shown], ["a", FAILED, "b", "yes", "a"])
+
+    def test_open_question_in_a_turn(self) -> None:
+        """What was said to a run at work is open when the run fails; what it did stays in any case."""
+        call = AssistantMessage(tool_calls=(ToolCall(id="1", name="x", arguments="{}"),), stop_reason="tool_calls")
+        result = ToolResultMessage(tool_call_id="1", text="r")
+        failed = AssistantMessage(stop_reason="error", unanswered=True)
+        shown = model_messages([user("a"), call, result, user("b"), failed], [user("c")])
+        self.assertEqual([message.text for message in shown], ["a", "", "r", "b", FAILED, "c"])
+        shown = model_messages([user("a"), call, result, user("b"), failed], [user("b")])
+        self.assertEqual(shown, (user("a"), call, result, user("b")))
+        self.assertEqual(model_messages([user("a"), call, result, failed], [user("c")])[-1:], (user("c"),))
 
     def test_turns_that_a_crash_ended(self) -> None:
         """They are shown: what was asked may have been done in part."""

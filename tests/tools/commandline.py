@@ -18,6 +18,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import in_reactor_thread
 from openclaw_tx.interfaces import RunEngine, Sessions
 from openclaw_tx.runs.system_events import SystemEventQueue
+from openclaw_tx.sessions.news import News
 from openclaw_tx.tools.approvals import PendingApprovals
 from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.builtin.exec import Exec
@@ -79,6 +80,7 @@ class Workbench(SynchronousTestCase):
         self.sessions = FoundSessions()
         self.events = SystemEventQueue()
         self.engine = Engine()
+        self.news = News()
         self.approvals = PendingApprovals(self.machine)
         self.file = ApprovalsFile(self.root, in_reactor_thread, lambda: 5000, new_id)
         gate = ExecGate(
@@ -97,6 +99,7 @@ class Workbench(SynchronousTestCase):
             self.events,
             lambda: cast(RunEngine, self.engine),
             new_id,
+            self.news,
         )
         self.exec_tool = Exec(self.config, gate, self.commands, in_reactor_thread, lambda: self.environment)
         self.process_tool = Process(self.commands)

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from openclaw_tx.tools.command_sessions import CommandSession, Scope
-from openclaw_tx.values import Entry, RunEnded, RunResult, RunStarted
+from openclaw_tx.values import Entry, RunEnded, RunResult, RunStarted, SessionChange
 from tests.tools.commandline import Workbench
 
 SCOPE = Scope("main", "agent:main:main")
@@ -67,6 +67,23 @@ class SessionsTests(Workbench):
         self.start()
         self.child.end(0)
         self.assertEqual(self.events.peek("agent:main:main"), ())
+
+    def test_deleted_session(self) -> None:
+        """Commands of a session that is deleted end, and nobody is told; a reset, or another session, leaves them."""
+        session = self.start()
+        key = session.scope.session_key
+        for change in (
+            SessionChange(key=key, agent_id="main", reason="reset"),
+            SessionChange(key="agent:main:other", agent_id="main", reason="delete"),
+        ):
+            self.news.tell(change)
+        self.assertEqual(session.status, "running")
+        self.assertEqual(self.machine.signals(self.child.pid), [])
+        self.news.tell(SessionChange(key=key, agent_id="main", reason="delete"))
+        self.assertEqual(self.machine.signals(self.child.pid), [signal.SIGTERM])
+        self.assertIsNone(self.commands.get(session.scope, session.id))
+        self.child.end(None, signal=15)
+        self.assertEqual(self.events.peek(key), ())
 
     def test_cleanup(self) -> None:
         """A finished one is forgotten after its time."""

@@ -195,7 +195,8 @@ class SessionChanges:
             if key in (run.request.session_key, run.request.spawned_by) and not run.request.stateless
         ]
         for run in runs:
-            run.abort("rpc")
+            # What a sub-agent came to is nothing to the conversation that follows.
+            run.abort("rpc" if run.request.session_key == key else "reset")
         for run in runs:
             left = until - self._clock.seconds()
             if await within(self._clock, left, Deferred.fromCoroutine(run.result())) is None:
