@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -53,6 +54,8 @@ class _Check:
     def __init__(self, root: Any) -> None:
         self._root = root if isinstance(root, Mapping) else {}
         self._steps = 0
+        self._known: dict[int, frozenset[tuple[bool, Any]]] = {}
+        """Identity of an C{enum} -> its options but for arrays and objects, and whether each is a boolean."""
 
     def run(self, value: Any, schema: Any, path: str) -> Iterator[str]:
         """What is wrong with C{value}.
@@ -74,7 +77,7 @@ class _Check:
             yield f"{_at(path)} {wrong_type}"
             return
         options = schema.get("enum")
-        if isinstance(options, list) and not any(_same(value, option) for option in options):
+        if isinstance(options, list) and not self._is_option(value, options):
             yield f"{_at(path)} must be one of {_json(options)}"
         if "const" in schema and not _same(value, schema["const"]):
             yield f"{_at(path)} must be {_json(schema['const'])}"
@@ -84,6 +87,17 @@ class _Check:
             yield from self._object(value, schema, path)
         elif isinstance(value, list):
             yield from self._array(value, schema, path)
+
+    def _is_option(self, value: Any, options: list[Any]) -> bool:
+        """Whether an enumeration holds C{value}. A long one is not gone through again for each item of a list."""
+        if isinstance(value, list | dict):
+            self._steps += len(options)
+            return any(_same(value, option) for option in options)
+        known = self._known.get(id(options))
+        if known is None:
+            plain = (option for option in options if not isinstance(option, list | dict))
+            known = self._known[id(options)] = frozenset((isinstance(option, bool), option) for option in plain)
+        return (isinstance(value, bool), value) in known
 
     def _fits(self, value: Any, schema: Any, path: str) -> bool:
         return next(self.run(value, schema, path), None) is None
@@ -164,8 +178,11 @@ def _size(value: Any) -> int | None:
 def _is_multiple(value: float, limit: float) -> bool:
     if isinstance(value, int) and isinstance(limit, int):
         return limit != 0 and value % limit == 0
-    parts = value / limit if limit else 0.5
-    return abs(parts - round(parts)) < 1e-9 * max(1.0, abs(parts))
+    try:
+        parts = value / limit if limit else 0.5
+        return abs(parts - round(parts)) < 1e-9 * max(1.0, abs(parts))
+    except OverflowError:  # too many parts to be counted
+        return True
 
 
 BOUNDS: Mapping[str, tuple[Callable[[Any], float | None], Callable[[Any, Any], bool], str]] = {
@@ -252,14 +269,16 @@ def _list(value: Any) -> list[Any]:
 
 
 def _resolved(reference: str, root: Mapping[str, Any], unknown: Any = True) -> Any:
-    """The part of C{root} that a local reference names.
+    """The part of C{root} that a local reference names: a JSON pointer, percent-encoded or not (RFC 6901, 6).
 
     @param unknown: what stands for a reference that leads nowhere; True allows everything.
     """
     part: Any = root
-    if not reference.startswith("#"):
+    if reference != "#" and not reference.startswith("#/"):
         return unknown
     for name in reference[1:].split("/")[1:]:
+        if isinstance(part, Mapping) and name not in part:
+            name = unquote(name)
         name = name.replace("~1", "/").replace("~0", "~")
         if isinstance(part, list) and name.isdecimal() and int(name) < len(part):
             part = part[int(name)]
