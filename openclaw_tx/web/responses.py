@@ -6,7 +6,7 @@ A response is kept, so that the next one can continue it, in a session that is p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -27,11 +27,16 @@ from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import NewId
 from openclaw_tx.web.starting import Starter
 from openclaw_tx.wire.openai_responses import FIELDS, ResponsesRequest, parse
-from openclaw_tx.wire.openai_responses_render import Response
+from openclaw_tx.wire.openai_responses_input import Known
+from openclaw_tx.wire.openai_responses_items import response_of
+from openclaw_tx.wire.openai_responses_render import Items, Response
 from openclaw_tx.wire.openai_responses_stream import EventWriter
 
 API = "openresponses"
 """What its sessions are called."""
+
+MAX_REFERENCES = 1000
+"""Most items of earlier responses that one request refers to by their ids."""
 
 HISTORY = 4000
 """Newest messages of a session that a response that is not kept gets to know."""
@@ -87,8 +92,11 @@ class Responses(Endpoint):
         settings = self.settings
         body = await exchange.body(settings.max_body_bytes)
         wanted = await self._reader.read(parse, body, rules_of(settings))
-        if wanted.store or wanted.previous_response_id is not None:
+        if wanted.store or wanted.previous_response_id is not None or wanted.references:
             exchange.needs_sessions()
+        if wanted.references:
+            known = await self._items(wanted.references, principal)
+            wanted = await self._reader.read(parse, body, rules_of(settings), known)
         if model_header(exchange):
             self._guard.authorise(principal, "models.override")
         wanted = await self._images.load(wanted, settings)
@@ -136,6 +144,25 @@ class Responses(Endpoint):
             stream=wanted.stream,
             traceparent=exchange.traceparent,
         )
+
+    async def _items(self, references: Mapping[str, str], principal: Principal) -> Known:
+        """Items of earlier responses of the principal's. Of one that is under way the end is awaited.
+
+        @param references: their ids, and where in the request they are.
+        @raise GatewayError: C{invalid_request}: too many; C{run_not_found}.
+        """
+        if len(references) > MAX_REFERENCES:
+            raise GatewayError("invalid_request", f"`input` refers to more than {MAX_REFERENCES} items.", param="input")
+        known: dict[str, dict[str, object] | None] = {}
+        for item_id, param in references.items():
+            if item_id in known:
+                continue
+            run = await self._archive.find(response_of(item_id))
+            if run is None or run.principal.id != principal.id or run.request.stateless:
+                raise GatewayError("run_not_found", f"Item with id '{item_id}' not found.", param=param)
+            known[item_id] = None
+            known.update({str(item["id"]): item for item in Items(run.request.run_id).all(await run.result())})
+        return known
 
     async def _session_of(self, response_id: str, principal: Principal) -> str:
         """The session of an earlier response. Whose it is not never learns that it exists.

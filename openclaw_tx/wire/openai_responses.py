@@ -27,7 +27,7 @@ from openclaw_tx.wire.openai_fields import (
     optional_bool,
     optional_string,
 )
-from openclaw_tx.wire.openai_responses_input import read_input
+from openclaw_tx.wire.openai_responses_input import NOTHING_KNOWN, Known, read_input
 
 MAX_METADATA = 16
 """Pairs of C{metadata} (OpenAI), and below the length of a key and of a value in characters."""
@@ -82,6 +82,9 @@ class ResponsesRequest(Value, frozen=True):
     """Images to fetch; their places in C{messages} are without data until then."""
     image_bytes: int = 0
     """Decoded size of the images that came along."""
+    references: dict[str, str] = {}
+    """Ids of items of earlier responses, and where C{input} refers to them. There are no messages until it is read
+    again with these known."""
 
     @property
     def extra_system(self) -> str:
@@ -96,10 +99,11 @@ class ResponsesRequest(Value, frozen=True):
             raise invalid("Missing user message in `input`.", "input")
 
 
-def parse(body: bytes, rules: ImageRules | None = None) -> ResponsesRequest:
+def parse(body: bytes, rules: ImageRules | None = None, known: Known = NOTHING_KNOWN) -> ResponsesRequest:
     """Read a request.
 
     @param rules: for images; None = the defaults, without URLs.
+    @param known: items of earlier responses that it may refer to.
     @raise GatewayError: C{invalid_request}, C{unsupported_parameter} or C{invalid_image}.
     """
     fields = decode_object(body, _read_large)
@@ -111,7 +115,7 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ResponsesRequest:
     tools, tool_choice = read_tools(fields.get("tools"), fields.get("tool_choice"), flat=True)
     sampling = _sampling(fields, text_format)
     images = ImageReader(rules or ImageRules())
-    messages, context = read_input(fields.get("input"), images)
+    messages, context, references = read_input(fields.get("input"), images, known)
     store = optional_bool(fields, "store")
     return ResponsesRequest(
         model=model,
@@ -129,6 +133,7 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ResponsesRequest:
         metadata=_metadata(fields.get("metadata")),
         image_urls=tuple(images.urls),
         image_bytes=images.total,
+        references=dict(references),
     )
 
 

@@ -34,6 +34,7 @@ from openclaw_tx.values import (
     ToolResultMessage,
     UserMessage,
 )
+from openclaw_tx.web.responses import MAX_REFERENCES
 from tests.support.fakes import ANSWERED, ScriptedRun
 from tests.support.web import Client, Harness
 
@@ -47,6 +48,11 @@ def said(messages: Any) -> list[str]:
     """The conversation in short."""
     short = {UserMessage: "u", AssistantMessage: "a", ToolResultMessage: "t"}
     return [f"{short[type(message)]}:{message.text}" for message in messages]
+
+
+def reference(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item of a response by its id alone."""
+    return {"type": "item_reference", "id": item["id"]}
 
 
 class Case(SynchronousTestCase):
@@ -159,6 +165,58 @@ class ResponsesTests(Case):
             messages = self.model.requests[-1].messages
             self.assertEqual(said(messages), ["u:weather?", "a:let me see", "t:sunny"])
             self.assertEqual([c.id for c in messages[1].tool_calls], [call["call_id"]])  # type: ignore[union-attr]
+
+    def test_references(self) -> None:
+        """Items of earlier responses are named by their ids, as Vercel's AI SDK does, also after a restart."""
+        self.model.call_tool("get_weather", {"city": "Oslo"}, text="let me see")
+        first = self.ask("weather?", tools=[TOOL]).json()
+        output = {"type": "function_call_output", "call_id": first["output"][1]["call_id"], "output": "sunny"}
+        items = [{"role": "user", "content": "weather?"}, *map(reference, first["output"]), output]
+        second = self.answered("It is sunny.", items, tools=[TOOL])
+        messages = self.model.requests[-1].messages
+        self.assertEqual(said(messages), ["u:weather?", "a:let me see", "t:sunny"])
+        self.assertEqual(messages[2].tool_name, "get_weather")  # type: ignore[union-attr]
+        self.memory.advance(1200, 20)
+        items += [*map(reference, second["output"]), {"role": "user", "content": "sure?"}]
+        self.answered("Yes.", items, store=False)
+        self.assertEqual(
+            said(self.model.requests[-1].messages),
+            ["u:weather?", "a:let me see", "t:sunny", "a:It is sunny.", "u:sure?"],
+        )
+
+    def test_references_in_a_session(self) -> None:
+        """They are known again like anything else that is resent."""
+        first = self.answered("one", "1", user="u")
+        items = [{"role": "user", "content": "1"}, *map(reference, first["output"]), {"role": "user", "content": "2"}]
+        self.answered("two", items, user="u")
+        self.assertEqual(said(self.model.requests[-1].messages), ["u:1", "a:one", "u:2"])
+
+    def test_references_to_nothing(self) -> None:
+        """An answer that is not there is not left out in silence; what was never an item here is."""
+        forgotten = self.answered("x", store=False)["output"][0]["id"]
+        for item_id in (forgotten, "msg_0c3e1a52-8f0e-4f0e-9c3e-0123456789ab"):
+            items = [{"role": "user", "content": "1"}, {"type": "item_reference", "id": item_id}]
+            error = self.refused(404, "input[1].id", text=items)
+            self.assertEqual(
+                (error["code"], error["message"]), ("run_not_found", f"Item with id '{item_id}' not found.")
+            )
+        self.answered("x", [{"role": "user", "content": "1"}, {"type": "item_reference", "id": "rs_1"}])
+        many = [reference({"id": f"msg_0c3e1a52-8f0e-4f0e-9c3e-{number:012}"}) for number in range(MAX_REFERENCES + 1)]
+        self.refused(400, "input", text=many)
+
+    def test_reference_to_what_is_under_way(self) -> None:
+        """Its end is awaited: what a client has seen of it is only the beginning."""
+        self.ask("1", stream=True)
+        (live,) = self.memory.gateway.engine.live()
+        item = reference({"id": live.request.run_id.replace("resp", "msg")})
+        second = self.ask([{"role": "user", "content": "1"}, item, {"role": "user", "content": "2"}])
+        self.assertFalse(second.finished)
+        self.model.say("two")
+        self.model.calls[0].text("one")
+        self.model.calls[0].finish()
+        self.memory.flush()
+        self.assertEqual(second.code, 200)
+        self.assertEqual(said(self.model.requests[-1].messages), ["u:1", "a:one", "u:2"])
 
     def test_tool_choice(self) -> None:
         """Forced and not met: the same error as with chat."""
@@ -371,6 +429,9 @@ class PrincipalTests(Case):
             404, "previous_response_id", previous_response_id=first["id"], headers={**headers, "x-user": "bob"}
         )
         self.assertEqual(error["message"], f"Previous response with id '{first['id']}' not found.")
+        items = [*map(reference, first["output"]), {"role": "user", "content": "2"}]
+        self.answered("two", items, headers)
+        self.refused(404, "input[0].id", text=items, headers={**headers, "x-user": "bob"})
 
     def test_scopes(self) -> None:
         """Writing takes C{operator.write}, another model C{operator.admin}."""
