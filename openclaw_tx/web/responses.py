@@ -18,7 +18,7 @@ from openclaw_tx.interfaces import Agents, Fetcher, Run, Sessions
 from openclaw_tx.runs.archive import Archive
 from openclaw_tx.sessions.keys import openai_key
 from openclaw_tx.values import CompactionMessage, Message, Principal, RunRequest
-from openclaw_tx.web.addressing import PREVIOUS, address, channel_header, model_header
+from openclaw_tx.web.addressing import PREVIOUS, address, channel_header, meant, model_header
 from openclaw_tx.web.answers import Answers, Rendering
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Endpoint, Guard
@@ -109,11 +109,12 @@ class Responses(Endpoint):
         previous = ""
         if wanted.previous_response_id is not None:
             previous = await self._session_of(wanted.previous_response_id, principal)
+        meaning = meant(settings.model_map, wanted.model)
         where = address(
             self._agents,
             exchange,
             principal,
-            model=wanted.model,
+            model=meaning.model,
             user=wanted.user,
             strict=settings.strict_model,
             new_id=self._new_id,
@@ -135,7 +136,7 @@ class Responses(Endpoint):
             messages=messages,
             stateless=stateless,
             extra_system=wanted.extra_system,
-            model=where.model,
+            model=where.model or meaning.ref,
             sampling=wanted.sampling,
             tools=wanted.tools,
             tool_choice=wanted.tool_choice,

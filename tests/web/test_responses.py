@@ -409,6 +409,35 @@ class ContinuingTests(Case):
         self.refused(404, "previous_response_id", previous_response_id=first["id"])
 
 
+class NamesTests(Case):
+    """C{modelMap}."""
+
+    config = {
+        "gateway": {
+            "http": {
+                "endpoints": {
+                    "responses": {
+                        "enabled": True,
+                        "strictModel": True,
+                        "modelMap": {"gpt-4o": "openclaw/beta", "fast": "scripted/model", "broken": "nope/nope"},
+                    }
+                }
+            }
+        }
+    }
+
+    def test_model_map(self) -> None:
+        """An agent, or a model of the default agent, as with chat; and an earlier response's agent where it fits."""
+        for name, agent in (("gpt-4o", "beta"), ("fast", "main")):
+            self.model.say("ok")
+            response = self.ask(model=name)
+            self.assertEqual((response.code, response.json()["model"]), (200, name))
+            self.assertTrue(response.headers["x-openclaw-session-key"].startswith(f"agent:{agent}:"))
+            self.answered("ok", model=name, previous_response_id=response.json()["id"])
+        self.assertEqual(self.refused(404, None, model="broken")["code"], "model_not_found")
+        self.refused(400, "model", model="gpt-5")
+
+
 class PrincipalTests(Case):
     """Whose response it is."""
 
