@@ -6,7 +6,7 @@ A response is kept, so that the next one can continue it, in a session that is p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -16,8 +16,9 @@ from openclaw_tx.config.schema_gateway import Responses as Settings
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Fetcher, Run, Sessions
 from openclaw_tx.runs.archive import Archive
+from openclaw_tx.runs.context import model_messages, since_mark
 from openclaw_tx.sessions.keys import openai_key
-from openclaw_tx.values import CompactionMessage, Message, Principal, RunRequest
+from openclaw_tx.values import Principal, RunRequest, Spoken
 from openclaw_tx.web.addressing import PREVIOUS, address, channel_header, meant, model_header
 from openclaw_tx.web.answers import Answers, Rendering
 from openclaw_tx.web.exchange import Exchange
@@ -106,9 +107,9 @@ class Responses(Endpoint):
     async def _request(
         self, exchange: Exchange, principal: Principal, wanted: ResponsesRequest, settings: Settings
     ) -> RunRequest:
-        previous = ""
+        earlier: Run | None = None
         if wanted.previous_response_id is not None:
-            previous = await self._session_of(wanted.previous_response_id, principal)
+            earlier = await self._previous(wanted.previous_response_id, principal)
         meaning = meant(settings.model_map, wanted.model)
         where = address(
             self._agents,
@@ -119,15 +120,14 @@ class Responses(Endpoint):
             strict=settings.strict_model,
             new_id=self._new_id,
             api=API,
-            previous=previous,
+            previous=earlier.request.session_key if earlier is not None else "",
         )
         wanted.require_message()
         session_key, messages = where.session_key, wanted.messages
         stateless = not wanted.store and not where.named
         if stateless:
-            # It is told what was said before, but nothing of it is written.
-            before = await self._transcript(previous)
-            messages = (*(each for each in before if not isinstance(each, CompactionMessage)), *messages)
+            if earlier is not None:
+                messages = await self._continued(earlier, messages)
             session_key = openai_key(where.agent_id, self._new_id(), API, principal.session_prefix)
         return RunRequest(
             run_id=f"resp_{self._new_id()}",
@@ -165,27 +165,31 @@ class Responses(Endpoint):
             known.update({str(item["id"]): item for item in Items(run.request.run_id).all(await run.result())})
         return known
 
-    async def _session_of(self, response_id: str, principal: Principal) -> str:
-        """The session of an earlier response. Whose it is not never learns that it exists.
+    async def _continued(self, earlier: Run, messages: Sequence[Spoken]) -> tuple[Spoken, ...]:
+        """What a run is told that goes on with an earlier response, which may be under way, without being written down:
+        what it would read in the session, and then its own messages."""
+        await earlier.result()
+        if self._sessions is None:
+            return tuple(messages)
+        before = await self._sessions.transcript(earlier.request.session_key, HISTORY)
+        return model_messages(since_mark(before), messages)
+
+    async def _previous(self, response_id: str, principal: Principal) -> Run:
+        """An earlier response. Whose it is not never learns that it exists.
 
         @raise GatewayError: C{run_not_found}.
         """
         run = await self._archive.find(response_id) if response_id.startswith("resp_") else None
-        if run is not None and run.principal.id == principal.id and not run.request.stateless:
-            session_key = run.request.session_key
-            if run.outcome is None or await self._exists(session_key):
-                return session_key
-        raise GatewayError(
-            "run_not_found", f"Previous response with id '{shown(response_id)}' not found.", param=PREVIOUS
-        )
+        if run is None or run.principal.id != principal.id or run.request.stateless or not await self._continues(run):
+            words = f"Previous response with id '{shown(response_id)}' not found."
+            raise GatewayError("run_not_found", words, param=PREVIOUS)
+        return run
 
-    async def _exists(self, session_key: str) -> bool:
-        return self._sessions is not None and await self._sessions.get(session_key) is not None
-
-    async def _transcript(self, session_key: str) -> tuple[Message, ...]:
-        if not session_key or self._sessions is None:
-            return ()
-        return tuple(await self._sessions.transcript(session_key, HISTORY))
+    async def _continues(self, run: Run) -> bool:
+        """Whether its session is there, or will be."""
+        if run.outcome is None:
+            return True
+        return self._sessions is not None and await self._sessions.get(run.request.session_key) is not None
 
 
 def _rendering(run: Run, wanted: ResponsesRequest) -> Rendering:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.testing.http import MemoryResponse
 from openclaw_tx.values import (
     AssistantMessage,
+    CompactionMessage,
     Fetched,
     FetchLimits,
     ImagePart,
@@ -28,6 +30,7 @@ from openclaw_tx.values import (
     RunStarted,
     Sampling,
     TextDelta,
+    TextPart,
     ToolCall,
     ToolCallDelta,
     ToolChoice,
@@ -41,6 +44,7 @@ from tests.support.web import Client, Harness
 PATH = "/v1/responses"
 EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 TOOL = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
+PICTURE = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n0000").decode()
 DAY = 24 * 3600
 
 
@@ -387,6 +391,44 @@ class ContinuingTests(Case):
         self.answered("three", "3", previous_response_id=first["id"])
         self.assertEqual(said(self.model.requests[-1].messages), ["u:1", "a:one", "u:3"])
         self.refused(404, "previous_response_id", previous_response_id=second["id"])
+
+    def test_store_false_reads_what_the_session_reads(self) -> None:
+        """No question that failed, no images of earlier turns, a summary in place of what it stands for; outputs find
+        their calls."""
+        picture = {"type": "input_image", "image_url": PICTURE}
+        first = self.answered("one", [{"role": "user", "content": [{"type": "input_text", "text": "1"}, picture]}])
+        again = {"previous_response_id": first["id"], "store": False}
+        self.model.fail("provider_rejected")
+        self.assertEqual(self.ask("bad", previous_response_id=first["id"]).code, 400)
+        self.answered("two", "2", **again)
+        read = self.model.requests[-1].messages
+        self.assertEqual(said(read), ["u:1", "a:one", "u:2"])
+        self.assertEqual([type(part) for part in read[0].content], [TextPart])  # type: ignore[union-attr]
+        sessions, (key,) = self.memory.gateway._house.sessions, self.keys()
+        entry = self.successResultOf(Deferred.fromCoroutine(sessions.get(key)))
+        assert entry is not None
+        mark = CompactionMessage(summary="They counted.", kept=0)
+        self.successResultOf(Deferred.fromCoroutine(sessions.compact(key, entry.session_id, mark)))
+        self.model.call_tool("get_weather", {}, text="let me see")
+        call = self.ask("3", tools=[TOOL], previous_response_id=first["id"]).json()["output"][1]
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "sunny"}
+        self.answered("four", [output], tools=[TOOL], **again)
+        summary, *rest = said(self.model.requests[-1].messages)
+        self.assertTrue(summary.endswith("They counted."), summary)
+        self.assertEqual(rest, ["u:3", "a:let me see", "t:sunny"])
+
+    def test_store_false_while_it_runs(self) -> None:
+        """The response that it goes on from is awaited here, too."""
+        self.ask("1", stream=True)
+        (live,) = self.memory.gateway.engine.live()
+        second = self.ask("2", previous_response_id=live.request.run_id, store=False)
+        self.assertEqual(len(self.model.calls), 1)
+        self.model.say("two")
+        self.model.calls[0].text("one")
+        self.model.calls[0].finish()
+        self.memory.flush()
+        self.assertEqual(second.code, 200)
+        self.assertEqual(said(self.model.requests[-1].messages), ["u:1", "a:one", "u:2"])
 
     def test_store_false_in_a_named_session(self) -> None:
         """Who names a session in a header gets it, whatever an SDK sends by default."""
