@@ -81,8 +81,10 @@ class _Check:
             yield f"{_at(path)} must be one of {_json(options)}"
         if "const" in schema and not _same(value, schema["const"]):
             yield f"{_at(path)} must be {_json(schema['const'])}"
-        yield from self._combined(value, schema, path)
-        yield from _bounds(value, schema, path)
+        if not _COMBINING.isdisjoint(schema):
+            yield from self._combined(value, schema, path)
+        if not BOUNDS.keys().isdisjoint(schema):
+            yield from _bounds(value, schema, path)
         if isinstance(value, dict):
             yield from self._object(value, schema, path)
         elif isinstance(value, list):
@@ -157,6 +159,9 @@ class _Check:
             yield from self.run(item, part, f"{path}[{index}]")
         if schema.get("uniqueItems") is True and _has_twins(value):
             yield f"{_at(path)} must not hold the same item twice"
+
+
+_COMBINING = frozenset({"allOf", "anyOf", "oneOf", "not", "if"})
 
 
 def _number(value: Any) -> float | None:
