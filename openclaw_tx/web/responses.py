@@ -27,7 +27,7 @@ from openclaw_tx.web.images import ImageLoader, rules_of
 from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import NewId
 from openclaw_tx.web.starting import Starter
-from openclaw_tx.wire.openai_responses import FIELDS, ResponsesRequest, parse
+from openclaw_tx.wire.openai_responses import FIELDS, ResponsesRequest, as_sent, parse
 from openclaw_tx.wire.openai_responses_input import Known
 from openclaw_tx.wire.openai_responses_items import response_of
 from openclaw_tx.wire.openai_responses_render import Items, Response
@@ -102,7 +102,10 @@ class Responses(Endpoint):
             self._guard.authorise(principal, "models.override")
         wanted = await self._images.load(wanted, settings)
         request = await self._request(exchange, principal, wanted, settings)
-        await self._answers.send(exchange, principal, request, lambda run: _rendering(run, wanted), settings)
+        try:
+            await self._answers.send(exchange, principal, request, lambda run: _rendering(run, wanted), settings)
+        except GatewayError as error:
+            raise GatewayError.from_info(as_sent(error.info, nested_tools=wanted.nested_tools)) from None
 
     async def _request(
         self, exchange: Exchange, principal: Principal, wanted: ResponsesRequest, settings: Settings

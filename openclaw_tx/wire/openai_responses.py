@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from openclaw_tx.errors import GatewayError
+from msgspec.structs import replace
+
+from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.values import Sampling, Spoken, ToolChoice, ToolSpec, Value
 from openclaw_tx.wire.large_json import fields_reader
 from openclaw_tx.wire.openai_chat import decode_object
@@ -85,6 +87,8 @@ class ResponsesRequest(Value, frozen=True):
     references: dict[str, str] = {}
     """Ids of items of earlier responses, and where C{input} refers to them. There are no messages until it is read
     again with these known."""
+    nested_tools: bool = False
+    """Functions stand below C{function}, as chat completions have them."""
 
     @property
     def extra_system(self) -> str:
@@ -134,7 +138,24 @@ def parse(body: bytes, rules: ImageRules | None = None, known: Known = NOTHING_K
         image_urls=tuple(images.urls),
         image_bytes=images.total,
         references=dict(references),
+        nested_tools=any("function" in tool for tool in fields.get("tools") or ()),
     )
+
+
+def as_sent(info: ErrorInfo, *, nested_tools: bool) -> ErrorInfo:
+    """The failure of a run, which calls the fields of its request what chat completions call them, in the words of this
+    API.
+
+    @param nested_tools: as in L{ResponsesRequest}.
+    """
+    name = info.param or ""
+    if name == "response_format":
+        param = "text.format"
+    elif name.startswith("tools[") and not nested_tools:
+        param = name.replace(".function.", ".")
+    else:
+        return info
+    return replace(info, param=param, message=info.message.replace(f"`{name}`", f"`{param}`"))
 
 
 def _check_keys(fields: Mapping[str, Any]) -> None:
@@ -266,4 +287,4 @@ def _unsupported(param: str, message: str) -> GatewayError:
     return GatewayError("unsupported_parameter", message, param=param)
 
 
-__all__ = ["ResponsesRequest", "parse"]
+__all__ = ["ResponsesRequest", "as_sent", "parse"]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.values import RunResult, ToolCall, Usage
 from openclaw_tx.wire.openai_chat_render import encode
-from openclaw_tx.wire.openai_responses import ResponsesRequest
+from openclaw_tx.wire.openai_responses import ResponsesRequest, as_sent
 from openclaw_tx.wire.openai_responses_items import Status, call_item, message_item, part
 
 
@@ -59,6 +59,7 @@ class Response(Items):
         @param created_at: Unix seconds.
         """
         super().__init__(run_id)
+        self._nested_tools = request.nested_tools
         self._shell = _shell(run_id, created_at, request)
 
     def open(self) -> dict[str, object]:
@@ -70,6 +71,7 @@ class Response(Items):
 
         @param output: the items that had begun.
         """
+        failure = as_sent(failure, nested_tools=self._nested_tools)
         return {**self._shell, "status": "failed", "error": _error(failure), "output": output}
 
     def closed(self, result: RunResult, output: Sequence[object]) -> dict[str, object]:

@@ -222,6 +222,21 @@ class ResponsesTests(Case):
         self.assertEqual(second.code, 200)
         self.assertEqual(said(self.model.requests[-1].messages), ["u:1", "a:one", "u:2"])
 
+    def test_fields_as_they_were_sent(self) -> None:
+        """What a run finds wrong is told by the names of this API, streamed or not."""
+        body = {"model": "openclaw", "input": "hi", "text": {"format": {"type": "json_object"}}}
+        for stream in (False, True):
+            self.model.say("no")
+            self.model.say("no")
+            response = self.memory.post(PATH, {**body, "stream": stream})
+            error = response.json()["error"]
+            self.assertEqual(error["param"], "text.format")
+            self.assertIn("`text.format`", error["message"])
+        flat = {"type": "function", "name": "agents_list"}
+        nested = {"type": "function", "function": {"name": "agents_list"}}
+        self.refused(400, "tools[1].name", tools=[TOOL, flat])
+        self.refused(400, "tools[0].function.name", tools=[nested])
+
     def test_tool_choice(self) -> None:
         """Forced and not met: the same error as with chat."""
         self.model.say("no")
