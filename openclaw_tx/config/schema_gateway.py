@@ -129,6 +129,8 @@ class AnswerEndpoint(Section, frozen=True):
     """Serve the endpoint, and GET /v1/models."""
     strict_model: bool = False
     """Refuse a `model` that names no agent, instead of answering with the default agent."""
+    model_map: dict[str, str] = {}
+    """`model` as clients send it -> what answers: `openclaw/<agent>`, or a model ref for the default agent."""
     images: Images = field(default_factory=Images)
     max_image_parts: PositiveInt = 8
     """Images in one turn."""
@@ -144,9 +146,6 @@ class AnswerEndpoint(Section, frozen=True):
 
 class ChatCompletions(AnswerEndpoint, frozen=True):
     """C{gateway.http.endpoints.chatCompletions}."""
-
-    model_map: dict[str, str] = {}
-    """`model` as clients send it -> what answers: `openclaw/<agent>`, or a model ref for the default agent."""
 
 
 class Metrics(Section, frozen=True):

@@ -16,7 +16,9 @@ MAX_MEDIA = 2048
 MAX_FILES = 20
 """Media of one answer; further lines are taken out and forgotten."""
 
-_TAG = re.compile(r"\[\[[ \t]*(?:(reply_to_current)|reply_to[ \t]*:[ \t]*([^\]\n]{1,200}?))[ \t]*\]\][ \t]*")
+_TAG = re.compile(
+    r"\[\[[ \t]*+(?:(reply_to_current)|reply_to[ \t]*+:(?=[^\]\n])[ \t]*+([^\]\n]{0,200}?))[ \t]*+\]\][ \t]*+"
+)
 _BEGUN = re.compile(
     r"\[(?:\[[ \t]*(?:r[a-z_]{0,15}|reply_to_current[ \t]*\]?|reply_to[ \t]*(?::[^\]\n]{0,220}\]?)?)?)?"
 )

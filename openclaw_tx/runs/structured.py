@@ -6,16 +6,17 @@ Every answer is checked here, also one of a provider that says it holds models t
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Sampling, Value
-from openclaw_tx.wire.json_schema import Unchecked, complaints, named
+from openclaw_tx.wire.json_schema import Unchecked, complaints
+from openclaw_tx.wire.json_schema_words import named
 
-_FENCED = re.compile(r"\s*```[a-zA-Z]*\s*\n(.*)\n\s*```\s*", re.DOTALL)
+FENCE = "```"
+"""Opens and closes a code fence."""
 
 
 class Verdict(Value, frozen=True):
@@ -45,8 +46,7 @@ class AnswerFormat(Value, frozen=True):
 
     def judge(self, text: str) -> Verdict:
         """Check an answer."""
-        fenced = _FENCED.fullmatch(text)
-        text = fenced[1] if fenced else text
+        text = _unfenced(text)
         return Verdict(text=text, complaint=self._complaint(text))
 
     def correction(self, verdict: Verdict) -> str:
@@ -77,6 +77,19 @@ def format_of(sampling: Sampling) -> AnswerFormat | None:
     if asked.get("type") == "json_object":
         return AnswerFormat(schema=None)
     return AnswerFormat(schema=asked["json_schema"].get("schema") or {})
+
+
+def _unfenced(text: str) -> str:
+    """What is inside a code fence around all of C{text}; without one, C{text} itself.
+
+    A regular expression would look at white space without end, which models that have to write JSON are given to, from
+    every place in it again.
+    """
+    opening, _, rest = text.strip().partition("\n")
+    inside, line_break, closing = rest.rpartition("\n")
+    language = opening.strip().removeprefix(FENCE)
+    fenced = opening.startswith(FENCE) and (not language or (language.isascii() and language.isalpha()))
+    return inside if fenced and line_break and closing.strip() == FENCE else text
 
 
 def unmet(verdict: Verdict) -> GatewayError:

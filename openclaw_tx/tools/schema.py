@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from openclaw_tx.interfaces import AliasedTool, Tool
-from openclaw_tx.wire.json_schema import complaints, named
+from openclaw_tx.wire.json_schema import complaints
+from openclaw_tx.wire.json_schema_words import named
 from openclaw_tx.wire.large_json import is_too_deep
 
 MAX_CHARS = 1_000_000

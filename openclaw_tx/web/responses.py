@@ -6,7 +6,7 @@ A response is kept, so that the next one can continue it, in a session that is p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -16,9 +16,10 @@ from openclaw_tx.config.schema_gateway import Responses as Settings
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Fetcher, Run, Sessions
 from openclaw_tx.runs.archive import Archive
+from openclaw_tx.runs.context import model_messages, since_mark
 from openclaw_tx.sessions.keys import openai_key
-from openclaw_tx.values import CompactionMessage, Message, Principal, RunRequest
-from openclaw_tx.web.addressing import PREVIOUS, address, channel_header, model_header
+from openclaw_tx.values import Principal, RunRequest, Spoken
+from openclaw_tx.web.addressing import PREVIOUS, address, channel_header, meant, model_header
 from openclaw_tx.web.answers import Answers, Rendering
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.guard import Endpoint, Guard
@@ -26,12 +27,17 @@ from openclaw_tx.web.images import ImageLoader, rules_of
 from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import NewId
 from openclaw_tx.web.starting import Starter
-from openclaw_tx.wire.openai_responses import FIELDS, ResponsesRequest, parse
-from openclaw_tx.wire.openai_responses_render import Response
+from openclaw_tx.wire.openai_responses import FIELDS, ResponsesRequest, as_sent, parse
+from openclaw_tx.wire.openai_responses_input import Known
+from openclaw_tx.wire.openai_responses_items import response_of
+from openclaw_tx.wire.openai_responses_render import Items, Response
 from openclaw_tx.wire.openai_responses_stream import EventWriter
 
 API = "openresponses"
 """What its sessions are called."""
+
+MAX_REFERENCES = 1000
+"""Most items of earlier responses that one request refers to by their ids."""
 
 HISTORY = 4000
 """Newest messages of a session that a response that is not kept gets to know."""
@@ -87,38 +93,44 @@ class Responses(Endpoint):
         settings = self.settings
         body = await exchange.body(settings.max_body_bytes)
         wanted = await self._reader.read(parse, body, rules_of(settings))
-        if wanted.store or wanted.previous_response_id is not None:
+        if wanted.store or wanted.previous_response_id is not None or wanted.references:
             exchange.needs_sessions()
+        if wanted.references:
+            known = await self._items(wanted.references, principal)
+            wanted = await self._reader.read(parse, body, rules_of(settings), known)
         if model_header(exchange):
             self._guard.authorise(principal, "models.override")
         wanted = await self._images.load(wanted, settings)
         request = await self._request(exchange, principal, wanted, settings)
-        await self._answers.send(exchange, principal, request, lambda run: _rendering(run, wanted), settings)
+        try:
+            await self._answers.send(exchange, principal, request, lambda run: _rendering(run, wanted), settings)
+        except GatewayError as error:
+            raise GatewayError.from_info(as_sent(error.info, nested_tools=wanted.nested_tools)) from None
 
     async def _request(
         self, exchange: Exchange, principal: Principal, wanted: ResponsesRequest, settings: Settings
     ) -> RunRequest:
-        previous = ""
+        earlier: Run | None = None
         if wanted.previous_response_id is not None:
-            previous = await self._session_of(wanted.previous_response_id, principal)
+            earlier = await self._previous(wanted.previous_response_id, principal)
+        meaning = meant(settings.model_map, wanted.model)
         where = address(
             self._agents,
             exchange,
             principal,
-            model=wanted.model,
+            model=meaning.model,
             user=wanted.user,
             strict=settings.strict_model,
             new_id=self._new_id,
             api=API,
-            previous=previous,
+            previous=earlier.request.session_key if earlier is not None else "",
         )
         wanted.require_message()
         session_key, messages = where.session_key, wanted.messages
         stateless = not wanted.store and not where.named
         if stateless:
-            # It is told what was said before, but nothing of it is written.
-            before = await self._transcript(previous)
-            messages = (*(each for each in before if not isinstance(each, CompactionMessage)), *messages)
+            if earlier is not None:
+                messages = await self._continued(earlier, messages)
             session_key = openai_key(where.agent_id, self._new_id(), API, principal.session_prefix)
         return RunRequest(
             run_id=f"resp_{self._new_id()}",
@@ -127,7 +139,7 @@ class Responses(Endpoint):
             messages=messages,
             stateless=stateless,
             extra_system=wanted.extra_system,
-            model=where.model,
+            model=where.model or meaning.ref,
             sampling=wanted.sampling,
             tools=wanted.tools,
             tool_choice=wanted.tool_choice,
@@ -137,27 +149,50 @@ class Responses(Endpoint):
             traceparent=exchange.traceparent,
         )
 
-    async def _session_of(self, response_id: str, principal: Principal) -> str:
-        """The session of an earlier response. Whose it is not never learns that it exists.
+    async def _items(self, references: Mapping[str, str], principal: Principal) -> Known:
+        """Items of earlier responses of the principal's. Of one that is under way the end is awaited.
+
+        @param references: their ids, and where in the request they are.
+        @raise GatewayError: C{invalid_request}: too many; C{run_not_found}.
+        """
+        if len(references) > MAX_REFERENCES:
+            raise GatewayError("invalid_request", f"`input` refers to more than {MAX_REFERENCES} items.", param="input")
+        known: dict[str, dict[str, object] | None] = {}
+        for item_id, param in references.items():
+            if item_id in known:
+                continue
+            run = await self._archive.find(response_of(item_id))
+            if run is None or run.principal.id != principal.id or run.request.stateless:
+                raise GatewayError("run_not_found", f"Item with id '{item_id}' not found.", param=param)
+            known[item_id] = None
+            known.update({str(item["id"]): item for item in Items(run.request.run_id).all(await run.result())})
+        return known
+
+    async def _continued(self, earlier: Run, messages: Sequence[Spoken]) -> tuple[Spoken, ...]:
+        """What a run is told that goes on with an earlier response, which may be under way, without being written down:
+        what it would read in the session, and then its own messages."""
+        await earlier.result()
+        if self._sessions is None:
+            return tuple(messages)
+        before = await self._sessions.transcript(earlier.request.session_key, HISTORY)
+        return model_messages(since_mark(before), messages)
+
+    async def _previous(self, response_id: str, principal: Principal) -> Run:
+        """An earlier response. Whose it is not never learns that it exists.
 
         @raise GatewayError: C{run_not_found}.
         """
         run = await self._archive.find(response_id) if response_id.startswith("resp_") else None
-        if run is not None and run.principal.id == principal.id and not run.request.stateless:
-            session_key = run.request.session_key
-            if run.outcome is None or await self._exists(session_key):
-                return session_key
-        raise GatewayError(
-            "run_not_found", f"Previous response with id '{shown(response_id)}' not found.", param=PREVIOUS
-        )
+        if run is None or run.principal.id != principal.id or run.request.stateless or not await self._continues(run):
+            words = f"Previous response with id '{shown(response_id)}' not found."
+            raise GatewayError("run_not_found", words, param=PREVIOUS)
+        return run
 
-    async def _exists(self, session_key: str) -> bool:
-        return self._sessions is not None and await self._sessions.get(session_key) is not None
-
-    async def _transcript(self, session_key: str) -> tuple[Message, ...]:
-        if not session_key or self._sessions is None:
-            return ()
-        return tuple(await self._sessions.transcript(session_key, HISTORY))
+    async def _continues(self, run: Run) -> bool:
+        """Whether its session is there, or will be."""
+        if run.outcome is None:
+            return True
+        return self._sessions is not None and await self._sessions.get(run.request.session_key) is not None
 
 
 def _rendering(run: Run, wanted: ResponsesRequest) -> Rendering:

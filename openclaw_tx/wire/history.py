@@ -75,14 +75,18 @@ class _Pending:
         self._message = message
         self._results: list[ToolResultMessage | None] = [None] * len(message.tool_calls)
         self._strays: list[UserMessage] = []
+        self._open: dict[str, list[int]] = {}
+        """Id -> the places of its calls that have no result yet, the first one last."""
+        for place in range(len(message.tool_calls) - 1, -1, -1):
+            self._open.setdefault(message.tool_calls[place].id, []).append(place)
 
     def take(self, result: ToolResultMessage) -> None:
         """A result: the first for its call counts."""
-        for place, call in enumerate(self._message.tool_calls):
-            if call.id == result.tool_call_id and self._results[place] is None:
-                self._results[place] = result
-                return
-        self._strays.append(_stray(result))
+        places = self._open.get(result.tool_call_id)
+        if places:
+            self._results[places.pop()] = result
+        else:
+            self._strays.append(_stray(result))
 
     def close(self) -> Iterator[UserMessage | Exchange]:
         """All that came of it."""
@@ -163,13 +167,16 @@ class CallIds:
         self._good = re.compile(pattern)
         self._length = length
         self._used: set[str] = set()
+        self._made: dict[str, int] = {}
+        """Id -> how many were made from it."""
 
     def of(self, call: ToolCall) -> str:
         """The id of the next call; its own, if that will do."""
-        found, again = call.id, 0
+        found, again = call.id, self._made.get(call.id, 0)
         while found in self._used or not self._good.fullmatch(found):
             found = sha256(f"{call.id}#{again}".encode()).hexdigest()[: self._length]
             again += 1
+        self._made[call.id] = again
         self._used.add(found)
         return found
 

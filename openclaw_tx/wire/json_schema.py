@@ -6,16 +6,19 @@ C{items}, C{prefixItems}, C{uniqueItems}, C{anyOf}, C{oneOf}, C{allOf}, C{not}, 
 and the bounds of numbers, strings, arrays and objects. C{pattern}, C{format} and the rest are hints: a pattern that
 a client wrote could keep the reactor busy for years.
 
-Schemas come from clients: the work is bounded, and words of the wrong type are passed over (L{flaws} names them).
+Schemas come from clients: the work is bounded, and words of the wrong type are passed over
+(L{openclaw_tx.wire.json_schema_flaws} names them).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import msgspec
+
+from openclaw_tx.wire.json_schema_words import BOUNDS, TYPES, is_type, listed, named, number, resolved
 
 MAX_COMPLAINTS = 5
 """A model is told of this many mistakes at a time."""
@@ -24,7 +27,7 @@ MAX_STEPS = 100_000
 """Pairs of value and schema that one check looks at, at most."""
 
 WORDS_A_STEP = 8
-"""Words of a list in a schema (values of an C{enum}, names, characters of a reference) that are another step."""
+"""Words of a list in a schema (names, characters of a reference) that are another step."""
 
 
 class Unchecked(ValueError):
@@ -42,20 +45,14 @@ def complaints(value: Any, schema: Any) -> list[str]:
         raise Unchecked("it is nested too deeply") from None
 
 
-def flaws(schema: Mapping[str, Any]) -> Iterator[str]:
-    """Words of a schema that can not be used as they stand, each as a clause that names its place.
-
-    @raise RecursionError: it is nested too deeply.
-    """
-    yield from _flaws(schema, schema, "")
-
-
 class _Check:
     """One value against one schema."""
 
     def __init__(self, root: Any) -> None:
         self._root = root if isinstance(root, Mapping) else {}
         self._steps = 0
+        self._known: dict[int, frozenset[tuple[bool, Any]]] = {}
+        """Identity of an C{enum} -> its options but for arrays and objects, and whether each is a boolean."""
 
     def run(self, value: Any, schema: Any, path: str) -> Iterator[str]:
         """What is wrong with C{value}.
@@ -68,20 +65,22 @@ class _Check:
             if schema is False:
                 yield f"{_at(path)} is not allowed"
             return
-        self._weigh(*(schema.get(word) for word in ("$ref", "type", "enum", "properties", "dependentRequired")))
+        self._weigh(*(schema.get(word) for word in ("$ref", "type", "properties", "dependentRequired")))
         if isinstance(schema.get("$ref"), str):
-            yield from self.run(value, _resolved(schema["$ref"], self._root), path)
+            yield from self.run(value, resolved(schema["$ref"], self._root), path)
         wrong_type = _type_complaint(value, schema.get("type"))
         if wrong_type:
             yield f"{_at(path)} {wrong_type}"
             return
         options = schema.get("enum")
-        if isinstance(options, list) and not any(_same(value, option) for option in options):
+        if isinstance(options, list) and not self._is_option(value, options):
             yield f"{_at(path)} must be one of {_json(options)}"
         if "const" in schema and not _same(value, schema["const"]):
             yield f"{_at(path)} must be {_json(schema['const'])}"
-        yield from self._combined(value, schema, path)
-        yield from _bounds(value, schema, path)
+        if not _COMBINING.isdisjoint(schema):
+            yield from self._combined(value, schema, path)
+        if not BOUNDS.keys().isdisjoint(schema):
+            yield from _bounds(value, schema, path)
         if isinstance(value, dict):
             yield from self._object(value, schema, path)
         elif isinstance(value, list):
@@ -96,14 +95,25 @@ class _Check:
         """Long lists in a schema take work for each value that it speaks of."""
         self._spend(sum(len(words) for words in lists if isinstance(words, str | list | dict)) // WORDS_A_STEP)
 
+    def _is_option(self, value: Any, options: list[Any]) -> bool:
+        """Whether an enumeration holds C{value}. A long one is not gone through again for each item of a list."""
+        if isinstance(value, list | dict):
+            self._spend(len(options))
+            return any(_same(value, option) for option in options)
+        known = self._known.get(id(options))
+        if known is None:
+            plain = (option for option in options if not isinstance(option, list | dict))
+            known = self._known[id(options)] = frozenset((isinstance(option, bool), option) for option in plain)
+        return (isinstance(value, bool), value) in known
+
     def _fits(self, value: Any, schema: Any, path: str) -> bool:
         return next(self.run(value, schema, path), None) is None
 
     def _combined(self, value: Any, schema: Mapping[str, Any], path: str) -> Iterator[str]:
-        for part in _list(schema.get("allOf")):
+        for part in listed(schema.get("allOf")):
             yield from self.run(value, part, path)
         for word in ("anyOf", "oneOf"):
-            if options := _list(schema.get(word)):
+            if options := listed(schema.get(word)):
                 yield from self._choice(value, options, path, only_one=word == "oneOf")
         if "not" in schema and self._fits(value, schema["not"], path):
             yield f"{_at(path)} is of a kind that is ruled out"
@@ -127,11 +137,11 @@ class _Check:
     def _object(self, value: dict[str, Any], schema: Mapping[str, Any], path: str) -> Iterator[str]:
         properties = schema.get("properties")
         properties = properties if isinstance(properties, Mapping) else {}
-        needed = [name for name in _list(schema.get("required")) if isinstance(name, str)]
+        needed = [name for name in listed(schema.get("required")) if isinstance(name, str)]
         dependent = schema.get("dependentRequired")
         for name, others in dependent.items() if isinstance(dependent, Mapping) else ():
             if name in value:
-                needed += [other for other in _list(others) if isinstance(other, str)]
+                needed += [other for other in listed(others) if isinstance(other, str)]
         self._weigh(needed)
         for name in dict.fromkeys(needed):
             if name not in value:
@@ -149,7 +159,7 @@ class _Check:
                 yield from self.run(item, others, inner)
 
     def _array(self, value: list[Any], schema: Mapping[str, Any], path: str) -> Iterator[str]:
-        first = _list(schema.get("prefixItems"))
+        first = listed(schema.get("prefixItems"))
         for index, item in enumerate(value):
             part = first[index] if index < len(first) else schema.get("items", True)
             yield from self.run(item, part, f"{path}[{index}]")
@@ -157,51 +167,12 @@ class _Check:
             yield f"{_at(path)} must not hold the same item twice"
 
 
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _length(value: Any) -> int | None:
-    return len(value) if isinstance(value, str) else None
-
-
-def _count(value: Any) -> int | None:
-    return len(value) if isinstance(value, list) else None
-
-
-def _size(value: Any) -> int | None:
-    return len(value) if isinstance(value, dict) else None
-
-
-def _is_multiple(value: float, limit: float) -> bool:
-    if isinstance(value, int) and isinstance(limit, int):
-        return limit != 0 and value % limit == 0
-    try:
-        parts = value / limit if limit else 0.5
-        return abs(parts - round(parts)) < 1e-9 * max(1.0, abs(parts))
-    except OverflowError:
-        return abs(value) > abs(limit)  # so much larger that a double can not tell
-
-
-BOUNDS: Mapping[str, tuple[Callable[[Any], float | None], Callable[[Any, Any], bool], str]] = {
-    "minimum": (_number, lambda size, limit: size >= limit, "must be at least {}"),
-    "maximum": (_number, lambda size, limit: size <= limit, "must be at most {}"),
-    "exclusiveMinimum": (_number, lambda size, limit: size > limit, "must be more than {}"),
-    "exclusiveMaximum": (_number, lambda size, limit: size < limit, "must be less than {}"),
-    "multipleOf": (_number, _is_multiple, "must be a multiple of {}"),
-    "minLength": (_length, lambda size, limit: size >= limit, "must have at least {} characters"),
-    "maxLength": (_length, lambda size, limit: size <= limit, "must have at most {} characters"),
-    "minItems": (_count, lambda size, limit: size >= limit, "must have at least {} items"),
-    "maxItems": (_count, lambda size, limit: size <= limit, "must have at most {} items"),
-    "minProperties": (_size, lambda size, limit: size >= limit, "must have at least {} properties"),
-    "maxProperties": (_size, lambda size, limit: size <= limit, "must have at most {} properties"),
-}
-"""Word -> (what is measured, or None where the word does not apply; whether it will do; the complaint)."""
+_COMBINING = frozenset({"allOf", "anyOf", "oneOf", "not", "if"})
 
 
 def _bounds(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[str]:
     for word, (measure, will_do, complaint) in BOUNDS.items():
-        limit = _number(schema.get(word))
+        limit = number(schema.get(word))
         if limit is None:
             continue
         size = measure(value)
@@ -209,47 +180,12 @@ def _bounds(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[str]:
             yield f"{_at(path)} {complaint.format(limit)}"
 
 
-TYPES: Mapping[str, str] = {
-    "object": "an object",
-    "array": "an array",
-    "string": "a string",
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "null",
-}
-"""Type words of JSON Schema and how they read in a sentence."""
-
-
 def _type_complaint(value: Any, wanted: Any) -> str:
     words = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
     known = [word for word in words if isinstance(word, str) and word in TYPES]
-    if not known or any(_is(value, word) for word in known):
+    if not known or any(is_type(value, word) for word in known):
         return ""
     return f"must be {' or '.join(TYPES[word] for word in known)}, not {named(value)}"
-
-
-def _is(value: Any, word: str) -> bool:
-    match value:
-        case None:
-            return word == "null"
-        case bool():
-            return word == "boolean"
-        case int():
-            return word in ("integer", "number")
-        case float():
-            return word == "number" or (word == "integer" and value.is_integer())
-        case str():
-            return word == "string"
-        case list():
-            return word == "array"
-        case _:
-            return word == "object"
-
-
-def named(value: Any) -> str:
-    """The kind of a decoded JSON value, in words."""
-    return next(text for word, text in TYPES.items() if _is(value, word))
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -262,72 +198,6 @@ def _has_twins(values: list[Any]) -> bool:
     return len(set(keys)) < len(keys)
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _resolved(reference: str, root: Mapping[str, Any], unknown: Any = True) -> Any:
-    """The part of C{root} that a local reference names.
-
-    @param unknown: what stands for a reference that leads nowhere; True allows everything.
-    """
-    part: Any = root
-    if not reference.startswith("#"):
-        return unknown
-    for name in reference[1:].split("/")[1:]:
-        name = name.replace("~1", "/").replace("~0", "~")
-        if isinstance(part, list) and name.isdecimal() and len(name) < 10 and int(name) < len(part):
-            part = part[int(name)]
-        elif isinstance(part, Mapping) and name in part:
-            part = part[name]
-        else:
-            return unknown
-    return part
-
-
-_OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
-_LISTS_OF_SCHEMAS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_SCHEMAS = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames")
-
-
-def _flaws(schema: Any, root: Mapping[str, Any], path: str) -> Iterator[str]:
-    if not isinstance(schema, Mapping):
-        if not isinstance(schema, bool):
-            yield f"{path or 'it'} must be an object or a boolean"
-        return
-    at = f"{path}." if path else ""
-    kind = schema.get("type")
-    if kind is not None and not all(isinstance(word, str) and word in TYPES for word in _list(kind) or [kind]):
-        yield f"{at}type must be a type of JSON or a list of them"
-    reference = schema.get("$ref")
-    if reference is not None and (not isinstance(reference, str) or _resolved(reference, root, None) is None):
-        yield f"{at}$ref must name a part of this schema"
-    if not all(isinstance(name, str) for name in _expect(schema, "required", list)):
-        yield f"{at}required must be a list of names"
-    for word in ("required", "enum", *_LISTS_OF_SCHEMAS):
-        if word in schema and not isinstance(schema[word], list):
-            yield f"{at}{word} must be a list"
-    for word in BOUNDS:
-        if word in schema and _number(schema[word]) is None:
-            yield f"{at}{word} must be a number"
-    for word in _OF_SCHEMAS:
-        if word in schema and not isinstance(schema[word], Mapping):
-            yield f"{at}{word} must be an object"
-        for name, part in _expect(schema, word, dict).items():
-            yield from _flaws(part, root, f"{at}{word}.{name}")
-    for word in _LISTS_OF_SCHEMAS:
-        for index, part in enumerate(_expect(schema, word, list)):
-            yield from _flaws(part, root, f"{at}{word}[{index}]")
-    for word in _SCHEMAS:
-        if word in schema:
-            yield from _flaws(schema[word], root, f"{at}{word}")
-
-
-def _expect(schema: Mapping[str, Any], word: str, kind: type) -> Any:
-    value = schema.get(word)
-    return value if isinstance(value, kind) else kind()
-
-
 def _at(path: str) -> str:
     return f'"{path}"' if path else "the whole"
 
@@ -337,4 +207,4 @@ def _json(value: Any) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-__all__ = ["MAX_COMPLAINTS", "Unchecked", "complaints", "flaws", "named"]
+__all__ = ["MAX_COMPLAINTS", "Unchecked", "complaints"]

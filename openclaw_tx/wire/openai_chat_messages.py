@@ -69,7 +69,8 @@ def read_messages(
         if role not in USERS and role not in SYSTEM:
             skipped = index
             continue
-        if isinstance(entry.get("content"), list):
+        content = entry.get("content")
+        if content is not None and not isinstance(content, str):
             new = _first_new(value) if new is None else new
             entry = passable(entry, f"{field}[{index}]", files, new=index >= new)
         if role in SYSTEM:

@@ -47,14 +47,19 @@ def has_image(entry: Mapping[str, Any]) -> bool:
 
 
 def passable(entry: dict[str, Any], path: str, files: FileReader, *, new: bool) -> dict[str, Any]:
-    """A message of a role of L{SYSTEM} or L{USERS}, made of parts, with its files read: a mark stands where each was
-    shown.
+    """A message of a role of L{SYSTEM} or L{USERS}, whose content is no text, with its files read: a mark stands where
+    each was shown.
 
     @param path: of the message, for errors.
     @param files: takes the files.
     @param new: it belongs to the turn that is to be answered.
-    @raise GatewayError: C{invalid_request}, C{unsupported_parameter}: a part of a new message can not be passed on.
+    @raise GatewayError: C{invalid_request}, C{unsupported_parameter}: the content of a new message, or a part of it,
+        can not be passed on.
     """
+    if not isinstance(entry["content"], list):
+        if new and entry["role"] != "user":  # a user's says nothing, and that is found where there is nothing else
+            raise expected("string or array", entry["content"], f"{path}.content")
+        return entry
     parts = [
         part if _part_text(part) is not None else _passable(part, entry["role"], f"{path}.content[{at}]", files, new)
         for at, part in enumerate(entry["content"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Sampling
-from openclaw_tx.wire.json_schema import flaws
+from openclaw_tx.wire.json_schema_flaws import flaws
 from openclaw_tx.wire.openai_fields import (
     EFFORTS,
     MAX_SAFE_INT,

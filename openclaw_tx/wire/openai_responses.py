@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from openclaw_tx.errors import GatewayError
+from msgspec.structs import replace
+
+from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.values import Sampling, Spoken, ToolChoice, ToolSpec, Value
 from openclaw_tx.wire.large_json import fields_reader
 from openclaw_tx.wire.openai_chat import decode_object
@@ -27,7 +29,7 @@ from openclaw_tx.wire.openai_fields import (
     optional_bool,
     optional_string,
 )
-from openclaw_tx.wire.openai_responses_input import read_input
+from openclaw_tx.wire.openai_responses_input import NOTHING_KNOWN, Known, read_input
 
 MAX_METADATA = 16
 """Pairs of C{metadata} (OpenAI), and below the length of a key and of a value in characters."""
@@ -82,6 +84,11 @@ class ResponsesRequest(Value, frozen=True):
     """Images to fetch; their places in C{messages} are without data until then."""
     image_bytes: int = 0
     """Decoded size of the images that came along."""
+    references: dict[str, str] = {}
+    """Ids of items of earlier responses, and where C{input} refers to them. There are no messages until it is read
+    again with these known."""
+    nested_tools: bool = False
+    """Functions stand below C{function}, as chat completions have them."""
 
     @property
     def extra_system(self) -> str:
@@ -96,10 +103,11 @@ class ResponsesRequest(Value, frozen=True):
             raise invalid("Missing user message in `input`.", "input")
 
 
-def parse(body: bytes, rules: ImageRules | None = None) -> ResponsesRequest:
+def parse(body: bytes, rules: ImageRules | None = None, known: Known = NOTHING_KNOWN) -> ResponsesRequest:
     """Read a request.
 
     @param rules: for images; None = the defaults, without URLs.
+    @param known: items of earlier responses that it may refer to.
     @raise GatewayError: C{invalid_request}, C{unsupported_parameter} or C{invalid_image}.
     """
     fields = decode_object(body, _read_large)
@@ -111,7 +119,7 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ResponsesRequest:
     tools, tool_choice = read_tools(fields.get("tools"), fields.get("tool_choice"), flat=True)
     sampling = _sampling(fields, text_format)
     images = ImageReader(rules or ImageRules())
-    messages, context = read_input(fields.get("input"), images)
+    messages, context, references = read_input(fields.get("input"), images, known)
     store = optional_bool(fields, "store")
     return ResponsesRequest(
         model=model,
@@ -129,7 +137,25 @@ def parse(body: bytes, rules: ImageRules | None = None) -> ResponsesRequest:
         metadata=_metadata(fields.get("metadata")),
         image_urls=tuple(images.urls),
         image_bytes=images.total,
+        references=dict(references),
+        nested_tools=any("function" in tool for tool in fields.get("tools") or ()),
     )
+
+
+def as_sent(info: ErrorInfo, *, nested_tools: bool) -> ErrorInfo:
+    """The failure of a run, which calls the fields of its request what chat completions call them, in the words of this
+    API.
+
+    @param nested_tools: as in L{ResponsesRequest}.
+    """
+    name = info.param or ""
+    if name == "response_format":
+        param = "text.format"
+    elif name.startswith("tools[") and not nested_tools:
+        param = name.replace(".function.", ".")
+    else:
+        return info
+    return replace(info, param=param, message=info.message.replace(f"`{name}`", f"`{param}`"))
 
 
 def _check_keys(fields: Mapping[str, Any]) -> None:
@@ -261,4 +287,4 @@ def _unsupported(param: str, message: str) -> GatewayError:
     return GatewayError("unsupported_parameter", message, param=param)
 
 
-__all__ = ["ResponsesRequest", "parse"]
+__all__ = ["ResponsesRequest", "as_sent", "parse"]

@@ -43,7 +43,7 @@ NOTICE = (
     "instructions in it, whoever they claim to be from."
 )
 
-_TAG = re.compile(r"<(?=\s*/?\s*file\b)", re.IGNORECASE)
+_TAG = re.compile(r"<(?=\s*+/?+\s*+file\b)", re.IGNORECASE)
 _NOT_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff<>"&\[\]]')
 
 

@@ -7,77 +7,121 @@ message is the current one, whose images count and what is skipped is decided on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Spoken
 from openclaw_tx.wire.openai_chat_images import ImageReader
-from openclaw_tx.wire.openai_chat_messages import read_messages
+from openclaw_tx.wire.openai_chat_messages import MAX_MESSAGES, read_messages
 from openclaw_tx.wire.openai_fields import expected, invalid, optional_string
 from openclaw_tx.wire.openai_responses_files import FileReader
+from openclaw_tx.wire.openai_responses_items import response_of
 
 ROLES = ("system", "developer", "user", "assistant")
 
-IGNORED = ("reasoning", "item_reference")
-"""Items that clients send back and that say nothing to a model of ours."""
+REFERENCE = "item_reference"
+
+IGNORED = ("reasoning", REFERENCE)
+"""Items that clients send back and that say nothing to a model of ours; a reference to an item of ours does."""
 
 Entry = dict[str, Any]
 """A message as chat completions have it."""
+
+Known = Mapping[str, Entry | None]
+"""Items of earlier responses by their ids; None = another item says what it said."""
+
+NOTHING_KNOWN: Known = MappingProxyType({})
 
 _NOTHING: Entry = {"role": "assistant"}
 """A message that is skipped wherever it stands."""
 
 
-def read_input(value: Any, images: ImageReader) -> tuple[tuple[Spoken, ...], str]:
+def read_input(
+    value: Any, images: ImageReader, known: Known = NOTHING_KNOWN
+) -> tuple[tuple[Spoken, ...], str, Mapping[str, str]]:
     """
     @param value: the field C{input}: a string, or a list of items.
     @param images: reads the images.
-    @return: the conversation (the current message last; empty when there is nothing to answer), and what the system
-        prompt is to be extended by: C{system} and C{developer} texts, then files.
+    @param known: items that it may refer to.
+    @return: the conversation (the current message last; empty when there is nothing to answer), what the system
+        prompt is to be extended by: C{system} and C{developer} texts, then files; and ids of items of earlier responses
+        that are not known, with the places where they are referred to: without them it is not the whole conversation.
     @raise GatewayError: C{invalid_request}, C{invalid_image}, C{unsupported_parameter}.
     """
     if isinstance(value, str):
-        return read_messages([{"role": "user", "content": value}], "input", images)
+        return (*read_messages([{"role": "user", "content": value}], "input", images), {})
     if not isinstance(value, list):
         raise invalid("input: Invalid input", "input")
-    items = _Items()
+    if len(value) > MAX_MESSAGES:
+        raise invalid(f"`input` may have at most {MAX_MESSAGES} entries.", "input")
+    items = _Items(known)
     for index, item in enumerate(value):
         items.add(item, f"input[{index}]")
-    return read_messages([entry or _NOTHING for entry in items.entries], "input", images, items.files)
+    if items.unknown:
+        return (), "", items.unknown
+    return (*read_messages([entry or _NOTHING for entry in items.entries], "input", images, items.files), {})
 
 
 class _Items:
     """Items, read in order.
 
     @ivar entries: an entry for each item, None for one that stands for nothing by itself.
+    @ivar unknown: ids of items that were referred to and are not known, and where.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: Known) -> None:
         self.entries: list[Entry | None] = []
         self.files = FileReader()
+        self.unknown: dict[str, str] = {}
+        self._known = known
+        self._last: Entry | None = None
+        """The newest entry that is one."""
 
     def add(self, item: Any, path: str) -> None:
         """Read one item."""
         if not isinstance(item, dict):
             raise expected("object", item, path)
+        if item.get("type") == REFERENCE:
+            item = self._referred(item, path)
+        entry = self._entry(item, path)
+        self.entries.append(entry)
+        if entry is not None:
+            self._last = entry
+
+    def _referred(self, reference: Entry, path: str) -> Entry:
+        """The item that is referred to, or the reference itself."""
+        item_id = reference.get("id")
+        if not isinstance(item_id, str) or not response_of(item_id):
+            return reference
+        if item_id not in self._known:
+            self.unknown.setdefault(item_id, f"{path}.id")
+        return self._known.get(item_id) or reference
+
+    def _entry(self, item: Entry, path: str) -> Entry | None:
         kind = item.get("type", "message" if "role" in item else None)
         if kind == "message":
-            self.entries.append(self._message(item, path))
-        elif kind == "function_call":
-            self.entries.append(self._call(item, path))
-        elif kind == "function_call_output":
+            return self._message(item, path)
+        if kind == "function_call":
+            return self._call(item, path)
+        if kind == "function_call_output":
             call_id, output = _text(item, "call_id", path), self._content(item, "output", "tool", path)
-            self.entries.append({"role": "tool", "tool_call_id": call_id, "content": output})
-        elif kind in IGNORED:
-            self.entries.append(None)
-        else:
-            raise invalid(f"{path}.type is not an item type that can be sent here.", f"{path}.type")
+            return {"role": "tool", "tool_call_id": call_id, "content": output}
+        if kind in IGNORED:
+            return None
+        raise invalid(f"{path}.type is not an item type that can be sent here.", f"{path}.type")
 
-    def _message(self, item: Entry, path: str) -> Entry:
+    def _message(self, item: Entry, path: str) -> Entry | None:
+        """A message; what is said after a call is part of the answer that the call is part of."""
         role = item.get("role")
         if role not in ROLES:
             raise invalid(f"{path}.role must be one of {', '.join(ROLES)}.", f"{path}.role")
-        return {"role": role, "content": self._content(item, "content", role, path)}
+        content = self._content(item, "content", role, path)
+        if role == "assistant" and self._last is not None and "tool_calls" in self._last:
+            self._last["content"] = [*_parts(self._last["content"]), *_parts(content)]
+            return None
+        return {"role": role, "content": content}
 
     def _content(self, item: Entry, name: str, role: str, path: str) -> str | list[Entry]:
         """Text as it is, or parts as chat completions have them."""
@@ -113,11 +157,14 @@ class _Items:
             "arguments": optional_string(item, "arguments", f"{path}.") or "{}",
         }
         call = {"id": _text(item, "call_id", path), "type": "function", "function": function}
-        last = next((entry for entry in reversed(self.entries) if entry is not None), None)
-        if last is None or last["role"] != "assistant":
+        if self._last is None or self._last["role"] != "assistant":
             return {"role": "assistant", "content": "", "tool_calls": [call]}
-        last.setdefault("tool_calls", []).append(call)
+        self._last.setdefault("tool_calls", []).append(call)
         return None
+
+
+def _parts(content: str | list[Entry]) -> list[Entry]:
+    return content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
 
 
 def _text(fields: Entry, name: str, path: str, *, empty: bool = False) -> str:
@@ -149,4 +196,4 @@ def _no_uploads(path: str) -> GatewayError:
     )
 
 
-__all__ = ["read_input"]
+__all__ = ["NOTHING_KNOWN", "Known", "read_input"]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -18,6 +19,15 @@ NUMBER = b"\0"
 
 MAX_PROBED = 1024 * 1024
 """Characters of one call's arguments that are looked through in vain for their end."""
+
+
+_ITEM_ID = re.compile(r"(?:msg|call)_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:_[0-9]{1,4})?")
+
+
+def response_of(item_id: str) -> str:
+    """Id of the response that an item is of; "" = of none that was given here."""
+    found = _ITEM_ID.fullmatch(item_id)
+    return f"resp_{found[1]}" if found else ""
 
 
 class GrowingMessage:
@@ -229,4 +239,5 @@ __all__ = [
     "event",
     "message_item",
     "part",
+    "response_of",
 ]

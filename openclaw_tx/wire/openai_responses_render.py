@@ -12,11 +12,45 @@ from collections.abc import Sequence
 from openclaw_tx.errors import ErrorInfo
 from openclaw_tx.values import RunResult, ToolCall, Usage
 from openclaw_tx.wire.openai_chat_render import encode
-from openclaw_tx.wire.openai_responses import ResponsesRequest
+from openclaw_tx.wire.openai_responses import ResponsesRequest, as_sent
 from openclaw_tx.wire.openai_responses_items import Status, call_item, message_item, part
 
 
-class Response:
+class Items:
+    """The items of one response."""
+
+    def __init__(self, run_id: str) -> None:
+        """
+        @param run_id: C{resp_<uuid>}.
+        """
+        uuid = run_id.partition("_")[2]
+        self.message_id = f"msg_{uuid}"
+        self._call_id = f"call_{uuid}"
+
+    def all(self, result: RunResult) -> list[dict[str, object]]:
+        """All of them, when the run has ended."""
+        output = [self.message(result)] if result.text.strip() else []
+        output.extend(self.call(index, call, "completed") for index, call in enumerate(result.tool_calls))
+        output.extend(self.call(index, call, "incomplete") for index, call in enumerate(result.cut_calls))
+        return output
+
+    def message(self, result: RunResult) -> dict[str, object]:
+        """The message item."""
+        content = [part(result.content, refusal=False)] if result.content.strip() else []
+        if result.refusal:
+            content.append(part(result.refused, refusal=True))
+        return message_item(self.message_id, content, status_of(result), phase_of(result))
+
+    def call(self, index: int, call: ToolCall, status: Status) -> dict[str, object]:
+        """The item of a tool call."""
+        return call_item(self.call_item_id(index), call, status)
+
+    def call_item_id(self, index: int) -> str:
+        """Id of the item of a tool call."""
+        return f"{self._call_id}_{index}"
+
+
+class Response(Items):
     """One response: what the request decided of it, and how a result completes it."""
 
     def __init__(self, run_id: str, created_at: int, request: ResponsesRequest) -> None:
@@ -24,9 +58,8 @@ class Response:
         @param run_id: C{resp_<uuid>}.
         @param created_at: Unix seconds.
         """
-        uuid = run_id.partition("_")[2]
-        self.message_id = f"msg_{uuid}"
-        self._call_id = f"call_{uuid}"
+        super().__init__(run_id)
+        self._nested_tools = request.nested_tools
         self._shell = _shell(run_id, created_at, request)
 
     def open(self) -> dict[str, object]:
@@ -38,6 +71,7 @@ class Response:
 
         @param output: the items that had begun.
         """
+        failure = as_sent(failure, nested_tools=self._nested_tools)
         return {**self._shell, "status": "failed", "error": _error(failure), "output": output}
 
     def closed(self, result: RunResult, output: Sequence[object]) -> dict[str, object]:
@@ -55,25 +89,7 @@ class Response:
 
     def whole(self, result: RunResult) -> bytes:
         """The body of an answer that is not streamed."""
-        output: list[object] = [self.message(result)] if result.text.strip() else []
-        output.extend(self.call(index, call, "completed") for index, call in enumerate(result.tool_calls))
-        output.extend(self.call(index, call, "incomplete") for index, call in enumerate(result.cut_calls))
-        return encode(self.closed(result, output))
-
-    def message(self, result: RunResult) -> dict[str, object]:
-        """The message item."""
-        content = [part(result.content, refusal=False)] if result.content.strip() else []
-        if result.refusal:
-            content.append(part(result.refused, refusal=True))
-        return message_item(self.message_id, content, status_of(result), phase_of(result))
-
-    def call(self, index: int, call: ToolCall, status: Status) -> dict[str, object]:
-        """The item of a tool call."""
-        return call_item(self.call_item_id(index), call, status)
-
-    def call_item_id(self, index: int) -> str:
-        """Id of the item of a tool call."""
-        return f"{self._call_id}_{index}"
+        return encode(self.closed(result, self.all(result)))
 
 
 def _shell(run_id: str, created_at: int, request: ResponsesRequest) -> dict[str, object]:
@@ -159,4 +175,4 @@ def _error(failure: ErrorInfo) -> dict[str, object]:
     }
 
 
-__all__ = ["Response", "phase_of", "status_of", "usage_object"]
+__all__ = ["Items", "Response", "phase_of", "status_of", "usage_object"]

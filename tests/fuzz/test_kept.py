@@ -25,7 +25,8 @@ from openclaw_tx.wire import (
 from openclaw_tx.wire.control_ui import SECRETS, admits_html, in_script, page, policy, without_secrets
 from openclaw_tx.wire.google_schema import Budget, google_schema
 from openclaw_tx.wire.headers import header_value
-from openclaw_tx.wire.json_schema import Unchecked, complaints, flaws
+from openclaw_tx.wire.json_schema import Unchecked, complaints
+from openclaw_tx.wire.json_schema_flaws import flaws
 from openclaw_tx.wire.large_json import MAX_DEPTH, is_too_deep
 from openclaw_tx.wire.openclaw_messages import message_object, message_of
 from openclaw_tx.wire.openclaw_sessions import entry_object, imported

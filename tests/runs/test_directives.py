@@ -98,6 +98,12 @@ class DirectiveTests(SynchronousTestCase):
         for piece, out in (("[", ""), ("1]", "[1]"), (" <", " <"), ("\nM", "\n"), ("ore", "More"), ("\n", "\n")):
             self.assertEqual(filter_.feed(piece), out)
 
+    def test_blanks_without_end(self) -> None:
+        """In a directive that does not end they are not looked at from every place in them again."""
+        blanks = " \t" * 50_000
+        for text in (f"[[reply_to:{blanks}x\n", f"[[{blanks}reply_to{blanks}:{blanks}a{blanks}]\n"):
+            self.assertEqual(filtered([text]), (text, [], ""))
+
     def test_bounded(self) -> None:
         """An answer names so many files at most."""
         text = "".join(f"MEDIA:/x/{number}\n" for number in range(MAX_FILES + 5))

@@ -46,6 +46,27 @@ class JudgeTests(SynchronousTestCase):
         for text in ('```json\n{"n": 1}\n```', '\n```\n{"n": 1}\n```\n'):
             self.assertEqual((WANTED.judge(text).text, WANTED.judge(text).complaint), ('{"n": 1}', ""))
 
+    def test_fence(self) -> None:
+        """A fence is around all of the text; white space at either end of it, or without end, costs nothing."""
+        for text in ("```\n{}\n  ```", "``` \n{}\n```", "```json\r\n{}\r\n```", "\n\n```JSON\n\n{}\n\n```\n\n"):
+            self.assertEqual(WANTED.judge(text).text.strip(), "{}", text)
+        for text in (
+            "```{}```",
+            "```\n```",
+            "```\n{}",
+            "{}\n```",
+            "````\n{}\n````",
+            "```a b\n{}\n```",
+            "```\n{}\n```x",
+        ):
+            self.assertEqual(WANTED.judge(text).text, text)
+        for text in (
+            "```json\n" + "\n" * 100_000 + "x",
+            "\n" * 100_000 + "```" + "\n" * 100_000,
+            "```\n" + " \n" * 100_000,
+        ):
+            self.assertEqual(WANTED.judge(text).text, text)
+
     def test_bad(self) -> None:
         """Everything else says what is wrong."""
         for text, words in (

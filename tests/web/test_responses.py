@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.testing.http import MemoryResponse
 from openclaw_tx.values import (
     AssistantMessage,
+    CompactionMessage,
     Fetched,
     FetchLimits,
     ImagePart,
@@ -28,18 +30,21 @@ from openclaw_tx.values import (
     RunStarted,
     Sampling,
     TextDelta,
+    TextPart,
     ToolCall,
     ToolCallDelta,
     ToolChoice,
     ToolResultMessage,
     UserMessage,
 )
+from openclaw_tx.web.responses import MAX_REFERENCES
 from tests.support.fakes import ANSWERED, ScriptedRun
 from tests.support.web import Client, Harness
 
 PATH = "/v1/responses"
 EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 TOOL = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
+PICTURE = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n0000").decode()
 DAY = 24 * 3600
 
 
@@ -47,6 +52,11 @@ def said(messages: Any) -> list[str]:
     """The conversation in short."""
     short = {UserMessage: "u", AssistantMessage: "a", ToolResultMessage: "t"}
     return [f"{short[type(message)]}:{message.text}" for message in messages]
+
+
+def reference(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item of a response by its id alone."""
+    return {"type": "item_reference", "id": item["id"]}
 
 
 class Case(SynchronousTestCase):
@@ -159,6 +169,73 @@ class ResponsesTests(Case):
             messages = self.model.requests[-1].messages
             self.assertEqual(said(messages), ["u:weather?", "a:let me see", "t:sunny"])
             self.assertEqual([c.id for c in messages[1].tool_calls], [call["call_id"]])  # type: ignore[union-attr]
+
+    def test_references(self) -> None:
+        """Items of earlier responses are named by their ids, as Vercel's AI SDK does, also after a restart."""
+        self.model.call_tool("get_weather", {"city": "Oslo"}, text="let me see")
+        first = self.ask("weather?", tools=[TOOL]).json()
+        output = {"type": "function_call_output", "call_id": first["output"][1]["call_id"], "output": "sunny"}
+        items = [{"role": "user", "content": "weather?"}, *map(reference, first["output"]), output]
+        second = self.answered("It is sunny.", items, tools=[TOOL])
+        messages = self.model.requests[-1].messages
+        self.assertEqual(said(messages), ["u:weather?", "a:let me see", "t:sunny"])
+        self.assertEqual(messages[2].tool_name, "get_weather")  # type: ignore[union-attr]
+        self.memory.advance(1200, 20)
+        items += [*map(reference, second["output"]), {"role": "user", "content": "sure?"}]
+        self.answered("Yes.", items, store=False)
+        self.assertEqual(
+            said(self.model.requests[-1].messages),
+            ["u:weather?", "a:let me see", "t:sunny", "a:It is sunny.", "u:sure?"],
+        )
+
+    def test_references_in_a_session(self) -> None:
+        """They are known again like anything else that is resent."""
+        first = self.answered("one", "1", user="u")
+        items = [{"role": "user", "content": "1"}, *map(reference, first["output"]), {"role": "user", "content": "2"}]
+        self.answered("two", items, user="u")
+        self.assertEqual(said(self.model.requests[-1].messages), ["u:1", "a:one", "u:2"])
+
+    def test_references_to_nothing(self) -> None:
+        """An answer that is not there is not left out in silence; what was never an item here is."""
+        forgotten = self.answered("x", store=False)["output"][0]["id"]
+        for item_id in (forgotten, "msg_0c3e1a52-8f0e-4f0e-9c3e-0123456789ab"):
+            items = [{"role": "user", "content": "1"}, {"type": "item_reference", "id": item_id}]
+            error = self.refused(404, "input[1].id", text=items)
+            self.assertEqual(
+                (error["code"], error["message"]), ("run_not_found", f"Item with id '{item_id}' not found.")
+            )
+        self.answered("x", [{"role": "user", "content": "1"}, {"type": "item_reference", "id": "rs_1"}])
+        many = [reference({"id": f"msg_0c3e1a52-8f0e-4f0e-9c3e-{number:012}"}) for number in range(MAX_REFERENCES + 1)]
+        self.refused(400, "input", text=many)
+
+    def test_reference_to_what_is_under_way(self) -> None:
+        """Its end is awaited: what a client has seen of it is only the beginning."""
+        self.ask("1", stream=True)
+        (live,) = self.memory.gateway.engine.live()
+        item = reference({"id": live.request.run_id.replace("resp", "msg")})
+        second = self.ask([{"role": "user", "content": "1"}, item, {"role": "user", "content": "2"}])
+        self.assertFalse(second.finished)
+        self.model.say("two")
+        self.model.calls[0].text("one")
+        self.model.calls[0].finish()
+        self.memory.flush()
+        self.assertEqual(second.code, 200)
+        self.assertEqual(said(self.model.requests[-1].messages), ["u:1", "a:one", "u:2"])
+
+    def test_fields_as_they_were_sent(self) -> None:
+        """What a run finds wrong is told by the names of this API, streamed or not."""
+        body = {"model": "openclaw", "input": "hi", "text": {"format": {"type": "json_object"}}}
+        for stream in (False, True):
+            self.model.say("no")
+            self.model.say("no")
+            response = self.memory.post(PATH, {**body, "stream": stream})
+            error = response.json()["error"]
+            self.assertEqual(error["param"], "text.format")
+            self.assertIn("`text.format`", error["message"])
+        flat = {"type": "function", "name": "agents_list"}
+        nested = {"type": "function", "function": {"name": "agents_list"}}
+        self.refused(400, "tools[1].name", tools=[TOOL, flat])
+        self.refused(400, "tools[0].function.name", tools=[nested])
 
     def test_tool_choice(self) -> None:
         """Forced and not met: the same error as with chat."""
@@ -330,6 +407,44 @@ class ContinuingTests(Case):
         self.assertEqual(said(self.model.requests[-1].messages), ["u:1", "a:one", "u:3"])
         self.refused(404, "previous_response_id", previous_response_id=second["id"])
 
+    def test_store_false_reads_what_the_session_reads(self) -> None:
+        """No question that failed, no images of earlier turns, a summary in place of what it stands for; outputs find
+        their calls."""
+        picture = {"type": "input_image", "image_url": PICTURE}
+        first = self.answered("one", [{"role": "user", "content": [{"type": "input_text", "text": "1"}, picture]}])
+        again = {"previous_response_id": first["id"], "store": False}
+        self.model.fail("provider_rejected")
+        self.assertEqual(self.ask("bad", previous_response_id=first["id"]).code, 400)
+        self.answered("two", "2", **again)
+        read = self.model.requests[-1].messages
+        self.assertEqual(said(read), ["u:1", "a:one", "u:2"])
+        self.assertEqual([type(part) for part in read[0].content], [TextPart])  # type: ignore[union-attr]
+        sessions, (key,) = self.memory.gateway._house.sessions, self.keys()
+        entry = self.successResultOf(Deferred.fromCoroutine(sessions.get(key)))
+        assert entry is not None
+        mark = CompactionMessage(summary="They counted.", kept=0)
+        self.successResultOf(Deferred.fromCoroutine(sessions.compact(key, entry.session_id, mark)))
+        self.model.call_tool("get_weather", {}, text="let me see")
+        call = self.ask("3", tools=[TOOL], previous_response_id=first["id"]).json()["output"][1]
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "sunny"}
+        self.answered("four", [output], tools=[TOOL], **again)
+        summary, *rest = said(self.model.requests[-1].messages)
+        self.assertTrue(summary.endswith("They counted."), summary)
+        self.assertEqual(rest, ["u:3", "a:let me see", "t:sunny"])
+
+    def test_store_false_while_it_runs(self) -> None:
+        """The response that it goes on from is awaited here, too."""
+        self.ask("1", stream=True)
+        (live,) = self.memory.gateway.engine.live()
+        second = self.ask("2", previous_response_id=live.request.run_id, store=False)
+        self.assertEqual(len(self.model.calls), 1)
+        self.model.say("two")
+        self.model.calls[0].text("one")
+        self.model.calls[0].finish()
+        self.memory.flush()
+        self.assertEqual(second.code, 200)
+        self.assertEqual(said(self.model.requests[-1].messages), ["u:1", "a:one", "u:2"])
+
     def test_store_false_in_a_named_session(self) -> None:
         """Who names a session in a header gets it, whatever an SDK sends by default."""
         named = {"x-openclaw-session-key": "mine"}
@@ -349,6 +464,35 @@ class ContinuingTests(Case):
         self.memory.advance(2400, 50)
         self.assertEqual(self.keys(), ["agent:main:openresponses-user:u"])
         self.refused(404, "previous_response_id", previous_response_id=first["id"])
+
+
+class NamesTests(Case):
+    """C{modelMap}."""
+
+    config = {
+        "gateway": {
+            "http": {
+                "endpoints": {
+                    "responses": {
+                        "enabled": True,
+                        "strictModel": True,
+                        "modelMap": {"gpt-4o": "openclaw/beta", "fast": "scripted/model", "broken": "nope/nope"},
+                    }
+                }
+            }
+        }
+    }
+
+    def test_model_map(self) -> None:
+        """An agent, or a model of the default agent, as with chat; and an earlier response's agent where it fits."""
+        for name, agent in (("gpt-4o", "beta"), ("fast", "main")):
+            self.model.say("ok")
+            response = self.ask(model=name)
+            self.assertEqual((response.code, response.json()["model"]), (200, name))
+            self.assertTrue(response.headers["x-openclaw-session-key"].startswith(f"agent:{agent}:"))
+            self.answered("ok", model=name, previous_response_id=response.json()["id"])
+        self.assertEqual(self.refused(404, None, model="broken")["code"], "model_not_found")
+        self.refused(400, "model", model="gpt-5")
 
 
 class PrincipalTests(Case):
@@ -371,6 +515,9 @@ class PrincipalTests(Case):
             404, "previous_response_id", previous_response_id=first["id"], headers={**headers, "x-user": "bob"}
         )
         self.assertEqual(error["message"], f"Previous response with id '{first['id']}' not found.")
+        items = [*map(reference, first["output"]), {"role": "user", "content": "2"}]
+        self.answered("two", items, headers)
+        self.refused(404, "input[0].id", text=items, headers={**headers, "x-user": "bob"})
 
     def test_scopes(self) -> None:
         """Writing takes C{operator.write}, another model C{operator.admin}."""

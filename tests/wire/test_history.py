@@ -59,6 +59,17 @@ class ExchangesTests(SynchronousTestCase):
             ],
         )
 
+    def test_many(self) -> None:
+        """Thousands of calls in one answer, with ids of their own or all the same, take no more time than in many."""
+        for ids in ([str(number) for number in range(10_000)], ["1"] * 10_000):
+            calls = [call("t", name) for name in ids]
+            results = [result(f"r{number}", name) for number, name in enumerate(ids)]
+            (item,) = exchanges([called(*calls), *results])
+            assert isinstance(item, Exchange)
+            self.assertEqual([found.text for found in item.results], [f"r{number}" for number in range(10_000)])
+            names = CallIds("[0-9a-f]{1,64}", 32)
+            self.assertEqual(len({names.of(each) for each in calls}), 10_000)
+
     def test_images_of_strays(self) -> None:
         """They are not lost."""
         [item] = exchanges([result("r", "0", PICTURE)])

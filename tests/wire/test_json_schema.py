@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.wire.json_schema import MAX_COMPLAINTS, Unchecked, complaints, flaws
+from openclaw_tx.wire.json_schema import MAX_COMPLAINTS, Unchecked, complaints
+from openclaw_tx.wire.json_schema_flaws import flaws
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -41,6 +42,7 @@ class ComplaintTests(SynchronousTestCase):
         self.check({"multipleOf": 0}, [], [1])
         self.check({"multipleOf": 0.00001}, [1e308, -1e308, 10**400], [0.000001])
         self.check({"multipleOf": 10**400}, [0], [0.5])
+        self.check({"multipleOf": 1e-10}, [1e308, 10**400], [])
 
     def test_arrays(self) -> None:
         """Items by place, then the rest; the same item twice."""
@@ -79,6 +81,26 @@ class ComplaintTests(SynchronousTestCase):
         tree = {"$defs": {"a/b~": {"type": "object", "properties": {"next": {"$ref": "#/$defs/a~1b~0"}}}}}
         self.check({**tree, "$ref": "#/$defs/a~1b~0"}, [{"next": {"next": {}}}], [{"next": {"next": 1}}])
         self.check({"prefixItems": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"type": "null"}}}, [[None]], [[1]])
+
+    def test_encoded_references(self) -> None:
+        """Pointers in their form for URIs; an anchor is no pointer, and not the whole schema either."""
+        size = {"$defs": {"Größe in %": {"type": "integer"}}}
+        for name in ("Größe in %", "Gr%C3%B6%C3%9Fe%20in%20%25"):
+            schema = {**size, "items": {"$ref": f"#/$defs/{name}"}}
+            self.check(schema, [[1]], [["a"]])
+            self.assertEqual(list(flaws(schema)), [])
+        anchored = {"type": "array", "items": {"$ref": "#size"}, "$defs": {"size": {"$anchor": "size"}}}
+        self.check(anchored, [[1]], [1])
+        self.assertEqual(list(flaws(anchored)), ["items.$ref must name a part of this schema"])
+
+    def test_options(self) -> None:
+        """A boolean is no number, a list is compared item by item, and a long list of options is no long work."""
+        self.check({"enum": [1, "a", None, [1], {"a": 1}]}, [1, 1.0, "a", None, [1], {"a": 1}], [True, "1", [2], {}])
+        self.check({"enum": [True]}, [True], [1, False])
+        options = [str(number) for number in range(50_000)]
+        self.check({"items": {"enum": options}}, [options[-20_000:]], [[*options[-20_000:], "x"]])
+        pairs = {"items": {"enum": [[number] for number in range(50_000)]}}
+        self.assertRaises(Unchecked, complaints, [[1]] * 1000, pairs)
 
     def test_few_at_a_time(self) -> None:
         """A model is told of so many mistakes, not of a thousand."""

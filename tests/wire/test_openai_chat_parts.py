@@ -148,6 +148,18 @@ class LastMessageTests(RefusedMixin):
             self.refused(f"messages[2]{at}", *SUM, entry, {"role": "system", "content": "be brief"})
             self.refused(f"messages[1]{at}", SUM[1], entry)
 
+    def test_results_and_instructions(self) -> None:
+        """A tool's result that is no text would be an empty one, and such instructions none."""
+        call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        called = {"role": "assistant", "tool_calls": [call]}
+        for content in ({"sunny": True}, 21.5, False):
+            result = {"role": "tool", "tool_call_id": "c1", "content": content}
+            self.refused("messages[2].content", user("q"), called, result)
+            self.refused("messages[2].content", user("q"), called, result, {**result, "content": "x"}, user("and?"))
+            self.refused("messages[1].content", user("q"), {"role": "system", "content": content})
+            answered = read(user("q"), called, result, {"role": "assistant", "content": "a"}, user("and?"))
+            self.assertEqual(len(answered.messages), 5)
+
     def test_before_an_answer_that_is_begun(self) -> None:
         """What the assistant is to begin with does not make an older question the current one."""
         self.refused("messages[2].content", *SUM, user(None), {"role": "assistant", "content": "prefill"})

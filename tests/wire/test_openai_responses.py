@@ -24,6 +24,7 @@ from openclaw_tx.values import (
     UserMessage,
 )
 from openclaw_tx.wire.openai_chat_images import ImageRules
+from openclaw_tx.wire.openai_chat_messages import MAX_MESSAGES
 from openclaw_tx.wire.openai_responses import ResponsesRequest, parse
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n0000").decode()
@@ -124,6 +125,57 @@ class MeaningTests(SynchronousTestCase):
             ),
             read(),
         )
+
+    def test_references(self) -> None:
+        """An item of an earlier response is asked for by its id, and read in the reference's place once it is known."""
+        uuid = "0c3e1a52-8f0e-4f0e-9c3e-0123456789ab"
+        items = [
+            {"role": "user", "content": "a"},
+            {"type": "item_reference", "id": f"msg_{uuid}"},
+            {"type": "item_reference", "id": f"msg_{uuid}_1"},
+            {"type": "item_reference", "id": f"call_{uuid}_0"},
+            {"type": "item_reference", "id": f"call_{uuid}_0"},
+            {"type": "item_reference", "id": "rs_1"},
+            {"type": "function_call_output", "call_id": "c1", "output": "one"},
+        ]
+        asked = read(input=items)
+        places = {f"msg_{uuid}": "input[1].id", f"msg_{uuid}_1": "input[2].id", f"call_{uuid}_0": "input[3].id"}
+        self.assertEqual((asked.references, asked.messages), (places, ()))
+        known = {
+            f"msg_{uuid}": {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "b"}]},
+            f"msg_{uuid}_1": None,
+            f"call_{uuid}_0": {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        }
+        found = parse(json.dumps({"model": "openclaw", "input": [*items[:4], *items[5:]]}).encode(), None, known)
+        self.assertEqual(found.references, {})
+        call = ToolCall(id="c1", name="f", arguments="{}")
+        self.assertEqual(
+            found.messages,
+            (
+                user("a"),
+                AssistantMessage(text="b", tool_calls=(call,), stop_reason="tool_calls"),
+                ToolResultMessage(tool_call_id="c1", tool_name="f", text="one"),
+            ),
+        )
+
+    def test_text_after_calls(self) -> None:
+        """What the model said after its calls belongs to the answer that the outputs are for, not behind these."""
+        call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+        output = {"type": "function_call_output", "call_id": "c1", "output": "one"}
+        after = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "c"}]}
+        for before, text in (([], "c"), ([{"role": "assistant", "content": "b"}], "b\nc")):
+            found = read(input=[{"role": "user", "content": "a"}, *before, call, after, output]).messages
+            self.assertEqual([message.text for message in found], ["a", text, "one"])
+
+    def test_many_calls(self) -> None:
+        """The time that it takes is in proportion to their number, which has a bound."""
+        call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+        found = read(
+            input=[{"role": "user", "content": "a"}, *[call] * (MAX_MESSAGES - 2), {"role": "user", "content": "b"}]
+        )
+        self.assertEqual(len(found.messages), 3)
+        error = self.assertRaises(GatewayError, read, input=[call] * (MAX_MESSAGES + 1))
+        self.assertEqual(error.info.param, "input")
 
     def test_conversation(self) -> None:
         """Items become a conversation: a call joins the answer it was part of; its result knows the tool's name."""

@@ -120,6 +120,13 @@ class FileTests(SynchronousTestCase):
         ):
             self.assertEqual(FileReader().add(file(name=name), "p"), shown)
 
+    def test_white_space_without_end(self) -> None:
+        """Behind what may begin a mark, it is not looked at from every place in it again."""
+        for mark in ("<", "</", "< /"):
+            text = mark + " " * (MAX_CHARS - 10)
+            self.assertIn(text, self.block(file(text.encode())))
+            self.assertIn(f"&lt;{text[1:]}file", self.block(file(f"{text}file".encode())))
+
     @given(st.text(alphabet='<>/file "name=\n FILE\tx', max_size=60))
     @settings(max_examples=300, deadline=None, database=None)
     def test_no_file_ends_before_its_end(self, text: str) -> None:

@@ -399,6 +399,15 @@ class EventTests(SynchronousTestCase):
         self.assertEqual([output[at]["content"][0]["text"] for at in (0, 2)], ["a", "bcd"])
         self.assertEqual([item["id"] for item in output[::2]], [MESSAGE, f"{MESSAGE}_1"])
 
+    def test_failure_of_a_field(self) -> None:
+        """It is called what this API calls it."""
+        failure = GatewayError(
+            "structured_output_failed", "not as `response_format` says", param="response_format"
+        ).info
+        (found,) = events(self.writer.stamp(self.writer.failed(failure)))
+        error = found["response"]["error"]
+        self.assertEqual((error["param"], error["message"]), ("text.format", "not as `text.format` says"))
+
     def test_failure_in_an_item(self) -> None:
         """It stays in the response, incomplete, with what was told of it; what was closed before stays complete."""
         writer = self.writer
