@@ -62,7 +62,7 @@ def generate(certificate: Path, key: Path, now: float, names: Sequence[str]) -> 
     before the certificate does.
 
     @param now: seconds since 1970.
-    @param names: of this machine, host names or addresses.
+    @param names: of this machine, host names or addresses. One that is not ASCII is left out: it is none of DNS.
     @raise OSError: they can not be written.
     """
     from cryptography import x509
@@ -81,7 +81,10 @@ def generate(certificate: Path, key: Path, now: float, names: Sequence[str]) -> 
         .serial_number(x509.random_serial_number())
         .not_valid_before(start - datetime.timedelta(days=1))
         .not_valid_after(start + datetime.timedelta(days=DAYS))
-        .add_extension(x509.SubjectAlternativeName([_name(name) for name in dict.fromkeys(names)]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([_name(name) for name in dict.fromkeys(names) if name.isascii()]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(private, hashes.SHA256())
     )

@@ -15,26 +15,30 @@ MAX_NODES = 5000
 """Most subschemas in one request; a reference counts each time."""
 MAX_DEPTH = 32
 
-_KEPT = (
-    "title",
-    "description",
-    "nullable",
-    "minItems",
-    "maxItems",
-    "minLength",
-    "maxLength",
-    "minProperties",
-    "maxProperties",
-    "pattern",
-    "minimum",
-    "maximum",
-    "propertyOrdering",
-)
+A_PART = 1000
+"""What counts for one more subschema: so many letters of names and texts in it, or a hundred entries of its lists."""
+
+_NUMBER = (int, float, str)
+_KEPT: dict[str, type | tuple[type, ...]] = {
+    "title": str,
+    "description": str,
+    "nullable": bool,
+    "minItems": _NUMBER,
+    "maxItems": _NUMBER,
+    "minLength": _NUMBER,
+    "maxLength": _NUMBER,
+    "minProperties": _NUMBER,
+    "maxProperties": _NUMBER,
+    "pattern": str,
+    "minimum": _NUMBER,
+    "maximum": _NUMBER,
+}
 _FORMATS = {
     "string": ("date-time", "enum"),
     "number": ("float", "double"),
     "integer": ("int32", "int64"),
 }
+_KINDS = ("string", "number", "integer", "boolean", "array", "object", "null")
 _CONSTANTS = {bool: "boolean", int: "integer", float: "number"}
 _ANYTHING: dict[str, Any] = {"type": "string"}
 """Google wants a type said; a model can write any value as text."""
@@ -46,12 +50,13 @@ class Budget:
     def __init__(self) -> None:
         self._left = MAX_NODES
 
-    def spend(self) -> None:
+    def spend(self, weight: int = 0) -> None:
         """One subschema.
 
+        @param weight: how much there is in it, see L{A_PART}.
         @raise GatewayError: C{invalid_request}, there are too many.
         """
-        self._left -= 1
+        self._left -= 1 + weight // A_PART
         if self._left < 0:
             raise GatewayError(
                 "invalid_request",
@@ -79,7 +84,7 @@ class _Cleaner:
         """
         @param refs: references that this subschema stands in.
         """
-        self._budget.spend()
+        self._budget.spend(_weight(schema))
         if not isinstance(schema, dict) or depth > MAX_DEPTH:
             return dict(_ANYTHING)
         ref = schema.get("$ref")
@@ -90,7 +95,9 @@ class _Cleaner:
             beside = {key: value for key, value in schema.items() if key != "$ref"}
             return self.clean({**found, **beside}, depth + 1, (*refs, ref))
         schema = self._merged(schema, refs)
-        kept = {key: schema[key] for key in _KEPT if key in schema}
+        kept = {key: schema[key] for key, kind in _KEPT.items() if isinstance(schema.get(key), kind)}
+        if ordering := _texts(schema.get("propertyOrdering")):
+            kept["propertyOrdering"] = ordering
         options = schema.get("anyOf") or schema.get("oneOf")
         if isinstance(options, list) and options:
             return self._union(schema, options, depth, refs)
@@ -118,8 +125,9 @@ class _Cleaner:
         if ref != "#" and not ref.startswith("#/"):
             return None
         for part in ref.split("/")[1:]:
-            part = part.replace("~1", "/").replace("~0", "~")
-            found = found.get(part) if isinstance(found, dict) else None
+            if not isinstance(found, dict):
+                return None
+            found = found.get(part.replace("~1", "/").replace("~0", "~"))
         return found if isinstance(found, dict) else None
 
     def _merged(self, schema: dict[str, Any], refs: tuple[str, ...]) -> dict[str, Any]:
@@ -129,9 +137,10 @@ class _Cleaner:
             return schema
         merged = {key: value for key, value in schema.items() if key != "allOf"}
         for part in parts:
+            self._budget.spend(_weight(part))
             ref = part.get("$ref") if isinstance(part, dict) else None
             found = self._resolve(ref) if isinstance(ref, str) and ref not in refs else part
-            self._budget.spend()
+            self._budget.spend(_weight(found) + _weight(merged))
             if not isinstance(found, dict):
                 continue
             properties = {**_dict(found.get("properties")), **_dict(merged.get("properties"))}
@@ -156,10 +165,14 @@ class _Cleaner:
         values = [value for value in values if value is not None]
         if not values:
             return
+        texts = [
+            value if isinstance(value, str) else str(value) for value in values[: None if kind == "string" else 50]
+        ]
+        self._budget.spend(sum(map(len, texts)))
         if kind == "string":
-            kept["enum"] = [value if isinstance(value, str) else str(value) for value in values]
+            kept["enum"] = texts
         else:
-            told = f"One of: {', '.join(map(str, values[:50]))}."
+            told = f"One of: {', '.join(texts)}."
             kept["description"] = f"{kept['description']} {told}" if kept.get("description") else told
 
     def _add_properties(self, schema: dict[str, Any], kept: dict[str, Any], depth: int, refs: tuple[str, ...]) -> None:
@@ -179,13 +192,26 @@ class _Cleaner:
         return self.clean(items, depth + 1, refs)
 
 
+def _weight(schema: Any) -> int:
+    """How much there is in one part itself, the inner ones aside."""
+    if not isinstance(schema, dict):
+        return 0
+    weight = 10 * len(schema)
+    for value in schema.values():
+        if isinstance(value, str):
+            weight += len(value)
+        elif isinstance(value, list | dict):
+            weight += 10 * len(value) + sum(len(one) for one in value if isinstance(one, str))
+    return weight
+
+
 def _kinds(schema: dict[str, Any]) -> list[str]:
     """Its types; one that is not said is guessed from what is."""
     kind = schema.get("type")
     if isinstance(kind, str):
         return [kind]
     if isinstance(kind, list):
-        return _texts(kind)
+        return [one for one in _texts(kind) if one in _KINDS]
     if "properties" in schema:
         return ["object"]
     if "items" in schema or "prefixItems" in schema:

@@ -23,7 +23,7 @@ class CertificateTests(SynchronousTestCase):
         """For the names given, readable by the owner only, and one that a TLS library takes."""
         directory = Path(self.mktemp())
         certificate, key = directory / "c.pem", directory / "k.pem"
-        generate(certificate, key, NOW, ["localhost", "127.0.0.1", "::1", "box", "localhost"])
+        generate(certificate, key, NOW, ["localhost", "127.0.0.1", "::1", "box", "büro", "localhost"])
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         self.assertEqual(names.get_values_for_type(x509.DNSName), ["localhost", "box"])

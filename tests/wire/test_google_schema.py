@@ -184,6 +184,31 @@ class SchemaTests(SynchronousTestCase):
             found, depth = found["items"], depth + 1
         self.assertEqual(depth, MAX_DEPTH + 1)
 
+    def test_large_parts(self) -> None:
+        """What is large counts for more than one part, each time it is put in place."""
+        names = [f"p{n}" for n in range(20_000)]
+        large: dict[str, dict[str, Any]] = {
+            "list": {"enum": names},
+            "text": {"description": "x" * 200_000},
+            "reference": {"$ref": "#" + "/" * 200_000},
+            "nested": {"type": "integer", "enum": [names]},
+            "name": {"properties": {"x" * 200_000: {}}},
+        }
+        for name, part in large.items():
+            places = {f"p{n}": {"$ref": "#/$defs/part"} for n in range(1000)}
+            error = self.assertRaises(GatewayError, cleaned, {"properties": places, "$defs": {"part": part}})
+            self.assertEqual(error.info.code, "invalid_request", name)
+        part = {"properties": {name: {} for name in names}, "required": names}
+        self.assertRaises(
+            GatewayError, cleaned, {"allOf": [{"$ref": "#/$defs/part"}] * 100, "$defs": {"part": part}, "type": "array"}
+        )
+        self.assertEqual(len(cleaned({"enum": names})["enum"]), len(names))
+
+    def test_odd_keywords(self) -> None:
+        """What Google would not take at its place is dropped, however large it is; of types, those that there are."""
+        odd = {"description": [["x"]], "title": {}, "nullable": "no", "minItems": [], "type": ["x", "string", "y"]}
+        self.assertEqual(cleaned({**odd, "minLength": 1}), {"type": "string", "minLength": 1})
+
     @given(SCHEMAS)
     def test_anything(self, schema: dict[str, Any]) -> None:
         """Whatever comes in, only what Google knows goes out, each part with a type."""
