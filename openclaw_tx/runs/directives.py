@@ -11,12 +11,15 @@ import re
 
 MAX_TAG = 256
 """Characters of a reply directive; longer ones are text."""
+MAX_ID = 200
+"""Characters of the id in one; likewise."""
 MAX_MEDIA = 2048
 """Characters of a media line; longer ones are text."""
 MAX_FILES = 20
 """Media of one answer; further lines are taken out and forgotten."""
 
-_TAG = re.compile(r"\[\[[ \t]*(?:(reply_to_current)|reply_to[ \t]*:[ \t]*([^\]\n]{1,200}?))[ \t]*\]\][ \t]*")
+# Possessive, so that no number of blanks is looked at twice.
+_TAG = re.compile(r"\[\[[ \t]*+(?:(reply_to_current)[ \t]*+|reply_to[ \t]*+:([^\]\n]{1,256}+))\]\][ \t]*+")
 _BEGUN = re.compile(
     r"\[(?:\[[ \t]*(?:r[a-z_]{0,15}|reply_to_current[ \t]*\]?|reply_to[ \t]*(?::[^\]\n]{0,220}\]?)?)?)?"
 )
@@ -151,7 +154,7 @@ class DirectiveFilter:
         return _TAG.sub(self._tag, text)
 
     def _tag(self, found: re.Match[str]) -> str:
-        if len(found[0].rstrip()) > MAX_TAG:
+        if len(found[0].rstrip()) > MAX_TAG or len((found[2] or "").strip()) > MAX_ID:
             return found[0]
         self.reply_to = "current" if found[1] else found[2].strip()
         self._trim = found.end() == len(found.string)

@@ -15,7 +15,8 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Sampling, Value
 from openclaw_tx.wire.json_schema import Unchecked, complaints, named
 
-_FENCED = re.compile(r"\s*```[a-zA-Z]*\s*\n(.*)\n\s*```\s*", re.DOTALL)
+# Models write what they like, also nothing but line breaks: no pattern may look at them twice.
+_OPENED = re.compile(r"\s*+```[a-zA-Z]*+[^\S\n]*+\n")
 
 
 class Verdict(Value, frozen=True):
@@ -45,8 +46,7 @@ class AnswerFormat(Value, frozen=True):
 
     def judge(self, text: str) -> Verdict:
         """Check an answer."""
-        fenced = _FENCED.fullmatch(text)
-        text = fenced[1] if fenced else text
+        text = _unfenced(text)
         return Verdict(text=text, complaint=self._complaint(text))
 
     def correction(self, verdict: Verdict) -> str:
@@ -67,6 +67,15 @@ class AnswerFormat(Value, frozen=True):
             return "it is nested too deeply"
         except Unchecked as error:
             return str(error)
+
+
+def _unfenced(text: str) -> str:
+    """What stands between the lines of a code fence around all of a text; without one the text as it is."""
+    whole = text.rstrip()
+    opened, end = _OPENED.match(whole), whole.rfind("\n")
+    if opened is None or end < opened.end() or whole[end:].strip() != "```":
+        return text
+    return whole[opened.end() : end].strip()
 
 
 def format_of(sampling: Sampling) -> AnswerFormat | None:

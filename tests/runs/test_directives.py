@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -97,6 +99,16 @@ class DirectiveTests(SynchronousTestCase):
         filter_ = DirectiveFilter()
         for piece, out in (("[", ""), ("1]", "[1]"), (" <", " <"), ("\nM", "\n"), ("ore", "More"), ("\n", "\n")):
             self.assertEqual(filter_.feed(piece), out)
+
+    def test_many_blanks(self) -> None:
+        """Blanks without end take no time, and an id has a longest length."""
+        started = time.process_time()
+        for text in (f"[[reply_to:{' ' * 3000}\nx", f"[[{' ' * 100_000}x", f"[[reply_to:{' [[reply_to:' * 9000}]"):
+            self.assertEqual(filtered([text]), (text, [], ""))
+        self.assertLess(time.process_time() - started, 1.0)
+        self.assertEqual(filtered([f"[[reply_to: {'a' * 200} ]]x"]), ("x", [], "a" * 200))
+        long = f"[[reply_to:{'a' * 201}]]x"
+        self.assertEqual(filtered([long]), (long, [], ""))
 
     def test_bounded(self) -> None:
         """An answer names so many files at most."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -45,6 +46,20 @@ class JudgeTests(SynchronousTestCase):
             self.assertEqual((WANTED.judge(text).text, WANTED.judge(text).complaint), (text, ""))
         for text in ('```json\n{"n": 1}\n```', '\n```\n{"n": 1}\n```\n'):
             self.assertEqual((WANTED.judge(text).text, WANTED.judge(text).complaint), ('{"n": 1}', ""))
+
+    def test_fences(self) -> None:
+        """A fence is a line before and a line behind."""
+        for text in ("```\r\n\n {} \n\n```", "  ```JSON  \n{}\n  ```  "):
+            self.assertEqual(WANTED.judge(text).text, "{}")
+        for text in ("```json\n```", "```json {}\n```", "```\n{}```", "```\n{}\n``` so", "``` js\n{}\n```", "{}\n```"):
+            self.assertEqual(WANTED.judge(text).text, text)
+
+    def test_in_time(self) -> None:
+        """Models that are held to JSON are given to endless white space: however much of it, it is looked at once."""
+        for text in ("```json" + "\n" * 1500 + "{", "```json" + "\n" * 100_000 + "{", " \n" * 100_000):
+            started = time.process_time()
+            self.assertTrue(WANTED.judge(text).complaint)
+            self.assertLess(time.process_time() - started, 1.0)
 
     def test_bad(self) -> None:
         """Everything else says what is wrong."""
