@@ -101,7 +101,7 @@ _CONTEXT = re.compile(
     r"|length of the messages",
     re.IGNORECASE,
 )
-_REF = re.compile(r"\S+/\S+: ")
+_REF = re.compile(r"(?<!\S)[^\s/]++/\S+: ")
 _THINKING = re.compile(r"reasoning|thinking|\beffort\b", re.IGNORECASE)
 _IN_WORDS = (
     (re.compile(r"\bAPI key (not valid|expired|not found)|API_KEY_INVALID", re.IGNORECASE), "provider_auth"),
@@ -124,6 +124,9 @@ _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 MAX_WORDS = 500
 """Most characters of a provider's own words in an error."""
+
+MAX_READ = 4 * MAX_WORDS
+"""Most characters of them that are looked at: what is wrong stands at the beginning, and some look for a while."""
 
 
 class RequestForbidden(GatewayError):
@@ -168,14 +171,14 @@ def refuses_thinking(error: GatewayError) -> bool:
 
 def clean(words: str) -> str:
     """A provider's words as one bounded line without anything that looks like a secret."""
-    line = _BLANKS.sub(" ", words[: 4 * MAX_WORDS]).strip()
+    line = _BLANKS.sub(" ", words[:MAX_READ]).strip()
     line = _SECRETS.sub("***", line)
     return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 3] + "..."
 
 
 def _code_of(error: UpstreamError) -> str:
     by_word = _BY_WORD.get(error.code.lower()) or _BY_WORD.get(error.type.lower())
-    status = error.status
+    status, said = error.status, error.message[:MAX_READ]
     if status is None:
         code = by_word or "provider_error"
     elif by_word in _SHARPER:
@@ -184,25 +187,26 @@ def _code_of(error: UpstreamError) -> str:
         code = _BY_STATUS[status]
     else:
         code = "provider_rejected" if 400 <= status < 500 else "provider_error"
-    if code == "provider_error" and _CONTEXT.search(error.message):
+    if code == "provider_error" and _CONTEXT.search(said):
         return "context_length_exceeded"  # a stream's error often has no kind, Ollama's never
     if code == "provider_rejected":
         for words, meaning in _IN_WORDS:
-            if words.search(error.message):
+            if words.search(said):
                 return meaning
-        if _CONTEXT.search(error.message):
+        if _CONTEXT.search(said):
             return "context_length_exceeded"
-        if status == 404 and _NO_MODEL.search(error.message):
+        if status == 404 and _NO_MODEL.search(said):
             return "model_not_found"
     return code
 
 
 def _is_of_us(error: UpstreamError) -> bool:
     """Whether a 403 is about our key, so that the next request with it would fare no better."""
-    if _OF_THE_REQUEST.search(error.message):
+    said = error.message[:MAX_READ]
+    if _OF_THE_REQUEST.search(said):
         return False
     kinds = (error.code.lower(), error.type.lower())
-    return any(_BY_WORD.get(kind) in ABOUT_US for kind in kinds) or _OF_US.search(error.message) is not None
+    return any(_BY_WORD.get(kind) in ABOUT_US for kind in kinds) or _OF_US.search(said) is not None
 
 
 def resting(ref: str, reason: Reason, wait_s: float, about_model: bool = False) -> GatewayError:

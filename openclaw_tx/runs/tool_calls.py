@@ -239,7 +239,10 @@ class ToolCaller:
         try:
             result = await tool.call(arguments, context)
         except CancelledError:
-            raise
+            if self._run.abort_reason or self._run.driver is None:
+                raise
+            # Something that the tool itself has given up: that is not the run.
+            return ToolResult(text=f"{call.name} failed: it was cancelled", is_error=True)
         except Exception as error:
             self._premises.log.failure("tool {name} failed", name=call.name)
             return ToolResult(text=f"{call.name} failed: {error}", is_error=True)

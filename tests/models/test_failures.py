@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import CODES, GatewayError
@@ -177,6 +179,15 @@ class TableTests(SynchronousTestCase):
         words = str(gateway_error("p/m", UpstreamError("a\r\n\x00b " * 100_000, status=400)))
         self.assertLessEqual(len(words.removeprefix("p/m: ")), MAX_WORDS + 4)
         self.assertTrue(words.isprintable())
+
+    def test_words_without_end(self) -> None:
+        """A provider that says a lot, whatever it is, holds nobody up."""
+        started = time.process_time()
+        for words in ("access to " * 6500, "/" * 65_000, "a/" * 32_000):
+            for status in (400, 403):
+                refused = gateway_error("p/m", UpstreamError(words, status=status))
+                refuses_thinking(all_failed([("p/m", refused)] * 5))
+        self.assertLess(time.process_time() - started, 1.0)
 
     def test_retry_after(self) -> None:
         """It is kept where a retry makes sense."""

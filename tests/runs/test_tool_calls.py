@@ -63,6 +63,19 @@ class TextTests(Case):
         self.assertEqual([result.text for result in self.results()], ["caf\ufffd and \U0001f600"])
 
 
+class CancelledTests(Case):
+    """Tools that give up."""
+
+    def test_by_itself(self) -> None:
+        """What a tool cancels of its own and does not catch is a failure of the tool, and nobody's abort."""
+        run = self.looks("a", "b")
+        for what in ("a", "b"):
+            self.look.gates[what].cancel()
+        result = self.ended(run)
+        self.assertEqual((result.status, result.text), ("ok", "done"))
+        self.assertEqual([each.text for each in self.results()], ["look failed: it was cancelled"] * 2)
+
+
 class TogetherTests(Case):
     """Calls that only look."""
 
