@@ -334,7 +334,7 @@ class Gateway(MultiService):
         services += self._crew.services()
         if self._crew.is_chief:
             left_behind = house.automation.reports.left_behind if self._automation else None
-            services += [house.mcp, tidying(house.sessions, reactor, log, left_behind)]
+            services += [house.mcp, tidying(house.sessions, reactor, log, left_behind, house.channels.cut_off)]
         for service in services:
             service.setServiceParent(self)
 

@@ -104,7 +104,7 @@ def build_automation(parts: Parts) -> Automation:
         cron,
         heartbeat,
         HookDesk(settings, agents, models, background, heartbeat, new_id, postman),
-        ChildReports(parts.sessions, parts.events, background, stand_in),
+        ChildReports(parts.sessions, parts.events, background, stand_in, postman.follow),
         parts.events,
         settings,
     )

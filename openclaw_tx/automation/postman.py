@@ -5,14 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.logger import Logger
+
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Channels, Sessions
+from openclaw_tx.interfaces import Channels, Run, Sessions
 from openclaw_tx.sessions.keys import main_key
 from openclaw_tx.values import DeliveryRoute, RunResult
 
 
 class Postman:
     """Knows the channels, and the main sessions."""
+
+    _log = Logger()
 
     def __init__(self, channels: Callable[[], Channels], sessions: Sessions) -> None:
         """
@@ -45,6 +49,22 @@ class Postman:
         """
         if result.status == "ok" and (result.text.strip() or result.media):
             await self._channels().send(route, result.text.strip(), result.media, delivery_id=result.run_id)
+
+    async def follow(self, run: Run) -> None:
+        """Take the answer of a run that nobody waits for to where its session was last spoken to from, if that is the
+        channel that it speaks on. Chat clients of the gateway's own port hear of it by themselves."""
+        request = run.request
+        entry = await self._sessions.get(request.session_key)
+        if entry is None or entry.settings.last_channel != request.channel:
+            return
+        try:
+            route = self._channels().route(entry, channel=request.channel)
+        except GatewayError:
+            return  # those of the gateway's own port have nowhere to be sent to
+        try:
+            await self.send(route, await run.result())
+        except GatewayError as error:
+            self._log.warn("the answer of {run} does not arrive: {error}", run=request.run_id, error=error.info.message)
 
 
 def no_postman() -> GatewayError:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -24,6 +25,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Conversations, IChannel, Sessions
 from openclaw_tx.sessions.keys import GLOBAL, main_key, peer_key
 from openclaw_tx.values import (
+    RESTARTED_TEXT,
     ChannelStatus,
     DeliveryRoute,
     InboundMessage,
@@ -32,6 +34,7 @@ from openclaw_tx.values import (
     Received,
     RunRequest,
     SessionEntry,
+    StoredRun,
     Target,
     TextPart,
     UserMessage,
@@ -46,6 +49,9 @@ MAX_ROUTE = 256
 CLOSE_SECONDS = 5.0
 """How long answers on their way may take when the gateway stops."""
 LAST = "last"
+PREFIX = "channel_"
+"""Begins the ids of runs that messages become."""
+_PRINCIPAL = re.compile(r"channel:([^:]+):(.*?):((?:dm|group|channel):.+)", re.DOTALL)
 
 
 class Rooms(NamedTuple):
@@ -100,6 +106,16 @@ class ChannelDesk:
                 raise
             except Exception:
                 self._log.failure("the channel {name} does not stop", name=channel.name)
+
+    def cut_off(self, runs: Sequence[StoredRun]) -> None:
+        """Tell those whose messages' runs have ended with the process: over a channel nobody can see it.
+
+        @param runs: of all kinds.
+        """
+        for run in runs:
+            route = _asked_from(run.principal_id)
+            if run.run_id.startswith(PREFIX) and route is not None and len(self._work) < MAX_WORK:
+                self._pend(self._tell_cut_off(route, run.run_id), run.run_id)
 
     # -- in
 
@@ -214,8 +230,10 @@ class ChannelDesk:
         return self._follow(run_id, route)
 
     def _follow(self, run_id: str, route: DeliveryRoute) -> PendingDelivery:
-        outcome = self._rooms.conversations.outcome(run_id)
-        pending = PendingDelivery(self._deliver(outcome, run_id, route), self._log, f"answer of {run_id}")
+        return self._pend(self._deliver(self._rooms.conversations.outcome(run_id), run_id, route), run_id)
+
+    def _pend(self, delivering: Coroutine[Deferred[Any], Any, str], run_id: str) -> PendingDelivery:
+        pending = PendingDelivery(delivering, self._log, f"answer of {run_id}")
         if not pending.ended:
             self._work.add(pending)
             pending.when_ended(lambda: self._work.discard(pending))
@@ -227,6 +245,10 @@ class ChannelDesk:
             return ""
         return await self.send(route, found.text, found.media, delivery_id=run_id)
 
+    async def _tell_cut_off(self, route: DeliveryRoute, run_id: str) -> str:
+        await sleep(self._rooms.clock, 0)  # until the channels have been started
+        return await self.send(route, RESTARTED_TEXT, delivery_id=run_id)
+
     def _check_room(self) -> None:
         if len(self._work) >= MAX_WORK:
             raise GatewayError("queue_full", "Too many answers are on their way; try again shortly.", retry_after=5)
@@ -235,7 +257,7 @@ class ChannelDesk:
 def run_id_of(message: InboundMessage) -> str:
     """The run that a message becomes: always the same one, so that a repeated message finds it after a restart."""
     named = "\0".join((message.channel, message.account_id, message.id))
-    return f"channel_{hashlib.sha256(named.encode('utf-8', 'replace')).hexdigest()[:32]}"
+    return f"{PREFIX}{hashlib.sha256(named.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
 def principal_of(message: InboundMessage) -> Principal:
@@ -243,6 +265,12 @@ def principal_of(message: InboundMessage) -> Principal:
     others are none of its business, and messages of different peers never make one turn."""
     named = f"channel:{message.channel}:{message.account_id}:{message.peer.address}"
     return Principal(id=named, method="local", scopes=frozenset({READ, WRITE}))
+
+
+def _asked_from(principal_id: str) -> DeliveryRoute | None:
+    """Where somebody is whom L{principal_of} has named; None = it was another one."""
+    found = _PRINCIPAL.fullmatch(principal_id)
+    return DeliveryRoute(channel=found[1], to=found[3], account_id=found[2]) if found is not None else None
 
 
 def _said(message: InboundMessage) -> str:

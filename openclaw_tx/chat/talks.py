@@ -15,12 +15,22 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Run, RunEngine, Sessions
 from openclaw_tx.sessions.send_policy import check_send
-from openclaw_tx.values import Entry, Outcome, Principal, RunEnded, RunRequest, RunResult, TextPart, UserMessage
+from openclaw_tx.values import (
+    RESTARTED_TEXT,
+    Entry,
+    Outcome,
+    Principal,
+    RunEnded,
+    RunRequest,
+    RunResult,
+    TextPart,
+    UserMessage,
+)
 
 NOTHING = Outcome()
 NOT_ALLOWED = Outcome(text="You may not do that here.")
 STOPPED = Outcome(text="Stopped.")
-RESTARTED = Outcome(text="I was restarted before I could answer. Please ask again.")
+RESTARTED = Outcome(text=RESTARTED_TEXT)
 MUTE = Outcome(text="I was stopped before I could say anything.")
 IDLE = Outcome(text="Nothing was at work.")
 

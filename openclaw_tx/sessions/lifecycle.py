@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 from uuid import uuid4
@@ -22,6 +22,7 @@ from openclaw_tx.sessions.owners import LockedOwners, Owners, SoleOwner
 from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.sql import SqlSessions
 from openclaw_tx.sessions.worker import BUSY_MS, GroupCommit, InlineWorker, ThreadWorker, Worker
+from openclaw_tx.values import StoredRun
 
 MEMORY = ":memory:"
 """A store that lives as long as the process."""
@@ -128,20 +129,28 @@ async def open_sessions(store: str, state_dir: str, parts: StoreParts, log: Logg
 
 
 def tidying(
-    sessions: SqlSessions, clock: IReactorTime, log: Logger, recovered: Callable[[], Awaitable[None]] | None = None
+    sessions: SqlSessions,
+    clock: IReactorTime,
+    log: Logger,
+    recovered: Callable[[], Awaitable[None]] | None = None,
+    cut_off: Callable[[Sequence[StoredRun]], None] | None = None,
 ) -> IService:
     """A service that closes the turns of crashed processes and prunes, at its start and every ten minutes.
 
     Runs that a crash cut off are logged, each once.
 
     @param recovered: called when turns were closed, before anything is pruned.
+    @param cut_off: told of the runs that were.
     """
 
     async def tidy() -> None:
         now_ms = int(clock.seconds() * 1000)
         try:
-            for run in await sessions.recover(now_ms):
+            found = await sessions.recover(now_ms)
+            for run in found:
                 log.warn("run {id} of session {key} was interrupted by a crash", id=run.run_id, key=run.session_key)
+            if cut_off is not None:
+                cut_off(found)
             if recovered is not None:
                 await recovered()
             await sessions.prune(now_ms)

@@ -7,8 +7,10 @@ told: what a process has left untold, the next one tells when it starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from openclaw_tx.deferreds import Gate
@@ -33,14 +35,17 @@ class ChildReports:
         events: SystemEvents,
         background: Background,
         stand_in: Callable[[StoredRun, SessionEntry], Principal],
+        follow: Callable[[Run], Coroutine[Deferred[Any], Any, None]],
     ) -> None:
         """
         @param stand_in: as whom the end of a run is told to a session when whoever asked for it is gone.
+        @param follow: takes what comes of a report to who asked, where that was over a channel.
         """
         self._sessions = sessions
         self._events = events
         self._background = background
         self._stand_in = stand_in
+        self._follow = follow
         self._log = Logger()
 
     async def told(
@@ -105,9 +110,14 @@ class ChildReports:
         self, child_run: str, text: str, principal: Principal, agent_id: str, session_key: str, channel: str
     ) -> Run:
         run_id = f"{PREFIX}{child_run}"
-        return self._background.run(
+        report = self._background.run(
             principal, agent_id, session_key, text, run_id=run_id, trigger="announce", channel=channel
         )
+        try:
+            self._background.go_on(self._follow(report), f"answer of {run_id}")
+        except GatewayError as error:
+            self._log.warn("the answer of {run} stays in its session: {error}", run=run_id, error=error.info.message)
+        return report
 
 
 async def _begun(run: Run) -> bool:

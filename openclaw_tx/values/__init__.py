@@ -26,6 +26,7 @@ from openclaw_tx.values.automation import (
 )
 from openclaw_tx.values.background import BACKGROUND, BackgroundRun
 from openclaw_tx.values.channels import (
+    RESTARTED_TEXT,
     AccountStatus,
     ChannelPeer,
     ChannelStatus,
@@ -112,6 +113,7 @@ from openclaw_tx.values.value import Credentials, Principal, Target, Value
 __all__ = [
     "BACKGROUND",
     "QUARTER_MS",
+    "RESTARTED_TEXT",
     "AccountStatus",
     "Agent",
     "AgentTurnPayload",

@@ -10,6 +10,10 @@ PeerKind = Literal["dm", "group", "channel"]
 """One person, or several. A group and a channel are the same but for their name."""
 
 
+RESTARTED_TEXT = "I was restarted before I could answer. Please ask again."
+"""Said to who waits for an answer that does not come any more."""
+
+
 class ChannelPeer(Value, frozen=True):
     """Who is at the other end of a conversation."""
 
@@ -102,6 +106,7 @@ class ChannelStatus(Value, frozen=True):
 
 
 __all__ = [
+    "RESTARTED_TEXT",
     "AccountStatus",
     "ChannelPeer",
     "ChannelStatus",

@@ -120,3 +120,43 @@ class HeartbeatTests(SocketCase):
             self.assertEqual(self.ask("last-heartbeat")["payload"]["status"], status)
             self.memory.gateway.reload({**self.memory.config, "agents": agents})
         self.assertEqual(self.poster.posted, [])
+
+
+class SubAgentTests(SocketCase):
+    """Sub-agents."""
+
+    def spawn(self) -> None:
+        """Somebody asks over a channel for what takes a sub-agent."""
+        self.say("Look into it.")
+        self.memory.advance(1)
+        self.memory.model.calls[-1].call_tool("sessions_spawn", {"task": "look"})
+        self.memory.model.calls[-1].finish()
+        self.memory.flush()
+        self.assertIn("You are a sub-agent", self.memory.model.calls[-2].request.system)
+        self.answer("I have somebody look.")
+
+    def test_report(self) -> None:
+        """What the agent makes of the report goes to who asked."""
+        self.spawn()
+        self.assertEqual(self.said, ["I have somebody look."])
+        child = self.memory.model.calls[-2]
+        child.text("It is rusty.")
+        child.finish()
+        self.memory.flush()
+        self.answer("They say it is rusty.")
+        self.assertEqual(self.said[1:], ["They say it is rusty."])
+
+    def test_nothing_to_tell(self) -> None:
+        """Neither silence nor a failure is told unasked."""
+        for number, answer in enumerate(("NO_REPLY", "")):
+            self.spawn()
+            child = self.memory.model.calls[-2]
+            child.text("It is rusty.")
+            child.finish()
+            self.memory.flush()
+            if answer:
+                self.answer(answer)
+            else:
+                self.memory.model.calls[-1].fail("provider_rejected", "no")
+                self.memory.flush()
+            self.assertEqual(len(self.said), number + 1)

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from twisted.internet.defer import Deferred
 
 from openclaw_tx.channels import desk, outbox
+from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.testing.gateway import TOKEN
 from openclaw_tx.testing.http import MemoryResponse
-from openclaw_tx.values import AccountStatus
+from openclaw_tx.values import RESTARTED_TEXT, AccountStatus
 from tests.channels.gateways import OUT_SECRET, SECRET, URL, WebhookCase
 
 
@@ -347,6 +348,20 @@ class OutTests(WebhookCase):
         self.memory.advance(100, 200)
         self.assertTrue(stopping.called)
         self.assertEqual(["restarted" in text for text in self.said], [False, True, True])
+
+    def test_killed(self) -> None:
+        """Who waited for the agent when the gateway was killed is told by the next one, once; clients of the gateway's
+        own port can see it."""
+        self.say("One.")
+        self.say("Two.", "room:dm:x", kind="group", name="shop")
+        self.memory.gateway.run_agent("Three.", session_key="agent:main:own").addErrback(lambda _: None)
+        for _ in range(2):
+            self.memory = MemoryGateway(self.memory.config, poster=self.poster, after=self.memory)
+            self.addCleanup(self.memory.close)
+            self.memory.advance(1)
+        told = {posted.json["peer"]["id"]: posted.json["text"] for posted in self.poster.posted}
+        self.assertEqual(told, dict.fromkeys(["ann", "room:dm:x"], RESTARTED_TEXT))
+        self.assertEqual(len(self.poster.posted), 2)
 
     def test_nowhere(self) -> None:
         """An account without C{outUrl} only listens."""
