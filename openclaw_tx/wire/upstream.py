@@ -84,17 +84,19 @@ def _retry_delay(details: Any) -> float | None:
     return None
 
 
+MAX_COUNT = 10**12
+"""What is more is no count of anything: it would not fit where counts are added up and stored."""
+
+
 def count(value: Any) -> int | None:
-    """A count that may have come as text or float; None when it is none."""
-    if type(value) is int:
-        return value if value >= 0 else None
+    """A count that may have come as text or float; None when it is none, or more than L{MAX_COUNT}."""
     if value is None:
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
-        return int(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return None
+        value = int(value)
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
 def total(*counts: int | None) -> int | None:
@@ -103,4 +105,4 @@ def total(*counts: int | None) -> int | None:
     return sum(known) if known else None
 
 
-__all__ = ["UpstreamError", "count", "decode_error", "error_of", "total"]
+__all__ = ["MAX_COUNT", "UpstreamError", "count", "decode_error", "error_of", "total"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.wire.upstream import count, decode_error, error_of, total
+from openclaw_tx.wire.upstream import MAX_COUNT, count, decode_error, error_of, total
 
 
 class DecodeErrorTests(SynchronousTestCase):
@@ -54,6 +54,12 @@ class CountTests(SynchronousTestCase):
         """Numbers that came as text or float; nothing else."""
         for value, wanted in ((3, 3), ("12", 12), (3.0, 3), (True, None), (-1, None), (1.5, None), ("x", None)):
             self.assertEqual(count(value), wanted)
+
+    def test_bound(self) -> None:
+        """What no count can be is unknown, however it came."""
+        self.assertEqual(count(MAX_COUNT), MAX_COUNT)
+        for value in (MAX_COUNT + 1, 2**63, 10**400, 1e300, float("inf"), float("nan"), -3.0, "9" * 18):
+            self.assertIsNone(count(value), value)
 
     def test_total(self) -> None:
         """Unknown plus known is known."""
