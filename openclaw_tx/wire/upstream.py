@@ -90,11 +90,9 @@ MAX_COUNT = 10**12
 
 def count(value: Any) -> int | None:
     """A count that may have come as text or float; None when it is none, or more than L{MAX_COUNT}."""
-    if value is None:
-        return None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         value = int(value)
-    elif isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
