@@ -165,10 +165,21 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual((reply.text, len(batches)), ("x", 1))
         self.assertEqual(batches[0][1], TextDelta(text="x"))
 
+    def test_misnamed(self) -> None:
+        """Whether an answer is whole is seen from how it begins, whatever the server calls it."""
+        whole = b'\r\n {"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}'
+        stream = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
+        for kind in ("application/json", "text/plain", "text/event-stream", "text/html", "application/octet-stream"):
+            for body in (whole, stream, b": hello\n" + stream, b"\n\n" + stream, b"\xef\xbb\xbf" + stream):
+                reply, batches = self.ask(200, body, content_type=kind)
+                self.assertEqual((reply.text, len(batches)), ("x", 1), (kind, body))
+
     def test_error_with_status_200(self) -> None:
-        """An error in JSON or as the first event is an error."""
+        """An error in JSON, whatever it is called, or as the first event is an error."""
         for kind, body in (
             ("application/json", b'{"error":{"message":"m","code":429}}'),
+            ("text/plain", b'{"error":{"message":"m","code":429}}'),
+            ("text/event-stream", b'{\n  "error": {"message":"m","code":429}\n}\n'),
             ("text/event-stream", b'data: {"error":{"message":"m","code":429}}\n\n'),
         ):
             error = self.error(200, body, content_type=kind)
