@@ -123,7 +123,7 @@ class HttpProvider:
                 codec.encode(model, with_defaults(request, served.defaults)),
                 more=_trace(headers, request.traceparent),
             )
-            await check(ref, answer, self._advice, self._secrets)
+            await check(ref, answer, self._advice, self._secrets, self._door.last_heard)
             await intake.take(answer)
         except (HttpFailure, UpstreamError) as error:
             raise refusal_of(ref, error, self._secrets) from None
@@ -176,7 +176,7 @@ class EmbeddingHttpProvider(HttpProvider):
 
         try:
             answer = await self._door.send("POST", self._embeddings_url, self._embedding_headers, body)
-            await check(ref, answer, self._advice, self._secrets)
+            await check(ref, answer, self._advice, self._secrets, self._door.last_heard)
             await answer.deliver(keep, MAX_WHOLE_REPLY_BYTES)
             vectors, usage = decode_reply(b"".join(parts), len(texts))
         except (HttpFailure, UpstreamError) as error:

@@ -223,7 +223,11 @@ class AnswerTests(SynchronousTestCase):
             ({"retry_after": "9", "retry_after_ms": "1500"}, 1.5),
             ({"retry_after": "Sun, 22 Nov 2026 10:00:30 GMT", "date": date}, 30.0),
             ({"retry_after": "Sun, 22 Nov 2026 09:00:00 GMT", "date": date}, 0.0),
+            ({"retry_after": "Sunday, 22-Nov-26 10:00:30 GMT", "date": date}, 30.0),
             ({"retry_after": "soon", "date": date}, None),
+            ({"retry_after": "Thu, 01 Jan 1970 00:01:00 GMT", "date": "none"}, 60.0),  # our clock has just begun
+            ({"retry_after": "soon", "date": "none"}, None),
+            ({"retry_after": "Sun, 99 Nov 2026 09:00:00 GMT"}, None),
             ({"retry_after": "-5"}, None),
             ({"retry_after": "inf"}, None),
             ({"retry_after": "nan"}, None),
