@@ -173,6 +173,12 @@ ANSWERS = (
         reused=True,
     ),
     Row(
+        "json_type",
+        "calls its stream `application/json`",
+        lambda it: [it.head("Transfer-Encoding: chunked", type="application/json"), *it.whole()[1:]],
+        reused=True,
+    ),
+    Row(
         "slow_head",
         f"takes nearly {SILENCE} s for its head",
         lambda it: [10.0, it.chunked_head[:9], 9.0, it.chunked_head[9:], *it.whole()[1:]],

@@ -35,6 +35,9 @@ MAX_WHOLE_REPLY_BYTES = 32 * 1024 * 1024
 _WHOLE = re.compile(r"(application|text)/([^;\s]+\+)?json\s*(;|$)", re.IGNORECASE)
 """Content types of such a reply; NDJSON is a stream."""
 
+_EVENTS = b"deir:\xef"
+"""First bytes of an event stream: its fields, a comment, or a byte order mark. No JSON begins so."""
+
 _PAGE = re.compile(r"text/html\s*(;|$)", re.IGNORECASE)
 """What sends this is a proxy, a portal or a wrong path; but some servers of models call their streams so."""
 
@@ -120,7 +123,7 @@ class HttpProvider:
                 codec.encode(model, with_defaults(request, served.defaults)),
                 more=_trace(headers, request.traceparent),
             )
-            await check(ref, answer, self._advice, self._secrets)
+            await check(ref, answer, self._advice, self._secrets, self._door.last_heard)
             await intake.take(answer)
         except (HttpFailure, UpstreamError) as error:
             raise refusal_of(ref, error, self._secrets) from None
@@ -173,7 +176,7 @@ class EmbeddingHttpProvider(HttpProvider):
 
         try:
             answer = await self._door.send("POST", self._embeddings_url, self._embedding_headers, body)
-            await check(ref, answer, self._advice, self._secrets)
+            await check(ref, answer, self._advice, self._secrets, self._door.last_heard)
             await answer.deliver(keep, MAX_WHOLE_REPLY_BYTES)
             vectors, usage = decode_reply(b"".join(parts), len(texts))
         except (HttpFailure, UpstreamError) as error:
@@ -182,15 +185,21 @@ class EmbeddingHttpProvider(HttpProvider):
 
 
 class _Intake:
-    """From the bytes of one answer to batches of events."""
+    """From the bytes of one answer to batches of events. What it is, stream or whole, is seen from how it begins: some
+    servers know their streams by the name of JSON, and more the other way round."""
 
-    __slots__ = ("_answered", "_framing", "_on_events", "reader")
+    __slots__ = ("_answered", "_body", "_framing", "_is_json", "_on_events", "_size", "reader")
 
     def __init__(self, reader: ReplyReader, framing: Framing, on_events: OnEvents, provider: str, model: str) -> None:
         self.reader = reader
         self._framing = framing
         self._on_events = on_events
         self._answered: ModelAnswered | None = ModelAnswered(provider=provider, model=model, round=0)
+        self._is_json = False
+        """What the server says."""
+        self._body: list[bytes] | None = None
+        """A whole reply, as far as it is here; None = it is a stream."""
+        self._size = 0
 
     async def take(self, answer: Answer) -> None:
         """Read the answer to its end.
@@ -206,17 +215,19 @@ class _Intake:
             raise
 
     async def _take(self, answer: Answer) -> None:
-        if _WHOLE.match(answer.header("content-type")):
-            body = await answer.collect(MAX_WHOLE_REPLY_BYTES)
-            events: list[ModelEvent] = []
-            self.reader.read_whole(body, events)
-        else:
-            try:
-                await answer.deliver(self._data)
-            except HttpFailure:
-                if not self.reader.finished:
-                    raise
+        self._is_json = _WHOLE.match(answer.header("content-type")) is not None
+        try:
+            await answer.deliver(self._data)
+        except HttpFailure:
+            if not self.reader.finished:
+                raise
+        if self._body is None and self._is_json and not self._size:
+            self._body = []
+        if self._body is None:
             events = self._rest()
+        else:
+            events = []
+            self.reader.read_whole(b"".join(self._body), events)
         self.reader.finish(events)
         self._push(events, at_end=True)
 
@@ -232,12 +243,26 @@ class _Intake:
             return []
 
     def _data(self, data: bytes) -> bool:
+        if not self._size:
+            data = data.lstrip()
+            if self._begins_whole(data[:1]):
+                self._body = []
+        self._size += len(data)
+        if self._body is not None:
+            self._body.append(data)
+            return self._size >= MAX_WHOLE_REPLY_BYTES
         events = self._read(self._framing.feed(data))
         if self._answered is not None:
             self._push(events)
         elif events:
             self._on_events(events)
         return self.reader.done
+
+    def _begins_whole(self, first: bytes) -> bool:
+        """Whether a reply is whole that begins with this byte."""
+        if isinstance(self._framing, SseDecoder) and first:
+            return first in b"{[" or (self._is_json and first not in _EVENTS)
+        return self._is_json and bool(first)
 
     def _read(self, payloads: list[bytes]) -> list[ModelEvent]:
         events: list[ModelEvent] = []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from twisted.web.http_headers import Headers
@@ -45,14 +46,15 @@ def refusal_of(ref: str, error: HttpFailure | UpstreamError, secrets: Sequence[s
     return GatewayError("provider_timeout" if error.timed_out else "provider_error", f"{ref}: {error}")
 
 
-async def check(ref: str, answer: Answer, advice: str = "", secrets: Sequence[str] = ()) -> None:
+async def check(ref: str, answer: Answer, advice: str = "", secrets: Sequence[str] = (), now: float = 0.0) -> None:
     """
     @param advice: what to do when the provider does not know us; "" = nothing to say.
     @param secrets: taken out of the provider's words.
+    @param now: when the answer came, in seconds since 1970.
     @raise GatewayError: the status is none of 2xx.
     """
     if not 200 <= answer.status < 300:
-        raise gateway_error(ref, _without(await _refusal(answer), secrets), _retry_after(answer), advice)
+        raise gateway_error(ref, _without(await _refusal(answer), secrets), _retry_after(answer, now), advice)
 
 
 def _without(error: UpstreamError, secrets: Sequence[str]) -> UpstreamError:
@@ -74,8 +76,9 @@ async def _refusal(answer: Answer) -> UpstreamError:
     return decode_error(answer.status, body)
 
 
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds that C{Retry-After} (RFC 9110, 10.2.3) or OpenAI's C{retry-after-ms} ask for."""
+def _retry_after(answer: Answer, now: float) -> float | None:
+    """Seconds that C{Retry-After} (RFC 9110, 10.2.3) or OpenAI's C{retry-after-ms} ask for. A date is compared with
+    the server's own clock, if it tells what that says."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             seconds = float(answer.header(name)) * unit
@@ -83,10 +86,16 @@ def _retry_after(answer: Answer) -> float | None:
             continue
         if 0 <= seconds < 1e6:
             return seconds
+    until = _date(answer.header("retry-after"))
+    return None if until is None else max(0.0, until - (_date(answer.header("date")) or now))
+
+
+def _date(text: str) -> float | None:
+    """Seconds since 1970 of a date in a header; None when it is none."""
     try:
-        until = parsedate_to_datetime(answer.header("retry-after"))
-        return max(0.0, (until - parsedate_to_datetime(answer.header("date"))).total_seconds())
-    except (ValueError, TypeError):
+        found = parsedate_to_datetime(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -1,10 +1,10 @@
 # -*- test-case-name: tests.tools.test_safe_bins -*-
 """Programs that may run without an entry in the allowlist, as filters of their standard input (spec 7.3). Pure.
 
-What such a program is given must name no file, neither to read nor to write, and must start nothing. So each has a
-list of the options that are known to do nothing of the kind, from its manual (GNU coreutils 9, GNU grep 3, jq 1.7);
-what is not on the list is refused, abbreviations of long options among it. A program that C{tools.exec.safeBins} names
-and that has no list here may run without any arguments.
+What such a program is given must name no file, neither to read nor to write, and must show no environment and start
+nothing. So each has a list of the options that are known to do nothing of the kind, from its manual (GNU coreutils 9,
+GNU grep 3, jq 1.7); what is not on the list is refused, abbreviations of long options among it. A program that
+C{tools.exec.safeBins} names and that has no list here may run without any arguments.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ TRUSTED_DIRECTORIES = ("/bin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"
 
 _NUMBER = re.compile(r"-[0-9]+")
 _JQ_FILES = re.compile(r"\b(import|include|input_filename|modulemeta|get_search_list)\b")
+_JQ_ENVIRONMENT = re.compile(r"(?<![.\w])(env|ENV)\b")
+"""C{env} and C{$ENV}; C{.env} is a field like any other."""
 
 
 class Options(NamedTuple):
@@ -131,6 +133,8 @@ def complaint(name: str, arguments: Sequence[str]) -> str:
         return f"{name} with a file"
     if name == "jq" and any(_JQ_FILES.search(text) for text in positionals):
         return f"{name} with a filter that reads files"
+    if name == "jq" and any(_JQ_ENVIRONMENT.search(text) for text in positionals):
+        return f"{name} with a filter that reads the environment"
     return ""
 
 

@@ -22,7 +22,10 @@ GAP = 0.001
 """After so many idle seconds this is another turn."""
 
 MAX_HELD = 128 * 1024
-"""Bytes that wait on one connection; with more it is served at once."""
+"""Bytes that wait on one connection; with more it is served at once, or has to wait before it says more."""
+
+PIECE = 4096
+"""Bytes that are taken at a time from a connection whose bytes may cost much."""
 
 PROBES = (b"GET /health", b"GET /ready", b"GET /startup", b"HEAD /health", b"HEAD /ready", b"HEAD /startup")
 
@@ -33,8 +36,18 @@ class Channel(Protocol):
     requests: list[object]
     """What is being served on it."""
 
+    @property
+    def is_costly(self) -> bool:
+        """Whether what comes may be chunks, or a request."""
+
     def serve(self, data: bytes) -> None:
         """Take what has come."""
+
+    def slow_down(self) -> None:
+        """Let nothing more come for now."""
+
+    def all_taken(self) -> None:
+        """What has come so far was served."""
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -63,19 +76,19 @@ class Pace:
         return channel in self._waiting
 
     def received(self, channel: Channel, data: bytes) -> None:
-        """Something came: serve it now, or hold it if it begins a request and there have been enough."""
+        """Something came: serve it now, or hold it if it begins a request, or may cost as much, and there have been
+        enough."""
         held, in_time = self._waiting.get(channel), self._in_time()
         if held is not None:
             held += data
-            if len(held) > MAX_HELD:
+            if len(held) > MAX_HELD and not channel.is_costly:
                 self.settle(channel)
-        elif in_time or channel.requests or data.startswith(PROBES):
-            channel.serve(data)
-            self._ended = self._clock.seconds()
+            elif channel.requests or len(held) > MAX_HELD:
+                channel.slow_down()
+        elif in_time or (channel.requests and not channel.is_costly) or data.startswith(PROBES):
+            self._serve(channel, data)
         else:
-            self._waiting[channel] = bytearray(data)
-            if self._call is None:
-                self._call = self._clock.callLater(0, self._next)
+            self._wait(channel, data)
 
     def settle(self, channel: Channel) -> None:
         """Serve what waits on a connection now: nothing more will come on it, or too much has."""
@@ -94,6 +107,30 @@ class Pace:
             self._call = None
         return bytes(held)
 
+    def _wait(self, channel: Channel, data: bytes) -> None:
+        self._waiting[channel] = bytearray(data)
+        if channel.requests:
+            channel.slow_down()
+        if self._call is None:
+            self._call = self._clock.callLater(0, self._next)
+
+    def _serve(self, channel: Channel, data: bytes) -> None:
+        """Serve as much as there is time for, one piece at least; the rest waits."""
+        start = 0
+        while start < len(data):
+            end = start + PIECE if channel.is_costly else len(data)
+            channel.serve(data[start:end])
+            start = end
+            self._ended = self._clock.seconds()
+            later = self._waiting.get(channel)
+            if later is not None:  # while it was served, what came before the rest was put off
+                later += data[start:]
+                return
+            if start < len(data) and channel.is_costly and self._ended - self._began > BUDGET:
+                self._wait(channel, data[start:])
+                return
+        channel.all_taken()
+
     def _in_time(self) -> bool:
         """Whether there is time left in this turn; notices when it is another one."""
         now = self._clock.seconds()
@@ -108,13 +145,13 @@ class Pace:
         while self._waiting and self._ended - self._began <= BUDGET:
             channel, held = self._waiting.popitem(last=False)
             try:
-                channel.serve(bytes(held))
+                self._serve(channel, bytes(held))
             except Exception:
                 self._log.failure("a request failed; its connection is cut")
                 channel.abort()
             self._ended = self._clock.seconds()
-        if self._waiting:
+        if self._waiting and self._call is None:
             self._call = self._clock.callLater(0, self._next)
 
 
-__all__ = ["BUDGET", "MAX_HELD", "Pace"]
+__all__ = ["BUDGET", "MAX_HELD", "PIECE", "Pace"]

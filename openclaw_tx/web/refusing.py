@@ -157,6 +157,14 @@ class RefusingChannel(HoldingChannel):
             self.refuse(TOO_SLOW)
         super().timeoutConnection()
 
+    def headerReceived(self, line: bytes) -> bool:
+        """A field of the head."""
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:  # a length of more digits than Python makes a number of
+            self._respondToBadRequestAndDisconnect()
+            return False
+
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line without an end."""
         self.refuse(HEAD_TOO_LARGE if self._receivedHeaderSize else URI_TOO_LONG)

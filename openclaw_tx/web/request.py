@@ -83,7 +83,7 @@ class BoundedRequest(Request):
         self._timer: IDelayedCall | None = None
         self._wanted: Deferred[bytes] | None = None
         self._failed: GatewayError | None = None
-        self._held_back = False
+        self.is_held_back = False
         self._expects_continue = False
         self._length: int | None = 0
 
@@ -278,19 +278,19 @@ class BoundedRequest(Request):
             wanted.errback(error)
 
     def _hold_back(self) -> None:
-        if not self._held_back:
-            self._held_back = True
+        if not self.is_held_back:
+            self.is_held_back = True
             self.channel.hold()
 
     def _release(self) -> None:
-        if self._held_back:
-            self._held_back = False
+        if self.is_held_back:
+            self.is_held_back = False
             self.channel.release()
 
     def _check_pace(self) -> None:
         self._timer = None
         late = self._clock.seconds() - self._started_at >= BODY_SECONDS
-        slow = self._received - self._window_start < BODY_WINDOW_BYTES and not self._held_back
+        slow = self._received - self._window_start < BODY_WINDOW_BYTES and not self.is_held_back
         if late or slow:
             self._fail(GatewayError("body_timeout", "The request body did not arrive in time."))
             return

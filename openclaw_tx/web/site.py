@@ -49,6 +49,7 @@ class GatewayChannel(RefusingChannel):
     _probe: IDelayedCall | None = None
     _turn: IDelayedCall | None = None
     _served = 0
+    _slowed = False
     _taken: Taken | None = None
 
     def connectionMade(self) -> None:
@@ -82,7 +83,6 @@ class GatewayChannel(RefusingChannel):
             super().dataReceived(data)
             if self.requests:
                 self.requests[-1].read_on()
-            self._leave_if_done()
         finally:
             turn.end()
 
@@ -148,8 +148,11 @@ class GatewayChannel(RefusingChannel):
         if self._taken is not None:
             self._taken.half_closed()
             return
-        if not self.requests or self._leaving is not None:
+        if self._leaving is not None:
             self.loseConnection()
+            return
+        if not self.requests:
+            self._leave_if_done()
             return
         self.requests[0].half_closed()
         if self._probe is None:
@@ -186,13 +189,19 @@ class GatewayChannel(RefusingChannel):
             self._probe.cancel()
             self._probe = None
         self.requests.clear()
-        later = b"".join(self._dataBuffer)
+        later = b"".join(self._dataBuffer) + self.site.pace.forget(self)
         self._dataBuffer.clear()
+        self._read_on()
         self.flush()
         cast(Any, self._networkProducer).unregisterProducer()
         self._taken = self.site.elsewhere.take(self.transport, first + later)
         if self._read_closed:
             self._taken.half_closed()
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether a head is expected, or the chunks of a body."""
+        return self._taken is None and (bool(self.line_mode) or self.length is None)
 
     def hold(self) -> None:
         """Read no more for now."""
@@ -200,7 +209,24 @@ class GatewayChannel(RefusingChannel):
 
     def release(self) -> None:
         """Read on."""
-        self._networkProducer.resumeProducing()
+        if not self._slowed:
+            self._networkProducer.resumeProducing()
+
+    def slow_down(self) -> None:
+        """Read no more before what is here was taken."""
+        self._slowed = True
+        self._networkProducer.pauseProducing()
+
+    def all_taken(self) -> None:
+        """Read on, unless a request does not want that. Nothing more may be to come."""
+        self._read_on()
+        self._leave_if_done()
+
+    def _read_on(self) -> None:
+        if self._slowed:
+            self._slowed = False
+            if not any(request.is_held_back for request in self.requests):
+                self._networkProducer.resumeProducing()
 
     def _probe_again(self) -> None:
         self._probe = None
@@ -220,7 +246,7 @@ class GatewayChannel(RefusingChannel):
             self._leave_if_done()
 
     def _leave_if_done(self) -> None:
-        if self._read_closed and not self.requests and self._taken is None:
+        if self._read_closed and not self.requests and self._taken is None and self not in self.site.pace:
             self.loseConnection()
 
 

@@ -87,8 +87,12 @@ def _retry_delay(details: Any) -> float | None:
     return None
 
 
+MAX_COUNT = 10**12
+"""What is more is no count of anything: it would not fit where counts are added up and stored."""
+
+
 def count(value: Any) -> int | None:
-    """A count that may have come as text or float; None when it is none, or one that nobody could have counted to."""
+    """A count that may have come as text or float; None when it is none, or more than L{MAX_COUNT}."""
     text = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19
     if text or (isinstance(value, float) and value.is_integer()):
         value = int(value)
@@ -101,4 +105,4 @@ def total(*counts: int | None) -> int | None:
     return sum(known) if known else None
 
 
-__all__ = ["UpstreamError", "count", "decode_error", "error_of", "total"]
+__all__ = ["MAX_COUNT", "UpstreamError", "count", "decode_error", "error_of", "total"]

@@ -165,10 +165,21 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual((reply.text, len(batches)), ("x", 1))
         self.assertEqual(batches[0][1], TextDelta(text="x"))
 
+    def test_misnamed(self) -> None:
+        """Whether an answer is whole is seen from how it begins, whatever the server calls it."""
+        whole = b'\r\n {"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}'
+        stream = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
+        for kind in ("application/json", "text/plain", "text/event-stream", "text/html", "application/octet-stream"):
+            for body in (whole, stream, b": hello\n" + stream, b"\n\n" + stream, b"\xef\xbb\xbf" + stream):
+                reply, batches = self.ask(200, body, content_type=kind)
+                self.assertEqual((reply.text, len(batches)), ("x", 1), (kind, body))
+
     def test_error_with_status_200(self) -> None:
-        """An error in JSON or as the first event is an error."""
+        """An error in JSON, whatever it is called, or as the first event is an error."""
         for kind, body in (
             ("application/json", b'{"error":{"message":"m","code":429}}'),
+            ("text/plain", b'{"error":{"message":"m","code":429}}'),
+            ("text/event-stream", b'{\n  "error": {"message":"m","code":429}\n}\n'),
             ("text/event-stream", b'data: {"error":{"message":"m","code":429}}\n\n'),
         ):
             error = self.error(200, body, content_type=kind)
@@ -212,7 +223,11 @@ class AnswerTests(SynchronousTestCase):
             ({"retry_after": "9", "retry_after_ms": "1500"}, 1.5),
             ({"retry_after": "Sun, 22 Nov 2026 10:00:30 GMT", "date": date}, 30.0),
             ({"retry_after": "Sun, 22 Nov 2026 09:00:00 GMT", "date": date}, 0.0),
+            ({"retry_after": "Sunday, 22-Nov-26 10:00:30 GMT", "date": date}, 30.0),
             ({"retry_after": "soon", "date": date}, None),
+            ({"retry_after": "Thu, 01 Jan 1970 00:01:00 GMT", "date": "none"}, 60.0),  # our clock has just begun
+            ({"retry_after": "soon", "date": "none"}, None),
+            ({"retry_after": "Sun, 99 Nov 2026 09:00:00 GMT"}, None),
             ({"retry_after": "-5"}, None),
             ({"retry_after": "inf"}, None),
             ({"retry_after": "nan"}, None),

@@ -48,6 +48,7 @@ BAD = (
     Bad("a length in hexadecimal", post("Content-Length: 0x10")),
     Bad("a length with an underscore", post("Content-Length: 1_0")),
     Bad("a length in superscript", post("Content-Length: \xb2")),
+    Bad("a length of 5000 digits", post(f"Content-Length: {SIZE:05000}")),
     Bad("no length in the length", post("Content-Length:")),
     Bad("a blank before the colon", post(f"Content-Length : {SIZE}")),
     Bad("chunked and more", post("Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n")),

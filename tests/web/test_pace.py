@@ -10,7 +10,7 @@ from twisted.internet.base import DelayedCall
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.web.pace import BUDGET, MAX_HELD, Pace
+from openclaw_tx.web.pace import BUDGET, MAX_HELD, PIECE, Pace
 from tests.support.web import Harness
 
 
@@ -37,6 +37,8 @@ class Connection:
     """
 
     turn = -1
+    is_costly = False
+    slowed = False
 
     def __init__(self, clock: Turning, takes: float = 0.4 * BUDGET) -> None:
         self.requests: list[object] = []
@@ -52,6 +54,14 @@ class Connection:
         self.served += data
         self.turn = self._clock.turns
         self._clock.rightNow += self._takes
+
+    def slow_down(self) -> None:
+        """Note it."""
+        self.slowed = True
+
+    def all_taken(self) -> None:
+        """Note it."""
+        self.slowed = False
 
     def abort(self) -> None:
         """Note it."""
@@ -122,6 +132,51 @@ class PaceTests(SynchronousTestCase):
             self.clock.advance(0)
         self.assertEqual(small.served, b"GET / HTTP")
 
+    def test_costly_body(self) -> None:
+        """Is taken by pieces, a few in a turn, and its client waits. Others have turns in between, probes at once."""
+        greedy, other, probe = self.connections[:3]
+        greedy.requests.append(object())
+        greedy.is_costly = True
+        body = b"".join(b"%04d" % number * (PIECE // 4) for number in range(8))
+        self.pace.received(greedy, body)
+        self.assertEqual((len(greedy.served), greedy.slowed), (3 * PIECE, True))
+        self.pace.received(other, b"GET / ")
+        self.pace.received(probe, b"GET /healthz HTTP/1.1\r\n")
+        self.assertEqual((other.served, probe.turn), (b"", 0))
+        self.pace.received(greedy, b"more")
+        self.clock.advance(0)
+        self.assertEqual((greedy.turn, greedy.slowed, greedy.served), (3, False, body + b"more"))
+        self.assertEqual((other.served, other.turn), (b"GET / ", 2))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_costly_requests(self) -> None:
+        """Many requests at once are bounded by making their client wait."""
+        greedy = self.connections[-1]
+        greedy.is_costly = True
+        self.all_ask()
+        self.pace.received(greedy, b"x" * MAX_HELD)
+        self.assertEqual((greedy.served, greedy.slowed), (b"", True))
+        self.clock.advance(0)
+        self.assertEqual((len(greedy.served), greedy.slowed), (MAX_HELD + 6, False))
+
+    def test_put_off_while_served(self) -> None:
+        """What a connection puts off while it is served comes before the rest of what came."""
+        greedy = self.connections[0]
+        greedy.is_costly = True
+        serve = greedy.serve
+
+        def first(data: bytes) -> None:
+            serve(data)
+            greedy.serve = serve  # type: ignore[method-assign]
+            for busy in self.connections[1:5]:
+                self.pace.received(busy, b"GET / ")
+            self.pace.received(greedy, b"next")
+
+        greedy.serve = first  # type: ignore[method-assign]
+        self.pace.received(greedy, b"a" * PIECE + b"last")
+        self.clock.advance(0)
+        self.assertEqual(greedy.served, b"a" * PIECE + b"nextlast")
+
     def test_lost_connection(self) -> None:
         """What waited on it is forgotten; the others have their turns."""
         self.all_ask()
@@ -165,6 +220,8 @@ class PaceTests(SynchronousTestCase):
 class Slow:
     """A connection whose request takes a second."""
 
+    is_costly = False
+
     def __init__(self, clock: Clock) -> None:
         self.requests: list[object] = []
         self._clock = clock
@@ -172,6 +229,12 @@ class Slow:
     def serve(self, data: bytes) -> None:
         """The turn is used up."""
         self._clock.rightNow += 1
+
+    def slow_down(self) -> None:
+        """It is not."""
+
+    def all_taken(self) -> None:
+        """It is not slow."""
 
     def abort(self) -> None:
         """It does not fail."""
@@ -200,9 +263,55 @@ class SiteTests(SynchronousTestCase):
         self.client.half_close()
         self.assertEqual(self.client.response.status, 200)
 
+    def test_half_closed_after_several(self) -> None:
+        """One that sends several requests and says no more gets all its answers, though they wait again."""
+        for _ in range(2):
+            self.client.request("GET", "/v1/models", headers=self.gateway.credentials())
+        self.client.half_close()
+        self.gateway.clock.advance(0)
+        self.client.wire.pump()
+        self.assertEqual([response.status for response in self.client.responses], [200] * 3)
+        self.assertTrue(self.client.closed)
+
     def test_lost(self) -> None:
         """A client that has gone leaves nothing, and has no run."""
         self.client.reset()
         self.assertEqual((len(self.gateway.site.pace), self.gateway.site.channels), (0, set()))
         self.gateway.clock.advance(0)
         self.assertEqual(self.gateway.scripted.runs, [])
+
+
+class ChunkedTests(SynchronousTestCase):
+    """A body in chunks of a byte, on a real site."""
+
+    def setUp(self) -> None:
+        """A request whose body begins in a turn that is used up."""
+        self.gateway = Harness()
+        self.addCleanup(self.gateway.close)
+        body = json.dumps({"messages": [{"role": "user", "content": "ping" * 2000}]}).encode()
+        chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+        self.client = self.gateway.post(b"", {"Transfer-Encoding": "chunked"})
+        self.gateway.site.pace.received(Slow(self.gateway.clock), b"GET / ")
+        self.client.send(chunks)
+
+    def test_waits(self) -> None:
+        """It is not read on before what is here was taken, and it is answered."""
+        self.assertEqual((self.client.received, self.client.wire.reading), (b"", False))
+        self.gateway.clock.advance(0)
+        self.assertTrue(self.client.wire.reading)
+        self.client.wire.pump()
+        self.assertEqual((self.client.response.status, len(self.gateway.site.pace)), (200, 0))
+
+    def test_lost(self) -> None:
+        """A client that has gone leaves nothing, and has no run."""
+        self.client.reset()
+        self.assertEqual((len(self.gateway.site.pace), self.gateway.site.channels), (0, set()))
+        self.gateway.clock.advance(0)
+        self.assertEqual(self.gateway.scripted.runs, [])
+
+    def test_half_closed(self) -> None:
+        """A client that will say no more is answered."""
+        self.client.half_close()
+        self.gateway.clock.advance(0)
+        self.client.wire.pump()
+        self.assertEqual(self.client.response.status, 200)

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.wire.upstream import count, decode_error, error_of, total
+from openclaw_tx.wire.upstream import MAX_COUNT, count, decode_error, error_of, total
 
 
 class DecodeErrorTests(SynchronousTestCase):
@@ -57,6 +57,12 @@ class CountTests(SynchronousTestCase):
         for nonsense in (-1.0, 2**53, 10**400, 1e300, "9" * 17):
             self.assertIsNone(count(nonsense), nonsense)
         self.assertEqual(count(2.0**53 - 1), 2**53 - 1)
+
+    def test_bound(self) -> None:
+        """What no count can be is unknown, however it came."""
+        self.assertEqual(count(MAX_COUNT), MAX_COUNT)
+        for value in (MAX_COUNT + 1, 2**63, 10**400, 1e300, float("inf"), float("nan"), -3.0, "9" * 18):
+            self.assertIsNone(count(value), value)
 
     def test_total(self) -> None:
         """Unknown plus known is known."""
