@@ -15,9 +15,6 @@ import msgspec
 
 from openclaw_tx.wire.halves import read_json
 
-MAX_COUNT = 2**53 - 1
-"""Largest count that is believed: sums of them are stored, and read by JavaScript."""
-
 
 class UpstreamError(Exception):
     """What a provider said went wrong.

@@ -54,14 +54,11 @@ class CountTests(SynchronousTestCase):
         """Numbers that came as text or float; nothing else."""
         for value, wanted in ((3, 3), ("12", 12), (3.0, 3), (True, None), (-1, None), (1.5, None), ("x", None)):
             self.assertEqual(count(value), wanted)
-        for nonsense in (-1.0, 2**53, 10**400, 1e300, "9" * 17):
-            self.assertIsNone(count(nonsense), nonsense)
-        self.assertEqual(count(2.0**53 - 1), 2**53 - 1)
 
     def test_bound(self) -> None:
         """What no count can be is unknown, however it came."""
-        self.assertEqual(count(MAX_COUNT), MAX_COUNT)
-        for value in (MAX_COUNT + 1, 2**63, 10**400, 1e300, float("inf"), float("nan"), -3.0, "9" * 18):
+        self.assertEqual((count(MAX_COUNT), count(float(MAX_COUNT))), (MAX_COUNT, MAX_COUNT))
+        for value in (MAX_COUNT + 1, 2**53, 2**63, 10**400, 1e300, float("inf"), float("nan"), -3.0, "9" * 18):
             self.assertIsNone(count(value), value)
 
     def test_total(self) -> None:
