@@ -266,6 +266,14 @@ def _quoted(text: str) -> str:
     return text.replace(":", "\\:")
 
 
+class CannotStart(SystemExit, Exception):
+    """One line says why, and the program ends with exit code 1.
+
+    It is an C{Exception} besides: of no others does C{twistd} tell the process that waits for its daemon. That would
+    wait for good, and the PID file would stay.
+    """
+
+
 class Service(MultiService):
     """Everything that runs, from ports to sessions. A port or a state directory that can not be had ends the
     program with one line."""
@@ -319,4 +327,4 @@ class Service(MultiService):
         try:
             start()
         except (CannotListen, ConfigError) as error:
-            raise SystemExit(f"openclaw: {error}") from None
+            raise CannotStart(f"openclaw: {error}") from None
