@@ -50,8 +50,6 @@ class Gateway(MultiService):
     @ivar engine: L{openclaw_tx.interfaces.RunEngine}.
     """
 
-    name = "gateway"
-
     def __init__(
         self,
         reactor: Any,
@@ -103,11 +101,8 @@ class Gateway(MultiService):
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
-        self._reactor = reactor
-        self._new_id = new_id
-        self._log = Logger()
-        self._verbose = access_log
-        self._automation = automation
+        self._reactor, self._new_id, self._log = reactor, new_id, Logger()
+        self._verbose, self._automation = access_log, automation
         self._crew = crew = crew or Crew()
         self._in_thread = in_thread or thread_pool(reactor)
         self._started_at = reactor.seconds()
@@ -258,8 +253,7 @@ class Gateway(MultiService):
         return [tool.spec for tool in self._house.tools.allowed(agent, info.ref)]
 
     def _asked_for(self, agent_id: str | None, model: str) -> tuple[Agent, ModelInfo, RunRequest]:
-        house = self._house
-        new_id = self._new_id
+        house, new_id = self._house, self._new_id
         request = local_request(
             house.agents, "", agent_id=agent_id, session_key=None, user=None, run_id=None, now_ms=0, new_id=new_id
         )
@@ -282,10 +276,15 @@ class Gateway(MultiService):
     # -- service
 
     def startService(self) -> None:
-        """Begin; the session store opens in its own thread.
+        """Begin, once; the session store opens in its own thread.
 
         @raise ConfigError: another gateway is at work on the state directory.
+        @raise RuntimeError: it was stopped; what begins again is another gateway.
         """
+        if self.phase == "draining":
+            raise RuntimeError("a gateway that was stopped does not start again: make another one")
+        if self.running:
+            return
         self._holding.take()
         super().startService()  # type: ignore[no-untyped-call]
         if self._crew.is_chief:
@@ -320,7 +319,8 @@ class Gateway(MultiService):
         await self._house.websockets.stop()
         await self._sites.last_answers()
         await self._crew.answered(grace + CLOSE_SECONDS)
-        await super().stopService()  # type: ignore[no-untyped-call]
+        if self.running:
+            await super().stopService()  # type: ignore[no-untyped-call]
         await self._house.book.close()
         await self._house.models.close()
         await self._house.usage.flush()

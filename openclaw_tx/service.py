@@ -122,6 +122,7 @@ def build_gateway(
         channels=channels,
         crew=crew,
     )
+    gateway.setName("gateway")
     if start.verbose:
         gateway.subscribe(lambda run, entries: log_end(log, run, entries[-1]))
     return gateway

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
 
+from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -372,6 +374,58 @@ class LifeTests(SynchronousTestCase):
         token = {"gateway": {"auth": {"token": "a-secret"}}, "models": {"mode": "replace"}}
         Gateway(clock, token, state_dir=directory, models={"scripted": model})
         self.assertEqual(clock.getDelayedCalls(), [])
+
+    def made(self, clock: Any = None) -> Gateway:
+        """A gateway as an application has one, not started."""
+        clock = clock or MemoryReactorClock()
+        config = {"gateway": {"auth": {"token": "a-secret"}}, "models": {"mode": "replace"}}
+        store = inline_parts(clock.seconds, new_uuid)
+        return Gateway(clock, config, state_dir=self.mktemp(), environment={}, models={}, store=store)
+
+    def stop(self, *services: Any) -> None:
+        """Stop them; it takes no time."""
+        for service in services:
+            self.successResultOf(service.stopService())
+
+    def test_in_one_application(self) -> None:
+        """Two gateways are services of one application, beside one that is called gateway."""
+        application = MultiService()  # type: ignore[no-untyped-call]
+        other = MultiService()  # type: ignore[no-untyped-call]
+        other.setName("gateway")  # type: ignore[no-untyped-call]
+        clock: Any = MemoryReactorClock()
+        for service in (other, self.made(clock), self.made(clock)):
+            service.setServiceParent(application)
+        application.startService()
+        self.successResultOf(application.stopService())
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_never_started(self) -> None:
+        """One that never was started stops without a complaint."""
+        gateway = self.made()
+        self.stop(gateway)
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_started_twice(self) -> None:
+        """A second start of a gateway that runs does nothing: an application starts what was started by hand."""
+        clock: Any = MemoryReactorClock()
+        gateway = self.made(clock)
+        gateway.startService()
+        begun = len(clock.getDelayedCalls())
+        gateway.startService()
+        self.assertEqual(len(clock.getDelayedCalls()), begun)
+        self.stop(gateway)
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_not_again(self) -> None:
+        """One that was stopped says that it does not start again, and leaves its directory to the next one."""
+        gateway = self.made()
+        gateway.startService()
+        self.stop(gateway)
+        error = self.assertRaises(RuntimeError, gateway.startService)
+        self.assertIn("make another one", str(error))
+        self.assertFalse(gateway.running)
+        self.stop(gateway)
 
     def test_one_for_a_directory(self) -> None:
         """A second gateway on a state directory does not start, in one process as in two; one that only runs agents
