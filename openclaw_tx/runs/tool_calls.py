@@ -35,6 +35,7 @@ from openclaw_tx.values import (
     Usage,
     Value,
 )
+from openclaw_tx.wire.halves import whole
 
 MAX_TOOL_TEXT = 200_000
 """Characters of one tool result that the model gets to read, in a window of any size; the rest is cut with a marker."""
@@ -236,7 +237,7 @@ class ToolCaller:
             report=self._report,
         )
         try:
-            result = await tool.call(arguments, context)
+            result = _checked(await tool.call(arguments, context))
         except CancelledError:
             raise
         except Exception as error:
@@ -288,6 +289,19 @@ class ToolCaller:
             details=result.details,
             timestamp_ms=self._premises.now_ms(),
         )
+
+
+def _checked(result: object) -> ToolResult:
+    """What a tool gave back, in Unicode text: half surrogate pairs, as of odd file names, become U+FFFD.
+
+    @raise TypeError: it is no result.
+    """
+    if not isinstance(result, ToolResult):
+        raise TypeError(f"it gave back {type(result).__name__}, which is no ToolResult")
+    text: object = result.text
+    if not isinstance(text, str):
+        raise TypeError(f"the text of its result is {type(text).__name__}")
+    return _with_text(result, whole(text))
 
 
 def _with_text(result: ToolResult, text: str) -> ToolResult:
