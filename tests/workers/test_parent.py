@@ -53,11 +53,14 @@ class Reactor(MemoryReactorClock):
         super().__init__()
         self.spawned: list[Any] = []
         self.at_the_end: list[Any] = []
+        self.broken = False
 
     def spawnProcess(
         self, protocol: Any, executable: Any, args: Any = (), env: Any = None, path: Any = None, **more: Any
     ) -> Any:
-        """One more."""
+        """One more, if that is possible."""
+        if self.broken:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
         process: Any = Process()
         process.pid = 100 + len(self.spawned)
         process.arguments, process.fds, process.protocol = args, more["childFDs"], protocol
@@ -89,6 +92,7 @@ class ParentTests(SynchronousTestCase):
         self.parent = Parent(self.reactor, ports, start, 2, settings, {"HOME": "/home"}, self.failures.append)
         self.parent.startService()
         self.reactor.run()
+        self.addCleanup(shutil.rmtree, self.parent._path.parent, ignore_errors=True)
         self.addCleanup(lambda: self.parent._door and self.parent._door.close())
 
     def end(self, process: Any, reason: Exception) -> None:
@@ -144,6 +148,24 @@ class ParentTests(SynchronousTestCase):
         (why,) = self.failures
         self.assertEqual(why, "worker 0 could not be started: ModuleNotFoundError: no")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_no_process(self) -> None:
+        """Where none can be made for one that has died, that is tried again; at the start it is the end, told once."""
+        self.serve()
+        self.reactor.broken = True
+        self.end(self.reactor.spawned[1], ProcessTerminated(signal=9))
+        self.reactor.advance(FIRST_SECONDS)
+        self.assertTrue(self.logged("worker 1 has died ([Errno 11] Resource temporarily unavailable)"))
+        self.reactor.broken = False
+        self.reactor.advance(2 * FIRST_SECONDS)
+        self.assertEqual((len(self.reactor.spawned), self.failures), (3, []))
+        reactor = Reactor()
+        reactor.broken = True
+        parent = Parent(reactor, [], {}, 2, self.parent._settings, {}, self.failures.append)
+        parent.startService()
+        reactor.run()
+        self.assertEqual(self.failures, ["worker 0 could not be started: [Errno 11] Resource temporarily unavailable"])
+        self.successResultOf(parent.stopService())
 
     def test_stop(self) -> None:
         """All are asked to end, and waited for; nothing is left, and it is a good end."""
