@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.holding import Holding
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
+from openclaw_tx.config.temporary import temporary_directory
 from openclaw_tx.deferreds import InThread, thread_pool
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.ids import new_uuid
@@ -76,8 +76,8 @@ class Gateway(MultiService):
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
         @param config: what L{openclaw_tx.load_config} gave back, or the keys of C{openclaw.json}; None = defaults.
-        @param state_dir: where sessions and models are kept; a fresh temporary directory when neither this nor a
-            loaded configuration says.
+        @param state_dir: where sessions and models are kept; a temporary directory, which goes with the gateway, when
+            neither this nor a loaded configuration says.
         @param environment: variables that secrets and provider keys may come from; none of the process's unless given.
         @param models: model providers of your own, by id.
         @param tools: tools of your own, beside the built-in ones.
@@ -108,7 +108,7 @@ class Gateway(MultiService):
         self._started_at = reactor.seconds()
         self.phase: Literal["starting", "started", "draining"] = "starting"
         if not isinstance(config, Loaded):
-            directory = state_dir if state_dir is not None else tempfile.mkdtemp(prefix="openclaw-")
+            directory = state_dir if state_dir is not None else temporary_directory(self, "openclaw-")
             config = from_mapping(config or {}, environment or {}, Path(directory), check=check_startup)
         self.settings = settings = Settings(config)
         self._given = Materials(
