@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,12 @@ from twisted.web.client import Agent
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.files import merge
 from openclaw_tx.config.load import Loaded, load
+from openclaw_tx.config.temporary import temporary_directory
 from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.gateway import Gateway
 from openclaw_tx.interfaces import Fetcher, IChannel, Poster, Tool, ToolSource
 from openclaw_tx.sessions.lifecycle import inline_parts
-from openclaw_tx.testing.http import MemoryResponse, send
+from openclaw_tx.testing.http import MemoryResponse, body_producer, send
 from openclaw_tx.testing.model import ScriptedModel
 from openclaw_tx.testing.network import MemoryEndpoint
 from openclaw_tx.testing.websocket import MemoryWebSocket
@@ -77,7 +77,7 @@ class MemoryGateway:
         self.clock: Any = clock or MemoryReactorClock()
         self.clock.advance(START if after is None else after.clock.seconds())
         self.model = model or ScriptedModel()
-        self._directory = tempfile.mkdtemp(prefix="openclaw-test-")
+        self._directory = temporary_directory(self.clock, "openclaw-test-")
         self._life: int = 0 if after is None else after._life + 1
         if after is not None:
             shutil.copytree(after._directory, self._directory, dirs_exist_ok=True)
@@ -123,7 +123,8 @@ class MemoryGateway:
         self.gateway.startService()
         self.site = self.gateway.site()
         self._endpoints: list[MemoryEndpoint] = []
-        self.client = HTTPClient(Agent.usingEndpointFactory(self.clock, self._endpoint()))
+        agent = Agent.usingEndpointFactory(self.clock, self._endpoint())
+        self.client = HTTPClient(agent, data_to_body_producer=body_producer)
 
     # -- HTTP
 
