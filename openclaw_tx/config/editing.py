@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.config.test_editing -*-
+# -*- test-case-name: tests.ws.rpc.test_config -*-
 """The configuration file, changed by a program: read, changed, checked as a whole, and only then written.
 
 What C{openclaw-tx config} and the methods C{config.*} share. Nothing here minds the reactor: it all may block, so it

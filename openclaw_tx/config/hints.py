@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.config.test_hints -*-
+# -*- test-case-name: tests.ws.rpc.test_config -*-
 """The configuration's shape for programs that show it to people: a JSON Schema without references, and hints.
 
 It is read off the code, like docs/configuration.md; making it takes a moment, so do it once and in a thread.

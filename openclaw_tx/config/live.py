@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.config.test_live -*-
+# -*- test-case-name: tests.ws.rpc.test_config -*-
 """The configuration file of a running gateway, changed from within it: written and applied in one go."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_context -*-
+# -*- test-case-name: tests.runs.test_compactor -*-
 """The conversation of one turn: what the session held before, and what the turn adds."""
 
 from __future__ import annotations

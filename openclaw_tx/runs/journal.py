@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_journal -*-
+# -*- test-case-name: tests.runs.test_parts -*-
 """The numbered, bounded log of one run: the one source that every surface renders."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_machine -*-
+# -*- test-case-name: tests.runs.test_parts -*-
 """States of a run, without I/O: docs/run-states.dot is the picture.
 
 queued -> running -> ok | error | aborted, or queued -> error | aborted. A terminal state is final.

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.sessions.test_archives -*-
+# -*- test-case-name: tests.sessions.test_beginnings -*-
 """Transcripts of conversations that ended, kept as files of OpenClaw's form: what jobs of the writer thread do.
 
 A file is complete and on the disk before the rows it was made from go. The store lists the files that it wrote, and

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.sessions.test_openclaw_files -*-
+# -*- test-case-name: tests.cli.test_sessions -*-
 """OpenClaw's session files (spec 4.2, 4.3), found, read and written: C{sessions.json}, and a JSONL file a session.
 
 For commands: everything blocks. Files that are read are left as they are.

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.sessions.test_transfer -*-
+# -*- test-case-name: tests.cli.test_sessions -*-
 """Whole sessions in and out of the store: what jobs of the writer thread do."""
 
 from __future__ import annotations

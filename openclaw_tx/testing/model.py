@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.testing.test_model -*-
+# -*- test-case-name: tests.testing.test_gateway -*-
 """A model that says what a test tells it to."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_chat_images -*-
+# -*- test-case-name: tests.web.test_chat_extras -*-
 """Images that a request names by URL: fetched before the run begins, within the limits of the configuration."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.wire.test_openclaw_messages -*-
+# -*- test-case-name: tests.wire.test_openclaw_transcript -*-
 """Messages in OpenClaw's shape (spec 4.3), both ways. Pure.
 
 Lost on the way in: signatures of thoughts, C{api} and costs; cache writes count as input. On the way out a token count
