@@ -187,7 +187,7 @@ class Gateway(MultiService):
         @param extra_system: added to the system prompt.
         @param timeout_s: instead of the agent's own; 0 = no limit.
         @param run_id: an idempotency key; the same one again joins the same run.
-        @param on_event: called with every entry of the run's journal as it is written.
+        @param on_event: called with every entry of the run's journal as it is written, until it raises something.
         @return: fires with the result, also when the run failed (C{status}, C{error}); cancelling it aborts the run.
             Fails with L{GatewayError} when the run was not admitted.
         """

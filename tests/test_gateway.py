@@ -248,6 +248,38 @@ class RunAgentTests(GatewayCase):
         for fields in ({"agent_id": "nope"}, {"session_key": "agent:beta:x", "agent_id": "main"}):
             self.failureResultOf(gateway.run_agent("hi", **fields), GatewayError)
 
+    def test_bad_time(self) -> None:
+        """What is no time for a run is refused by its name."""
+        for seconds in (-1, float("nan"), float("inf")):
+            failure = self.failureResultOf(self.memory.gateway.run_agent("hi", timeout_s=seconds), GatewayError)
+            self.assertEqual((failure.value.info.code, failure.value.info.param), ("invalid_request", "timeout_s"))
+        self.assertEqual(self.model.calls, [])
+
+    def test_no_names(self) -> None:
+        """An empty session key names no session, as an empty user does not: nobody lands in somebody else's."""
+        for fields in ({"session_key": ""}, {"user": ""}):
+            self.model.say("x")
+            key = self.successResultOf(self.memory.gateway.run_agent("hi", **fields)).session_key
+            self.assertIn(":openai:", key)
+        self.assertEqual(self.keys(), [])
+
+    def test_half_pairs(self) -> None:
+        """Half a surrogate pair in what is said is U+FFFD, as everywhere."""
+        self.model.say("x")
+        run = self.memory.gateway.run_agent("a\ud800b", session_key="desk", extra_system="s\udfff")
+        self.assertEqual(self.successResultOf(run).status, "ok")
+        self.assertEqual(self.model.requests[0].messages[-1].text, "a\ufffdb")
+        self.assertIn("s\ufffd", self.model.requests[0].system)
+
+    def test_broken_listener(self) -> None:
+        """An C{on_event} that raises is logged and called no more; the run goes on, and its result comes."""
+        called: list[Any] = []
+        deferred = self.memory.gateway.run_agent("hi", on_event=lambda entry: called.pop())
+        self.model.calls[0].text("yes")
+        self.model.calls[0].finish()
+        self.assertEqual(self.successResultOf(deferred).text, "yes")
+        self.assertEqual(len(self.flushLoggedErrors(IndexError)), 1)
+
     def test_session_key_names_the_agent(self) -> None:
         """A whole key needs no agent beside it."""
         self.model.say("x")
