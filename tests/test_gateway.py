@@ -18,11 +18,12 @@ from twisted.web.server import Site
 from openclaw_tx import Gateway
 from openclaw_tx.errors import ConfigError, GatewayError
 from openclaw_tx.ids import new_uuid
+from openclaw_tx.interfaces import OnEvents
 from openclaw_tx.sessions.lifecycle import inline_parts
 from openclaw_tx.testing import TOKEN, MemoryGateway, ScriptedModel
 from openclaw_tx.testing.network import MemoryEndpoint
 from openclaw_tx.testing.websocket import MemoryWebSocket
-from openclaw_tx.values import RunEnded, RunResult
+from openclaw_tx.values import ModelReply, ModelRequest, RunEnded, RunResult
 
 HELLO = {"messages": [{"role": "user", "content": "hi"}]}
 CHAT = "/v1/chat/completions"
@@ -329,6 +330,50 @@ class MountedTests(SynchronousTestCase):
         client = MemoryWebSocket(self.memory.clock, endpoint, self.memory.flush, TOKEN, path="/deep/agents/")
         self.assertEqual(client.connect()["type"], "hello-ok")
         client.close()
+
+
+class WholeModel(ScriptedModel):
+    """Gives its replies back and says nothing on the way, the least that an embedder's provider can do."""
+
+    async def stream(self, model: str, request: ModelRequest, on_events: OnEvents) -> ModelReply:
+        """The reply of the script."""
+        return await super().stream(model, request, lambda events: None)
+
+
+class WholeModelTests(GatewayCase):
+    """A provider that hands on no events."""
+
+    def setUp(self) -> None:
+        """Such a one."""
+        self.memory = MemoryGateway(model=WholeModel())
+        self.addCleanup(self.memory.close)
+        self.model = self.memory.model
+
+    def test_text(self) -> None:
+        """The text of its reply is the answer, streamed or not."""
+        for body in ({}, {"stream": True}):
+            self.model.say("Hel", "lo")
+            answer = self.chat(body)
+            self.assertEqual((answer.code, "Hello" in answer.text()), (200, True))
+
+    def test_refusal(self) -> None:
+        """A reply that declines is one."""
+        deferred = self.memory.gateway.run_agent("hi")
+        self.model.calls[0].refuse("No.")
+        self.model.calls[0].finish()
+        result = self.successResultOf(deferred)
+        self.assertEqual((result.refusal, result.text), (True, "No."))
+
+    def test_calls(self) -> None:
+        """Its calls of the client's tools reach the client; those of the agent's own are made."""
+        tool = {"type": "function", "function": {"name": "lamp", "parameters": {"type": "object"}}}
+        self.model.call_tool("lamp", {"on": True})
+        pieces = self.chat({"stream": True, "tools": [tool]}).events()
+        calls = [call for piece in pieces[:-1] for call in piece["choices"][0]["delta"].get("tool_calls", ())]
+        self.assertEqual([call["function"]["name"] for call in calls if "id" in call], ["lamp"])
+        self.model.call_tool("session_status", {})
+        self.model.say("Fine.")
+        self.assertEqual(self.chat().json()["choices"][0]["message"]["content"], "Fine.")
 
 
 class LifeTests(SynchronousTestCase):
