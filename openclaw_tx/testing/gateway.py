@@ -72,7 +72,7 @@ class MemoryGateway:
         @param channels: channels besides the built-in ones.
         @param poster: posts what goes out to webhooks.
         @param after: a gateway that is taken to be killed at this moment: this one begins with what it has on the disk.
-            Close it all the same.
+            Close it all the same, but later.
         """
         self.clock: Any = clock or MemoryReactorClock()
         self.clock.advance(START if after is None else after.clock.seconds())
@@ -80,6 +80,8 @@ class MemoryGateway:
         self._directory = temporary_directory(self.clock, "openclaw-test-")
         self._life: int = 0 if after is None else after._life + 1
         if after is not None:
+            if not Path(after._directory).is_dir():
+                raise ValueError("after= takes a gateway that is not closed yet: what one had goes when it is closed")
             shutil.copytree(after._directory, self._directory, dirs_exist_ok=True)
         ids = (f"{self._life:08}-0000-4000-8000-{number:012}" for number in itertools.count(1))
         base: dict[str, Any] = {
@@ -176,12 +178,15 @@ class MemoryGateway:
     def close(self) -> None:
         """Stop the gateway and check that it leaves nothing behind.
 
+        Whatever C{gateway.shutdownGraceSeconds} says, runs that are still under way are aborted at once.
+
         @raise AssertionError: it does not stop, or a delayed call is left.
         """
         for call in self.model.calls:
             if not call.done.called:
                 call.done.cancel()
         stopped = self.gateway.stopService()
+        self.gateway.engine.hurry()
         for _ in range(400):
             if stopped.called:
                 break

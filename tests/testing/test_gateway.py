@@ -6,15 +6,18 @@ from __future__ import annotations
 import gc
 import io
 from pathlib import Path
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx import Gateway
 from openclaw_tx.ids import new_uuid
 from openclaw_tx.sessions.lifecycle import inline_parts
-from openclaw_tx.testing import TOKEN, MemoryGateway
+from openclaw_tx.testing import TOKEN, MemoryGateway, ScriptedModel
 from openclaw_tx.testing.http import SyncBody, body_producer
+from openclaw_tx.values import ToolResult, ToolSpec
 
 HELLO = {"messages": [{"role": "user", "content": "hi"}]}
 CHAT = "http://any.example/v1/chat/completions"
@@ -64,6 +67,40 @@ class ClientTests(SynchronousTestCase):
         form = self.gateway.client.post(CHAT, data={"a": "1"}, headers=self.secret)
         self.gateway.flush()
         self.assertEqual(self.successResultOf(form).code, 400)
+
+
+class Endless:
+    """A tool that does not end by itself."""
+
+    spec = ToolSpec(name="endless", description="", parameters={"type": "object"})
+
+    async def call(self, arguments: Any, context: Any) -> ToolResult:
+        """Wait."""
+        await Deferred()
+        raise AssertionError("never")
+
+
+class MistakeTests(SynchronousTestCase):
+    """What a test may get wrong."""
+
+    def test_forgotten_tool(self) -> None:
+        """A run that is still at work at the end does not keep the gateway, however long it might be waited for."""
+        gateway = MemoryGateway({"gateway": {"shutdownGraceSeconds": 300}}, tools=[Endless()])
+        gateway.model.call_tool("endless", {})
+        answer = gateway.post("/v1/chat/completions", HELLO)
+        gateway.close()
+        self.assertEqual(answer.code, 503)
+
+    def test_after_a_closed_one(self) -> None:
+        """There is nothing to begin with then, and the error says so."""
+        gateway = MemoryGateway()
+        gateway.close()
+        error = self.assertRaises(ValueError, MemoryGateway, after=gateway)
+        self.assertIn("not closed yet", str(error))
+
+    def test_unknown_code(self) -> None:
+        """A failure that there is not is refused where it is written down."""
+        self.assertIn("nope", str(self.assertRaises(ValueError, ScriptedModel().fail, "nope")))
 
 
 class DirectoryTests(SynchronousTestCase):
