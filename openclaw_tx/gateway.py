@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from openclaw_tx.assembly import Materials, build, crew_rooms, web_rooms
-from openclaw_tx.auth.startup import check_startup
+from openclaw_tx.auth.configured import configured
 from openclaw_tx.config.holding import Holding
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
@@ -77,7 +77,7 @@ class Gateway(MultiService):
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
         @param config: what L{openclaw_tx.load_config} gave back, or the keys of C{openclaw.json}; None = defaults.
         @param state_dir: where sessions and models are kept; a temporary directory, which goes with the gateway, when
-            neither this nor a loaded configuration says.
+            neither this nor a loaded configuration says. A loaded one has its own, and its own environment.
         @param environment: variables that secrets and provider keys may come from; none of the process's unless given.
         @param models: model providers of your own, by id.
         @param tools: tools of your own, beside the built-in ones.
@@ -107,9 +107,7 @@ class Gateway(MultiService):
         self._in_thread = in_thread or thread_pool(reactor)
         self._started_at = reactor.seconds()
         self.phase: Literal["starting", "started", "draining"] = "starting"
-        if not isinstance(config, Loaded):
-            directory = state_dir if state_dir is not None else temporary_directory(self, "openclaw-")
-            config = from_mapping(config or {}, environment or {}, Path(directory), check=check_startup)
+        config = configured(config, state_dir, environment, lambda: temporary_directory(self, "openclaw-"))
         self.settings = settings = Settings(config)
         self._given = Materials(
             reactor=reactor,
