@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from openclaw_tx._version import __version__
 
 if TYPE_CHECKING:
-    from openclaw_tx.config.load import load as load_config
+    from openclaw_tx.auth.configured import load_config
     from openclaw_tx.gateway import Gateway
     from openclaw_tx.plugins import installed_channels, installed_tools
 
@@ -24,9 +24,9 @@ def __getattr__(name: str) -> Any:
 
         return Gateway
     if name == "load_config":
-        from openclaw_tx.config.load import load
+        from openclaw_tx.auth.configured import load_config
 
-        return load
+        return load_config
     if name == "installed_channels":
         from openclaw_tx.plugins import installed_channels
 

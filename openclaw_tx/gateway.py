@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +14,11 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from openclaw_tx.assembly import Materials, build, crew_rooms, web_rooms
-from openclaw_tx.auth.startup import check_startup
+from openclaw_tx.auth.configured import configured
 from openclaw_tx.config.holding import Holding
 from openclaw_tx.config.load import Loaded, from_mapping
 from openclaw_tx.config.settings import Settings
+from openclaw_tx.config.temporary import temporary_directory
 from openclaw_tx.deferreds import InThread, thread_pool
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.ids import new_uuid
@@ -50,8 +50,6 @@ class Gateway(MultiService):
     @ivar engine: L{openclaw_tx.interfaces.RunEngine}.
     """
 
-    name = "gateway"
-
     def __init__(
         self,
         reactor: Any,
@@ -78,8 +76,8 @@ class Gateway(MultiService):
         """
         @param reactor: provides IReactorTCP, IReactorTime, IReactorProcess and IReactorThreads.
         @param config: what L{openclaw_tx.load_config} gave back, or the keys of C{openclaw.json}; None = defaults.
-        @param state_dir: where sessions and models are kept; a fresh temporary directory when neither this nor a
-            loaded configuration says.
+        @param state_dir: where sessions and models are kept; a temporary directory, which goes with the gateway, when
+            neither this nor a loaded configuration says. A loaded one has its own, and its own environment.
         @param environment: variables that secrets and provider keys may come from; none of the process's unless given.
         @param models: model providers of your own, by id.
         @param tools: tools of your own, beside the built-in ones.
@@ -103,18 +101,13 @@ class Gateway(MultiService):
         @raise ConfigError: the configuration can not be used.
         """
         super().__init__()  # type: ignore[no-untyped-call]
-        self._reactor = reactor
-        self._new_id = new_id
-        self._log = Logger()
-        self._verbose = access_log
-        self._automation = automation
+        self._reactor, self._new_id, self._log = reactor, new_id, Logger()
+        self._verbose, self._automation = access_log, automation
         self._crew = crew = crew or Crew()
         self._in_thread = in_thread or thread_pool(reactor)
         self._started_at = reactor.seconds()
         self.phase: Literal["starting", "started", "draining"] = "starting"
-        if not isinstance(config, Loaded):
-            directory = state_dir if state_dir is not None else tempfile.mkdtemp(prefix="openclaw-")
-            config = from_mapping(config or {}, environment or {}, Path(directory), check=check_startup)
+        config = configured(config, state_dir, environment, lambda: temporary_directory(self, "openclaw-"))
         self.settings = settings = Settings(config)
         self._given = Materials(
             reactor=reactor,
@@ -192,7 +185,7 @@ class Gateway(MultiService):
         @param extra_system: added to the system prompt.
         @param timeout_s: instead of the agent's own; 0 = no limit.
         @param run_id: an idempotency key; the same one again joins the same run.
-        @param on_event: called with every entry of the run's journal as it is written.
+        @param on_event: called with every entry of the run's journal as it is written, until it raises something.
         @return: fires with the result, also when the run failed (C{status}, C{error}); cancelling it aborts the run.
             Fails with L{GatewayError} when the run was not admitted.
         """
@@ -258,8 +251,7 @@ class Gateway(MultiService):
         return [tool.spec for tool in self._house.tools.allowed(agent, info.ref)]
 
     def _asked_for(self, agent_id: str | None, model: str) -> tuple[Agent, ModelInfo, RunRequest]:
-        house = self._house
-        new_id = self._new_id
+        house, new_id = self._house, self._new_id
         request = local_request(
             house.agents, "", agent_id=agent_id, session_key=None, user=None, run_id=None, now_ms=0, new_id=new_id
         )
@@ -282,10 +274,15 @@ class Gateway(MultiService):
     # -- service
 
     def startService(self) -> None:
-        """Begin; the session store opens in its own thread.
+        """Begin, once; the session store opens in its own thread.
 
         @raise ConfigError: another gateway is at work on the state directory.
+        @raise RuntimeError: it was stopped; what begins again is another gateway.
         """
+        if self.phase == "draining":
+            raise RuntimeError("a gateway that was stopped does not start again: make another one")
+        if self.running:
+            return
         self._holding.take()
         super().startService()  # type: ignore[no-untyped-call]
         if self._crew.is_chief:
@@ -320,7 +317,8 @@ class Gateway(MultiService):
         await self._house.websockets.stop()
         await self._sites.last_answers()
         await self._crew.answered(grace + CLOSE_SECONDS)
-        await super().stopService()  # type: ignore[no-untyped-call]
+        if self.running:
+            await super().stopService()  # type: ignore[no-untyped-call]
         await self._house.book.close()
         await self._house.models.close()
         await self._house.usage.flush()

@@ -130,6 +130,7 @@ def build_gateway(
         channels=channels,
         crew=crew,
     )
+    gateway.setName("gateway")
     if start.verbose:
         gateway.subscribe(lambda run, entries: log_end(log, run, entries[-1]))
     return gateway
@@ -263,6 +264,14 @@ def check_endpoints(descriptions: Sequence[str], config: Any) -> None:
             raise ConfigError([(f"--endpoint {description}", issue)])
 
 
+class CannotStart(SystemExit, Exception):
+    """One line says why, and the program ends with exit code 1.
+
+    It is an C{Exception} besides: of no others does C{twistd} tell the process that waits for its daemon. That would
+    wait for good, and the PID file would stay.
+    """
+
+
 class Service(MultiService):
     """Everything that runs, from ports to sessions. A port or a state directory that can not be had ends the
     program with one line."""
@@ -316,4 +325,4 @@ class Service(MultiService):
         try:
             start()
         except (CannotListen, ConfigError) as error:
-            raise SystemExit(f"openclaw: {error}") from None
+            raise CannotStart(f"openclaw: {error}") from None

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IServiceCollection
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from openclaw_tx import Gateway
 from openclaw_tx.config import json5
 from openclaw_tx.config.load import from_mapping
+from openclaw_tx.deferreds import in_reactor_thread
+from openclaw_tx.ids import new_uuid
+from openclaw_tx.sessions.lifecycle import inline_parts
 from openclaw_tx.testing import MemoryGateway, ScriptedModel
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -140,6 +146,18 @@ class EmbeddingPageTests(TestCase):
         self.successResultOf(memory.gateway.run_agent("How many bolts?"))
         self.assertIn("stock_level", [tool.name for tool in model.requests[0].tools])
         self.assertEqual(model.requests[1].messages[-1].text, "bolt: 3 in stock")
+
+    def test_model(self) -> None:
+        """The model of one's own answers, with what was said."""
+        clock = MemoryReactorClock()
+        self.page["Gateway"] = partial(
+            Gateway, store=inline_parts(clock.seconds, new_uuid), in_thread=in_reactor_thread
+        )
+        gateway = self.page["with_a_parrot"](clock, self.mktemp())
+        gateway.startService()
+        result = self.successResultOf(gateway.run_agent("Polly wants a cracker."))
+        self.assertEqual(result.text.split(), ["Polly", "wants", "a", "cracker."])
+        self.successResultOf(gateway.stopService())
 
 
 class McpPageTests(SynchronousTestCase):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,3 +188,20 @@ class FloorsTests(SynchronousTestCase):
             if (lines := len((PACKAGE / path).read_text("utf-8").splitlines())) > 350
         ]
         self.assertEqual(long, [])
+
+    def test_headers(self) -> None:
+        """A module's first line names tests that there are, for C{trial --testmodule}; that of a test, itself."""
+        root = PACKAGE.parent
+        wrong = []
+        for found in (*PACKAGE.rglob("*.py"), *(root / "tests").rglob("*.py")):
+            path = found.relative_to(root)
+            with found.open(encoding="utf-8") as lines:
+                header = re.search(r"test-case-name: (.*?) -\*-", lines.readline())
+            names = header[1].split(",") if header is not None else []
+            places = [root.joinpath(*name.split(".")) for name in names]
+            if not all(place.with_suffix(".py").is_file() or (place / "__init__.py").is_file() for place in places):
+                wrong.append(f"{path} names {', '.join(names)}")
+            own = ".".join(path.with_suffix("").parts)
+            if names and path.parts[0] == "tests" and path.name.startswith("test_") and own not in names:
+                wrong.append(f"{path} does not name itself")
+        self.assertEqual(wrong, [])

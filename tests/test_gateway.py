@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,11 +19,12 @@ from twisted.web.server import Site
 from openclaw_tx import Gateway
 from openclaw_tx.errors import ConfigError, GatewayError
 from openclaw_tx.ids import new_uuid
+from openclaw_tx.interfaces import OnEvents
 from openclaw_tx.sessions.lifecycle import inline_parts
 from openclaw_tx.testing import TOKEN, MemoryGateway, ScriptedModel
 from openclaw_tx.testing.network import MemoryEndpoint
 from openclaw_tx.testing.websocket import MemoryWebSocket
-from openclaw_tx.values import RunEnded, RunResult, ToolResult, ToolSpec
+from openclaw_tx.values import ModelReply, ModelRequest, RunEnded, RunResult, ToolResult, ToolSpec
 
 HELLO = {"messages": [{"role": "user", "content": "hi"}]}
 CHAT = "/v1/chat/completions"
@@ -266,6 +269,38 @@ class RunAgentTests(GatewayCase):
         for fields in ({"agent_id": "nope"}, {"session_key": "agent:beta:x", "agent_id": "main"}):
             self.failureResultOf(gateway.run_agent("hi", **fields), GatewayError)
 
+    def test_bad_time(self) -> None:
+        """What is no time for a run is refused by its name."""
+        for seconds in (-1, float("nan"), float("inf")):
+            failure = self.failureResultOf(self.memory.gateway.run_agent("hi", timeout_s=seconds), GatewayError)
+            self.assertEqual((failure.value.info.code, failure.value.info.param), ("invalid_request", "timeout_s"))
+        self.assertEqual(self.model.calls, [])
+
+    def test_no_names(self) -> None:
+        """An empty session key names no session, as an empty user does not: nobody lands in somebody else's."""
+        for fields in ({"session_key": ""}, {"user": ""}):
+            self.model.say("x")
+            key = self.successResultOf(self.memory.gateway.run_agent("hi", **fields)).session_key
+            self.assertIn(":openai:", key)
+        self.assertEqual(self.keys(), [])
+
+    def test_half_pairs(self) -> None:
+        """Half a surrogate pair in what is said is U+FFFD, as everywhere."""
+        self.model.say("x")
+        run = self.memory.gateway.run_agent("a\ud800b", session_key="desk", extra_system="s\udfff")
+        self.assertEqual(self.successResultOf(run).status, "ok")
+        self.assertEqual(self.model.requests[0].messages[-1].text, "a\ufffdb")
+        self.assertIn("s\ufffd", self.model.requests[0].system)
+
+    def test_broken_listener(self) -> None:
+        """An C{on_event} that raises is logged and called no more; the run goes on, and its result comes."""
+        called: list[Any] = []
+        deferred = self.memory.gateway.run_agent("hi", on_event=lambda entry: called.pop())
+        self.model.calls[0].text("yes")
+        self.model.calls[0].finish()
+        self.assertEqual(self.successResultOf(deferred).text, "yes")
+        self.assertEqual(len(self.flushLoggedErrors(IndexError)), 1)
+
     def test_session_key_names_the_agent(self) -> None:
         """A whole key needs no agent beside it."""
         self.model.say("x")
@@ -315,6 +350,50 @@ class MountedTests(SynchronousTestCase):
         client = MemoryWebSocket(self.memory.clock, endpoint, self.memory.flush, TOKEN, path="/deep/agents/")
         self.assertEqual(client.connect()["type"], "hello-ok")
         client.close()
+
+
+class WholeModel(ScriptedModel):
+    """Gives its replies back and says nothing on the way, the least that an embedder's provider can do."""
+
+    async def stream(self, model: str, request: ModelRequest, on_events: OnEvents) -> ModelReply:
+        """The reply of the script."""
+        return await super().stream(model, request, lambda events: None)
+
+
+class WholeModelTests(GatewayCase):
+    """A provider that hands on no events."""
+
+    def setUp(self) -> None:
+        """Such a one."""
+        self.memory = MemoryGateway(model=WholeModel())
+        self.addCleanup(self.memory.close)
+        self.model = self.memory.model
+
+    def test_text(self) -> None:
+        """The text of its reply is the answer, streamed or not."""
+        for body in ({}, {"stream": True}):
+            self.model.say("Hel", "lo")
+            answer = self.chat(body)
+            self.assertEqual((answer.code, "Hello" in answer.text()), (200, True))
+
+    def test_refusal(self) -> None:
+        """A reply that declines is one."""
+        deferred = self.memory.gateway.run_agent("hi")
+        self.model.calls[0].refuse("No.")
+        self.model.calls[0].finish()
+        result = self.successResultOf(deferred)
+        self.assertEqual((result.refusal, result.text), (True, "No."))
+
+    def test_calls(self) -> None:
+        """Its calls of the client's tools reach the client; those of the agent's own are made."""
+        tool = {"type": "function", "function": {"name": "lamp", "parameters": {"type": "object"}}}
+        self.model.call_tool("lamp", {"on": True})
+        pieces = self.chat({"stream": True, "tools": [tool]}).events()
+        calls = [call for piece in pieces[:-1] for call in piece["choices"][0]["delta"].get("tool_calls", ())]
+        self.assertEqual([call["function"]["name"] for call in calls if "id" in call], ["lamp"])
+        self.model.call_tool("session_status", {})
+        self.model.say("Fine.")
+        self.assertEqual(self.chat().json()["choices"][0]["message"]["content"], "Fine.")
 
 
 class LifeTests(SynchronousTestCase):
@@ -392,6 +471,58 @@ class LifeTests(SynchronousTestCase):
         token = {"gateway": {"auth": {"token": "a-secret"}}, "models": {"mode": "replace"}}
         Gateway(clock, token, state_dir=directory, models={"scripted": model})
         self.assertEqual(clock.getDelayedCalls(), [])
+
+    def made(self, clock: Any = None) -> Gateway:
+        """A gateway as an application has one, not started."""
+        clock = clock or MemoryReactorClock()
+        config = {"gateway": {"auth": {"token": "a-secret"}}, "models": {"mode": "replace"}}
+        store = inline_parts(clock.seconds, new_uuid)
+        return Gateway(clock, config, state_dir=self.mktemp(), environment={}, models={}, store=store)
+
+    def stop(self, *services: Any) -> None:
+        """Stop them; it takes no time."""
+        for service in services:
+            self.successResultOf(service.stopService())
+
+    def test_in_one_application(self) -> None:
+        """Two gateways are services of one application, beside one that is called gateway."""
+        application = MultiService()  # type: ignore[no-untyped-call]
+        other = MultiService()  # type: ignore[no-untyped-call]
+        other.setName("gateway")  # type: ignore[no-untyped-call]
+        clock: Any = MemoryReactorClock()
+        for service in (other, self.made(clock), self.made(clock)):
+            service.setServiceParent(application)
+        application.startService()
+        self.successResultOf(application.stopService())
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_never_started(self) -> None:
+        """One that never was started stops without a complaint."""
+        gateway = self.made()
+        self.stop(gateway)
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_started_twice(self) -> None:
+        """A second start of a gateway that runs does nothing: an application starts what was started by hand."""
+        clock: Any = MemoryReactorClock()
+        gateway = self.made(clock)
+        gateway.startService()
+        begun = len(clock.getDelayedCalls())
+        gateway.startService()
+        self.assertEqual(len(clock.getDelayedCalls()), begun)
+        self.stop(gateway)
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_not_again(self) -> None:
+        """One that was stopped says that it does not start again, and leaves its directory to the next one."""
+        gateway = self.made()
+        gateway.startService()
+        self.stop(gateway)
+        error = self.assertRaises(RuntimeError, gateway.startService)
+        self.assertIn("make another one", str(error))
+        self.assertFalse(gateway.running)
+        self.stop(gateway)
 
     def test_one_for_a_directory(self) -> None:
         """A second gateway on a state directory does not start, in one process as in two; one that only runs agents

@@ -21,6 +21,7 @@ from twisted.logger import Logger, formatEvent, globalLogPublisher
 from twisted.plugin import getPlugins
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
+from twisted.scripts._twistd_unix import UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -300,6 +301,21 @@ class TapTests(SynchronousTestCase):
             error = self.assertRaises(SystemExit, getattr(self.make(), start))
             self.assertIn("18789", str(error.code))
             self.assertIn("in use", str(error.code))
+
+    def test_busy_port_of_a_daemon(self) -> None:
+        """The process that waits for its daemon is told of a busy port, else it waits for good; the PID file goes."""
+        self.reactor.busy = frozenset({"127.0.0.1"})
+        told, status = os.pipe()
+        self.addCleanup(os.close, told)
+        os.set_blocking(told, False)
+        pidfile = self.directory / "twistd.pid"
+        pidfile.write_text("1")
+        runner: Any = UnixApplicationRunner({"statusPipe": status, "pidfile": str(pidfile)})  # type: ignore[no-untyped-call]
+        runner.application = self.make()
+        runner.startApplication = lambda application: application.privilegedStartService()
+        self.assertRaises(SystemExit, runner.postApplication)
+        self.assertIn("can not listen on tcp:18789", os.read(told, 100).decode("ascii"))
+        self.assertFalse(pidfile.exists())
 
     def test_second_gateway(self) -> None:
         """A state directory that another gateway is at work on is one line and an exit, too; what one that was killed

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.cli.test_probe -*-
+# -*- test-case-name: tests.cli.test_gateway_status -*-
 """One look at a gateway: whether it answers, how fast, and what it lets us do."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.models.test_openai -*-
+# -*- test-case-name: tests.models.test_apis -*-
 """A provider over HTTP: the same for all APIs, which differ in their codecs (spec 6.2).
 
 One call is one attempt. The provider is always asked to stream, so that an abort can take effect and a watcher sees the

@@ -43,6 +43,7 @@ class CallReader:
         "_client_names",
         "_declined",
         "_filter",
+        "_heard",
         "_indexes",
         "_length",
         "_refused",
@@ -80,6 +81,8 @@ class CallReader:
         self._showing = showing if ack_max_chars is None else "none"
         self._ack_max_chars = ack_max_chars
         self._filter = ReplyFilter(directed=directed)
+        self._heard = False
+        """Text came, whatever has become of it."""
         self._indexes: dict[int, int] = {}
         self._text: list[str] = []
         self._declined: list[str] = []
@@ -95,6 +98,7 @@ class CallReader:
         for event in batch:
             if type(event) is TextDelta:
                 text = event.text
+                self._heard = True
                 if event.refusal:
                     self._decline(event, out)
                 elif self._filter.passing and self._showing == "all" and "[" not in text and "\n" not in text:
@@ -120,11 +124,20 @@ class CallReader:
             raise GatewayError("run_failed", f"The answer grew past {MAX_TEXT} characters and was stopped.")
 
     def finish(self, reply: ModelReply) -> str:
-        """Hand on what was held back. Reasoning alone counts as the answer, if the model ended with it: what was cut
+        """Hand on what was held back, and what came with the reply alone: an embedder's provider may just give the
+        whole back. Reasoning alone counts as the answer, if the model ended with it: what was cut
         short in the middle of it is no answer yet.
 
         @return: the text of this assistant message, but for what L{declined} says.
         """
+        late: list[ModelEvent] = []
+        if reply.text and not self._heard:
+            late.append(TextDelta(text=reply.text, refusal=reply.refusal))
+        if not self._calls_seen:
+            for index, call in enumerate(reply.tool_calls):
+                late.append(ToolCallDelta(index=index, id=call.id, name=call.name, arguments=call.arguments))
+        if late:
+            self.take(late)
         out: list[RunEvent] = []
         self._text_and_thought(*self._filter.finish(), out)
         self._run.direct(self._filter.media, self._filter.reply_to)

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_parts -*-
+# -*- test-case-name: tests.runs.test_engine -*-
 """One agent turn as the surfaces see it: a journal to watch, a result to await, a way to abort."""
 
 from __future__ import annotations

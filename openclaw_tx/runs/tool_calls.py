@@ -237,7 +237,7 @@ class ToolCaller:
             report=self._report,
         )
         try:
-            result = await tool.call(arguments, context)
+            result = _checked(await tool.call(arguments, context))
         except CancelledError:
             if self._run.abort_reason or self._run.driver is None:
                 raise
@@ -253,7 +253,7 @@ class ToolCaller:
     def _noted(self, name: str, arguments: Mapping[str, Any] | str, result: ToolResult) -> ToolResult:
         """The result, with a word to a model that gets nowhere."""
         note = self._repeats.after(name, arguments, result.text)
-        text = _sound(self._cut(result.text))
+        text = self._cut(result.text)
         return _with_text(result, f"{text}\n\n{note}" if note else text)
 
     def _cut(self, text: str) -> str:
@@ -295,9 +295,17 @@ class ToolCaller:
         )
 
 
-def _sound(text: str) -> str:
-    """The text without half surrogate pairs, as Python has them in names of files; no JSON could hold them."""
-    return text if text.isascii() else whole(text)
+def _checked(result: object) -> ToolResult:
+    """What a tool gave back, in Unicode text: half surrogate pairs, as of odd file names, become U+FFFD.
+
+    @raise TypeError: it is no result.
+    """
+    if not isinstance(result, ToolResult):
+        raise TypeError(f"it gave back {type(result).__name__}, which is no ToolResult")
+    text: object = result.text
+    if not isinstance(text, str):
+        raise TypeError(f"the text of its result is {type(text).__name__}")
+    return _with_text(result, whole(text))
 
 
 def _with_text(result: ToolResult, text: str) -> ToolResult:

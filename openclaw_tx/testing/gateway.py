@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,12 @@ from twisted.web.client import Agent
 from openclaw_tx.auth.startup import check_startup
 from openclaw_tx.config.files import merge
 from openclaw_tx.config.load import Loaded, load
+from openclaw_tx.config.temporary import temporary_directory
 from openclaw_tx.deferreds import InThread, in_reactor_thread
 from openclaw_tx.gateway import Gateway
 from openclaw_tx.interfaces import Fetcher, IChannel, Poster, Tool, ToolSource
 from openclaw_tx.sessions.lifecycle import inline_parts
-from openclaw_tx.testing.http import MemoryResponse, send
+from openclaw_tx.testing.http import MemoryResponse, body_producer, send
 from openclaw_tx.testing.model import ScriptedModel
 from openclaw_tx.testing.network import MemoryEndpoint
 from openclaw_tx.testing.websocket import MemoryWebSocket
@@ -72,14 +72,16 @@ class MemoryGateway:
         @param channels: channels besides the built-in ones.
         @param poster: posts what goes out to webhooks.
         @param after: a gateway that is taken to be killed at this moment: this one begins with what it has on the disk.
-            Close it all the same.
+            Close it all the same, but later.
         """
         self.clock: Any = clock or MemoryReactorClock()
         self.clock.advance(START if after is None else after.clock.seconds())
         self.model = model or ScriptedModel()
-        self._directory = tempfile.mkdtemp(prefix="openclaw-test-")
+        self._directory = temporary_directory(self.clock, "openclaw-test-")
         self._life: int = 0 if after is None else after._life + 1
         if after is not None:
+            if not Path(after._directory).is_dir():
+                raise ValueError("after= takes a gateway that is not closed yet: what one had goes when it is closed")
             shutil.copytree(after._directory, self._directory, dirs_exist_ok=True)
         ids = (f"{self._life:08}-0000-4000-8000-{number:012}" for number in itertools.count(1))
         base: dict[str, Any] = {
@@ -123,7 +125,8 @@ class MemoryGateway:
         self.gateway.startService()
         self.site = self.gateway.site()
         self._endpoints: list[MemoryEndpoint] = []
-        self.client = HTTPClient(Agent.usingEndpointFactory(self.clock, self._endpoint()))
+        agent = Agent.usingEndpointFactory(self.clock, self._endpoint())
+        self.client = HTTPClient(agent, data_to_body_producer=body_producer)
 
     # -- HTTP
 
@@ -175,12 +178,15 @@ class MemoryGateway:
     def close(self) -> None:
         """Stop the gateway and check that it leaves nothing behind.
 
+        Whatever C{gateway.shutdownGraceSeconds} says, runs that are still under way are aborted at once.
+
         @raise AssertionError: it does not stop, or a delayed call is left.
         """
         for call in self.model.calls:
             if not call.done.called:
                 call.done.cancel()
         stopped = self.gateway.stopService()
+        self.gateway.engine.hurry()
         for _ in range(400):
             if stopped.called:
                 break

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.testing.test_model -*-
+# -*- test-case-name: tests.testing.test_gateway -*-
 """A model that says what a test tells it to."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from openclaw_tx.errors import GatewayError
+from openclaw_tx.errors import CODES, GatewayError
 from openclaw_tx.interfaces import OnEvents
 from openclaw_tx.values import (
     FinishReason,
@@ -180,7 +180,12 @@ class ScriptedModel:
 
     def fail(self, code: str = "provider_error", message: str = "upstream provider error", after: str = "") -> None:
         """Queue a failure, after C{after} was said. One that may be gone a moment later, such as
-        C{provider_rate_limit}, is tried again when time has passed; that is a call of its own."""
+        C{provider_rate_limit}, is tried again when time has passed; that is a call of its own.
+
+        @raise ValueError: there is no such code in L{openclaw_tx.errors.CODES}.
+        """
+        if code not in CODES:
+            raise ValueError(f"{code!r} is no code of an error; openclaw_tx.errors.CODES has them")
 
         def play(call: ModelCall) -> None:
             if after:

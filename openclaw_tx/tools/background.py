@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.tools.test_sessions_spawn -*-
+# -*- test-case-name: tests.test_agents_together -*-
 """Runs that a tool starts, and what goes on of them after the tool has answered."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.tools.test_search_providers -*-
+# -*- test-case-name: tests.tools.test_web_search -*-
 """What search engines want to be asked, and what they answer: Brave, Perplexity, SearXNG. Pure.
 
 Sources: Brave Search API (web search), Perplexity API (chat completions of the Sonar models), OpenRouter API,

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.tools.test_session_sight -*-
+# -*- test-case-name: tests.test_agents_together -*-
 """Which sessions the session tools may touch, and how a model may name one (spec 4.1, 7.1).
 
 Three bounds, all of which hold: what whoever asks may know of (L{ToolContext.sees_session}); within the agent

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.tools.test_sessions_history -*-
+# -*- test-case-name: tests.test_agents_together -*-
 """Messages of a transcript as a tool tells them: bounded, without images and thoughts (spec 7.1)."""
 
 from __future__ import annotations

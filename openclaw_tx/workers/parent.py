@@ -129,6 +129,8 @@ class Parent(Service):
             self._spawn(worker)
 
     def _spawn(self, worker: int) -> None:
+        if self._given_up:
+            return
         assert self._door is not None
         self._waiting.pop(worker, None)
         descriptors = [each.port.fileno() for each in self._ports if each.port is not None]
@@ -150,8 +152,7 @@ class Parent(Service):
                 env=self._environ,
                 childFDs={**standard, **inherited},
             )
-        except OSError as error:
-            # The machine has no memory, or no process, to spare: that passes.
+        except OSError as error:  # no more processes, descriptors or memory, or the interpreter may not be run
             self._ended(child, str(error))
             return
         told = Instructions(
@@ -182,7 +183,9 @@ class Parent(Service):
             return
         pause = self._restarts[child.worker].died(self._reactor.seconds())
         if pause is None:
-            self._failed(f"worker {child.worker} could not be started: {child.last_words or how}")
+            if not self._given_up:
+                self._given_up = True
+                self._failed(f"worker {child.worker} could not be started: {child.last_words or how}")
             return
         self._log.error(
             "worker {worker} has died ({how}); it is started again in {pause} s",
@@ -193,6 +196,7 @@ class Parent(Service):
         self._waiting[child.worker] = self._reactor.callLater(pause, self._spawn, child.worker)
 
     _bad = False
+    _given_up = False
 
     def _end_all(self) -> Gate:
         """

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.ws.test_subscriptions -*-
+# -*- test-case-name: tests.ws.test_session_events -*-
 """Which connection wants to hear of which sessions. What it may hear is decided with each event."""
 
 from __future__ import annotations

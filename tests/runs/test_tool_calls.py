@@ -179,6 +179,19 @@ class Costly:
         return ToolResult(text="x" * arguments.get("size", 1), usage=Usage(prompt_tokens=100, completion_tokens=7))
 
 
+class Odd:
+    """A tool that gives back what it was made with."""
+
+    spec = ToolSpec(name="odd", description="", parameters={"type": "object"})
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    async def call(self, arguments: Mapping[str, Any], context: Any) -> Any:
+        """That."""
+        return self.result
+
+
 class ResultTests(SynchronousTestCase):
     """What comes of a call."""
 
@@ -192,6 +205,29 @@ class ResultTests(SynchronousTestCase):
         bench.model.call_tool("costly", {})
         bench.model.say("x")
         self.assertEqual(self.run_once(bench).usage, Usage(prompt_tokens=120, completion_tokens=17))
+
+    def odd(self, result: Any) -> ToolResultMessage:
+        """What the model reads when a tool gives this back; the run goes on."""
+        bench = Bench(Odd(result))
+        bench.model.call_tool("odd", {})
+        bench.model.say("x")
+        self.assertEqual(self.run_once(bench).status, "ok")
+        read = bench.model.requests[1].messages[-1]
+        assert isinstance(read, ToolResultMessage)
+        return read
+
+    def test_no_result(self) -> None:
+        """What is no result is an error that names the type, to the model and in the log."""
+        for given, word in ((None, "NoneType"), ("text", "str"), (ToolResult(text=b"x"), "bytes")):  # type: ignore[arg-type]
+            read = self.odd(given)
+            self.assertTrue(read.is_error)
+            self.assertIn(word, read.text)
+            self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+    def test_half_pairs(self) -> None:
+        """Half a surrogate pair, which can not be stored or sent, is U+FFFD."""
+        read = self.odd(ToolResult(text="a\udcffb"))
+        self.assertEqual((read.text, read.is_error), ("a\ufffdb", False))
 
     def test_size(self) -> None:
         """A result takes at most so much of the window, and says how much is missing."""

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.sessions.test_openclaw_files -*-
+# -*- test-case-name: tests.cli.test_sessions -*-
 """A state directory of the real gateway, in its format to the letter: compact lines, a pretty-printed index."""
 
 from __future__ import annotations

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.testing import MemoryReactorClock
 
 from openclaw_tx.config.files import merge
+from openclaw_tx.config.temporary import temporary_directory
 from openclaw_tx.deferreds import in_reactor_thread
 from openclaw_tx.gateway import Gateway
 from openclaw_tx.sessions.lifecycle import inline_parts
@@ -41,7 +41,7 @@ class Pair:
         self.clock: Any = MemoryReactorClock()
         self.clock.advance(1_700_000_000.0)
         self.model = ScriptedModel()
-        self.directory = tempfile.mkdtemp(prefix="openclaw-test-")
+        self.directory = temporary_directory(self.clock, "openclaw-test-")
         self._ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))
         self.config = merge(
             {

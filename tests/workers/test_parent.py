@@ -52,15 +52,15 @@ class Reactor(MemoryReactorClock):
     def __init__(self) -> None:
         super().__init__()
         self.spawned: list[Any] = []
-        self.trouble: OSError | None = None
         self.at_the_end: list[Any] = []
+        self.broken = False
 
     def spawnProcess(
         self, protocol: Any, executable: Any, args: Any = (), env: Any = None, path: Any = None, **more: Any
     ) -> Any:
-        """One more."""
-        if self.trouble is not None:
-            raise self.trouble
+        """One more, if that is possible."""
+        if self.broken:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
         process: Any = Process()
         process.pid = 100 + len(self.spawned)
         process.arguments, process.fds, process.protocol = args, more["childFDs"], protocol
@@ -92,6 +92,7 @@ class ParentTests(SynchronousTestCase):
         self.parent = Parent(self.reactor, ports, start, 2, settings, {"HOME": "/home"}, self.failures.append)
         self.parent.startService()
         self.reactor.run()
+        self.addCleanup(shutil.rmtree, self.parent._path.parent, ignore_errors=True)
         self.addCleanup(lambda: self.parent._door and self.parent._door.close())
 
     def end(self, process: Any, reason: Exception) -> None:
@@ -140,17 +141,6 @@ class ParentTests(SynchronousTestCase):
         self.assertEqual(len(self.reactor.spawned), 4)
         self.assertEqual(self.failures, [])
 
-    def test_machine_without_room(self) -> None:
-        """A start that the system refuses counts as a death: it is tried again, and nobody waits for it at the end."""
-        self.serve()
-        self.reactor.trouble = OSError(11, "Resource temporarily unavailable")
-        self.end(self.reactor.spawned[1], ProcessTerminated(signal=9))
-        self.reactor.advance(FIRST_SECONDS)
-        self.assertTrue(self.logged("worker 1 has died ([Errno 11] Resource temporarily unavailable)"))
-        self.reactor.trouble = None
-        self.reactor.advance(2 * FIRST_SECONDS)
-        self.assertEqual(instructions(self.reactor.spawned[2].written).worker, 1)
-
     def test_can_not_start(self) -> None:
         """One that has never served is no use to start again: its last words are the reason."""
         self.reactor.spawned[0].protocol.errReceived(b"Traceback\nModuleNotFoundError: no\n")
@@ -158,6 +148,24 @@ class ParentTests(SynchronousTestCase):
         (why,) = self.failures
         self.assertEqual(why, "worker 0 could not be started: ModuleNotFoundError: no")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_no_process(self) -> None:
+        """Where none can be made for one that has died, that is tried again; at the start it is the end, told once."""
+        self.serve()
+        self.reactor.broken = True
+        self.end(self.reactor.spawned[1], ProcessTerminated(signal=9))
+        self.reactor.advance(FIRST_SECONDS)
+        self.assertTrue(self.logged("worker 1 has died ([Errno 11] Resource temporarily unavailable)"))
+        self.reactor.broken = False
+        self.reactor.advance(2 * FIRST_SECONDS)
+        self.assertEqual((len(self.reactor.spawned), self.failures), (3, []))
+        reactor = Reactor()
+        reactor.broken = True
+        parent = Parent(reactor, [], {}, 2, self.parent._settings, {}, self.failures.append)
+        parent.startService()
+        reactor.run()
+        self.assertEqual(self.failures, ["worker 0 could not be started: [Errno 11] Resource temporarily unavailable"])
+        self.successResultOf(parent.stopService())
 
     def test_stop(self) -> None:
         """All are asked to end, and waited for; nothing is left, and it is a good end."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.load import load
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.settings import Settings
+from openclaw_tx.config.temporary import temporary_directory
 from openclaw_tx.deferreds import in_reactor_thread
 from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.ws.hello import Place
@@ -172,7 +172,7 @@ class House:
         self.sessions = Sessions()
         self.authenticator = Authenticator(self.clock)
         self.config = Config()
-        place = Path(tempfile.mkdtemp(prefix="openclaw-test-"))
+        place = Path(temporary_directory(self, "openclaw-test-"))
         self._directory = place
         (place / "openclaw.json").write_text('{gateway: {auth: {token: "a-token-of-a-file"}}}')
         loaded = load({"HOME": str(place)}, cwd=place, state_dir=str(place))

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.tools.test_sessions_history -*-
+# -*- test-case-name: tests.test_agents_together -*-
 """C{sessions_history}: what was said in a conversation (spec 7.1)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.tools.test_sessions_list -*-
+# -*- test-case-name: tests.test_agents_together -*-
 """C{sessions_list}: the conversations there are (spec 7.1)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.tools.test_sessions_send -*-
+# -*- test-case-name: tests.test_agents_together -*-
 """C{sessions_send}: write to another conversation, of this agent or another one (spec 7.1, 3.8).
 
 The other session's run goes into the lane C{nested}, so that a run that waits for it can not keep it from starting.

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.tools.test_sessions_spawn -*-
+# -*- test-case-name: tests.test_agents_together -*-
 """C{sessions_spawn}: have a task done by a sub-agent, in a session of its own (spec 7.1, 3.3, 3.8).
 
 The sub-agent works beside its parent, in the lane C{subagent}, with a short prompt and fewer tools. When it has ended,

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.ws.rpc.test_following -*-
+# -*- test-case-name: tests.ws.test_session_events -*-
 """C{sessions.subscribe}, C{sessions.messages.subscribe} and their opposites, and C{sessions.describe}."""
 
 from __future__ import annotations
