@@ -100,7 +100,10 @@ def when(millis: int | None) -> str:
     """A moment for people, in UTC."""
     if millis is None:
         return "never"
-    return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError):
+        return "after the year 9999"
 
 
 __all__ = ["cells", "duration", "fields", "when"]

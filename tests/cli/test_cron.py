@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.cli import cron as verbs
-from openclaw_tx.cli.cron_fields import duration, fields
+from openclaw_tx.cli.cron_fields import duration, fields, when
 from openclaw_tx.cli.main import main
 from tests.cli.doubles import NO_SECRETS
 
@@ -138,6 +138,15 @@ class CronTests(SynchronousTestCase):
         self.assertEqual(json.loads(self.run_verb("list", "--json").stdout), {"jobs": [JOB]})
         self.answers["cron.list"] = {"jobs": []}
         self.assertEqual(self.run_verb("list").stdout, "")
+
+    def test_far_away(self) -> None:
+        """A time that Python has no date for is told as well as can be, and does not hide the other jobs."""
+        self.assertEqual(when(8_640_000_000_000_000), "after the year 9999")
+        far = {**JOB, "id": "j2", "state": {"nextRunAtMs": 8_640_000_000_000_000}}
+        self.answers["cron.list"] = {"jobs": [far, JOB]}
+        result = self.run_verb("list")
+        self.assertEqual(result.exit_code, 0)
+        self.assertIn("j1", result.stdout)
 
     def test_status(self) -> None:
         """One line."""
