@@ -6,11 +6,13 @@ I{run id} = one agent turn. Times named C{_ms} are epoch milliseconds, those nam
 
 from openclaw_tx.values.approvals import Approval, ApprovalEnd, ApprovalsSnapshot, Decision
 from openclaw_tx.values.automation import (
+    AgentTurnPatch,
     AgentTurnPayload,
     At,
     CronJob,
     CronNews,
     CronTimes,
+    DeliveryPatch,
     Every,
     HeartbeatNews,
     Isolation,
@@ -21,7 +23,9 @@ from openclaw_tx.values.automation import (
     JobState,
     JobStatus,
     Payload,
+    PayloadPatch,
     Schedule,
+    SystemEventPatch,
     SystemEventPayload,
 )
 from openclaw_tx.values.background import BACKGROUND, BackgroundRun
@@ -114,6 +118,7 @@ __all__ = [
     "QUARTER_MS",
     "AccountStatus",
     "Agent",
+    "AgentTurnPatch",
     "AgentTurnPayload",
     "Approval",
     "ApprovalEnd",
@@ -134,6 +139,7 @@ __all__ = [
     "CronNews",
     "CronTimes",
     "Decision",
+    "DeliveryPatch",
     "DeliveryRoute",
     "Embeddings",
     "Entry",
@@ -165,6 +171,7 @@ __all__ = [
     "Outcome",
     "Part",
     "Payload",
+    "PayloadPatch",
     "PeerKind",
     "Principal",
     "PromptFile",
@@ -196,6 +203,7 @@ __all__ = [
     "Step",
     "StopReason",
     "StoredRun",
+    "SystemEventPatch",
     "SystemEventPayload",
     "Tallies",
     "Target",

@@ -128,6 +128,22 @@ class CronTests(SynchronousTestCase):
         self.assertEqual(self.params("enable", "j1"), {"id": "j1", "patch": {"enabled": True}})
         self.assertEqual(self.params("disable", "j1"), {"id": "j1", "patch": {"enabled": False}})
 
+    def test_edit_payload(self) -> None:
+        """What a job does is changed by the field; of the other kind it is a new one."""
+
+        def payload(*arguments: str) -> Any:
+            return self.params("edit", "j1", *arguments)["patch"]["payload"]
+
+        self.assertEqual(payload("--message", "new"), {"kind": "agentTurn", "message": "new"})
+        self.assertEqual(payload("--thinking", "high"), {"kind": "agentTurn", "thinking": "high"})
+        self.assertEqual(
+            payload("--clear-model", "--clear-thinking"), {"kind": "agentTurn", "model": None, "thinking": None}
+        )
+        self.assertEqual(payload("--system-event", "x"), {"kind": "systemEvent", "text": "x"})
+        self.asked.clear()
+        self.refused("exclude each other", ("edit", "j1", "--model", "p/m", "--clear-model"))
+        self.refused("go with --message", ("edit", "j1", "--system-event", "x", "--model", "p/m"))
+
     def test_list(self) -> None:
         """A table; names are no markup."""
         self.answers["cron.list"] = {"jobs": [JOB]}
