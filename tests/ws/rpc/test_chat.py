@@ -208,7 +208,10 @@ class HistoryTests(Case):
                 ),
                 AssistantMessage(
                     text="let me see",
-                    tool_calls=(ToolCall(id="c", name="clock", arguments="{}"),),
+                    tool_calls=(
+                        ToolCall(id="c", name="clock", arguments='{"zone": "UTC"}'),
+                        ToolCall(id="d", name="clock", arguments="{cut o"),
+                    ),
                     provider="stub",
                     model="m",
                     usage=Usage(prompt_tokens=3, completion_tokens=2),
@@ -242,9 +245,11 @@ class HistoryTests(Case):
             assistant["content"],
             [
                 {"type": "text", "text": "let me see"},
-                {"type": "toolCall", "id": "c", "name": "clock", "arguments": "{}"},
+                {"type": "toolCall", "id": "c", "name": "clock", "arguments": {"zone": "UTC"}},
+                {"type": "toolCall", "id": "d", "name": "clock", "arguments": {}, "argumentsText": "{cut o"},
             ],
         )
+        self.assertEqual(assistant["stopReason"], "toolUse")
         self.assertEqual(assistant["usage"], {"input": 3, "output": 2, "total": 5})
         self.assertEqual((tool["role"], tool["content"][0]["text"], tool["isError"]), ("toolResult", "noon", False))
         self.assertEqual((failed["content"], failed["errorMessage"]), ([], "broken"))
