@@ -23,8 +23,8 @@ MACROS = {
 }
 """Names for the expressions that people want most."""
 
-LAST_MS = 8_640_000_000_000_000
-"""The last moment that JavaScript's Date can hold."""
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: what can be written as a date of four digits."""
 
 
 def zone(name: str) -> ZoneInfo:

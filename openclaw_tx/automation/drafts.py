@@ -6,19 +6,23 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, fields, replace
 
 from openclaw_tx.automation.schedule import checked
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
 from openclaw_tx.values import (
+    AgentTurnPatch,
     AgentTurnPayload,
     CronJob,
+    DeliveryPatch,
     JobDelivery,
     JobDraft,
     JobPatch,
     JobState,
     Payload,
+    PayloadPatch,
+    SystemEventPatch,
     SystemEventPayload,
 )
 
@@ -55,13 +59,49 @@ def patched(job: CronJob, patch: JobPatch, now_ms: int, timezone: str, agents: A
     changes: dict[str, Any] = {}
     for name in patch.__struct_fields__:
         value = getattr(patch, name)
-        if value is not msgspec.UNSET and name != "delivery":
+        if value is not msgspec.UNSET and name not in ("payload", "delivery"):
             changes[name] = value
-    if isinstance(patch.delivery, JobDelivery):
-        changes["payload"] = _delivered(changes.get("payload", job.payload), patch.delivery)
+    payload = job.payload
+    if isinstance(patch.payload, SystemEventPatch | AgentTurnPatch):
+        payload = _changed(payload, patch.payload)
+    if isinstance(patch.delivery, DeliveryPatch):
+        payload = _delivered(payload, _delivery(payload, patch.delivery))
+    changes["payload"] = payload
     if "agent_id" in changes:
         changes["agent_id"] = changes["agent_id"] or ""
     return _sound(replace(job, **changes, updated_at_ms=now_ms), timezone, agents)
+
+
+def _changed(payload: Payload, patch: PayloadPatch) -> Payload:
+    """What a job does after a change: what the patch does not name stays, null is the default. A patch of the other
+    kind makes a new one.
+
+    @raise GatewayError: C{invalid_request}: there is nothing to say in it.
+    """
+    kind, said = (SystemEventPayload, "text") if isinstance(patch, SystemEventPatch) else (AgentTurnPayload, "message")
+    defaults = {field.name: field.default for field in fields(kind)}
+    named = {name: value for name, value in asdict(patch).items() if value is not msgspec.UNSET}
+    named = {name: defaults[name] if value is None else value for name, value in named.items()}
+    if isinstance(payload, kind):
+        return replace(payload, **named)
+    if said not in named:
+        raise _wrong(f"payload.{said}", "is missing")
+    return kind(**named)
+
+
+def _delivery(payload: Payload, patch: DeliveryPatch) -> JobDelivery:
+    """Where an answer goes after a change: what the patch does not name stays."""
+    named = {name: value for name, value in asdict(patch).items() if value is not msgspec.UNSET}
+    before = JobDelivery(mode="none")
+    if isinstance(payload, AgentTurnPayload):
+        before = JobDelivery(
+            mode="announce" if payload.deliver else "none",
+            channel=payload.channel,
+            to=payload.to,
+            account_id=payload.account_id,
+            best_effort=payload.best_effort_deliver,
+        )
+    return replace(before, **{name: "" if value is None else value for name, value in named.items()})
 
 
 def _delivered(payload: Payload, delivery: JobDelivery | None) -> Payload:

@@ -14,7 +14,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Sessions, Waker
 from openclaw_tx.sessions.keys import main_key
 from openclaw_tx.tools.background import Background
-from openclaw_tx.values import AgentTurnPayload, CronJob, DeliveryRoute, SystemEventPayload
+from openclaw_tx.values import AgentTurnPayload, CronJob, RunResult, SystemEventPayload
 
 LANE = "cron"
 
@@ -73,7 +73,6 @@ class JobRuns:
         """A run in a session that begins anew each time; its main session hears how it went."""
         key = session_of(agent_id, job.id)
         ref = self._models.info(payload.model).ref if payload.model else ""
-        route = await self._route(agent_id, payload)
         await self._sessions.reset(key)
         timeout = payload.timeout_seconds
         run = self._background.run(
@@ -97,28 +96,24 @@ class JobRuns:
         if result.problem:
             return Ending("error", result.problem, summary=result.text, **where)
         try:
-            if route is not None and self._postman is not None:
-                await self._postman.send(route, result)
+            await self._deliver(agent_id, payload, result)
         except GatewayError as error:
             if not payload.best_effort_deliver:
                 return Ending("error", f"not delivered: {error.info.message}", summary=result.text, **where)
         return Ending("ok", summary=result.text, **where)
 
-    async def _route(self, agent_id: str, payload: AgentTurnPayload) -> DeliveryRoute | None:
-        """Where the answer goes; None = it stays here.
+    async def _deliver(self, agent_id: str, payload: AgentTurnPayload, result: RunResult) -> None:
+        """Send the answer where it is wanted. That is looked for now and not before the run: what a job is there to do
+        does not depend on whether somebody can be told of it.
 
-        @raise GatewayError: it can not go anywhere, and should.
+        @raise GatewayError: it can not go there.
         """
         if not payload.deliver:
-            return None
-        try:
-            if self._postman is None:
-                raise no_postman()
-            return await self._postman.route(agent_id, payload.channel, payload.to, payload.account_id)
-        except GatewayError:
-            if payload.best_effort_deliver:
-                return None
-            raise
+            return
+        if self._postman is None:
+            raise no_postman()
+        route = await self._postman.route(agent_id, payload.channel, payload.to, payload.account_id)
+        await self._postman.send(route, result)
 
 
 __all__ = ["LANE", "JobRuns", "session_of"]

@@ -32,9 +32,12 @@ def checked(schedule: Schedule, timezone: str) -> Schedule:
             schedule = At(at_ms=moment(schedule.at))
         if schedule.at_ms is None:
             raise _wrong("schedule.at", "is missing")
+        _not_too_late("schedule.atMs", schedule.at_ms)
     elif isinstance(schedule, Every):
         if schedule.every_ms < SHORTEST_MS:
             raise _wrong("schedule.everyMs", f"must be {SHORTEST_MS} or more")
+        _not_too_late("schedule.everyMs", schedule.every_ms)
+        _not_too_late("schedule.anchorMs", schedule.anchor_ms or 0)
     else:
         field = "schedule.tz" if schedule.tz else "schedule.expr"
         try:
@@ -59,8 +62,9 @@ def moment(text: str) -> int:
         millis = round(found.timestamp() * 1000)
     except (ValueError, OverflowError):
         raise _wrong("schedule.at", "is no ISO 8601 time such as 2026-11-29T18:00:00Z") from None
-    if not 0 <= millis <= LAST_MS:
+    if millis < 0:
         raise _wrong("schedule.at", "lies before 1970")
+    _not_too_late("schedule.at", millis)
     return millis
 
 
@@ -69,8 +73,11 @@ def next_run(job: CronJob, now_ms: int, timezone: str) -> int | None:
 
     @param timezone: for expressions that name none.
     """
-    if not job.enabled:
-        return None
+    due = _due(job, now_ms, timezone) if job.enabled else None
+    return due if due is not None and due <= LAST_MS else None
+
+
+def _due(job: CronJob, now_ms: int, timezone: str) -> int | None:
     schedule = job.schedule
     if isinstance(schedule, At):
         at_ms = schedule.at_ms or 0
@@ -93,8 +100,17 @@ def planned(job: CronJob, now_ms: int, timezone: str) -> CronJob:
 
 
 def iso(millis: int) -> str:
-    """A moment as clients of today want it."""
-    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """A moment as clients of today want it; one after the year 9999 is the last one of it."""
+    seconds, rest = divmod(min(millis, LAST_MS), 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
+
+
+def _not_too_late(field: str, millis: int) -> None:
+    """
+    @raise GatewayError: C{invalid_request}.
+    """
+    if millis > LAST_MS:
+        raise _wrong(field, "lies after the year 9999")
 
 
 def _wrong(field: str, message: str) -> GatewayError:

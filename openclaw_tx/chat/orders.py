@@ -18,10 +18,8 @@ from openclaw_tx.chat.values import ChatMessage
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Approvals, Compactor, Models, Run, RunEngine, Sessions
+from openclaw_tx.sessions.titles import GREETING
 from openclaw_tx.values import Agent, Principal, SessionEntry, SessionSettings
-
-GREETING = "A new conversation has begun. Greet the user in one or two sentences and ask what to do."
-"""What the agent is told when C{/new} comes alone."""
 
 MAX_LISTED = 50
 """Models that one answer names."""
@@ -338,4 +336,4 @@ def _queue_option(name: str, value: str) -> dict[str, Any]:
     raise GatewayError("invalid_request", f"{value!r} is no value for {name}")
 
 
-__all__ = ["GREETING", "Done", "Orders", "Rooms"]
+__all__ = ["Done", "Orders", "Rooms"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCOPES = ("operator.admin", "operator.approvals")
 EVERYBODY = "*"
 FRESH = {"security": "allowlist", "ask": "on-miss", "askFallback": "deny"}
-"""What a file that is made here says, besides its allowlist: without them it would deny everything."""
+"""What a file that is made here says, besides its allowlist: whatever the configuration may say, no more than this."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 

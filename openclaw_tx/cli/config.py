@@ -138,7 +138,13 @@ def unset(place: Place, path: str, dry_run: bool) -> None:
     """Take PATH out of the file."""
     from openclaw_tx.config.merging import without
 
-    change(place, path, lambda data, where: dict(without(data, where)), dry_run)
+    def left(data: dict[str, Any], where: Place_in_file) -> dict[str, Any]:
+        try:
+            return dict(without(data, where))
+        except LookupError:
+            raise CommandError(f"{path} is not set in {file_of(place)}") from None
+
+    change(place, path, left, dry_run)
 
 
 def editor_of(place: Place) -> Editor:

@@ -125,6 +125,8 @@ def add(
 @click.option("--name", help="What it is called.")
 @click.option("--enable/--disable", "enabled", default=None, help="Run it, or do not.")
 @click.option("--delete-after-run/--keep-after-run", "delete_after_run", default=None, help="What follows a good run.")
+@click.option("--clear-model", is_flag=True, help="The agent's own model again.")
+@click.option("--clear-thinking", is_flag=True, help="The usual thinking level again.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")
 @job_options
 @remote_options
@@ -142,10 +144,10 @@ def edit(
     password: str | None,
     **options: Any,
 ) -> None:
-    """Change the job ID. What is not named stays; --message and --system-event replace the whole payload."""
+    """Change the job ID. What is not named stays."""
     import time
 
-    patch = fields(options, time.time())
+    patch = fields(options, time.time(), new=False)
     named = {"name": name, "enabled": enabled, "deleteAfterRun": delete_after_run}
     patch.update({key: value for key, value in named.items() if value is not None})
     if not patch:

@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 
-def fields(options: dict[str, Any], now: float) -> dict[str, Any]:
+def fields(options: dict[str, Any], now: float, *, new: bool = True) -> dict[str, Any]:
     """The properties of a job that the options name.
 
     @param now: seconds since 1970.
+    @param new: for a job that there is not yet; what another one does can be changed by the field.
     @raise UsageError: they do not go together.
     """
     found: dict[str, Any] = {}
@@ -37,7 +38,7 @@ def fields(options: dict[str, Any], now: float) -> dict[str, Any]:
     elif given:
         zone = {"tz": options["tz"]} if options.get("tz") else {}
         found["schedule"] = {"kind": "cron", "expr": options["expression"], **zone}
-    found.update(_payload(options))
+    found.update(_payload(options, new))
     post = {"post_prefix": "postToMainPrefix", "post_mode": "postToMainMode", "post_max_chars": "postToMainMaxChars"}
     isolation = {key: options[name] for name, key in post.items() if options.get(name) is not None}
     if isolation:
@@ -48,16 +49,23 @@ def fields(options: dict[str, Any], now: float) -> dict[str, Any]:
     return found
 
 
-def _payload(options: dict[str, Any]) -> dict[str, Any]:
+def _payload(options: dict[str, Any], new: bool) -> dict[str, Any]:
     names = {"model": "model", "thinking": "thinking", "timeout_seconds": "timeoutSeconds"}
     more = {key: options[name] for name, key in names.items() if options.get(name) is not None}
+    for key in ("model", "thinking"):
+        if options.get(f"clear_{key}"):
+            if key in more:
+                raise click.UsageError(f"--{key} and --clear-{key} exclude each other.")
+            more[key] = None
     if options.get("message") and options.get("system_event"):
         raise click.UsageError("--message and --system-event exclude each other.")
     if options.get("message"):
         payload = {"kind": "agentTurn", "message": options["message"], **more}
         return {"payload": payload, "sessionTarget": "isolated"}
-    if more:
+    if more and (new or options.get("system_event")):
         raise click.UsageError("--model, --thinking and --timeout-seconds go with --message.")
+    if more:
+        return {"payload": {"kind": "agentTurn", **more}}
     if options.get("system_event"):
         return {"payload": {"kind": "systemEvent", "text": options["system_event"]}, "sessionTarget": "main"}
     return {}
@@ -100,7 +108,10 @@ def when(millis: int | None) -> str:
     """A moment for people, in UTC."""
     if millis is None:
         return "never"
-    return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError):
+        return "after the year 9999"
 
 
 __all__ = ["cells", "duration", "fields", "when"]

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from openclaw_tx.values import AssistantMessage, Message, UserMessage
 
+GREETING = "A new conversation has begun. Greet the user in one or two sentences and ask what to do."
+"""What the agent is told when C{/new} comes alone. Nobody said it, so it is no title."""
+
 TITLE = 60
 """Characters of a title."""
 
@@ -21,9 +24,9 @@ _READ = 4000
 
 
 def title_of(messages: Iterable[Message]) -> str:
-    """The beginning of the first user message that says something; "" = none does."""
+    """The beginning of the first user message that says something of its own; "" = none does."""
     texts = (line_of(message.text) for message in messages if isinstance(message, UserMessage))
-    return cut(next((text for text in texts if text), ""), TITLE)
+    return cut(next((text for text in texts if text and text != GREETING), ""), TITLE)
 
 
 def preview_of(messages: Sequence[Message]) -> str:
@@ -49,4 +52,4 @@ def cut(line: str, length: int) -> str:
     return head.rstrip() + "…"
 
 
-__all__ = ["PREVIEW", "TITLE", "cut", "line_of", "preview_of", "title_of"]
+__all__ = ["GREETING", "PREVIEW", "TITLE", "cut", "line_of", "preview_of", "title_of"]

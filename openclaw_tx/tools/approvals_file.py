@@ -94,7 +94,8 @@ def decoded(file: Any) -> _File:
 
 
 def rules_of(file: Any, agent_id: str, home: str = "") -> FileRules:
-    """What a file says for an agent. Missing modes are C{deny}, C{on-miss} and C{deny}.
+    """What a file says for an agent. Where it names no mode, it leaves that to the configuration, and nobody's word is
+    no: OpenClaw's own command line and its gateway make files of allowlists alone.
 
     @param home: stands for C{~} at the beginning of patterns.
     @raise Bad: see L{decoded}.
@@ -103,8 +104,8 @@ def rules_of(file: Any, agent_id: str, home: str = "") -> FileRules:
     own, shared = (found.agents.get(name, _Agent()) for name in (agent_id, EVERYBODY))
     levels = (own, shared, found.defaults)
     return FileRules(
-        mode(SECURITY, _first(level.security for level in levels), "deny"),
-        mode(ASK, _first(level.ask for level in levels), "on-miss"),
+        mode(SECURITY, _first(level.security for level in levels), "full"),
+        mode(ASK, _first(level.ask for level in levels), "off"),
         mode(SECURITY, _first(level.ask_fallback for level in levels), "deny"),
         tuple(_pattern(entry, home) for entry in (*own.allowlist, *shared.allowlist)),
     )

@@ -6,11 +6,13 @@ I{run id} = one agent turn. Times named C{_ms} are epoch milliseconds, those nam
 
 from openclaw_tx.values.approvals import Approval, ApprovalEnd, ApprovalsSnapshot, Decision
 from openclaw_tx.values.automation import (
+    AgentTurnPatch,
     AgentTurnPayload,
     At,
     CronJob,
     CronNews,
     CronTimes,
+    DeliveryPatch,
     Every,
     HeartbeatNews,
     Isolation,
@@ -21,7 +23,9 @@ from openclaw_tx.values.automation import (
     JobState,
     JobStatus,
     Payload,
+    PayloadPatch,
     Schedule,
+    SystemEventPatch,
     SystemEventPayload,
 )
 from openclaw_tx.values.background import BACKGROUND, BackgroundRun
@@ -116,6 +120,7 @@ __all__ = [
     "RESTARTED_TEXT",
     "AccountStatus",
     "Agent",
+    "AgentTurnPatch",
     "AgentTurnPayload",
     "Approval",
     "ApprovalEnd",
@@ -136,6 +141,7 @@ __all__ = [
     "CronNews",
     "CronTimes",
     "Decision",
+    "DeliveryPatch",
     "DeliveryRoute",
     "Embeddings",
     "Entry",
@@ -167,6 +173,7 @@ __all__ = [
     "Outcome",
     "Part",
     "Payload",
+    "PayloadPatch",
     "PeerKind",
     "Principal",
     "PromptFile",
@@ -198,6 +205,7 @@ __all__ = [
     "Step",
     "StopReason",
     "StoredRun",
+    "SystemEventPatch",
     "SystemEventPayload",
     "Tallies",
     "Target",

@@ -13,6 +13,8 @@ Millis = Annotated[int, Meta(ge=0, le=8_640_000_000_000_000)]
 """Epoch milliseconds, or so many of them; at most what JavaScript's Date can hold."""
 NonBlank = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 Text = Annotated[str, Meta(min_length=1, max_length=100_000, pattern=r"\S")]
+Thinking = Literal["", "off", "minimal", "low", "medium", "high", "xhigh"]
+TurnSeconds = Annotated[int, Meta(ge=1, le=604_800)]
 Target = Literal["main", "isolated"]
 WakeMode = Literal["now", "next-heartbeat"]
 JobStatus = Literal["ok", "error", "skipped"]
@@ -62,8 +64,8 @@ class AgentTurnPayload(Shape, frozen=True, tag_field="kind", tag="agentTurn"):
     message: Text
     model: Annotated[str, Meta(max_length=256)] = ""
     """Model ref or alias; "" = the agent's own."""
-    thinking: Literal["", "off", "minimal", "low", "medium", "high", "xhigh"] = ""
-    timeout_seconds: Annotated[int, Meta(ge=1, le=604_800)] | None = None
+    thinking: Thinking = ""
+    timeout_seconds: TurnSeconds | None = None
     """Longest run; None = as usual."""
     deliver: bool = False
     """Send the answer over a channel."""
@@ -148,12 +150,46 @@ class JobDraft(Shape, frozen=True):
     delivery: JobDelivery | None = None
 
 
+class SystemEventPatch(Shape, frozen=True, tag_field="kind", tag="systemEvent"):
+    """What is to change in L{SystemEventPayload}; what is unset stays."""
+
+    text: Text | msgspec.UnsetType = msgspec.UNSET
+
+
+class AgentTurnPatch(Shape, frozen=True, tag_field="kind", tag="agentTurn"):
+    """What is to change in L{AgentTurnPayload}; what is unset stays, null takes it back."""
+
+    message: Text | msgspec.UnsetType = msgspec.UNSET
+    model: Annotated[str, Meta(max_length=256)] | msgspec.UnsetType | None = msgspec.UNSET
+    thinking: Thinking | msgspec.UnsetType | None = msgspec.UNSET
+    timeout_seconds: TurnSeconds | msgspec.UnsetType | None = msgspec.UNSET
+    deliver: bool | msgspec.UnsetType = msgspec.UNSET
+    channel: Annotated[str, Meta(max_length=64)] | msgspec.UnsetType | None = msgspec.UNSET
+    to: Annotated[str, Meta(max_length=256)] | msgspec.UnsetType | None = msgspec.UNSET
+    account_id: Annotated[str, Meta(max_length=256)] | msgspec.UnsetType | None = msgspec.UNSET
+    best_effort_deliver: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+PayloadPatch = SystemEventPatch | AgentTurnPatch
+
+
+class DeliveryPatch(Shape, frozen=True):
+    """What is to change in L{JobDelivery}; what is unset stays, null takes it back."""
+
+    mode: Literal["none", "announce"] | msgspec.UnsetType = msgspec.UNSET
+    channel: Annotated[str, Meta(max_length=64)] | msgspec.UnsetType | None = msgspec.UNSET
+    to: Annotated[str, Meta(max_length=256)] | msgspec.UnsetType | None = msgspec.UNSET
+    account_id: Annotated[str, Meta(max_length=256)] | msgspec.UnsetType | None = msgspec.UNSET
+    best_effort: bool | msgspec.UnsetType = msgspec.UNSET
+
+
 class JobPatch(Shape, frozen=True):
-    """What a client wants changed; what is unset stays. C{agentId} null gives the job to the default agent."""
+    """What a client wants changed; what is unset stays. C{agentId} null gives the job to the default agent. A payload
+    of another kind is a whole one."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")] | msgspec.UnsetType = msgspec.UNSET
     schedule: Schedule | msgspec.UnsetType = msgspec.UNSET
-    payload: Payload | msgspec.UnsetType = msgspec.UNSET
+    payload: PayloadPatch | msgspec.UnsetType = msgspec.UNSET
     session_target: Target | msgspec.UnsetType = msgspec.UNSET
     wake_mode: WakeMode | msgspec.UnsetType = msgspec.UNSET
     agent_id: Annotated[str, Meta(min_length=1, max_length=64)] | msgspec.UnsetType | None = msgspec.UNSET
@@ -161,7 +197,7 @@ class JobPatch(Shape, frozen=True):
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
     delete_after_run: bool | msgspec.UnsetType = msgspec.UNSET
     isolation: Isolation | msgspec.UnsetType = msgspec.UNSET
-    delivery: JobDelivery | msgspec.UnsetType = msgspec.UNSET
+    delivery: DeliveryPatch | msgspec.UnsetType = msgspec.UNSET
 
 
 class JobRecord(Shape, frozen=True):
@@ -206,11 +242,13 @@ class HeartbeatNews(Value, frozen=True):
 
 
 __all__ = [
+    "AgentTurnPatch",
     "AgentTurnPayload",
     "At",
     "CronJob",
     "CronNews",
     "CronTimes",
+    "DeliveryPatch",
     "Every",
     "HeartbeatNews",
     "Isolation",
@@ -220,6 +258,8 @@ __all__ = [
     "JobState",
     "JobStatus",
     "Payload",
+    "PayloadPatch",
     "Schedule",
+    "SystemEventPatch",
     "SystemEventPayload",
 ]

@@ -205,6 +205,8 @@ def describe(error: msgspec.ValidationError) -> str:
     if match := re.match(r"Expected `([^`]+)`, got `[^`]*`$", text):
         kinds = [_KINDS.get(kind, kind) for kind in match.group(1).split(" | ")]
         return f"{prefix}must be {' or '.join(kinds)}"
+    if match := re.match(r"Expected `str` matching regex (.*)$", text, re.DOTALL):
+        return f"{prefix}must NOT be blank" if match.group(1) == r"'\\S'" else f"{prefix}must match {match.group(1)}"
     if text.startswith("Invalid enum value"):
         return f"{prefix}must be equal to one of the allowed values"
     return f"{prefix}{_short(text)}"

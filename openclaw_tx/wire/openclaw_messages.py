@@ -70,14 +70,14 @@ def message_object(message: Spoken) -> dict[str, Any]:
         content.append({"type": "thinking", "thinking": message.reasoning})
     if message.text:
         content.append({"type": "text", "text": message.text})
-    content += map(_call_block, message.tool_calls)
+    content += map(call_block, message.tool_calls)
     answer: dict[str, Any] = {
         "role": "assistant",
         "content": content,
         "provider": message.provider,
         "model": message.model,
         "usage": usage_object(message.usage),
-        "stopReason": _TO_OPENCLAW.get(message.stop_reason, message.stop_reason),
+        "stopReason": stop_reason_name(message.stop_reason),
         "timestamp": message.timestamp_ms,
     }
     if message.error_message:
@@ -100,7 +100,12 @@ def usage_object(usage: Usage) -> dict[str, int]:
     return counts
 
 
-def _call_block(call: ToolCall) -> dict[str, Any]:
+def stop_reason_name(reason: StopReason) -> str:
+    """What OpenClaw calls it."""
+    return _TO_OPENCLAW.get(reason, reason)
+
+
+def call_block(call: ToolCall) -> dict[str, Any]:
     """A tool call. Arguments that are no JSON object are kept beside as the text they are."""
     block: dict[str, Any] = {"type": "toolCall", "id": call.id, "name": call.name, "arguments": {}}
     try:
@@ -254,4 +259,15 @@ def ms_of(value: Any) -> int:
         return 0
 
 
-__all__ = ["LAST_MS", "count_of", "message_object", "message_of", "ms_of", "parts_of", "text_of", "usage_object"]
+__all__ = [
+    "LAST_MS",
+    "call_block",
+    "count_of",
+    "message_object",
+    "message_of",
+    "ms_of",
+    "parts_of",
+    "stop_reason_name",
+    "text_of",
+    "usage_object",
+]

@@ -1,8 +1,8 @@
 # -*- test-case-name: tests.ws.test_render -*-
 """Run entries as C{agent} and C{chat} events (spec 3.5, 2.10): each batch once, for all who watch.
 
-The protocol repeats the whole text of a message in each delta. That text is kept escaped, so that a delta costs a copy
-and never a second look at the text.
+The protocol repeats the whole text in each delta: of the message in C{agent} events, of the run in C{chat} events. That
+text is kept escaped, so that a delta costs a copy and never a second look at the text.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ from openclaw_tx.wire.frames import encode, event_body
 
 CHAT_PAUSE = 0.15
 """Seconds between two chat deltas of a run."""
+MAX_EARLIER = 500_000
+"""Bytes of a run's earlier messages, as JSON, that chat deltas repeat; what is longer is no longer told."""
+BLANK_LINE = rb"\n\n"
+"""Stands between messages, in JSON."""
 MAX_THOUGHTS = 64 * 1024
 """Characters of one message's thoughts that are told."""
 MAX_TOOL_TEXT = 8000
@@ -53,10 +57,12 @@ class RunRenderer:
     """
 
     __slots__ = (
+        "_afresh",
         "_agent",
         "_chat",
         "_chat_at",
         "_chat_from",
+        "_earlier",
         "_fresh",
         "_run",
         "_seq",
@@ -79,8 +85,10 @@ class RunRenderer:
         self._thoughts = ""
         self._seq = seq
         self._text = bytearray()
+        self._earlier = bytearray()
         self._fresh = True
         self._chat_from = 0
+        self._afresh = False
         self._chat_at = float("-inf")
         self._started_at = run.started_at_ms
         self._ts = 0
@@ -95,7 +103,7 @@ class RunRenderer:
             elif type(event) is MessageEnded:
                 self._fresh = True
             self._seq = entry.seq
-        self._chat_from = len(self._text)
+        self._chat_from = len(self._earlier) + len(self._text)
 
     def render(self, entries: Sequence[Entry], now: float) -> Iterator[Rendered]:
         """
@@ -132,14 +140,17 @@ class RunRenderer:
     def flush_chat(self, now: float) -> Iterator[Rendered]:
         """The chat text that was held back."""
         self.chat_due = None
-        if self._chat_from < len(self._text):
+        if self._chat_from < len(self._earlier) + len(self._text):
             self._chat_at = now
-            new, self._chat_from = bytes(self._text[self._chat_from :]), len(self._text)
-            body = b'%b%d,"state":"delta","deltaText":"%b","message":%b}' % (
+            whole = bytes(self._earlier) + self._text
+            new, self._chat_from = whole[self._chat_from :], len(whole)
+            afresh, self._afresh = b',"replace":true' if self._afresh else b"", False
+            body = b'%b%d,"state":"delta","deltaText":"%b"%b,"message":%b}' % (
                 self._chat,
                 self._seq,
                 new,
-                self._message(),
+                afresh,
+                self._message(whole),
             )
             yield Rendered(event_body("chat", body), droppable=True)
 
@@ -150,11 +161,20 @@ class RunRenderer:
         """
         if self._fresh:
             self._fresh = False
-            self._text = bytearray()
-            self._chat_from = 0
+            self._begin()
         piece = encode(text)[1:-1]
         self._text += piece
         return piece
+
+    def _begin(self) -> None:
+        """A new message: what was said stands before it in chat, as long as it is not too much."""
+        if not self._text:
+            return
+        if len(self._earlier) + len(self._text) <= MAX_EARLIER:
+            self._earlier += self._text + BLANK_LINE
+        else:
+            self._earlier, self._chat_from, self._afresh = bytearray(), 0, True
+        self._text = bytearray()
 
     def _delta(self, pieces: list[str], now: float) -> Iterator[Rendered]:
         text = "".join(pieces)
@@ -205,12 +225,11 @@ class RunRenderer:
 
     def _chat_end(self, state: bytes, said: str, more: bytes = b"") -> Rendered:
         if said.strip():
-            self._text = bytearray(encode(said)[1:-1])
-            more += b',"message":' + self._message()
+            more += b',"message":' + self._message(encode(said)[1:-1])
         return Rendered(event_body("chat", b'%b%d,"state":"%b"%b}' % (self._chat, self._seq, state, more)))
 
-    def _message(self) -> bytes:
-        text = b'{"type":"text","text":"%b"}' % bytes(self._text)
+    def _message(self, text: bytes) -> bytes:
+        text = b'{"type":"text","text":"%b"}' % text
         return b'{"role":"assistant","content":[%b],"timestamp":%d}' % (text, self._ts)
 
     def _event(self, stream: str, data: dict[str, Any], *, tool: bool = False) -> Rendered:

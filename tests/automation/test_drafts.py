@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -11,7 +12,7 @@ from openclaw_tx.agents.registry import ConfiguredAgents
 from openclaw_tx.automation.drafts import new_job, patched
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.values import At, JobDraft, JobPatch, SystemEventPayload
+from openclaw_tx.values import AgentTurnPayload, At, CronJob, JobDraft, JobPatch, SystemEventPatch, SystemEventPayload
 from tests.automation.jobs import draft, job
 
 AGENTS = ConfiguredAgents(lambda: Config(), "/s", {}, lambda: "p/m")
@@ -48,8 +49,59 @@ class DraftTests(SynchronousTestCase):
 
     def test_patch_as_a_whole(self) -> None:
         """The changed job must hold together."""
-        text = JobPatch(payload=SystemEventPayload(text="x"))
+        text = JobPatch(payload=SystemEventPatch(text="x"))
         error = self.assertRaises(GatewayError, patched, job(), text, 9, "UTC", AGENTS)
         self.assertEqual(error.info.param, "payload.kind")
-        both = JobPatch(payload=SystemEventPayload(text="x"), session_target="main")
+        both = JobPatch(payload=SystemEventPatch(text="x"), session_target="main")
         self.assertEqual(patched(job(), both, 9, "UTC", AGENTS).session_target, "main")
+
+
+class PayloadPatchTests(SynchronousTestCase):
+    """What a job does, and where its answer goes, is changed by the field."""
+
+    before = AgentTurnPayload(
+        message="go", model="p/m", thinking="high", timeout_seconds=9, deliver=True, channel="chat", to="7"
+    )
+
+    def after(self, patch: str, before: CronJob | None = None) -> object:
+        """The payload that a patch makes."""
+        change = msgspec.json.decode(patch, type=JobPatch)
+        return patched(before or job(payload=self.before), change, 9, "UTC", AGENTS).payload
+
+    def test_one_field(self) -> None:
+        """The others stay: neither the model nor the way of the answer is lost with a new message."""
+        self.assertEqual(
+            self.after('{"payload": {"kind": "agentTurn", "message": "new"}}'), replace(self.before, message="new")
+        )
+        self.assertEqual(
+            self.after('{"payload": {"kind": "agentTurn", "model": "p/x"}}'), replace(self.before, model="p/x")
+        )
+        event = job(isolated=False)
+        self.assertEqual(self.after('{"payload": {"kind": "systemEvent"}}', event), event.payload)
+
+    def test_taken_back(self) -> None:
+        """Null is what a new job has."""
+        self.assertEqual(
+            self.after('{"payload": {"kind": "agentTurn", "model": null, "thinking": null, "timeoutSeconds": null}}'),
+            replace(self.before, model="", thinking="", timeout_seconds=None),
+        )
+
+    def test_other_kind(self) -> None:
+        """It is a new one, and needs its text."""
+        patch = '{"sessionTarget": "main", "payload": {"kind": "systemEvent", "text": "tea"}}'
+        self.assertEqual(self.after(patch), SystemEventPayload(text="tea"))
+        turn = '{"sessionTarget": "isolated", "payload": {"kind": "agentTurn", "model": "p/m"}}'
+        error = self.assertRaises(GatewayError, self.after, turn, job(isolated=False))
+        self.assertEqual(error.info.param, "payload.message")
+
+    def test_delivery(self) -> None:
+        """The same of where the answer goes."""
+        self.assertEqual(self.after('{"delivery": {"mode": "none"}}'), replace(self.before, deliver=False))
+        self.assertEqual(
+            self.after('{"delivery": {"bestEffort": true}}'), replace(self.before, best_effort_deliver=True)
+        )
+        self.assertEqual(
+            self.after('{"delivery": {"channel": "last", "to": null}}'), replace(self.before, channel="last", to="")
+        )
+        both = '{"payload": {"kind": "agentTurn", "message": "new"}, "delivery": {"mode": "announce"}}'
+        self.assertEqual(self.after(both), replace(self.before, message="new"))

@@ -7,7 +7,7 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.automation.cron_expression import next_match
+from openclaw_tx.automation.cron_expression import LAST_MS, next_match
 from openclaw_tx.automation.schedule import checked, iso, moment, next_run, planned
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import At, CronTimes, Every, JobState, Schedule
@@ -90,6 +90,17 @@ class ScheduleTests(SynchronousTestCase):
         self.assertEqual(next_run(job(schedule=own), 0, "Asia/Tokyo"), moment("1970-01-01T07:00Z"))
         self.assertIsNone(next_run(job(schedule=CronTimes(expr="0 7 * * *", tz="Gone/City")), 0, "UTC"))
 
+    def test_last(self) -> None:
+        """The last moment there is is that of the year 9999; what a file may have of later ones is never, and can be
+        told all the same."""
+        last = job(schedule=checked(At(at="9999-12-31T23:59:59.999Z"), "UTC"))
+        self.assertEqual(next_run(last, 0, "UTC"), LAST_MS)
+        self.assertEqual(iso(LAST_MS), "9999-12-31T23:59:59.999Z")
+        slow = job(schedule=checked(Every(every_ms=LAST_MS), "UTC"), created_at_ms=1)
+        self.assertIsNone(next_run(slow, 1, "UTC"))
+        self.assertIsNone(next_run(job(schedule=At(at_ms=8_640_000_000_000_000)), 0, "UTC"))
+        self.assertEqual(iso(8_640_000_000_000_000), "9999-12-31T23:59:59.999Z")
+
     def test_disabled(self) -> None:
         """Never."""
         self.assertIsNone(next_run(job(enabled=False), 0, "UTC"))
@@ -108,7 +119,11 @@ class ScheduleTests(SynchronousTestCase):
             (At(at="soon"), "schedule.at"),
             (At(at="1960-01-01T00:00Z"), "schedule.at"),
             (At(at="2026-01-01T00:00Z", at_ms=1), "schedule.at"),
+            (At(at="9999-12-31T23:59:59-14:00"), "schedule.at"),
+            (At(at_ms=LAST_MS + 1), "schedule.atMs"),
             (Every(every_ms=999), "schedule.everyMs"),
+            (Every(every_ms=LAST_MS + 1), "schedule.everyMs"),
+            (Every(every_ms=MINUTE, anchor_ms=LAST_MS + 1), "schedule.anchorMs"),
             (CronTimes(expr="* * *"), "schedule.expr"),
             (CronTimes(expr="61 * * * *"), "schedule.expr"),
             (CronTimes(expr="0 0 30 2 *"), "schedule.expr"),

@@ -60,11 +60,11 @@ class JobTests(SocketCase):
         self.assertEqual(self.said[1:], ["All is well."])
 
     def test_nowhere(self) -> None:
-        """Then it does not run, and says why; unless it does not matter."""
+        """It does its work all the same, and says that nobody could be told; unless that does not matter."""
         job = self.job({"deliver": True})
-        self.assertEqual(self.memory.model.calls, [])
-        self.assertEqual(self.last(job)["status"], "error")
-        self.assertIn("over a channel", self.last(job)["error"])
+        self.answer("All is well.")
+        self.assertEqual((self.last(job)["status"], self.last(job)["summary"]), ("error", "All is well."))
+        self.assertIn("not delivered: channel: nobody has spoken here over a channel", self.last(job)["error"])
         job = self.job({"deliver": True, "bestEffortDeliver": True})
         self.answer("All is well.")
         self.assertEqual(self.last(job)["status"], "ok")

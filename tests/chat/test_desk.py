@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.chat.orders import GREETING
 from openclaw_tx.chat.values import ChatMessage
+from openclaw_tx.sessions.titles import GREETING
 from openclaw_tx.testing import MemoryGateway, MemoryWebSocket
 from openclaw_tx.values import Principal, RunRequest, SessionEntry, TextPart, UserMessage
 

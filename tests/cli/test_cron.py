@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.cli import cron as verbs
-from openclaw_tx.cli.cron_fields import duration, fields
+from openclaw_tx.cli.cron_fields import duration, fields, when
 from openclaw_tx.cli.main import main
 from tests.cli.doubles import NO_SECRETS
 
@@ -128,6 +128,22 @@ class CronTests(SynchronousTestCase):
         self.assertEqual(self.params("enable", "j1"), {"id": "j1", "patch": {"enabled": True}})
         self.assertEqual(self.params("disable", "j1"), {"id": "j1", "patch": {"enabled": False}})
 
+    def test_edit_payload(self) -> None:
+        """What a job does is changed by the field; of the other kind it is a new one."""
+
+        def payload(*arguments: str) -> Any:
+            return self.params("edit", "j1", *arguments)["patch"]["payload"]
+
+        self.assertEqual(payload("--message", "new"), {"kind": "agentTurn", "message": "new"})
+        self.assertEqual(payload("--thinking", "high"), {"kind": "agentTurn", "thinking": "high"})
+        self.assertEqual(
+            payload("--clear-model", "--clear-thinking"), {"kind": "agentTurn", "model": None, "thinking": None}
+        )
+        self.assertEqual(payload("--system-event", "x"), {"kind": "systemEvent", "text": "x"})
+        self.asked.clear()
+        self.refused("exclude each other", ("edit", "j1", "--model", "p/m", "--clear-model"))
+        self.refused("go with --message", ("edit", "j1", "--system-event", "x", "--model", "p/m"))
+
     def test_list(self) -> None:
         """A table; names are no markup."""
         self.answers["cron.list"] = {"jobs": [JOB]}
@@ -138,6 +154,15 @@ class CronTests(SynchronousTestCase):
         self.assertEqual(json.loads(self.run_verb("list", "--json").stdout), {"jobs": [JOB]})
         self.answers["cron.list"] = {"jobs": []}
         self.assertEqual(self.run_verb("list").stdout, "")
+
+    def test_far_away(self) -> None:
+        """A time that Python has no date for is told as well as can be, and does not hide the other jobs."""
+        self.assertEqual(when(8_640_000_000_000_000), "after the year 9999")
+        far = {**JOB, "id": "j2", "state": {"nextRunAtMs": 8_640_000_000_000_000}}
+        self.answers["cron.list"] = {"jobs": [far, JOB]}
+        result = self.run_verb("list")
+        self.assertEqual(result.exit_code, 0)
+        self.assertIn("j1", result.stdout)
 
     def test_status(self) -> None:
         """One line."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.sessions.titles import PREVIEW, cut, preview_of, title_of
+from openclaw_tx.sessions.titles import GREETING, PREVIEW, cut, preview_of, title_of
 from openclaw_tx.values import CompactionMessage, ImagePart, UserMessage
 from tests.sessions.helpers import answer, result, user
 
@@ -22,6 +22,7 @@ class TitleTests(SynchronousTestCase):
         messages = [answer("hello"), picture, user("  \n"), user(" first\n\tline "), user("second")]
         self.assertEqual(title_of(messages), "first line")
         self.assertEqual(title_of([answer("hello"), picture]), "")
+        self.assertEqual(title_of([user(GREETING), answer("Hello."), user("What now?")]), "What now?")
 
     def test_preview(self) -> None:
         """What was said last, by whomever; tools and marks say nothing."""

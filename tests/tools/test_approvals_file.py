@@ -64,11 +64,11 @@ class RulesTests(SynchronousTestCase):
                 ),
             ),
         )
-        self.assertEqual(rules_of(REAL, "beta")[:3], ("allowlist", "on-miss", "deny"))
+        self.assertEqual(rules_of(REAL, "beta")[:3], ("allowlist", "off", "deny"))
 
     def test_nothing_said(self) -> None:
-        """A file that is there and says nothing denies."""
-        self.assertEqual(rules_of({"version": 1}, "main"), FileRules("deny", "on-miss", "deny"))
+        """A file that names no modes forbids nothing that the configuration allows, and lets nobody's word be yes."""
+        self.assertEqual(rules_of({"version": 1}, "main"), FileRules("full", "off", "deny"))
 
     def test_bad(self) -> None:
         """Other forms are told by their place."""
@@ -122,7 +122,7 @@ class FileTests(SynchronousTestCase):
         assert rules is not None
         self.assertEqual(rules.ask, "always")
         self.write(json.dumps({"version": 1}))
-        self.assertEqual(self.result(self.file.rules("main", "")), FileRules("deny", "on-miss", "deny"))
+        self.assertEqual(self.result(self.file.rules("main", "")), FileRules("full", "off", "deny"))
 
     def test_set(self) -> None:
         """With the hash of what was edited only; for its owner only; nothing half-written is left."""
@@ -164,7 +164,7 @@ class FileTests(SynchronousTestCase):
             self.write(text)
             self.file = ApprovalsFile(self.path.parent, in_reactor_thread, lambda number=number: number, str)  # type: ignore[misc]
             rules = self.result(self.file.rules("main", ""))
-            self.assertEqual(rules, FileRules("deny", "on-miss", "deny"))
+            self.assertEqual(rules, FileRules("deny", "off", "deny"))
             aside = self.path.with_name(f"{self.path.name}.broken-{number}")
             self.assertEqual((aside.read_text(), self.on_disk()), (text, DENIED))
         again = ApprovalsFile(self.path.parent, in_reactor_thread, lambda: 0, str)

@@ -215,11 +215,26 @@ class GateTests(Workbench):
         self.assertIn("not on the allowlist", self.refused("tool", security="full", ask="off"))
 
     def test_file_denies(self) -> None:
-        """A file without modes, and one that is broken, deny whatever the configuration says."""
+        """A file that says so, and one that is broken, deny whatever the configuration says."""
         self.exec_config = {"security": "full", "ask": "off"}
-        for text in ('{"version": 1}', "{"):
+        for text in ('{"version": 1, "defaults": {"security": "deny"}}', "{"):
             (self.root / "exec-approvals.json").write_text(text)
             self.assertIn("switched off", self.refused("tool"))
+
+    def test_file_of_allowlists(self) -> None:
+        """A file that names no modes leaves them to the configuration: what is on its lists runs, the rest is refused
+        or asked about as without it."""
+        path = self.root / "exec-approvals.json"
+        path.write_text(json.dumps({"version": 1, "agents": {"*": {"allowlist": [{"pattern": f"{self.bin}/tool"}]}}}))
+        self.exec_config = {"ask": "off"}
+        self.run_exec("tool")
+        self.assertEqual(self.shown, f"'{self.bin}/tool'")
+        self.end()
+        self.assertIn("not on the allowlist", self.refused("other"))
+        path.write_text(json.dumps({"version": 1, "defaults": {}, "agents": {}, "socket": {"path": "/x"}}))
+        self.assertIn("not on the allowlist", self.refused("tool"))
+        self.exec_config = {"security": "deny"}
+        self.assertIn("switched off", self.refused("tool"))
 
     def test_too_many_questions(self) -> None:
         """A question that finds no room denies the command."""

@@ -46,6 +46,8 @@ class Sample(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     yes: bool = False
     inner: Inner = msgspec.field(default_factory=Inner)
     names: dict[str, str] = {}
+    title: Annotated[str, Meta(pattern=r"\S")] = "x"
+    digits: Annotated[str, Meta(pattern=r"^\d+$")] = "0"
 
 
 def why(data: bytes) -> BadFrame:
@@ -202,6 +204,8 @@ class ParamsTests(SynchronousTestCase):
             b'{"runId":"a","inner":{"tags":["a",""]}}': "at /inner/tags/1: must NOT have fewer than 1 characters",
             b'{"runId":"a","inner":{"tags":3}}': "at /inner/tags: must be array",
             b'{"runId":"a","names":{"k":3}}': "at /names/*: must be string",
+            b'{"runId":"a","title":" "}': "at /title: must NOT be blank",
+            b'{"runId":"a","digits":"x"}': r"at /digits: must match '^\\d+$'",
             b'{"runId":"\xff"}': "not readable as JSON",
         }
         for data, reason in cases.items():

@@ -27,7 +27,7 @@ from openclaw_tx.values import (
     ToolStarted,
 )
 from openclaw_tx.wire.frames import numbered
-from openclaw_tx.ws.render import MAX_THOUGHTS, MAX_TOOL_TEXT, Rendered, RunRenderer
+from openclaw_tx.ws.render import MAX_EARLIER, MAX_THOUGHTS, MAX_TOOL_TEXT, Rendered, RunRenderer
 from tests.ws.fakes import Engine, FakeRun
 
 OWNER = Principal(id="p", method="token", scopes=frozenset())
@@ -262,8 +262,36 @@ class ChatEventTests(SynchronousTestCase):
         self.run_.emit(TextDelta(text=" more"), MessageEnded(), TextDelta(text="two"))
         self.run_.end("ok", "one more", "two")
         chat = self.script.payloads("chat")
-        self.assertEqual([payload.get("deltaText") for payload in chat], ["one", " more", "two", None])
+        self.assertEqual([payload.get("deltaText") for payload in chat], ["one", " more", "\n\ntwo", None])
         self.assertEqual(chat[-1]["message"]["content"][0]["text"], "two")
+        self.assertEqual([data["text"] for data in self.script.data("assistant")], ["one", "one more", "two"])
+
+    def test_one_text(self) -> None:
+        """The text of chat deltas only grows, over all messages of the run: clients tell what is new by its length."""
+        self.run_.say("calling ")
+        self.run_.emit(MessageEnded(), MessageEnded())
+        self.run_.say("said")
+        self.flush()
+        self.run_.say(" it")
+        self.flush()
+        chat = self.script.payloads("chat")
+        texts = [payload["message"]["content"][0]["text"] for payload in chat]
+        self.assertEqual(texts, ["calling ", "calling \n\nsaid", "calling \n\nsaid it"])
+        self.assertEqual("".join(payload["deltaText"] for payload in chat), texts[-1])
+        self.assertFalse(any("replace" in payload for payload in chat))
+
+    def test_very_long(self) -> None:
+        """What is too much is not repeated for ever: the text begins afresh, and says so."""
+        self.run_.say("x" * (MAX_EARLIER + 1))
+        self.run_.emit(MessageEnded())
+        self.run_.say("next")
+        self.flush()
+        self.run_.say(" one")
+        self.flush()
+        last, more = self.script.payloads("chat")[-2:]
+        self.assertEqual((last["deltaText"], last["replace"]), ("next", True))
+        self.assertEqual(last["message"]["content"][0]["text"], "next")
+        self.assertEqual((more["deltaText"], more.get("replace")), (" one", None))
 
 
 class CatchUpTests(SynchronousTestCase):
@@ -281,6 +309,19 @@ class CatchUpTests(SynchronousTestCase):
         self.assertEqual(events[0]["payload"]["data"], {"text": "past now", "delta": "now"})
         self.assertEqual(events[0]["payload"]["seq"], 3)
         self.assertEqual(events[1]["payload"]["deltaText"], "now")
+
+    def test_late_for_a_message(self) -> None:
+        """What an earlier message said is in the text, too, and nothing of it is new."""
+        script = Script()
+        script.run.start()
+        script.run.say("first")
+        script.run.emit(MessageEnded())
+        late = RunRenderer(script.run)
+        late.catch_up(script.run.entries)
+        script.run.say("second")
+        *_, chat = [json.loads(numbered(event.body, 1)) for event in late.render(script.run.entries[-1:], 200.0)]
+        self.assertEqual(chat["payload"]["deltaText"], "\n\nsecond")
+        self.assertEqual(chat["payload"]["message"]["content"][0]["text"], "first\n\nsecond")
 
 
 class AnyTextTests(SynchronousTestCase):

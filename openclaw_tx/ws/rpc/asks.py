@@ -80,9 +80,10 @@ def seat(
     alone means its main session, nothing at all a session of its own for this request.
 
     @param principal: who asks: agents that it may not use do not exist, and its session names get its prefix.
-    @param explicit: name of that session, e.g. the idempotency key.
+    @param explicit: name of that session, e.g. the idempotency key; "" = there is none, and nothing at all means the
+        default agent's main session.
     @param scope: C{session.scope}: where it is C{global}, main sessions and those of single requests are one.
-    @param reserved: the session may be one of the gateway's own: it is only looked at.
+    @param reserved: the session may be one of the gateway's own: nothing is said in it.
     @raise GatewayError: the agent is unknown, agent and key disagree, or the key is reserved or malformed.
     """
     agents, prefix = agents_for(agents, principal), principal.session_prefix
@@ -90,7 +91,7 @@ def seat(
     if chosen and agents.get(chosen) is None:
         raise unknown_agent(method, agent_id)
     if not session_key.strip():
-        if chosen or (scope == "global" and not prefix):
+        if chosen or not explicit or (scope == "global" and not prefix):
             chosen = chosen or agents.default_id
             return Seat(chosen, in_scope(main_key(chosen, prefix), chosen, scope))
         chosen = agents.default_id

@@ -239,7 +239,7 @@ class ChatMethods:
     async def abort(self, call: Call[AbortParams]) -> Any:
         """Abort the session's runs, or one of them, however they were started."""
         params = call.params
-        place = self._seat("chat.abort", call.principal, params.agent_id, params.session_key)
+        place = self._seat("chat.abort", call.principal, params.agent_id, params.session_key, reserved=True)
         if params.run_id is None:
             return await self.stop(call, place, "rpc")
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
@@ -291,7 +291,7 @@ class ChatMethods:
         """The newest messages, oldest first; an unknown session has none. C{totalMessages} stand in the transcript;
         with C{hasMore} there are older ones, and C{nextOffset} is the C{offset} to ask for them."""
         params = call.params
-        place = self._seat("chat.history", call.principal, params.agent_id, params.session_key)
+        place = self._seat("chat.history", call.principal, params.agent_id, params.session_key, reserved=True)
         target = Target(agent_id=place.agent_id, session_key=place.session_key)
         self._authorise(call.principal, "chat.history", target)
         entry = await self._sessions.get(place.session_key)
@@ -319,6 +319,8 @@ class ChatMethods:
                 receipts.append({"runId": run_id, "state": "consumed", "consumedByEventId": event_id(run_id)})
         return receipts
 
-    def _seat(self, method: str, principal: Principal, agent_id: str, session_key: str) -> Seat:
+    def _seat(
+        self, method: str, principal: Principal, agent_id: str, session_key: str, *, reserved: bool = False
+    ) -> Seat:
         scope = self._settings().session.scope
-        return seat(method, self._agents, principal, agent_id, session_key, "", scope)
+        return seat(method, self._agents, principal, agent_id, session_key, "", scope, reserved=reserved)

@@ -18,6 +18,7 @@ from openclaw_tx.values import (
     UserMessage,
 )
 from openclaw_tx.wire.frames import Natural, Positive, encode
+from openclaw_tx.wire.openclaw_messages import call_block, stop_reason_name
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.rpc.results import usage
 
@@ -139,17 +140,14 @@ def _row(message: Message) -> dict[str, Any]:
             "__openclaw": {"kind": "compaction"},
         }
     content: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
-    content += [
-        {"type": "toolCall", "id": call.id, "name": call.name, "arguments": call.arguments}
-        for call in message.tool_calls
-    ]
+    content += map(call_block, message.tool_calls)
     row = {
         "role": "assistant",
         "content": content,
         "provider": message.provider,
         "model": message.model,
         "usage": usage(message.usage),
-        "stopReason": message.stop_reason,
+        "stopReason": stop_reason_name(message.stop_reason),
         "timestamp": message.timestamp_ms,
     }
     if message.error_message:

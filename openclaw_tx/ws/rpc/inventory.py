@@ -123,7 +123,8 @@ class InventoryMethods:
         groups[{id, label, source, tools[{id, label, description, rawDescription, source}]}]}}."""
         params = call.params
         who, scope = params.agent_id or "", self._settings().session.scope
-        place = seat("tools.effective", self._agents, call.principal, who, params.session_key, "", scope)
+        asked = (call.principal, who, params.session_key, "", scope)
+        place = seat("tools.effective", self._agents, *asked, reserved=True)
         agent = self._agent("tools.effective", call.principal, place.agent_id)
         entry = await self._sessions.get(place.session_key)
         ref = model_ref(entry) if entry is not None else ""

@@ -119,6 +119,8 @@ def change_of(params: PatchParams, models: Models, agents: Agents, now_ms: int) 
     """
     fields = given(params)
     label = fields.pop("label", UNSET)
+    if isinstance(label, str) and not label.strip():
+        raise bad("sessions.patch", "at /label: must NOT be blank")
     parent = fields.pop("spawned_by", UNSET)
     model = fields.pop("model", UNSET)
     info = models.info(model) if isinstance(model, str) else None

@@ -96,6 +96,18 @@ class SendTests(Case):
             self.assertEqual(self.send(message, **more)["error"]["message"], reason)
         self.assertEqual(self.house.engine.runs, {})
 
+    def test_blank_key(self) -> None:
+        """A blank key is the default agent's main one, as everywhere: no session without a name comes of it."""
+        self.send(key="k", sessionKey=" \t")
+        self.assertEqual(self.house.engine.runs["k"].request.session_key, "agent:main:main")
+        answer = self.line.call("chat.history", {"sessionKey": " "})
+        self.assertEqual(answer["payload"]["sessionKey"], "agent:main:main")
+
+    def test_sessions_of_the_gateway(self) -> None:
+        """Nobody speaks in the sessions of jobs and sub-agents from outside."""
+        for key in ("cron:1", "agent:main:subagent:1"):
+            self.assertIn("namespace of the gateway's own", self.send(sessionKey=key)["error"]["message"])
+
     def test_image_only(self) -> None:
         """An image needs no words."""
         self.send("", attachments=[{"content": "data:image/gif;base64,R0lGODlh"}])
@@ -154,6 +166,14 @@ class AbortTests(Case):
         self.house.advance(0.2)
         self.assertEqual(self.line.answers(id)[0]["payload"]["runIds"], ["1"])
 
+    def test_sessions_of_the_gateway(self) -> None:
+        """Runs of jobs and sub-agents, too: clients show their sessions, with a button to stop them."""
+        run = self.run_("1", key="agent:main:cron:job")
+        answer = self.line.call("chat.abort", {"sessionKey": "agent:main:cron:job"})
+        self.assertEqual(answer["payload"]["runIds"], ["1"])
+        assert run.outcome is not None
+        self.assertEqual(run.outcome.status, "aborted")
+
 
 class HistoryTests(Case):
     """chat.history."""
@@ -169,6 +189,14 @@ class HistoryTests(Case):
         self.assertEqual([row["role"] for row in rows], ["user", "system"])
         self.assertNotIn("They met.", str(rows))
 
+    def test_sessions_of_the_gateway(self) -> None:
+        """What jobs and sub-agents said can be read: their sessions stand in the list."""
+        said = UserMessage(content=(TextPart(text="hi"),), timestamp_ms=1)
+        for key in ("agent:main:cron:job", "agent:main:subagent:1"):
+            self.house.sessions.add(key, 1, [said])
+            self.assertEqual(self.history(sessionKey=key)["totalMessages"], 1)
+            self.assertEqual(self.line.call("chat.startup", {"sessionKey": key})["payload"]["totalMessages"], 1)
+
     def test_messages(self) -> None:
         """As chat clients know them; images are named, not repeated."""
         self.house.sessions.add(
@@ -180,7 +208,10 @@ class HistoryTests(Case):
                 ),
                 AssistantMessage(
                     text="let me see",
-                    tool_calls=(ToolCall(id="c", name="clock", arguments="{}"),),
+                    tool_calls=(
+                        ToolCall(id="c", name="clock", arguments='{"zone": "UTC"}'),
+                        ToolCall(id="d", name="clock", arguments="{cut o"),
+                    ),
                     provider="stub",
                     model="m",
                     usage=Usage(prompt_tokens=3, completion_tokens=2),
@@ -214,9 +245,11 @@ class HistoryTests(Case):
             assistant["content"],
             [
                 {"type": "text", "text": "let me see"},
-                {"type": "toolCall", "id": "c", "name": "clock", "arguments": "{}"},
+                {"type": "toolCall", "id": "c", "name": "clock", "arguments": {"zone": "UTC"}},
+                {"type": "toolCall", "id": "d", "name": "clock", "arguments": {}, "argumentsText": "{cut o"},
             ],
         )
+        self.assertEqual(assistant["stopReason"], "toolUse")
         self.assertEqual(assistant["usage"], {"input": 3, "output": 2, "total": 5})
         self.assertEqual((tool["role"], tool["content"][0]["text"], tool["isError"]), ("toolResult", "noon", False))
         self.assertEqual((failed["content"], failed["errorMessage"]), ([], "broken"))

@@ -191,6 +191,12 @@ class MethodTests(Case):
         self.refused("cron.runs", {"id": "../x"}, "unknown cron job id")
         self.refused("cron.runs", {"id": "x", "limit": 5001}, "limit")
 
+    def test_too_late(self) -> None:
+        """A time that can not be told is refused, and nothing of it stays."""
+        for schedule in ({"kind": "at", "atMs": 8_640_000_000_000_000}, {"kind": "every", "everyMs": 8e15}):
+            self.refused("cron.add", {**EVENT, "schedule": schedule}, "lies after the year 9999")
+        self.assertEqual(self.call("cron.list", {"includeDisabled": True})["jobs"], [])
+
     def test_no_delivery(self) -> None:
         """Clients of today say that nothing is to be delivered."""
         self.call("cron.add", {**TURN, "delivery": {"mode": "none"}})

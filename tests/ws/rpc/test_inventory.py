@@ -85,6 +85,7 @@ class ToolTests(InventoryCase):
         names = {row["id"]: row for group in found["groups"] for row in group["tools"]}
         self.assertNotIn("process", names)
         self.assertEqual(names["weather"]["rawDescription"], "Tell the weather.\nMore of it.")
+        self.assertEqual(self.ok("tools.effective", sessionKey="agent:beta:cron:job")["agentId"], "beta")
 
 
 class CommandTests(InventoryCase):

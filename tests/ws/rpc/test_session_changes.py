@@ -95,7 +95,7 @@ class PatchTests(SessionsCase):
         ):
             refusal = self.refusal("sessions.patch", key=KEY, **{name: value})
             self.assertEqual(refusal, ("INVALID_REQUEST", message))
-        for params in ({"label": ""}, {"queueCap": 0}, {"nope": 1}, {"label": "x" * 513}):
+        for params in ({"label": ""}, {"label": " "}, {"queueCap": 0}, {"nope": 1}, {"label": "x" * 513}):
             self.assertEqual(self.refusal("sessions.patch", key=KEY, **params)[0], "INVALID_REQUEST")
         self.assertIsNone(self.do(self.store.get(KEY)))
 
