@@ -23,9 +23,6 @@ MACROS = {
 }
 """Names for the expressions that people want most."""
 
-LAST_MS = 253_402_300_799_999
-"""The end of the year 9999: what can be written as a date of four digits."""
-
 
 def zone(name: str) -> ZoneInfo:
     """
@@ -55,4 +52,4 @@ def next_match(expression: str, timezone: str, after_ms: int) -> int | None:
     return round(found.timestamp() * 1000)
 
 
-__all__ = ["LAST_MS", "MACROS", "next_match", "zone"]
+__all__ = ["MACROS", "next_match", "zone"]

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from openclaw_tx.automation.cron_expression import LAST_MS, next_match, zone
+from openclaw_tx.automation.cron_expression import next_match, zone
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import At, CronJob, Every, Schedule
+from openclaw_tx.wire.times import LAST_MS
 
 SHORTEST_MS = 1000
 """The fastest pace of a job."""
@@ -99,12 +100,6 @@ def planned(job: CronJob, now_ms: int, timezone: str) -> CronJob:
     return replace(job, state=replace(job.state, next_run_at_ms=next_run(job, now_ms, timezone)))
 
 
-def iso(millis: int) -> str:
-    """A moment as clients of today want it; one after the year 9999 is the last one of it."""
-    seconds, rest = divmod(min(millis, LAST_MS), 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
-
-
 def _not_too_late(field: str, millis: int) -> None:
     """
     @raise GatewayError: C{invalid_request}.
@@ -117,4 +112,4 @@ def _wrong(field: str, message: str) -> GatewayError:
     return GatewayError("invalid_request", f"{field}: {message}", param=field)
 
 
-__all__ = ["SHORTEST_MS", "checked", "iso", "moment", "next_run", "planned"]
+__all__ = ["SHORTEST_MS", "checked", "moment", "next_run", "planned"]

@@ -19,7 +19,8 @@ from openclaw_tx.sessions.entries import Found
 from openclaw_tx.sessions.records import messages_of
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.wire.openclaw_sessions import entry_object
-from openclaw_tx.wire.openclaw_transcript import Writer, iso
+from openclaw_tx.wire.openclaw_transcript import Writer
+from openclaw_tx.wire.times import iso
 
 KEEP_MS = 30 * 24 * 3600 * 1000
 """How long an archive is kept."""

@@ -27,6 +27,7 @@ from openclaw_tx.values import (
 )
 from openclaw_tx.values.conversation import StopReason
 from openclaw_tx.wire.history import arguments_of
+from openclaw_tx.wire.times import LAST_MS
 
 _TO_OPENCLAW: Mapping[StopReason, str] = {
     "tool_calls": "toolUse",
@@ -42,9 +43,6 @@ _FROM_OPENCLAW: Mapping[str, StopReason] = {
     "injected": "injected",
 }
 
-
-LAST_MS = 253_402_300_799_999
-"""The last millisecond that has a date of four digits; what is larger is no time."""
 
 # -- out
 
@@ -260,7 +258,6 @@ def ms_of(value: Any) -> int:
 
 
 __all__ = [
-    "LAST_MS",
     "call_block",
     "count_of",
     "message_object",

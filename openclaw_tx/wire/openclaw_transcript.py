@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from openclaw_tx.values import CompactionMessage, Message, Part, TextPart, UserMessage
-from openclaw_tx.wire.openclaw_messages import LAST_MS, count_of, message_object, message_of, ms_of, parts_of, text_of
+from openclaw_tx.wire.openclaw_messages import count_of, message_object, message_of, ms_of, parts_of, text_of
+from openclaw_tx.wire.times import iso
 
 VERSION = 3
 """Version of the files that are written."""
@@ -94,12 +94,6 @@ def _line(value: Any) -> bytes:
 
 def _id(number: int) -> str:
     return f"{number:08x}"
-
-
-def iso(ms: int) -> str:
-    """Epoch milliseconds as OpenClaw writes them; none is later than L{LAST_MS}."""
-    seconds, rest = divmod(min(max(0, ms), LAST_MS), 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
 
 
 # -- in

@@ -7,10 +7,11 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.automation.cron_expression import LAST_MS, next_match
-from openclaw_tx.automation.schedule import checked, iso, moment, next_run, planned
+from openclaw_tx.automation.cron_expression import next_match
+from openclaw_tx.automation.schedule import checked, moment, next_run, planned
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import At, CronTimes, Every, JobState, Schedule
+from openclaw_tx.wire.times import LAST_MS, iso
 from tests.automation.jobs import MINUTE, job
 
 

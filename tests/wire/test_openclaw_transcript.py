@@ -23,7 +23,8 @@ from openclaw_tx.values import (
     UserMessage,
 )
 from openclaw_tx.wire.openclaw_messages import ms_of
-from openclaw_tx.wire.openclaw_transcript import Transcript, Writer, iso, read, written
+from openclaw_tx.wire.openclaw_transcript import Transcript, Writer, read, written
+from openclaw_tx.wire.times import iso
 
 HEAD = {"type": "session", "version": 3, "id": "s1", "timestamp": "2026-01-30T10:00:00.000Z", "cwd": "/ws"}
 AT = "2026-01-30T10:00:01.500Z"
@@ -438,8 +439,6 @@ class WrittenTests(SynchronousTestCase):
     def test_times(self) -> None:
         """Milliseconds, in UTC."""
         self.assertEqual(iso(AT_MS), AT)
-        self.assertEqual(iso(0), "1970-01-01T00:00:00.000Z")
-        self.assertEqual(iso(2**53 - 1), "9999-12-31T23:59:59.999Z")
 
     def test_no_times(self) -> None:
         """A number that is no time, such as one in microseconds, is not taken for one: what is written from it could

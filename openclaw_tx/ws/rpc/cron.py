@@ -13,11 +13,11 @@ from msgspec.structs import replace
 
 from openclaw_tx.auth.actions import ADMIN, may, missing_scope
 from openclaw_tx.auth.sight import is_bounded
-from openclaw_tx.automation.schedule import iso
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Jobs
 from openclaw_tx.values import At, CronJob, CronNews, JobDraft, JobPatch, JobState, Principal, Schedule
 from openclaw_tx.wire.frames import Natural, encode
+from openclaw_tx.wire.times import iso
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.catalog import plain_id
