@@ -67,7 +67,7 @@ class MemoryGateway:
         @param fetcher: gets what requests name by URL.
         @param in_thread: where large bodies are read; unless given, they are read at once.
         @param as_file: the configuration stands in a file (L{config_file}), as that of a gateway under twistd does.
-        @param clock: a C{MemoryReactorClock} that can do more, such as L{spawnProcess
+        @param clock: a C{MemoryReactorClock} of this gateway alone that can do more, such as L{spawnProcess
             <twisted.internet.interfaces.IReactorProcess.spawnProcess>} for C{exec}. No processes are spawned otherwise.
         @param channels: channels besides the built-in ones.
         @param poster: posts what goes out to webhooks.
