@@ -59,6 +59,26 @@ class Days(NamedTuple):
         return midnight_ms(self.last + timedelta(1), self.zone)
 
 
+class _Here(tzinfo):
+    """This machine's zone, in summer and in winter; what the system tells of now has no other time of the year."""
+
+    def utcoffset(self, when: datetime | None) -> timedelta | None:
+        """See L{tzinfo.utcoffset}."""
+        return when.replace(tzinfo=None).astimezone().utcoffset() if when is not None else None
+
+    def dst(self, when: datetime | None) -> timedelta | None:
+        """Unknown."""
+        return None
+
+    def tzname(self, when: datetime | None) -> str | None:
+        """See L{tzinfo.tzname}."""
+        return when.replace(tzinfo=None).astimezone().tzname() if when is not None else None
+
+    def fromutc(self, when: datetime) -> datetime:
+        """See L{tzinfo.fromutc}."""
+        return when.replace(tzinfo=UTC).astimezone().replace(tzinfo=self)
+
+
 def days_of(method: str, params: DaysParams, now: float, max_days: int | None = MAX_DAYS) -> Days:
     """The days that params mean.
 
@@ -101,7 +121,7 @@ def _day(method: str, name: str, text: str | None) -> date | None:
 
 def _zone(method: str, params: DaysParams) -> tzinfo:
     if params.mode == "gateway":
-        return datetime.now().astimezone().tzinfo or UTC
+        return _Here()
     if params.mode == "utc":
         return UTC
     if params.time_zone is not None:

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import os
+import time
+from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.values import Usage
+from openclaw_tx.ws.rpc.usage_days import DaysParams, days_of
 
 TODAY = "2023-11-14"
 """By the clock of the test, at 22:13 UTC."""
@@ -121,6 +127,28 @@ class CostTests(UsageCase):
         self.assertEqual([(row["date"], row["runs"]) for row in found["daily"]], [(TODAY, 1)])
         self.assertEqual(self.cost(range="7d")["days"], 7)
         self.cost(mode="gateway")
+
+    def test_summer(self) -> None:
+        """The machine's midnight is that of the day, whatever the time of the year is when somebody asks."""
+        self.addCleanup(self.set_zone, os.environ.get("TZ"))
+        self.set_zone("Europe/Berlin")
+        for day in ("2023-07-01", "2023-12-01"):
+            about = DaysParams(start_date=day, end_date=day, mode="gateway")
+            named = replace(about, mode="specific", time_zone="Europe/Berlin")
+            here, there = (days_of("usage.cost", params, 1_700_000_000.0) for params in (about, named))
+            self.assertEqual((here.start_ms, here.end_ms), (there.start_ms, there.end_ms))
+            for at in range(here.start_ms // 1000 - 7200, here.end_ms // 1000 + 7200, 1800):
+                self.assertEqual(
+                    datetime.fromtimestamp(at, here.zone).date(), datetime.fromtimestamp(at, there.zone).date()
+                )
+
+    def set_zone(self, name: str | None) -> None:
+        """Move this machine."""
+        if name is None:
+            os.environ.pop("TZ", None)
+        else:
+            os.environ["TZ"] = name
+        time.tzset()
 
     def test_midnight_within_an_hour(self) -> None:
         """The last half hour of a day belongs to it, where midnight is not at a whole hour of UTC."""
