@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from openclaw_tx.sessions.conversation import repaired
+from openclaw_tx.sessions.conversation import repaired, without_failed
 from openclaw_tx.values import (
     AssistantMessage,
     CompactionMessage,
@@ -31,29 +31,23 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
 
     Calls without results and results without calls are put right over history and turn together, since a client's tool
     results come a turn after the calls. Images of earlier turns are left out (spec: only the active turn's are sent),
-    as are turns that failed before the model said anything: the record keeps them, but a client's retry would
-    otherwise make the question stand twice. A turn that a crash ended stays, and the model is told of it: of what was
-    at work then nobody knows how far it came.
+    as are turns that failed before the model said anything. A turn that a crash ended stays, and the model is told of
+    it: of what was at work then nobody knows how far it came.
 
     @param history: the session before this turn, oldest first.
     @param turn: this turn so far: the client's messages, then answers and tool results; perhaps with a mark.
     """
     history, turn = in_force(history, turn)
     kept: list[Spoken] = []
-    begin = 0  # of what was said: the summary before it is nobody's question
-    for message in history:
+    for message in without_failed(history):
         if isinstance(message, CompactionMessage):
             if message.summary:  # one that only cut off has none
                 kept.append(summary_message(message))
-                begin = len(kept)
             continue
         if isinstance(message, AssistantMessage) and message.stop_reason == "interrupted":
             kept.append(replace(message, text=f"{message.text}\n\n{CUT_OFF}".lstrip()))
             continue
         if isinstance(message, AssistantMessage) and not message.text and not message.tool_calls:
-            if message.stop_reason in ("error", "aborted"):
-                while len(kept) > begin and isinstance(kept[-1], UserMessage):
-                    kept.pop()
             continue
         kept.append(_without_images(message))
     calls = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Spoken, ToolResultMessage, UserMessage
 
@@ -22,6 +22,8 @@ MAX_PLACES = 16
 MISSING_RESULT = "No result was recorded for this tool call."
 """Text of a result that L{repaired} had to make up."""
 
+_AnyMessage = TypeVar("_AnyMessage", bound=Message)
+
 
 def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spoken, ...]:
     """Which of the client's messages the session does not hold yet, in their order.
@@ -32,6 +34,7 @@ def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spok
       - The client sees one answer where the session may hold several messages with tools of the agent in between;
         they are compared as one. An answer to the same message is the same answer, whatever its words: a client may
         have got a shorter or differently joined text, and the session's own account wins.
+      - What L{without_failed} leaves out of the history is not held: who resends it wants it read.
       - When the history ends as the client's messages begin (the usual case: all of it resent, or a sliding window),
         what follows is new. Otherwise (an edited or a branched history) the longest common sequence is held and the
         rest is new: an edited question comes with its answer.
@@ -43,7 +46,7 @@ def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spok
         return tuple(messages)
     past = messages[:-1][-MAX_COMPARED:]
     visible = frozenset(_call_ids(past))
-    held = _groups([each for each in history if not isinstance(each, CompactionMessage)], visible)
+    held = _groups(without_failed([each for each in history if not isinstance(each, CompactionMessage)]), visible)
     client = _groups(past, visible)
     if client and client[0].words:
         client[0] = _placed(client[0], held)
@@ -56,6 +59,25 @@ def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spok
         common = _common(held_keys, keys)
         new = [group for number, group in enumerate(client) if number not in common]
     return (*(message for group in new for message in group.messages), messages[-1])
+
+
+def without_failed(history: Sequence[_AnyMessage]) -> list[_AnyMessage]:
+    """A history without the turns that failed before a word was said: the model does not get to read them. The record
+    keeps them, but a client's retry would otherwise make the question stand twice."""
+    kept: list[_AnyMessage] = []
+    for message in history:
+        if not _came_to_nothing(message):
+            kept.append(message)
+            continue
+        while kept and isinstance(kept[-1], UserMessage):
+            kept.pop()
+    return kept
+
+
+def _came_to_nothing(message: Message) -> bool:
+    if not isinstance(message, AssistantMessage) or message.text or message.tool_calls:
+        return False
+    return message.stop_reason in ("error", "aborted")
 
 
 def repaired(messages: Sequence[Spoken]) -> tuple[Spoken, ...]:
@@ -223,4 +245,4 @@ def _common(held: Sequence[Hashable], client: Sequence[Hashable]) -> set[int]:
     return common
 
 
-__all__ = ["MISSING_RESULT", "repaired", "unheld"]
+__all__ = ["MISSING_RESULT", "repaired", "unheld", "without_failed"]

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.sessions.conversation import MAX_COMPARED, MISSING_RESULT, repaired, unheld
 from openclaw_tx.values import (
     AssistantMessage,
+    CompactionMessage,
     ImagePart,
     Message,
     TextPart,
@@ -127,7 +128,29 @@ class UnheldTests(SynchronousTestCase):
         failed = AssistantMessage(stop_reason="error", error_message="no")
         history: list[Message] = [user("one"), failed, user("one"), answer("ONE")]
         self.check([user("one"), answer("ONE"), NEW], NEW, history=history)
-        self.check([user("one"), user("one")], user("one"), history=history[:2])
+        self.check([user("one"), user("one")], user("one"), user("one"), history=history[:2])
+
+    def test_question_of_a_failed_turn(self) -> None:
+        """The model does not read it in the history; a client that resends it wants it read."""
+        for reason in ("error", "aborted"):
+            history: list[Message] = [*HISTORY, user("long"), AssistantMessage(stop_reason=reason)]
+            self.check([*HISTORY, user("long"), NEW], user("long"), NEW, history=history)
+            self.check([user("long"), NEW], user("long"), NEW, history=history)
+            self.check([*HISTORY, NEW], NEW, history=history)
+            history += [user("long"), NEW, answer("THREE")]
+            self.check([*HISTORY, user("long"), NEW, answer("THREE"), user("four")], user("four"), history=history)
+
+    def test_turns_that_failed_later(self) -> None:
+        """What had been said or done in a turn is read, and with it the question."""
+        for said in ([answer("half")], [answer("", "own"), result("own")]):
+            history: list[Message] = [*HISTORY, user("long"), *said, AssistantMessage(stop_reason="error")]
+            self.check([*HISTORY, user("long"), NEW], NEW, history=history)
+
+    def test_failed_after_a_mark(self) -> None:
+        """What a mark in the turn keeps of it is no more read than the rest of a failed turn."""
+        mark = CompactionMessage(summary="On ONE and TWO.", kept=1)
+        history: list[Message] = [*HISTORY, user("long"), mark, AssistantMessage(stop_reason="error")]
+        self.check([*HISTORY, user("long"), NEW], user("long"), NEW, history=history)
 
     def test_greeting(self) -> None:
         """A conversation may begin with an answer."""
