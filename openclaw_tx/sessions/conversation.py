@@ -8,6 +8,7 @@ OpenAI clients send the conversation with each request, sessions remember it: L{
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -37,7 +38,8 @@ def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spok
       - What L{without_failed} leaves out of the history is not held: who resends it wants it read.
       - When the history ends as the client's messages begin (the usual case: all of it resent, or a sliding window),
         what follows is new. Otherwise (an edited or a branched history) the longest common sequence is held and the
-        rest is new: an edited question comes with its answer.
+        rest is new: an edited question comes with its answer. It was added behind what follows it for the client, so
+        what is held in another place is held, too; or each request would add it again.
 
     @param history: the transcript, oldest first.
     @param messages: the client's conversation, oldest first.
@@ -49,7 +51,7 @@ def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spok
     held = _groups(without_failed([each for each in history if not isinstance(each, CompactionMessage)]), visible)
     client = _groups(past, visible)
     if client and client[0].words:
-        client[0] = _placed(client[0], held)
+        client = _placed(client, held)
     held_keys = [group.key for group in held]
     keys = [group.key for group in client]
     overlap = _overlap(held_keys, keys)
@@ -57,7 +59,15 @@ def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spok
         new = client[overlap:]
     else:
         common = _common(held_keys, keys)
-        new = [group for number, group in enumerate(client) if number not in common]
+        elsewhere = Counter(held_keys) - Counter(keys[number] for number in common)
+        new = []
+        for number, group in enumerate(client):
+            if number in common:
+                continue
+            if elsewhere[group.key]:
+                elsewhere[group.key] -= 1
+            else:
+                new.append(group)
     return (*(message for group in new for message in group.messages), messages[-1])
 
 
@@ -184,12 +194,16 @@ def _words(text: str) -> str:
     return "".join(text.split())
 
 
-def _placed(first: _Group, held: Sequence[_Group]) -> _Group:
-    """A window that begins with an answer does not say what it answers: its words tell."""
+def _placed(client: list[_Group], held: Sequence[_Group]) -> list[_Group]:
+    """A window that begins with an answer does not say what it answers: its words tell. A greeting may have been added
+    behind another answer, and is held as the end of that."""
+    first = client[0]
     for group in held:
         if group.words == first.words and group.calls == first.calls:
-            return first._replace(key=group.key)
-    return first
+            return [first._replace(key=group.key), *client[1:]]
+    if any(group.words.endswith(first.words) and group.calls >= first.calls for group in held):
+        return client[1:]
+    return client
 
 
 def _overlap(held: Sequence[Hashable], client: Sequence[Hashable]) -> int:

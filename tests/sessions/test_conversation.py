@@ -85,6 +85,20 @@ class UnheldTests(SynchronousTestCase):
         long = dialogue(["a", "b", "c", "d"])
         self.check([*long[:4], user("C!"), *long[5:], NEW], user("C!"), answer("on c"), NEW, history=long)
 
+    def test_held_elsewhere(self) -> None:
+        """What stands first for the client and was added behind the rest is not added with each message again."""
+        edited: list[Message] = [user("one!"), *HISTORY[1:]]
+        summed: list[Message] = [user("[So far: one.]"), answer("Yes."), *HISTORY[2:]]
+        moved: list[Message] = [*HISTORY[2:], *HISTORY[:2]]
+        for known in (edited, summed, moved, [answer("Hello"), *HISTORY], [*HISTORY[:2], user("x"), *HISTORY[2:]]):
+            stored = list(HISTORY)
+            for text in ("three", "four", "five"):
+                new = unheld(stored, [*known, user(text)])
+                if text != "three":
+                    self.assertEqual(new, (user(text),))
+                stored += [*new, answer(f"on {text}")]
+                known += [user(text), answer(f"on {text}")]
+
     def test_left_out_messages(self) -> None:
         """A client that drops turns here and there repeats nothing."""
         long = dialogue(["a", "b", "c", "d"])
