@@ -99,6 +99,24 @@ class OneEngineTests(GatewayCase):
         self.assertEqual(self.keys(), ["agent:main:shared"])
         client.close()
 
+    def test_what_a_failed_turn_asked(self) -> None:
+        """The model reads it when the client resends it before its next message, once."""
+        asked: list[dict[str, Any]] = []
+
+        def ask(text: str) -> list[str]:
+            asked.append({"role": "user", "content": text})
+            response = self.chat({"user": "ana", "messages": asked})
+            if response.code == 200:
+                asked.append(response.json()["choices"][0]["message"])
+            return [message.text for message in self.model.requests[-1].messages]
+
+        self.model.fail("provider_rejected", "no")
+        self.model.say("It is short.")
+        self.model.say("It was long.")
+        self.assertEqual(ask("Sum up: a long text"), ["Sum up: a long text"])
+        self.assertEqual(ask("Please try again"), ["Sum up: a long text", "Please try again"])
+        self.assertEqual(ask("Really?"), ["Sum up: a long text", "Please try again", "It is short.", "Really?"])
+
     def test_s06_tool_policy(self) -> None:
         """A denied tool is absent from the model request of an HTTP run; an agent's own policy counts too."""
         for model, has_status in (("openclaw", True), ("openclaw:beta", False)):

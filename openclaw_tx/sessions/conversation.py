@@ -8,8 +8,9 @@ OpenAI clients send the conversation with each request, sessions remember it: L{
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Spoken, ToolResultMessage, UserMessage
 
@@ -22,6 +23,8 @@ MAX_PLACES = 16
 MISSING_RESULT = "No result was recorded for this tool call."
 """Text of a result that L{repaired} had to make up."""
 
+_AnyMessage = TypeVar("_AnyMessage", bound=Message)
+
 
 def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spoken, ...]:
     """Which of the client's messages the session does not hold yet, in their order.
@@ -32,9 +35,11 @@ def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spok
       - The client sees one answer where the session may hold several messages with tools of the agent in between;
         they are compared as one. An answer to the same message is the same answer, whatever its words: a client may
         have got a shorter or differently joined text, and the session's own account wins.
+      - What L{without_failed} leaves out of the history is not held: who resends it wants it read.
       - When the history ends as the client's messages begin (the usual case: all of it resent, or a sliding window),
         what follows is new. Otherwise (an edited or a branched history) the longest common sequence is held and the
-        rest is new: an edited question comes with its answer.
+        rest is new: an edited question comes with its answer. It was added behind what follows it for the client, so
+        what is held in another place is held, too; or each request would add it again.
 
     @param history: the transcript, oldest first.
     @param messages: the client's conversation, oldest first.
@@ -43,10 +48,10 @@ def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spok
         return tuple(messages)
     past = messages[:-1][-MAX_COMPARED:]
     visible = frozenset(_call_ids(past))
-    held = _groups([each for each in history if not isinstance(each, CompactionMessage)], visible)
+    held = _groups(without_failed([each for each in history if not isinstance(each, CompactionMessage)]), visible)
     client = _groups(past, visible)
     if client and client[0].words:
-        client[0] = _placed(client[0], held)
+        client = _placed(client, held)
     held_keys = [group.key for group in held]
     keys = [group.key for group in client]
     overlap = _overlap(held_keys, keys)
@@ -54,8 +59,35 @@ def unheld(history: Sequence[Message], messages: Sequence[Spoken]) -> tuple[Spok
         new = client[overlap:]
     else:
         common = _common(held_keys, keys)
-        new = [group for number, group in enumerate(client) if number not in common]
+        elsewhere = Counter(held_keys) - Counter(keys[number] for number in common)
+        new = []
+        for number, group in enumerate(client):
+            if number in common:
+                continue
+            if elsewhere[group.key]:
+                elsewhere[group.key] -= 1
+            else:
+                new.append(group)
     return (*(message for group in new for message in group.messages), messages[-1])
+
+
+def without_failed(history: Sequence[_AnyMessage]) -> list[_AnyMessage]:
+    """A history without the turns that failed before a word was said, as far as the model does not get to read them
+    (L{openclaw_tx.runs.context.model_messages}): the record keeps them."""
+    kept: list[_AnyMessage] = []
+    for message in history:
+        if not _came_to_nothing(message):
+            kept.append(message)
+            continue
+        while kept and isinstance(kept[-1], UserMessage):
+            kept.pop()
+    return kept
+
+
+def _came_to_nothing(message: Message) -> bool:
+    if not isinstance(message, AssistantMessage) or message.text or message.tool_calls or message.unanswered:
+        return False
+    return message.stop_reason in ("error", "aborted")
 
 
 def repaired(messages: Sequence[Spoken]) -> tuple[Spoken, ...]:
@@ -162,12 +194,16 @@ def _words(text: str) -> str:
     return "".join(text.split())
 
 
-def _placed(first: _Group, held: Sequence[_Group]) -> _Group:
-    """A window that begins with an answer does not say what it answers: its words tell."""
+def _placed(client: list[_Group], held: Sequence[_Group]) -> list[_Group]:
+    """A window that begins with an answer does not say what it answers: its words tell. A greeting may have been added
+    behind another answer, and is held as the end of that."""
+    first = client[0]
     for group in held:
         if group.words == first.words and group.calls == first.calls:
-            return first._replace(key=group.key)
-    return first
+            return [first._replace(key=group.key), *client[1:]]
+    if any(group.words.endswith(first.words) and group.calls >= first.calls for group in held):
+        return client[1:]
+    return client
 
 
 def _overlap(held: Sequence[Hashable], client: Sequence[Hashable]) -> int:
@@ -223,4 +259,4 @@ def _common(held: Sequence[Hashable], client: Sequence[Hashable]) -> set[int]:
     return common
 
 
-__all__ = ["MISSING_RESULT", "repaired", "unheld"]
+__all__ = ["MISSING_RESULT", "repaired", "unheld", "without_failed"]

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.sessions.conversation import MAX_COMPARED, MISSING_RESULT, repaired, unheld
 from openclaw_tx.values import (
     AssistantMessage,
+    CompactionMessage,
     ImagePart,
     Message,
     TextPart,
@@ -84,6 +85,20 @@ class UnheldTests(SynchronousTestCase):
         long = dialogue(["a", "b", "c", "d"])
         self.check([*long[:4], user("C!"), *long[5:], NEW], user("C!"), answer("on c"), NEW, history=long)
 
+    def test_held_elsewhere(self) -> None:
+        """What stands first for the client and was added behind the rest is not added with each message again."""
+        edited: list[Message] = [user("one!"), *HISTORY[1:]]
+        summed: list[Message] = [user("[So far: one.]"), answer("Yes."), *HISTORY[2:]]
+        moved: list[Message] = [*HISTORY[2:], *HISTORY[:2]]
+        for known in (edited, summed, moved, [answer("Hello"), *HISTORY], [*HISTORY[:2], user("x"), *HISTORY[2:]]):
+            stored = list(HISTORY)
+            for text in ("three", "four", "five"):
+                new = unheld(stored, [*known, user(text)])
+                if text != "three":
+                    self.assertEqual(new, (user(text),))
+                stored += [*new, answer(f"on {text}")]
+                known += [user(text), answer(f"on {text}")]
+
     def test_left_out_messages(self) -> None:
         """A client that drops turns here and there repeats nothing."""
         long = dialogue(["a", "b", "c", "d"])
@@ -127,7 +142,29 @@ class UnheldTests(SynchronousTestCase):
         failed = AssistantMessage(stop_reason="error", error_message="no")
         history: list[Message] = [user("one"), failed, user("one"), answer("ONE")]
         self.check([user("one"), answer("ONE"), NEW], NEW, history=history)
-        self.check([user("one"), user("one")], user("one"), history=history[:2])
+        self.check([user("one"), user("one")], user("one"), user("one"), history=history[:2])
+
+    def test_question_of_a_failed_turn(self) -> None:
+        """The model does not read it in the history; a client that resends it wants it read."""
+        for reason in ("error", "aborted"):
+            history: list[Message] = [*HISTORY, user("long"), AssistantMessage(stop_reason=reason)]
+            self.check([*HISTORY, user("long"), NEW], user("long"), NEW, history=history)
+            self.check([user("long"), NEW], user("long"), NEW, history=history)
+            self.check([*HISTORY, NEW], NEW, history=history)
+            history += [user("long"), NEW, answer("THREE")]
+            self.check([*HISTORY, user("long"), NEW, answer("THREE"), user("four")], user("four"), history=history)
+
+    def test_turns_that_failed_later(self) -> None:
+        """What had been said or done in a turn is read, and with it the question."""
+        for said in ([answer("half")], [answer("", "own"), result("own")]):
+            history: list[Message] = [*HISTORY, user("long"), *said, AssistantMessage(stop_reason="error")]
+            self.check([*HISTORY, user("long"), NEW], NEW, history=history)
+
+    def test_failed_after_a_mark(self) -> None:
+        """What a mark in the turn keeps of it is no more read than the rest of a failed turn."""
+        mark = CompactionMessage(summary="On ONE and TWO.", kept=1)
+        history: list[Message] = [*HISTORY, user("long"), mark, AssistantMessage(stop_reason="error")]
+        self.check([*HISTORY, user("long"), NEW], user("long"), NEW, history=history)
 
     def test_greeting(self) -> None:
         """A conversation may begin with an answer."""
