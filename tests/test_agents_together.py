@@ -185,7 +185,10 @@ class SpawnTests(Together):
         self.model = self.gateway.model
         self.spawn(label="first")
         waits = self.spawn(label="second")
-        self.abort(waits["childSessionKey"])
+        run = self.gateway.gateway.engine.get(waits["runId"])
+        assert run is not None
+        run.abort("stop")
+        self.gateway.flush()
         [event] = self.gateway.gateway._house.events.peek("agent:main:main")
         self.assertIn("'second' was stopped (0 s, 0 tokens", event)
 
