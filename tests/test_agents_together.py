@@ -185,6 +185,20 @@ class SpawnTests(Together):
         self.assertEqual(len(self.model.calls), calls)
         self.assertIn("was stopped", self.gateway.gateway._house.events.peek("agent:main:main")[0])
 
+    def test_stopped_before_it_began(self) -> None:
+        """One that was waiting for its turn has taken no time."""
+        self.gateway = MemoryGateway({"agents": {"defaults": {"subagents": {"maxConcurrent": 1}}}})
+        self.addCleanup(self.gateway.close)
+        self.model = self.gateway.model
+        self.spawn(label="first")
+        waits = self.spawn(label="second")
+        run = self.gateway.gateway.engine.get(waits["runId"])
+        assert run is not None
+        run.abort("stop")
+        self.gateway.flush()
+        [event] = self.gateway.gateway._house.events.peek("agent:main:main")
+        self.assertIn("'second' was stopped (0 s, 0 tokens", event)
+
     def test_stopped_by_a_new_beginning(self) -> None:
         """A conversation that somebody begins anew knows nothing of the sub-agents of the one before, which end: by a
         command and by the method alike."""

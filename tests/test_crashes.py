@@ -161,6 +161,24 @@ class SubagentTests(Crashes):
         self.memory.advance(1300, 2)
         self.assertEqual(len(self.told()), 1)
 
+    def test_those_that_waited_for_their_turn(self) -> None:
+        """Sub-agents that had not begun are told of like all others, whatever way the process ended."""
+        for end in (self.kill, self.restart):
+            narrow = {"agents": {"defaults": {"subagents": {"maxConcurrent": 1}}}}
+            self.memory = MemoryGateway(narrow, tools=[Lever()])
+            self.addCleanup(self.memory.close)
+            self.spawn(label="goats")
+            self.spawn(label="sheep")
+            self.assertEqual(len([call for call in self.memory.model.calls if self.is_child(call)]), 1)
+            self.memory.advance(0.1)
+            end()
+            for name in ("goats", "sheep"):
+                self.assertIn(f"'{name}' was cut off", self.told()[-1])
+                self.memory.model.calls[-1].text("I see.")
+                self.memory.model.calls[-1].finish()
+                self.memory.flush()
+            self.assertEqual(len(self.told()), 2)
+
     def test_report_cut_off(self) -> None:
         """A report that had begun stands in the transcript; that will do."""
         self.spawn()

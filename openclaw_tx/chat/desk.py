@@ -16,7 +16,7 @@ from openclaw_tx.auth.actions import missing_scope, sufficient
 from openclaw_tx.chat.commands import Command, parse
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.known import Status
-from openclaw_tx.chat.orders import Done, Orders, Rooms
+from openclaw_tx.chat.orders import GREETING, Done, Orders, Rooms
 from openclaw_tx.chat.values import ChatMessage, Notice
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
@@ -115,7 +115,12 @@ class ChatDesk:
     async def _go_on(self, message: ChatMessage, done: Done) -> None:
         """The agent reads what stood behind the command."""
         request = message.request
-        said = UserMessage(content=(TextPart(text=done.message),), timestamp_ms=self._now_ms())
+        [whole] = request.messages
+        assert isinstance(whole, UserMessage)
+        # In a group the name of who speaks stands before the command.
+        named = done.message != GREETING and whole.text.endswith(message.text)
+        text = f"{whole.text.removesuffix(message.text)}{done.message}" if named else done.message
+        said = UserMessage(content=(TextPart(text=text),), timestamp_ms=self._now_ms())
         request = replace(
             request,
             messages=(said,),
@@ -123,7 +128,7 @@ class ChatDesk:
             model=done.model or request.model,
         )
         entry = await self._rooms.sessions.get(request.session_key)
-        following = replace(message, request=request, text=done.message)
+        following = replace(message, request=request, text=text)
         self.flow.send(following, entry.settings if entry is not None else None)
 
     async def _keep(self, message: ChatMessage, reply: str) -> None:

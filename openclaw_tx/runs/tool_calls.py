@@ -88,7 +88,8 @@ class ToolCaller:
 
     def __init__(self, run: AgentRun, agent: Agent, model_ref: str, premises: Premises, characters: int) -> None:
         """
-        @param model_ref: of the model whose policy counts.
+        @param model_ref: of the model that is asked first. Its policy counts for what is offered, and that of the model
+            that made a call besides.
         @param characters: longest result that the model gets to read.
         """
         self._run = run
@@ -102,18 +103,28 @@ class ToolCaller:
         self._offered: Mapping[str, Tool] = {}
 
     def allowed(self) -> Mapping[str, Tool]:
-        """The tools that the policy of the moment leaves, by name."""
-        return self._of_the_moment().by_name
+        """The tools that the policy of the moment leaves to the model that answers, by name."""
+        allowed = self._of_the_moment(self._model_ref).by_name
+        answers = self._answers
+        if answers == self._model_ref:
+            return allowed
+        theirs = self._of_the_moment(answers).by_name
+        return {name: tool for name, tool in allowed.items() if name in theirs}
 
     def offer(self) -> Offer:
         """The tools that the model is told of."""
-        offer = self._of_the_moment()
+        offer = self._of_the_moment(self._model_ref)
         self._offered = offer.by_name
         return offer
 
-    def _of_the_moment(self) -> Offer:
+    @property
+    def _answers(self) -> str:
+        """The model that has answered last, which may be a fallback."""
+        return f"{self._run.provider}/{self._run.model}" if self._run.provider else self._model_ref
+
+    def _of_the_moment(self, model_ref: str) -> Offer:
         subagent = bool(self._run.request.spawned_by)
-        return self._premises.offers.of(self._rooms.tools.allowed(self._agent, self._model_ref, subagent=subagent))
+        return self._premises.offers.of(self._rooms.tools.allowed(self._agent, model_ref, subagent=subagent))
 
     async def work(self, calls: Sequence[ToolCall], into: list[Message], steps: Steps) -> None:
         """Do what the calls of one message ask for. Neighbours that only look are done together, all others in order.
@@ -193,8 +204,11 @@ class ToolCaller:
         arguments: Mapping[str, Any] | str = call.arguments
         refusal = ""
         if tool is None:
-            known = call.name in self._offered
-            refusal = f"Tool {call.name} is not allowed any more" if known else f"Tool {call.name} not found"
+            refusal = f"Tool {call.name} not found"
+            if call.name in self._of_the_moment(self._model_ref).by_name:
+                refusal = f"Tool {call.name} is not allowed for {self._answers}"
+            elif call.name in self._offered:
+                refusal = f"Tool {call.name} is not allowed any more"
         else:
             try:
                 arguments = self._rooms.decode_arguments(tool, call.arguments)

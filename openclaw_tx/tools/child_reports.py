@@ -84,7 +84,7 @@ class ChildReports:
             parent = await self._parent(run, child)
             if child is None or parent is None or run.result is None:
                 continue
-            text = announcement(run.result, child.label or child.title)
+            text = announcement(run.result, child.label or child.title or "a task that was not begun")
             principal, channel = self._stand_in(run, parent), child.settings.channel
             try:
                 report = self._start(run.run_id, text, principal, parent.agent_id, parent.key, channel)
@@ -146,7 +146,7 @@ def is_cut_off(result: RunResult) -> bool:
 def announcement(result: RunResult, what: str) -> str:
     """What the parent is told."""
     name = what if len(what) <= 80 else f"{what[:77]}..."
-    took = max(0, result.ended_at_ms - result.started_at_ms) // 1000
+    took = max(0, result.ended_at_ms - (result.started_at_ms or result.ended_at_ms)) // 1000
     tokens = (result.usage.prompt_tokens or 0) + (result.usage.completion_tokens or 0)
     said = result.text if len(result.text) <= MAX_RESULT else f"{result.text[:MAX_RESULT]} [cut]"
     spent = f"{took} s, {tokens} tokens, "

@@ -101,7 +101,8 @@ A chain of stages narrows the list; no stage can bring back what an earlier one 
 At each stage `deny` wins; an empty `allow` lets the rest in. Case does not matter, `*` stands for any characters,
 `bash` means `exec`, and `apply_patch` is in wherever `exec` is allowed. A name that means no tool matches nothing: an
 `allow` list of unknown names only leaves the agent without tools. The policy is applied to the list that the model
-sees, and again when it calls a tool. A client's own function tools are not subject to it: the client runs them.
+sees, and again when it calls a tool: what is denied to a fallback it can not call, though the list was made for another
+model. A client's own function tools are not subject to it: the client runs them.
 
 | Profile | Allows |
 |---|---|

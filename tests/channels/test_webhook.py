@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from twisted.internet.defer import Deferred
 
 from openclaw_tx.channels import desk, outbox
+from openclaw_tx.chat.orders import GREETING
 from openclaw_tx.testing import MemoryGateway
 from openclaw_tx.testing.gateway import TOKEN
 from openclaw_tx.testing.http import MemoryResponse
@@ -127,6 +128,14 @@ class ChatTests(WebhookCase):
         [text] = self.said
         self.assertIn("Session: agent:main:dm:ann", text)
         self.assertEqual(self.memory.model.calls, [])
+
+    def test_who_speaks_behind_a_command(self) -> None:
+        """In a group the agent is told who speaks, also where a message began with a command; it greets for itself."""
+        for text, told in (("/new Hello.", "Ann: Hello."), ("/think high Why?", "Ann: Why?"), ("/new", GREETING)):
+            self.say(text, "room", kind="group", sender="Ann")
+            self.memory.advance(1)
+            self.assertEqual(self.memory.model.calls[-1].request.messages[-1].text, told)
+            self.answer("Hi.")
 
     def test_stop(self) -> None:
         """What one has at work is aborted, nobody else's; the aborted message is not answered."""

@@ -252,10 +252,12 @@ class MemoryTools:
     def __init__(self, *tools: Tool) -> None:
         self._tools = tools
         self.denied: set[str] = set()
+        self.denied_to: dict[str, set[str]] = {}
 
     def allowed(self, agent: Agent, model_ref: str, *, subagent: bool = False) -> Sequence[Tool]:
-        """All of them, but for those that C{denied} names."""
-        return [tool for tool in self._tools if tool.spec.name not in self.denied]
+        """All of them, but for those that C{denied} names, and C{denied_to} for the model."""
+        denied = self.denied | self.denied_to.get(model_ref, set())
+        return [tool for tool in self._tools if tool.spec.name not in denied]
 
 
 class Lookup:

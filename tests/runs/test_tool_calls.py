@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.config.schema_agents import AgentDefaults
 from openclaw_tx.config.schema_tools import LoopDetection, ToolsSection
 from openclaw_tx.runs.tool_calls import MAX_TOGETHER
+from openclaw_tx.testing import ScriptedModel
 from openclaw_tx.values import (
     AssistantMessage,
     ToolEnded,
@@ -156,6 +157,22 @@ class PolicyTests(Case):
         self.assertEqual(self.adder.calls, [])
         self.assertEqual(self.results()[0].text, "Tool add is not allowed any more")
         self.assertIsNone(self.ended(run).error)
+
+    def test_fallback(self) -> None:
+        """A tool that is denied to the model that answers is not called, though it was offered to another one; that one
+        may call it again."""
+        self.bench.tools.denied_to["scripted/other"] = {"add"}
+        run = self.bench.session()
+        for number, model in enumerate(("other", "model")):
+            call = self.model.calls[number]
+            call._model = ScriptedModel(model=model)
+            call.call_tool("add", {"a": 1, "b": number}, f"call_{number}")
+            call.finish()
+        self.model.calls[2].text("ok")
+        self.model.calls[2].finish()
+        self.assertEqual(self.ended(run).status, "ok")
+        self.assertEqual([result.is_error for result in self.results()], [True, False])
+        self.assertEqual(self.results()[0].text, "Tool add is not allowed for scripted/other")
 
     def test_taken_away_between_calls(self) -> None:
         """Also between two calls of one message."""

@@ -118,6 +118,7 @@ class SessionsSpawn(TypedTool[SessionsSpawnParameters]):
                 timeout_s=float(timeout) if timeout else None,
                 channel=context.channel,
                 extra_system=INSTRUCTIONS,
+                durable=True,  # the ledger is to know of it while it waits for its turn
             )
             self._background.go_on(self._report(run, parameters, context), f"sub-agent {run.request.run_id}")
         except GatewayError as error:
