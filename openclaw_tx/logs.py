@@ -9,6 +9,7 @@ it there; docs/operations.md says how an application of your own does.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -185,7 +186,10 @@ def _time(seconds: float | None) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float):
+    """What JSON has for it in every reader; anything else is shown as text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if (isinstance(value, int) and value.bit_length() < 64) or (isinstance(value, float) and math.isfinite(value)):
         return value
     return _cut(_shown(value))
 
@@ -198,7 +202,9 @@ def _shown(value: Any, how: Callable[[Any], str] = str) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}..."
+    text = text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}..."
+    # Halves of characters are no text: most that read JSON refuse the whole line for one.
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 __all__ = ["HIDDEN", "Redactor", "Sieve", "json_line", "json_observer", "known_secrets"]

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from twisted.application.service import Application
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import (
@@ -249,13 +251,14 @@ class JsonTests(SynchronousTestCase):
             {"log_format": "{value}", "value": "\ud800\u2028\x00"},
             {"log_format": "{value}", "value": "x" * 1_000_000},
             {"log_level": None, "log_namespace": None, "log_time": None},
+            {"log_format": "{value}", "value": float("nan"), "more": -float("inf"), "count": 10**5000},
         ):
             line = json_line(event)
             self.assertTrue(line.endswith("\n"))
             self.assertEqual(len(line.splitlines()), 1)
             self.assertLess(len(line), 40_000)
             self.assertTrue(line.isascii())
-            json.loads(line)
+            msgspec.json.decode(line)  # as strict as readers of logs are, and what the chief reads workers' lines with
 
 
 class RunnerTests(SynchronousTestCase):

@@ -8,9 +8,10 @@ types finds the issues first. msgspec then builds the value and has the last wor
 from __future__ import annotations
 
 import difflib
+import operator
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -27,6 +28,12 @@ MAX_ISSUES = 50
 
 LARGEST_FLOAT = sys.float_info.max
 
+_COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
 _KINDS: dict[type, str] = {dict: "object", list: "array", str: "str", bool: "bool", int: "int", float: "float"}
 
 
@@ -69,11 +76,13 @@ def _check(value: Any, kind: inspect.Type, path: Path) -> Iterator[tuple[Path, s
             yield from _wrong(value, kind, path)
         else:
             for key, item in value.items():
+                yield from _check(key, kind.key_type, (*path, key))
                 yield from _check(item, kind.value_type, (*path, key))
     elif isinstance(kind, inspect.ListType):
         if not isinstance(value, list):
             yield from _wrong(value, kind, path)
         else:
+            yield from _check_length(value, kind, path, "entries")
             for index, item in enumerate(value):
                 yield from _check(item, kind.item_type, (*path, index))
     elif isinstance(kind, inspect.UnionType):
@@ -105,8 +114,18 @@ def _check_union(value: Any, kind: inspect.UnionType, path: Path) -> Iterator[tu
         if isinstance(choice, inspect.StructType) and isinstance(value, dict):
             yield from _check_struct(value, choice, path)
             return
-    if all(any(True for _ in _check(value, choice, path)) for choice in kind.types):
-        yield from _wrong(value, kind, path)
+    found = [list(_check(value, choice, path)) for choice in kind.types]
+    if all(found):
+        # Of a value that is of one of the types, what is wrong with it there says more than that it fits none.
+        near = [issues for choice, issues in zip(kind.types, found, strict=True) if _is_like(value, choice)]
+        yield from near[0] if near else _wrong(value, kind, path)
+
+
+def _is_like(value: Any, kind: inspect.Type) -> bool:
+    """Whether C{value} is of the type but for what is in it."""
+    if isinstance(kind, inspect.ListType | inspect.DictType):
+        return isinstance(value, list if isinstance(kind, inspect.ListType) else dict)
+    return _is_scalar(value, kind)
 
 
 def _is_scalar(value: Any, kind: inspect.Type) -> bool:
@@ -127,15 +146,26 @@ def _is_scalar(value: Any, kind: inspect.Type) -> bool:
 
 def _check_bounds(value: Any, kind: inspect.Type, path: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(kind, inspect.IntType | inspect.FloatType):
-        low, high = kind.ge, kind.le
-        if (low is not None and value < low) or (high is not None and value > high):
-            limits = [f">= {low}" if low is not None else "", f"<= {high}" if high is not None else ""]
-            yield path, f"must be {' and '.join(limit for limit in limits if limit)}"
+        bounds = ((">", kind.gt), (">=", kind.ge), ("<", kind.lt), ("<=", kind.le))
+        limits = [(sign, bound) for sign, bound in bounds if bound is not None]
+        if not all(_COMPARED[sign](value, bound) for sign, bound in limits):
+            yield path, f"must be {' and '.join(f'{sign} {bound}' for sign, bound in limits)}"
         elif isinstance(kind, inspect.IntType) and value > LARGEST:
             yield path, f"must be <= {LARGEST}"
-    elif isinstance(kind, inspect.StrType) and kind.pattern and not _fits(value, kind.pattern):
-        what = "holds a line break or another control character"
-        yield path, what if kind.pattern == NO_CONTROLS else f"must match {kind.pattern}"
+    elif isinstance(kind, inspect.StrType):
+        yield from _check_length(value, kind, path, "characters")
+        if kind.pattern and not _fits(value, kind.pattern):
+            what = "holds a line break or another control character"
+            yield path, what if kind.pattern == NO_CONTROLS else f"must match {kind.pattern}"
+
+
+def _check_length(
+    value: str | list[Any], kind: inspect.StrType | inspect.ListType, path: Path, of_what: str
+) -> Iterator[tuple[Path, str]]:
+    if kind.min_length is not None and len(value) < kind.min_length:
+        yield path, "must not be empty" if kind.min_length == 1 else f"needs at least {kind.min_length} {of_what}"
+    elif kind.max_length is not None and len(value) > kind.max_length:
+        yield path, f"must have at most {kind.max_length} {of_what}"
 
 
 def _fits(value: str, pattern: str) -> bool:

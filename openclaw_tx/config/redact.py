@@ -26,12 +26,15 @@ _NAMES = ("id", "label", "name")
 _REFERENCE = re.compile(r"\$\{[A-Z_][A-Z0-9_]*\}")
 _USER_INFO = re.compile(r"(?<=://)([^/?#@\s:]*):([^/?#\s]*)(?=@)")
 
+_PARAMETER = re.compile(r"(?<=[?&])([^=?&#\s]{1,64})=([^&#\s]+)")
+_SECRET_PARAMETER = re.compile(r"(^|[-_.])(key|auth|sig|signature)$", re.IGNORECASE)
+
 
 def redact(value: Any, key: str = "", inside_secret: bool = False) -> Any:
     """A copy of C{value} (plain JSON) with L{REDACTED} for every secret.
 
-    Secret is a string under a key that says so (hashes of keys as well), every header and environment variable, and the
-    password in a URL.
+    Secret is a string under a key that says so (hashes of keys as well), every header and environment variable, and in
+    a URL the password and the parameters whose names say so.
     C{${NAME}} stays: it names a secret without being one.
     """
     if isinstance(value, dict):
@@ -46,7 +49,23 @@ def redact(value: Any, key: str = "", inside_secret: bool = False) -> Any:
         return value
     if inside_secret or _SECRET_KEY.search(key):
         return REDACTED
-    return _USER_INFO.sub(rf"\1:{REDACTED}", value) if isinstance(value, str) else value
+    return _without_secrets(value) if isinstance(value, str) else value
+
+
+def _without_secrets(text: str) -> str:
+    """C{text} without the secrets of URLs in it."""
+    found = _USER_INFO.sub(rf"\1:{REDACTED}", text)
+    return _PARAMETER.sub(_hidden, found) if "://" in found else found
+
+
+def _hidden(found: re.Match[str]) -> str:
+    return f"{found[1]}={REDACTED}" if _is_secret(found) else found[0]
+
+
+def _is_secret(found: re.Match[str]) -> bool:
+    """Whether a parameter of a URL is one."""
+    name, value = found.groups()
+    return (names_secret(name) or bool(_SECRET_PARAMETER.search(name))) and not _REFERENCE.fullmatch(value)
 
 
 def names_secret(key: str) -> bool:
@@ -55,7 +74,7 @@ def names_secret(key: str) -> bool:
 
 
 def secrets_in(value: Any, key: str = "", inside_secret: bool = False) -> Iterator[str]:
-    """Every secret in C{value} (plain JSON): strings under a key that says so, and passwords in URLs.
+    """Every secret in C{value} (plain JSON): strings under a key that says so, and what is secret in URLs.
 
     Of headers and variables, whose names may say nothing, those that are long enough to be secrets
     (L{LONG_ENOUGH}) count as well.
@@ -71,6 +90,8 @@ def secrets_in(value: Any, key: str = "", inside_secret: bool = False) -> Iterat
         if names_secret(key) or (inside_secret and len(value) >= LONG_ENOUGH):
             yield value
         yield from (found[2] for found in _USER_INFO.finditer(value))
+        if "://" in value:
+            yield from (found[2] for found in _PARAMETER.finditer(value) if _is_secret(found))
 
 
 def restore(value: Any, original: Any, issues: Issues, path: Path = ()) -> Any:

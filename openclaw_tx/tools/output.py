@@ -18,7 +18,7 @@ _ESCAPES = re.compile(
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """All controls but tab and newline."""
 
-_LINE_ENDS = re.compile(r"\r+\n|\r")
+_LINE_ENDS = re.compile(r"(\r++)(\n?)")
 
 
 class Output:
@@ -86,7 +86,12 @@ class Output:
 
 def readable(text: str) -> str:
     """C{text} without what only a terminal understands; a carriage return ends a line."""
-    return _CONTROLS.sub("", _LINE_ENDS.sub("\n", _ESCAPES.sub("", text)))
+    return _CONTROLS.sub("", _LINE_ENDS.sub(_ended, _ESCAPES.sub("", text)))
+
+
+def _ended(found: re.Match[str]) -> str:
+    """One line's end, or one for each carriage return that stands for itself."""
+    return "\n" if found[2] else "\n" * len(found[1])
 
 
 __all__ = ["Output", "readable"]

@@ -44,6 +44,28 @@ class DecodeTests(SynchronousTestCase):
         self.assertEqual(config, Config())
         self.assertEqual((config.gateway.port, config.gateway.http.endpoints.chat_completions.enabled), (18789, False))
 
+    def test_bounds_are_named(self) -> None:
+        """Bounds of numbers, lengths and names of a map are told by their place, also where null would do."""
+        key = {"label": "a", "hash": "sha256:" + "0" * 64}
+        for data, expected in (
+            ({"auth": {"cooldowns": {"billingMaxHours": 0}}}, ("auth.cooldowns.billingMaxHours", "must be > 0")),
+            ({"bindings": [{"agentId": "", "match": {"channel": "x"}}]}, ("bindings[0].agentId", "must not be empty")),
+            ({"agents": {"defaults": {"skills": ["a", 1]}}}, ("agents.defaults.skills[1]", "expected str, got int")),
+            ({"gateway": {"port": 70_000}}, ("gateway.port", "must be >= 1 and <= 65535")),
+            (
+                {"gateway": {"auth": {"keys": [{**key, "sessionPrefix": "x" * 129}]}}},
+                ("gateway.auth.keys[0].sessionPrefix", "must have at most 128 characters"),
+            ),
+            (
+                {"gateway": {"auth": {"keys": [key] * 1001}}},
+                ("gateway.auth.keys", "must have at most 1000 entries"),
+            ),
+        ):
+            self.assertEqual(self.issues(data), [expected])
+        ((path, message),) = self.issues({"channels": {"webhook": {"No Slug": {}}}})
+        self.assertEqual(path, 'channels.webhook["No Slug"]')
+        self.assertIn("must match", message)
+
     def test_values(self) -> None:
         """Settings of all kinds arrive, a model as text or as object."""
         config = decode(

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.paths import Issues
-from openclaw_tx.config.redact import REDACTED, redact, restore
+from openclaw_tx.config.redact import REDACTED, redact, restore, secrets_in
 
 KEYS = ["token", "apiKey", "headers", "env", "vars", "baseUrl", "name", "maxTokens", "list", "credentials", "source"]
 TEXTS = st.text(max_size=5) | st.sampled_from(
-    ["${A}", "http://u:p@h/", "http://u@h", REDACTED, f"x{REDACTED}y", "a:b@c"]
+    ["${A}", "http://u:p@h/", "http://u@h", "http://h/?key=k&a=b", REDACTED, f"x{REDACTED}y", "a:b@c"]
 )
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXTS,
@@ -68,6 +68,20 @@ class RedactTests(SynchronousTestCase):
         server = {"command": "npx", "args": ["-y"], "env": {"ANY": "s"}, "url": "https://h", "headers": {"X": "s"}}
         hidden = redact({"mcp": {"servers": {"a": server}}})["mcp"]["servers"]["a"]
         self.assertEqual(hidden, {**server, "env": {"ANY": REDACTED}, "headers": {"X": REDACTED}})
+
+    def test_parameters(self) -> None:
+        """Parameters of a URL whose names say that they are secret; not references, and not outside of URLs."""
+        for text, expected in {
+            "https://h/sse?api_key=s1&x=1&Token=s2#f": f"https://h/sse?api_key={REDACTED}&x=1&Token={REDACTED}#f",
+            "http://u:s3@h/?key=s4": f"http://u:{REDACTED}@h/?key={REDACTED}",
+            "wss://h?X-Amz-Signature=s5": f"wss://h?X-Amz-Signature={REDACTED}",
+            "https://h/?token=${TOKEN}&key=&monkey=m": "https://h/?token=${TOKEN}&key=&monkey=m",
+            "is it?token=x": "is it?token=x",
+        }.items():
+            self.assertEqual(redact({"url": text}), {"url": expected})
+            issues: Issues = []
+            self.assertEqual((restore(expected, text, issues), issues), (text, []))
+        self.assertEqual(list(secrets_in({"url": "http://u:s3@h/?key=s4&k=5"})), ["s3", "s4"])
 
     def test_what_is_no_secret(self) -> None:
         """A name of a secret is none; neither is an empty one, nor a count of tokens."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 from hypothesis import given
@@ -69,6 +70,13 @@ class ReadableTests(SynchronousTestCase):
             "\x1b[": "",
         }.items():
             self.assertEqual(readable(raw), expected, repr(raw))
+
+    def test_carriage_returns(self) -> None:
+        """However many, they are looked at once: each is a line's end, before a newline all of them are one."""
+        begun = time.process_time()
+        self.assertEqual(readable("\r" * 200_000 + "x"), "\n" * 200_000 + "x")
+        self.assertEqual(readable("a\r\r\r\nb"), "a\nb")
+        self.assertLess(time.process_time() - begun, 1)
 
     @given(st.text())
     def test_nothing_left(self, text: str) -> None:
