@@ -637,7 +637,7 @@ class CertificateTests(SynchronousTestCase):
             for stream in (False, True):
                 seen = network.ask(api, stream)
                 self.assertEqual((seen.status, seen.code), (200 if stream else 502, "provider_error"))
-                self.assertIn("The TLS handshake failed", seen.message)
+                self.assertIn("The TLS handshake failed: the server's certificate is not trusted", seen.message)
             self.assertEqual((provider.requests, len(provider.lines)), ([], 6))
             self.assertEqual({line.ended for line in provider.lines}, {"client"})
 

@@ -137,7 +137,9 @@ def failure_of(failure: Failure) -> HttpFailure:
     if failure.check(ConnectError):  # type: ignore[no-untyped-call]
         return HttpFailure("The connection was refused or could not be made.")
     causes = " ".join(repr(cause.value) for cause in getattr(failure.value, "reasons", (failure,)))
-    if "SSL" in causes or "VerificationError" in causes or "certificate" in causes:
+    if "certificate verify failed" in causes or "VerificationError" in causes:
+        return HttpFailure("The TLS handshake failed: the server's certificate is not trusted, or is for another name.")
+    if "SSL" in causes or "certificate" in causes:
         return HttpFailure("The TLS handshake failed.")
     return HttpFailure("The connection broke off before an answer came.")
 
