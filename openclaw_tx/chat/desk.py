@@ -59,9 +59,10 @@ class ChatDesk:
         return self.flow.known.before(message)
 
     async def take(self, message: ChatMessage) -> None:
-        """Take a message: carry its command out, in the background, or have the agent read it.
+        """Take a message: carry its command out, in the background, or have the agent read it. Under one key that is
+        done once.
 
-        @raise GatewayError: C{insufficient_scope}, or as L{ChatFlow.send}.
+        @raise GatewayError: C{insufficient_scope}, or as L{before} and L{ChatFlow.send}.
         """
         command = self.command_in(message)
         if command is None:
@@ -70,6 +71,8 @@ class ChatDesk:
             return
         if message.principal.scopes.isdisjoint(sufficient(command.spec.scope)):
             raise missing_scope(command.spec.scope)
+        if self.before(message) is not None:
+            return  # the same message came again while this one was looked at, and was quicker
         self._remember(message, False)
         work: Deferred[None] = spawn(self._carry_out(command, message), self._log, f"/{command.name}")
         if not work.called:
