@@ -69,7 +69,9 @@ def patched(job: CronJob, patch: JobPatch, now_ms: int, timezone: str, agents: A
     changes["payload"] = payload
     if "agent_id" in changes:
         changes["agent_id"] = changes["agent_id"] or ""
-    return _sound(replace(job, **changes, updated_at_ms=now_ms), timezone, agents)
+    # The agent may have been removed meanwhile; its jobs can be disabled and given to another one all the same.
+    known = agents if changes.get("agent_id", job.agent_id) != job.agent_id else None
+    return _sound(replace(job, **changes, updated_at_ms=now_ms), timezone, known)
 
 
 def _changed(payload: Payload, patch: PayloadPatch) -> Payload:
@@ -127,9 +129,12 @@ def _delivered(payload: Payload, delivery: JobDelivery | None) -> Payload:
     )
 
 
-def _sound(job: CronJob, timezone: str, agents: Agents) -> CronJob:
+def _sound(job: CronJob, timezone: str, agents: Agents | None) -> CronJob:
+    """
+    @param agents: where its agent must be one of; None = it may be any.
+    """
     agent_id = job.agent_id.strip().lower()
-    if agent_id and agents.get(agent_id) is None:
+    if agent_id and agents is not None and agents.get(agent_id) is None:
         raise _wrong("agentId", f"unknown agent {agent_id!r}")
     if job.session_target == "main" and not isinstance(job.payload, SystemEventPayload):
         raise _wrong("payload.kind", 'must be "systemEvent" for sessionTarget "main"')

@@ -16,10 +16,11 @@ from openclaw_tx.auth.actions import missing_scope, sufficient
 from openclaw_tx.chat.commands import Command, parse
 from openclaw_tx.chat.flow import ChatFlow
 from openclaw_tx.chat.known import Status
-from openclaw_tx.chat.orders import GREETING, Done, Orders, Rooms
+from openclaw_tx.chat.orders import Done, Orders, Rooms
 from openclaw_tx.chat.values import ChatMessage, Notice
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.sessions.titles import GREETING
 from openclaw_tx.values import AssistantMessage, TextPart, UserMessage
 
 KEPT = 1000
@@ -59,10 +60,10 @@ class ChatDesk:
         return self.flow.known.before(message)
 
     async def take(self, message: ChatMessage) -> None:
-        """Take a message: carry its command out, in the background, or have the agent read it. What is being carried
-        out is not begun twice.
+        """Take a message: carry its command out, in the background, or have the agent read it. Under one key that is
+        done once.
 
-        @raise GatewayError: C{insufficient_scope}, C{idempotency_key_conflict}, or as L{ChatFlow.send}.
+        @raise GatewayError: C{insufficient_scope}, or as L{before} and L{ChatFlow.send}.
         """
         command = self.command_in(message)
         if command is None:
@@ -71,10 +72,8 @@ class ChatDesk:
             return
         if message.principal.scopes.isdisjoint(sufficient(command.spec.scope)):
             raise missing_scope(command.spec.scope)
-        known = self._commands.get(message.request.run_id)
-        if known is not None:
-            message.check(*known[:2])
-            return
+        if self.before(message) is not None:
+            return  # the same message came again while this one was looked at, and was quicker
         self._remember(message, False)
         work: Deferred[None] = spawn(self._carry_out(command, message), self._log, f"/{command.name}")
         if not work.called:

@@ -47,6 +47,16 @@ class DraftTests(SynchronousTestCase):
         self.assertEqual((after.agent_id, after.name, after.description, after.updated_at_ms), ("", "new", "old", 9))
         self.assertEqual((after.payload, after.schedule, after.created_at_ms), (before.payload, before.schedule, 0))
 
+    def test_removed_agent(self) -> None:
+        """A job whose agent is no more can be changed, but for being given to one that there is not."""
+        orphan = job(agent_id="gone")
+        off = patched(orphan, JobPatch(enabled=False), 9, "UTC", AGENTS)
+        self.assertEqual((off.enabled, off.agent_id), (False, "gone"))
+        self.assertEqual(patched(orphan, JobPatch(agent_id="gone"), 9, "UTC", AGENTS).agent_id, "gone")
+        self.assertEqual(patched(orphan, JobPatch(agent_id="main"), 9, "UTC", AGENTS).agent_id, "main")
+        error = self.assertRaises(GatewayError, patched, orphan, JobPatch(agent_id="nobody"), 9, "UTC", AGENTS)
+        self.assertEqual(error.info.param, "agentId")
+
     def test_patch_as_a_whole(self) -> None:
         """The changed job must hold together."""
         text = JobPatch(payload=SystemEventPatch(text="x"))

@@ -111,6 +111,30 @@ class CommandTests(Chat):
         self.assertIn("used before", other["error"]["message"])
         self.assertEqual(len(self.history()), 1)
 
+    def test_twice_at_once(self) -> None:
+        """One that comes again, before the session of the first was looked up, is carried out once."""
+        waiting: list[Deferred[None]] = []
+        sessions = self.gateway.gateway._house.sessions
+        get = sessions.get
+
+        async def slow(key: str) -> SessionEntry | None:
+            waiting.append(Deferred())
+            await waiting[-1]
+            return await get(key)
+
+        self.patch(sessions, "get", slow)
+        params = {"sessionKey": "main", "message": "/whoami", "idempotencyKey": "twice"}
+        for id in "ab":
+            self.client.send({"type": "req", "id": id, "method": "chat.send", "params": params})
+        self.patch(sessions, "get", get)
+        for gate in waiting:
+            gate.callback(None)
+        self.gateway.flush()
+        answers = [self.client.response(id)["payload"]["status"] for id in "ab"]
+        self.assertEqual((len(waiting), answers), (2, ["started", "started"]))
+        self.assertEqual([event["state"] for event in self.chat("twice")], ["final"])
+        self.assertEqual(len(self.history()), 1)
+
     def test_status(self) -> None:
         """Model, context, queue; also of a session that is not there yet."""
         text = self.reply("/status")

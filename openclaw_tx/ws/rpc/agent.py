@@ -30,7 +30,17 @@ from openclaw_tx.values import (
 from openclaw_tx.wire.frames import MAX_ID, Natural, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, check_run_id, fingerprint, said, seat, thinking_level
+from openclaw_tx.ws.rpc.asks import (
+    Attachment,
+    Seat,
+    as_stored,
+    bad,
+    check_run_id,
+    fingerprint,
+    said,
+    seat,
+    thinking_level,
+)
 from openclaw_tx.ws.rpc.results import final, remembered, unless_in_vain
 
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
@@ -221,12 +231,14 @@ class AgentMethods:
             for found in await self._sessions.list(agent_id=agent_id, limit=20, search=wanted):
                 if found.session_id == wanted and sees_session(principal, found):
                     scope = "global" if found.key in SENTINELS else scope  # it is that one, whatever the scope is now
-                    return seat("agent", self._agents, principal, params.agent_id, found.key, "", scope)
+                    place = seat("agent", self._agents, principal, params.agent_id, found.key, "", scope)
+                    return await as_stored(self._sessions, place, found.key)
             agent = params.agent_id or default
             return seat("agent", self._agents, principal, agent, f"explicit:{wanted}", "", scope)
         # A recipient without an agent means the main session of the default agent.
         agent = params.agent_id or (default if params.to and not params.session_key else "")
         place = seat("agent", self._agents, principal, agent, params.session_key, params.idempotency_key, scope)
+        place = await as_stored(self._sessions, place, params.session_key)
         if wanted:
             target = Target(agent_id=place.agent_id, session_key=place.session_key)
             self._authorise(principal, "agent", target)

@@ -18,7 +18,7 @@ import msgspec
 
 from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents
+from openclaw_tx.interfaces import Agents, Sessions
 from openclaw_tx.sessions.keys import canonical_key, in_scope, is_reserved, main_key, parse_key
 from openclaw_tx.values import ImagePart, Part, Principal, TextPart
 from openclaw_tx.wire.frames import encode
@@ -109,6 +109,15 @@ def seat(
     if agents.get(owner) is None:
         raise unknown_agent(method, owner)
     return Seat(owner, in_scope(key, owner, scope))
+
+
+async def as_stored(sessions: Sessions, place: Seat, key: str) -> Seat:
+    """The seat under exactly this key, if there is such a session: keys of HTTP headers keep their case, others are
+    kept in lower case. Whether the client may know of it is for the authoriser, as of any key."""
+    exact = key.strip()
+    if exact != place.session_key and exact.lower() == place.session_key and await sessions.get(exact) is not None:
+        return Seat(place.agent_id, exact)
+    return place
 
 
 def clean(method: str, text: str) -> str:

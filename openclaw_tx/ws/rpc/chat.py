@@ -37,6 +37,7 @@ from openclaw_tx.ws.rpc.agent import Key, check_same
 from openclaw_tx.ws.rpc.asks import (
     Attachment,
     Seat,
+    as_stored,
     bad,
     check_run_id,
     clean,
@@ -127,7 +128,7 @@ class ChatMethods:
         params = call.params
         check_run_id("chat.send", params.idempotency_key)
         text = clean("chat.send", params.message)
-        place = self._seat("chat.send", call.principal, params.agent_id, params.session_key)
+        place = await self._seat("chat.send", call.principal, params.agent_id, params.session_key)
         verbatim = params.suppress_command_interpretation
         if is_stop(text) and not params.attachments and not verbatim:
             return await self.stop(call, place, "stop")
@@ -239,7 +240,7 @@ class ChatMethods:
     async def abort(self, call: Call[AbortParams]) -> Any:
         """Abort the session's runs, or one of them, however they were started."""
         params = call.params
-        place = self._seat("chat.abort", call.principal, params.agent_id, params.session_key, reserved=True)
+        place = await self._seat("chat.abort", call.principal, params.agent_id, params.session_key, reserved=True)
         if params.run_id is None:
             return await self.stop(call, place, "rpc")
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
@@ -291,7 +292,7 @@ class ChatMethods:
         """The newest messages, oldest first; an unknown session has none. C{totalMessages} stand in the transcript;
         with C{hasMore} there are older ones, and C{nextOffset} is the C{offset} to ask for them."""
         params = call.params
-        place = self._seat("chat.history", call.principal, params.agent_id, params.session_key, reserved=True)
+        place = await self._seat("chat.history", call.principal, params.agent_id, params.session_key, reserved=True)
         target = Target(agent_id=place.agent_id, session_key=place.session_key)
         self._authorise(call.principal, "chat.history", target)
         entry = await self._sessions.get(place.session_key)
@@ -319,8 +320,9 @@ class ChatMethods:
                 receipts.append({"runId": run_id, "state": "consumed", "consumedByEventId": event_id(run_id)})
         return receipts
 
-    def _seat(
+    async def _seat(
         self, method: str, principal: Principal, agent_id: str, session_key: str, *, reserved: bool = False
     ) -> Seat:
         scope = self._settings().session.scope
-        return seat(method, self._agents, principal, agent_id, session_key, "", scope, reserved=reserved)
+        place = seat(method, self._agents, principal, agent_id, session_key, "", scope, reserved=reserved)
+        return await as_stored(self._sessions, place, session_key)

@@ -18,7 +18,7 @@ from openclaw_tx.sessions.titles import TITLE, cut
 from openclaw_tx.values import Target
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import bad
+from openclaw_tx.ws.rpc.asks import Seat, as_stored, bad
 from openclaw_tx.ws.rpc.catalog import unknown_agent
 from openclaw_tx.ws.rpc.finding import Key
 from openclaw_tx.ws.rpc.rows import at_work, session_row, title
@@ -107,13 +107,13 @@ class FollowingMethods:
         not be there yet."""
         if call.params.include_approvals:
             authorise(call.principal, "approvals.list")
-        key = self._key("sessions.messages.subscribe", call, call.params.agent_id, call.params.key)
+        key = await self._stored("sessions.messages.subscribe", call)
         self._subscriptions.follow(call.caller.number, key)
         return {"subscribed": True, "key": key}
 
     async def leave(self, call: Call[MessagesParams]) -> Any:
         """No more of that: C{{subscribed: false, key}}."""
-        key = self._key("sessions.messages.unsubscribe", call, call.params.agent_id, call.params.key)
+        key = await self._stored("sessions.messages.unsubscribe", call)
         self._subscriptions.leave(call.caller.number, key)
         return {"subscribed": False, "key": key}
 
@@ -131,6 +131,14 @@ class FollowingMethods:
         if params.include_last_message and entry.preview:
             row["lastMessagePreview"] = entry.preview
         return {"session": row}
+
+    async def _stored(self, method: str, call: Call[MessagesParams]) -> str:
+        """The key under which the session is kept, or would be.
+
+        @raise GatewayError: as L{_key}.
+        """
+        key = self._key(method, call, call.params.agent_id, call.params.key)
+        return (await as_stored(self._sessions, Seat(agent_of(key), key), call.params.key)).session_key
 
     def _key(self, method: str, call: Call[Any], agent_id: str, key: str) -> str:
         """The whole key of a session that the client may know of, whether it is there or not. Sessions of sub-agents

@@ -17,7 +17,7 @@ from openclaw_tx.values import Agent, Principal
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import seat
+from openclaw_tx.ws.rpc.asks import as_stored, seat
 from openclaw_tx.ws.rpc.catalog import unknown_agent
 from openclaw_tx.ws.rpc.rows import model_ref
 
@@ -126,6 +126,7 @@ class InventoryMethods:
         asked = (call.principal, who, params.session_key, "", scope)
         place = seat("tools.effective", self._agents, *asked, reserved=True)
         agent = self._agent("tools.effective", call.principal, place.agent_id)
+        place = await as_stored(self._sessions, place, params.session_key)
         entry = await self._sessions.get(place.session_key)
         ref = model_ref(entry) if entry is not None else ""
         ref = ref or (agent.models[0] if agent.models else "")

@@ -26,7 +26,7 @@ from openclaw_tx.wire.openclaw_sessions import entry_object
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
 from openclaw_tx.ws.rpc.agent import Key as IdempotencyKey
-from openclaw_tx.ws.rpc.asks import Attachment, Seat, bad, seat
+from openclaw_tx.ws.rpc.asks import Attachment, Seat, as_stored, bad, seat
 from openclaw_tx.ws.rpc.chat import ABORT_SECONDS, ChatMethods, SendParams
 from openclaw_tx.ws.rpc.session_patch import PatchParams, change_of
 from openclaw_tx.ws.rpc.waiting import within
@@ -128,7 +128,9 @@ class SessionTalk:
         if params.message is not None and params.task is not None:
             raise bad("sessions.create", "message and task are the same: only one of them")
         text = params.message or params.task or ""
-        place = self._seat("sessions.create", principal, params.agent_id, params.key or self._name(principal, params))
+        place = await self._seat(
+            "sessions.create", principal, params.agent_id, params.key or self._name(principal, params)
+        )
         self._authorise(principal, "sessions.create", Target(agent_id=place.agent_id, session_key=place.session_key))
         entry = await self._made(principal, place, params)
         answer: dict[str, Any] = {
@@ -163,7 +165,7 @@ class SessionTalk:
         agents = agents_for(self._agents, principal)
         parent = ""
         if params.parent_session_key is not None:
-            place_of = self._seat("sessions.create", principal, None, params.parent_session_key, reserved=True)
+            place_of = await self._seat("sessions.create", principal, None, params.parent_session_key, reserved=True)
             parent = place_of.session_key
         wanted = PatchParams(
             key=place.session_key,
@@ -190,7 +192,7 @@ class SessionTalk:
         """Say something in a session that is there, or in an agent's main session: C{{runId, status}}, as
         C{chat.send}."""
         params = call.params
-        place = self._seat("sessions.send", call.principal, params.agent_id, params.key)
+        place = await self._seat("sessions.send", call.principal, params.agent_id, params.key)
         main = main_key(place.agent_id, call.principal.session_prefix)
         if place.session_key != main and await self._sessions.get(place.session_key) is None:
             raise GatewayError("invalid_request", f"session not found: {params.key}", param="key")
@@ -213,7 +215,7 @@ class SessionTalk:
             raise bad("sessions.abort", "key or runId is required")
         place = None
         if params.key is not None:
-            place = self._seat("sessions.abort", call.principal, params.agent_id, params.key, reserved=True)
+            place = await self._seat("sessions.abort", call.principal, params.agent_id, params.key, reserved=True)
         if params.run_id is None:
             assert place is not None
             answer = await self._chat.stop(call, place, "rpc", queued=params.clear_queued)
@@ -236,11 +238,12 @@ class SessionTalk:
         digest = hashlib.sha256(f"{principal.id}\0{params.idempotency_key}".encode("utf-8", "surrogatepass"))
         return f"{NEW}:{UUID(digest.hexdigest()[:UUID_DIGITS])}"
 
-    def _seat(
+    async def _seat(
         self, method: str, principal: Principal, agent_id: str | None, key: str, *, reserved: bool = False
     ) -> Seat:
         scope = self._settings().session.scope
-        return seat(method, self._agents, principal, agent_id or "", key, "", scope, reserved=reserved)
+        place = seat(method, self._agents, principal, agent_id or "", key, "", scope, reserved=reserved)
+        return await as_stored(self._sessions, place, key)
 
 
 def _aborted(run_ids: Sequence[str]) -> dict[str, Any]:

@@ -213,3 +213,51 @@ class AbortTests(TalkCase):
         self.assertIn("main", self.refusal("sessions.abort", key="agent:main:a")[1])
         self.connect()
         self.assertEqual(self.ok("sessions.abort", key="a")["status"], "aborted")
+
+
+class CaseTests(TalkCase):
+    """Keys that HTTP clients chose keep their case; chat clients name them as the list does."""
+
+    key = "agent:main:Ada"
+
+    def setUp(self) -> None:
+        """One that an HTTP client has spoken in."""
+        super().setUp()
+        self.memory.model.say("Hello, Ada.")
+        body = {"model": "openclaw", "messages": [{"role": "user", "content": "hi"}]}
+        answer = self.memory.post("/v1/chat/completions", body, headers={"x-openclaw-session-key": "Ada"})
+        self.assertEqual(answer.code, 200)
+        self.memory.advance(1)
+
+    def test_same_conversation(self) -> None:
+        """It is read, followed and gone on with: there is no other one in lower case."""
+        self.assertEqual([row["key"] for row in self.ok("sessions.list")["sessions"]], [self.key])
+        self.assertEqual(self.said(self.key), ["hi", "Hello, Ada."])
+        self.assertEqual(self.ok("chat.startup", sessionKey=self.key)["sessionInfo"]["key"], self.key)
+        self.assertEqual(self.ok("sessions.messages.subscribe", key=self.key)["key"], self.key)
+        self.assertEqual(self.ok("tools.effective", sessionKey=self.key)["agentId"], "main")
+        for number, (method, name) in enumerate(
+            (("chat.send", "sessionKey"), ("sessions.send", "key"), ("agent", "sessionKey"))
+        ):
+            self.memory.model.say("Yes.")
+            self.ok(method, **{name: self.key, "message": f"m{number}", "idempotencyKey": f"k{number}"})
+            self.memory.advance(1)
+        session_id = self.ok("sessions.describe", key=self.key)["session"]["sessionId"]
+        self.memory.model.say("Yes.")
+        self.ok("agent", sessionId=session_id, message="m3", idempotencyKey="k3")
+        self.memory.advance(1)
+        self.assertEqual(self.said(self.key)[2::2], ["m0", "m1", "m2", "m3"])
+        self.assertEqual([row["key"] for row in self.ok("sessions.list")["sessions"]], [self.key])
+        told = [event["payload"]["sessionKey"] for event in self.client.events("session.message")]
+        self.assertEqual(set(told), {self.key})
+
+    def test_aborted(self) -> None:
+        """Its runs are found."""
+        for method, name in (("chat.abort", "sessionKey"), ("sessions.abort", "key")):
+            self.hang()
+            self.ok("chat.send", sessionKey=self.key, message="take your time", idempotencyKey=method)
+            self.assertIn(method, str(self.ok(method, **{name: self.key})))
+
+    def test_lower_case(self) -> None:
+        """Where there is no such session a key is in lower case, as always."""
+        self.assertEqual(self.ok("chat.history", sessionKey="agent:main:Bob")["sessionKey"], "agent:main:bob")
