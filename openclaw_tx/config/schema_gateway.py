@@ -216,7 +216,7 @@ class Tls(Section, frozen=True):
     cert_path: FilePath = ""
     """PEM file with the certificate, and its chain after it."""
     key_path: FilePath = ""
-    """PEM file with its private key."""
+    """PEM file with its private key, without a passphrase."""
     ca_path: FilePath = ""
     """PEM file with certificates to send after those of certPath."""
 

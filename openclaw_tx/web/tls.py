@@ -85,6 +85,9 @@ def _read(key: str, path: Path, load: Any) -> list[Any]:
     """
     try:
         blocks = path.read_bytes().split(b"-----BEGIN ")[1:]
+        if key == "keyPath" and any(b"ENCRYPTED" in block for block in blocks):
+            # OpenSSL would ask for the passphrase on the terminal, if there is one, and wait.
+            raise ConfigError([("gateway.tls.keyPath", f"has a passphrase, nobody is asked for it: {path}")])
         found = [load(crypto.FILETYPE_PEM, b"-----BEGIN " + block) for block in blocks if END in block]
     except OSError as error:
         raise ConfigError([(f"gateway.tls.{key}", f"can not be read: {error}")]) from None

@@ -6,6 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -107,6 +114,18 @@ class TlsTests(SynchronousTestCase):
         self.assertEqual(self.issue(**{**own, "key_path": str(certificate)}), "gateway.tls.keyPath")
         self.assertEqual(self.issue(**{**own, "key_path": str(self.state / "other-key.pem")}), "gateway.tls.keyPath")
         self.assertEqual(self.issue(**own, ca_path="/nowhere"), "gateway.tls.caPath")
+
+    def test_passphrase(self) -> None:
+        """Nobody is asked for one: a gateway would wait at its terminal."""
+        certificate, key = self.state / "c.pem", self.state / "k.pem"
+        generate(certificate, key, NOW, ["box"])
+        private = load_pem_private_key(key.read_bytes(), None)
+        for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
+            key.write_bytes(private.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"1234")))
+            error = self.assertRaises(ConfigError, self.secured, cert_path=str(certificate), key_path=str(key))
+            ((path, message),) = error.issues
+            self.assertEqual(path, "gateway.tls.keyPath")
+            self.assertIn("passphrase", message)
 
     def test_no_plain_text(self) -> None:
         """A client without TLS gets nothing."""
