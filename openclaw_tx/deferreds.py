@@ -27,6 +27,8 @@ def spawn(coroutine: Coroutine[Deferred[Any], Any, T], log: Logger, what: str) -
     def ended(failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
             log.failure("{what} failed", failure, what=what)
+        # Its frames refer to it: what they hold would stay until the garbage collector looks.
+        failure.cleanFailure()
 
     deferred.addErrback(ended)
     return deferred

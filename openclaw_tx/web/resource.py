@@ -88,6 +88,7 @@ class GatewayResource(Resource):
             raise
         except GatewayError as error:
             exchange.send_error(error.info)
+            error.__traceback__ = None  # a frame that made it holds it
         except MemoryError:
             self._log.warn("request {request}: out of memory", request=exchange.id)
             exchange.send_error(no_memory().info)

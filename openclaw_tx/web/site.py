@@ -106,6 +106,7 @@ class GatewayChannel(RefusingChannel):
         if self._taken is not None:
             self._taken.lost()
         super().connectionLost(reason)
+        self.requests.clear()  # they refer to it
 
     def lineReceived(self, line: bytes) -> None:
         """A line of the head. None begins with a blank: some would read a folded line otherwise than we."""

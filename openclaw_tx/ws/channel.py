@@ -122,6 +122,7 @@ class Channel(Liveness, BoundedReading, LeanProtocol):  # type: ignore[misc]  # 
         if self._connection is not None:
             self.factory.closed(self)
         super().connectionLost(reason)
+        self._connection = self._outbox = None  # both refer to it
 
     # -- the transport's producer
 
