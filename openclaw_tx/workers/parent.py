@@ -127,6 +127,8 @@ class Parent(Service):
             return
         for worker in range(self._count):
             self._spawn(worker)
+            if worker not in self._children:
+                return  # there was no process for it: that is told, and all ends
 
     def _spawn(self, worker: int) -> None:
         assert self._door is not None
@@ -142,13 +144,17 @@ class Parent(Service):
         self._restarts[worker].started(self._reactor.seconds())
         standard: dict[int, Any] = {0: "w", 1: "r", 2: "r"}
         inherited = dict(enumerate(descriptors, FIRST_DESCRIPTOR))
-        self._reactor.spawnProcess(
-            child,
-            sys.executable,
-            [sys.executable, "-c", PROGRAM, ROOT, f"openclaw_tx worker {worker} of {self._count}"],
-            env=self._environ,
-            childFDs={**standard, **inherited},
-        )
+        try:
+            self._reactor.spawnProcess(
+                child,
+                sys.executable,
+                [sys.executable, "-c", PROGRAM, ROOT, f"openclaw_tx worker {worker} of {self._count}"],
+                env=self._environ,
+                childFDs={**standard, **inherited},
+            )
+        except OSError as error:  # no memory, too many processes or descriptors: it is as if it had ended at once
+            self._ended(child, f"no process: {error.strerror or error}")
+            return
         told = Instructions(
             worker=worker,
             count=self._count,

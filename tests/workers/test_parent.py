@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -53,11 +54,15 @@ class Reactor(MemoryReactorClock):
         super().__init__()
         self.spawned: list[Any] = []
         self.at_the_end: list[Any] = []
+        self.full = False
+        """There is no place for another process."""
 
     def spawnProcess(
         self, protocol: Any, executable: Any, args: Any = (), env: Any = None, path: Any = None, **more: Any
     ) -> Any:
         """One more."""
+        if self.full:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
         process: Any = Process()
         process.pid = 100 + len(self.spawned)
         process.arguments, process.fds, process.protocol = args, more["childFDs"], protocol
@@ -136,6 +141,31 @@ class ParentTests(SynchronousTestCase):
         self.reactor.advance(FIRST_SECONDS)
         self.assertEqual(len(self.reactor.spawned), 4)
         self.assertEqual(self.failures, [])
+
+    def test_no_process(self) -> None:
+        """When there is no place for another process, it is tried again, later and later."""
+        self.serve()
+        self.reactor.full = True
+        self.end(self.reactor.spawned[0], ProcessTerminated(signal=9))
+        self.reactor.advance(FIRST_SECONDS)
+        self.assertTrue(self.logged("worker 0 has died (no process: Resource temporarily unavailable)"))
+        self.reactor.advance(FIRST_SECONDS)
+        self.assertEqual(len(self.reactor.spawned), 2)
+        self.reactor.full = False
+        self.reactor.advance(30)
+        self.assertEqual(instructions(self.reactor.spawned[2].written).worker, 0)
+        self.assertEqual((self.failures, self.reactor.getDelayedCalls()), ([], []))
+
+    def test_no_process_at_all(self) -> None:
+        """With no place from the start the gateway ends, and says why."""
+        self.reactor.full = True
+        other = Parent(self.reactor, [], {}, 2, self.parent._settings, {}, self.failures.append)
+        other.startService()
+        self.addCleanup(lambda: other._door and other._door.close())
+        self.assertEqual(
+            self.failures[0], "worker 0 could not be started: no process: Resource temporarily unavailable"
+        )
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_can_not_start(self) -> None:
         """One that has never served is no use to start again: its last words are the reason."""
