@@ -28,7 +28,7 @@ def spawn(coroutine: Coroutine[Deferred[Any], Any, T], log: Logger, what: str) -
         if not isinstance(failure.value, CancelledError):
             log.failure("{what} failed", failure, what=what)
         # Its frames refer to it: what they hold would stay until the garbage collector looks.
-        failure.cleanFailure()
+        failure.cleanFailure()  # type: ignore[no-untyped-call]
 
     deferred.addErrback(ended)
     return deferred

@@ -27,13 +27,11 @@ from openclaw_tx.models.door import (
     too_large,
 )
 from openclaw_tx.models.idle import IdleTimer
+from openclaw_tx.models.inflating import CODINGS, Inflater
 
 MAX_IDLE_BYTES = 64 * 1024
 """Longest head of an answer, interim ones included, and most that may come later in a row without bringing anything of
 the body; about."""
-
-MAX_INFLATED = 1024 * 1024
-"""Bytes that are unpacked at a time, and handed on before there are more."""
 
 
 class Line(Protocol):
@@ -109,7 +107,7 @@ class Exchange(Answer):
         self._reused = self._reading = self._interim = self._headed = self._told = False
         self._whole = self._keeps_alive = self._enough = self._ended = self._paused = self._gone = False
         self._idle_left = MAX_IDLE_BYTES
-        self._inflater: Any = None
+        self._inflater: Inflater | None = None
         """Unpacks a body that is compressed although nobody asked for that; None = it is not."""
         self._on_data: OnData | None = None
         self._done: Deferred[None] | None = None
@@ -216,8 +214,9 @@ class Exchange(Answer):
             return
         self.status = status
         self._headed = True
-        if self.header("content-encoding").lower() in ("gzip", "x-gzip", "deflate"):
-            self._inflater = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # both formats, by what they begin with
+        coding = self.header("content-encoding").lower()
+        if coding in CODINGS:
+            self._inflater = Inflater(coding)
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -258,7 +257,7 @@ class Exchange(Answer):
             if self._inflater is None:
                 self._hand(self._on_data, data)
             else:
-                self._inflate(self._on_data, data)
+                self._inflate(self._inflater, self._on_data, data)
             if self._enough and not (self._whole or self._ended):
                 self._idle.start(self._linger_over, LINGER_S)
         if self._ended:
@@ -266,16 +265,14 @@ class Exchange(Answer):
         if self._whole or self._gone:
             self._finish()
 
-    def _inflate(self, on_data: OnData, data: bytes) -> None:
-        while data and not (self._enough or self._ended):
-            try:
-                plain = self._inflater.decompress(data, MAX_INFLATED)
-            except zlib.error:
-                self._fail(HttpFailure("The answer can not be unpacked."))
-                return
-            data = self._inflater.unconsumed_tail
-            if plain:
+    def _inflate(self, inflater: Inflater, on_data: OnData, data: bytes) -> None:
+        try:
+            for plain in inflater.feed(data):
                 self._hand(on_data, plain)
+                if self._enough or self._ended:
+                    return
+        except zlib.error:
+            self._fail(HttpFailure("The answer can not be unpacked."))
 
     def _hand(self, on_data: OnData, data: bytes) -> None:
         if self._enough:

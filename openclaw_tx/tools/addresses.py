@@ -28,6 +28,8 @@ _SPECIAL = [
 
 _NAT64 = ip_network("64:ff9b::/96")
 _NAT64_LOCAL = ip_network("64:ff9b:1::/48")
+_TRANSLATED = ip_network("::ffff:0:0:0/96")
+"""IPv4 addresses behind a stateless translator (RFC 2765); L{ipaddress} takes them for public."""
 _COMPATIBLE = ip_network("::/96")
 _ISATAP = (0x00005EFE, 0x02005EFE)
 """Upper half of an interface id whose lower half is an IPv4 address (RFC 5214)."""
@@ -85,7 +87,8 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
         return address.sixtofour
     if address.teredo is not None:
         return address.teredo[1]
-    if address in _NAT64 or (address in _COMPATIBLE and number > 1) or (number >> 32) & 0xFFFFFFFF in _ISATAP:
+    translated = address in _NAT64 or address in _TRANSLATED
+    if translated or (address in _COMPATIBLE and number > 1) or (number >> 32) & 0xFFFFFFFF in _ISATAP:
         return IPv4Address(number & 0xFFFFFFFF)
     return None
 
