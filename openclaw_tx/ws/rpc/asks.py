@@ -73,6 +73,7 @@ def seat(
     scope: str = "per-sender",
     *,
     reserved: bool = False,
+    removed: bool = False,
 ) -> Seat:
     """Choose agent and session.
 
@@ -84,6 +85,7 @@ def seat(
         default agent's main session.
     @param scope: C{session.scope}: where it is C{global}, main sessions and those of single requests are one.
     @param reserved: the session may be one of the gateway's own: nothing is said in it.
+    @param removed: its agent may have been removed: it is only read.
     @raise GatewayError: the agent is unknown, agent and key disagree, or the key is reserved or malformed.
     """
     agents, prefix = agents_for(agents, principal), principal.session_prefix
@@ -106,7 +108,7 @@ def seat(
     owner = named.agent_id if named is not None else chosen or agents.default_id
     if chosen and owner != chosen:
         raise bad(method, f'agent "{chosen}" does not match session key agent "{owner}"')
-    if agents.get(owner) is None:
+    if agents.get(owner) is None and (principal.agents or not removed):
         raise unknown_agent(method, owner)
     return Seat(owner, in_scope(key, owner, scope))
 

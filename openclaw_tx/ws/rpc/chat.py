@@ -46,6 +46,7 @@ from openclaw_tx.ws.rpc.asks import (
     thinking_level,
     with_images,
 )
+from openclaw_tx.ws.rpc.catalog import unknown_agent
 from openclaw_tx.ws.rpc.history import HistoryParams, SessionKey, event_id, history_page
 from openclaw_tx.ws.rpc.quoting import LOOKED_THROUGH, WorkContext, in_context, in_reply, replied_to
 from openclaw_tx.ws.rpc.results import remembered
@@ -292,10 +293,14 @@ class ChatMethods:
         """The newest messages, oldest first; an unknown session has none. C{totalMessages} stand in the transcript;
         with C{hasMore} there are older ones, and C{nextOffset} is the C{offset} to ask for them."""
         params = call.params
-        place = await self._seat("chat.history", call.principal, params.agent_id, params.session_key, reserved=True)
+        asked = (call.principal, params.agent_id, params.session_key, "", self._settings().session.scope)
+        place = seat("chat.history", self._agents, *asked, reserved=True, removed=True)
+        place = await as_stored(self._sessions, place, params.session_key)
         target = Target(agent_id=place.agent_id, session_key=place.session_key)
         self._authorise(call.principal, "chat.history", target)
         entry = await self._sessions.get(place.session_key)
+        if entry is None and self._agents.get(place.agent_id) is None:
+            raise unknown_agent("chat.history", place.agent_id)
         page = await self._sessions.page(place.session_key, params.limit, params.offset or 0)
         answer: dict[str, Any] = {"sessionKey": place.session_key}
         if entry is not None:

@@ -214,7 +214,8 @@ class SessionUsageMethods:
 
     async def _entry(self, method: str, principal: Principal, key: str, agent_id: str | None) -> SessionEntry:
         scope = self._settings().session.scope
-        place = seat(method, self._agents, principal, agent_id or "", key, "", scope, reserved=True)
+        asked = (principal, agent_id or "", key, "", scope)
+        place = seat(method, self._agents, *asked, reserved=True, removed=True)
         # Keys of HTTP headers keep their case.
         entry = await self._sessions.get(key.strip()) or await self._sessions.get(place.session_key)
         if entry is None or not sees_session(principal, entry):

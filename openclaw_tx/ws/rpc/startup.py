@@ -9,6 +9,7 @@ from typing import Any
 from openclaw_tx.auth.sight import agents_for, sees_run
 from openclaw_tx.config.schema import Config
 from openclaw_tx.interfaces import Agents, Models, RunEngine
+from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.values import Principal
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
@@ -96,7 +97,11 @@ class StartupMethods:
             said = "\n\n".join(run.state.payloads)
             answer["inFlightRun"] = {"runId": run.request.run_id, "text": said, "startedAt": run.started_at_ms}
         answer["defaults"] = model_defaults(agents_for(self._agents, call.principal), self._models)
-        answer["metadata"] = self._metadata("chat.startup", call.principal, params.agent_id or None, key)
+        # The agent may have been removed; its conversations can be read all the same.
+        there = self._agents.get(agent_of(key)) is not None
+        answer["metadata"] = self._metadata(
+            "chat.startup", call.principal, params.agent_id or None, key if there else ""
+        )
         return answer
 
     async def _resolved(self, call: Call[ChatStartupParams]) -> Any:

@@ -261,3 +261,36 @@ class CaseTests(TalkCase):
     def test_lower_case(self) -> None:
         """Where there is no such session a key is in lower case, as always."""
         self.assertEqual(self.ok("chat.history", sessionKey="agent:main:Bob")["sessionKey"], "agent:main:bob")
+
+
+class RemovedAgentTests(TalkCase):
+    """What was said to an agent that is no more."""
+
+    def setUp(self) -> None:
+        """It has answered once."""
+        super().setUp()
+        agents = self.memory.config["agents"]
+        self.memory.gateway.reload(
+            {**self.memory.config, "agents": {**agents, "list": [{"id": "main"}, {"id": "gone"}]}}
+        )
+        self.memory.model.say("Farewell.")
+        self.ok("chat.send", sessionKey="agent:gone:x", message="hi", idempotencyKey="k")
+        self.memory.advance(1)
+        self.memory.gateway.reload({**self.memory.config, "agents": {**agents, "list": [{"id": "main"}]}})
+
+    def test_read(self) -> None:
+        """It stands in the list, and can be read; nobody can answer there any more."""
+        key = "agent:gone:x"
+        self.assertEqual([row["key"] for row in self.ok("sessions.list")["sessions"]], [key])
+        self.assertEqual(self.said(key), ["hi", "Farewell."])
+        started = self.ok("chat.startup", sessionKey=key)
+        self.assertEqual((len(started["messages"]), started["metadata"]["agentId"]), (2, "main"))
+        self.assertEqual(len(self.ok("sessions.usage.logs", key=key)["logs"]), 2)
+        for method, name in (("chat.send", "sessionKey"), ("sessions.send", "key"), ("agent", "sessionKey")):
+            refusal = self.refusal(method, **{name: key, "message": "hi", "idempotencyKey": method})
+            self.assertIn('unknown agent id "gone"', refusal[1])
+
+    def test_bounds(self) -> None:
+        """A key that is for other agents knows nothing of it."""
+        self.connect("b" * 32)
+        self.assertIn('unknown agent id "gone"', self.refusal("chat.history", sessionKey="agent:gone:x")[1])
