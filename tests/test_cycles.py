@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,7 +14,10 @@ from openclaw_tx.testing import MemoryGateway
 from tests.models.memory import Memory, start
 
 CONNECTIONS = {"GatewayChannel", "SyncBody"}
-"""Here each request comes over a connection of its own, and those are circles in Twisted."""
+"""Here each request comes over a connection of its own, and those are circles in Twisted's transports for tests."""
+
+SOCKETS = {"Alarm", "Channel", "MemoryWebSocket", "_Factory", "_Protocol"}
+"""So are these; a transport of a real socket forgets its protocol."""
 
 CHAT = "/v1/chat/completions"
 
@@ -35,7 +39,7 @@ class CyclesTests(SynchronousTestCase):
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
         ours = (type(found) for found in gc.garbage if type(found).__module__.startswith("openclaw"))
-        return sorted({kind.__qualname__ for kind in ours} - CONNECTIONS)
+        return sorted({kind.__qualname__ for kind in ours} - CONNECTIONS - SOCKETS)
 
     def test_answers(self) -> None:
         """Streamed and whole, stateless and in a session."""
@@ -48,6 +52,49 @@ class CyclesTests(SynchronousTestCase):
                     gateway.model.say("Hello", "you")
                     body = {"messages": [{"role": "user", "content": "hi"}], "stream": stream, "user": user}
                     self.assertEqual(gateway.post(CHAT, body).code, 200)
+
+        self.assertEqual(self.circles(ask), [])
+
+    def test_ends_before_the_answer(self) -> None:
+        """Streams and whole answers that are hung up on, runs that are cancelled, refusals, models that fail."""
+        gateway = MemoryGateway()
+        self.addCleanup(gateway.close)
+        hello = {"messages": [{"role": "user", "content": "hi"}]}
+
+        def ask() -> None:
+            for stream in (True, False):
+                left = gateway.post(CHAT, {**hello, "stream": stream, "user": "somebody"})
+                gateway.model.calls[-1].text("half")
+                gateway.flush()
+                left.disconnect()
+                gateway.advance(1)
+            started = gateway.post("/v1/runs", {"message": "hi"})
+            watching = gateway.get(f"/v1/runs/{started.json()['id']}/events")
+            watching.disconnect()
+            self.assertEqual(gateway.request("DELETE", f"/v1/runs/{started.json()['id']}").code, 200)
+            gateway.advance(1)
+            self.assertEqual(gateway.post(CHAT, b"{").code, 400)
+            self.assertEqual(gateway.get("/v1/nothing").code, 404)
+            gateway.model.fail("provider_rejected", "no")
+            self.assertEqual(gateway.post(CHAT, hello).code, 400)
+
+        self.assertEqual(self.circles(ask), [])
+
+    def test_websocket(self) -> None:
+        """A client that talks, aborts and leaves."""
+        gateway = MemoryGateway()
+        self.addCleanup(gateway.close)
+        numbers = itertools.count()
+
+        def ask() -> None:
+            client = gateway.websocket()
+            client.connect()
+            message = {"sessionKey": "main", "message": "hi", "idempotencyKey": f"key{next(numbers)}"}
+            client.request("chat.send", message)
+            gateway.model.calls[-1].text("half")
+            client.request("chat.abort", {"sessionKey": "main"})
+            client.close()
+            gateway.advance(2)
 
         self.assertEqual(self.circles(ask), [])
 

@@ -166,7 +166,7 @@ class LeavingTests(SynchronousTestCase):
             self.house.advance(12)
             self.assertEqual(first.response.json["choices"][0]["message"]["content"], "c1 c2")
         if user:
-            kept = [one for one in self.house.stored(user) if one[0] == "assistant" and one[2] != "tool_calls"]
+            kept = [one for one in self.house.stored(user) if one[0] == "assistant" and one[2] != "toolUse"]
             wanted = [("assistant", window.said, window.ended)] if window.ended else []
             if window.blocked:
                 wanted = [("assistant", "c1 c2", "stop")]

@@ -120,6 +120,7 @@ class _Call(Generic[T]):
         self._attempt = attempt
         self._untouched = untouched
         self._is_final = is_final
+        # Without their frames, which hold this.
         self._failures: dict[str, GatewayError] = {
             target[0]: target[1] for target in targets if not isinstance(target, Target)
         }
@@ -152,7 +153,7 @@ class _Call(Generic[T]):
             own = target.entry.own
             offered = await self._keyring.offered(own, self._asker) if target.entry.is_configured else [own]
         except GatewayError as error:
-            self._failures[target.ref] = error
+            self._failures[target.ref] = error.with_traceback(None)
             return None
         ready = [credential for credential in offered if self._is_ready(credential)]
         resting = [(target, credential) for credential in offered if credential not in ready]
@@ -223,7 +224,7 @@ class _Call(Generic[T]):
             if error.info.code not in FAILOVER_CODES or self._is_final(error):
                 raise error from None
             self._log.info("model {ref} failed: {code}: {error}", ref=target.ref, code=error.info.code, error=error)
-            self._failures[target.ref] = error
+            self._failures[target.ref] = error.with_traceback(None)
             return None
         self._keyring.succeeded(credential, self._asker, since)
         return (result,)

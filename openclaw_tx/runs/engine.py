@@ -234,6 +234,7 @@ class Engine:
             # The driver is where an abort ends: it becomes the run's result.
             result = cut_short(run)
         except GatewayError as error:
+            error.__traceback__ = None  # its frames hold what holds it
             result = run.conclude("error", error=for_client(error.info, run))
         except Exception:
             self._log.failure("run {run} failed", run=run.request.run_id, trace=trace_id(run.request.traceparent))

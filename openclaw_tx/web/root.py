@@ -259,6 +259,7 @@ class Upgrade(Resource):
         answer = self._websocket.render(request)
         if answer == NOT_DONE_YET and isinstance(site, GatewaySite):
             site.channels.discard(cast(GatewayChannel, channel))
+            cast(GatewayChannel, channel).let_go()
         return answer
 
 

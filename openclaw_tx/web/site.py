@@ -12,7 +12,6 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
@@ -106,7 +105,12 @@ class GatewayChannel(RefusingChannel):
         if self._taken is not None:
             self._taken.lost()
         super().connectionLost(reason)
-        self.requests.clear()  # they refer to it
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Forget whom it has served: they refer to it. It is over, or a WebSocket's from now on."""
+        self.requests.clear()
+        self.unregisterProducer()
 
     def lineReceived(self, line: bytes) -> None:
         """A line of the head. None begins with a blank: some would read a folded line otherwise than we."""
@@ -297,7 +301,7 @@ class GatewaySite(Site):
         """The time of day as a header tells it (RFC 9110, 6.6.1), written out once a second."""
         now = int(self.reactor.seconds())
         if now != self._date[0]:
-            self._date = (now, datetimeToString(now).decode("ascii"))
+            self._date = (now, http.datetimeToString(now).decode("ascii"))
         return self._date[1]
 
     def startFactory(self) -> None:
@@ -334,9 +338,8 @@ class GatewaySite(Site):
     def wind_down(self) -> None:
         """Close idle connections now, and the others after their answer."""
         self.drain()
-        for channel in list(self.channels):
-            if not channel.requests:
-                channel.loseConnection()
+        for channel in [each for each in self.channels if not each.requests]:
+            channel.loseConnection()
 
     def cut(self) -> None:
         """Cut every connection."""

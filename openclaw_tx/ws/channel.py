@@ -122,7 +122,7 @@ class Channel(Liveness, BoundedReading, LeanProtocol):  # type: ignore[misc]  # 
         if self._connection is not None:
             self.factory.closed(self)
         super().connectionLost(reason)
-        self._connection = self._outbox = None  # both refer to it
+        self._connection = self._outbox = self.is_closed = None  # all of them refer to it
 
     # -- the transport's producer
 
