@@ -151,6 +151,13 @@ class SendTests(SocketCase):
         self.assertEqual(self.client.response("c")["error"]["retryAfterMs"], 5000)
         self.poster.held.callback(None)
 
+    def test_many_sent(self) -> None:
+        """So many keys are remembered; the oldest is a new one again."""
+        self.patch(methods, "MAX_SENT", 2)
+        for key in ("a", "b", "c", "b", "a"):
+            self.assertTrue(self.ask("send", to="ann", message=key, idempotencyKey=key)["ok"])
+        self.assertEqual(self.said, ["a", "b", "c", "a"])
+
     def test_refused(self) -> None:
         """What can not be sent."""
         good = {"to": "ann", "message": "x", "idempotencyKey": "k"}
