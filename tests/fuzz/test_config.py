@@ -263,7 +263,8 @@ class SecretTests(SynchronousTestCase):
         shown = redact(value)
         text = json.dumps(shown)
         for secret in secrets_in(value):
-            if len(secret) > 12 and secret not in (*KEYS, REDACTED):
+            # A long text of one letter may well stand where nothing is secret, too.
+            if len(secret) > 12 and len(set(secret)) > 1 and secret not in (*KEYS, REDACTED):
                 self.assertNotIn(json.dumps(secret)[1:-1], text)
         issues: Issues = []
         if REDACTED not in json.dumps(value):
