@@ -20,6 +20,7 @@ from openclaw_tx.values import (
     TextDelta,
     ToolCallDelta,
 )
+from openclaw_tx.wire.pieces import Pieces
 
 MAX_TEXT = 8 * 1024 * 1024
 """Characters a run may say, or one message of it say, think and ask tools for; beyond, it is stopped with
@@ -84,8 +85,8 @@ class CallReader:
         self._heard = False
         """Text came, whatever has become of it."""
         self._indexes: dict[int, int] = {}
-        self._text: list[str] = []
-        self._declined: list[str] = []
+        self._text = Pieces()
+        self._declined = Pieces()
         self._refused = False
         """The refusal was shown."""
         self._length = 0
@@ -102,7 +103,7 @@ class CallReader:
                 if event.refusal:
                     self._decline(event, out)
                 elif self._filter.passing and self._showing == "all" and "[" not in text and "\n" not in text:
-                    self._text.append(text)
+                    self._text.grow(text)
                     out.append(event)
                     self.shown = True
                 else:
@@ -147,7 +148,7 @@ class CallReader:
             self._text_and_thought(reply.reasoning, "", out)
         if out:
             self._run.emit(out)
-        text = "".join(self._text)
+        text = self._text.text
         if self._ack_max_chars is None or reply.tool_calls:
             return text
         told = heartbeat_text(text, self._ack_max_chars)
@@ -158,7 +159,7 @@ class CallReader:
     @property
     def declined(self) -> str:
         """How the message declines to answer; "" = it does not."""
-        return "".join(self._declined)
+        return self._declined.text
 
     @property
     def said(self) -> bool:
@@ -176,7 +177,7 @@ class CallReader:
 
     def _decline(self, event: TextDelta, out: list[RunEvent]) -> None:
         """A refusal is nobody's directive and in no format; it only has to be allowed to show."""
-        self._declined.append(event.text)
+        self._declined.grow(event.text)
         if self._refused or self._showing != "none":
             self._refused = True
             out.append(event)
@@ -186,17 +187,17 @@ class CallReader:
             out.append(ReasoningDelta(text=thought))
         if not text:
             return
-        self._text.append(text)
+        self._text.grow(text)
         if self._showing == "json":
             self._decide()
-            text = "".join(self._text)
+            text = self._text.text
         if self._showing == "all":
             self.shown = True
             out.append(TextDelta(text=text))
 
     def _decide(self) -> None:
         """The first character tells JSON from prose."""
-        start = "".join(self._text).lstrip()
+        start = self._text.text.lstrip()
         if start:
             self._showing = "all" if start[0] in "{[" else "none"
 

@@ -239,9 +239,7 @@ class AgentRun:
             if type(event) is TextDelta:
                 if not self.times.first_text:
                     self.times.first_text = self._clock.seconds()
-                if event.refusal:
-                    self._speech.declining.add(len(self._speech.pieces))
-                self._speech.pieces.append(event.text)
+                self._speech.add(event.text, event.refusal)
                 self.text_length += len(event.text)
             elif type(event) is MessageEnded:
                 self._speech.close()

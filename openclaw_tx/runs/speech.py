@@ -3,27 +3,42 @@
 
 from __future__ import annotations
 
+from openclaw_tx.wire.pieces import Pieces
+
 
 class Speech:
-    """Grows piece by piece.
+    """Grows piece by piece."""
 
-    @ivar pieces: those of the message that is not complete yet; whoever has one more appends it.
-    @ivar declining: places in C{pieces} of those that are a refusal.
-    """
-
-    __slots__ = ("_answers", "_refusals", "_texts", "declining", "pieces")
+    __slots__ = ("_answer", "_answers", "_refusal", "_refusals", "_texts", "_whole")
 
     def __init__(self) -> None:
-        self.pieces: list[str] = []
-        self.declining: set[int] = set()
+        self._whole = Pieces()
+        """The message that is not complete yet."""
+        self._answer: Pieces | None = None
+        """Of that what is no refusal; None = all of it, up to now."""
+        self._refusal = Pieces()
         self._texts: list[str] = []
         self._answers: list[str] = []
         self._refusals: list[str] = []
 
+    def add(self, piece: str, refusal: bool) -> None:
+        """The message goes on.
+
+        @param refusal: with how it declines to answer.
+        """
+        if refusal and self._answer is None:
+            self._answer = Pieces()
+            self._answer.grow(self._whole.text)
+        self._whole.grow(piece)
+        if refusal:
+            self._refusal.grow(piece)
+        elif self._answer is not None:
+            self._answer.grow(piece)
+
     @property
     def open_text(self) -> str:
         """What the message that is not complete yet has said."""
-        return "".join(self.pieces)
+        return self._whole.text
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -36,8 +51,9 @@ class Speech:
         self._texts += _worth(self.open_text)
         self._answers += _worth(answer)
         self._refusals += _worth(refusal)
-        self.pieces.clear()
-        self.declining.clear()
+        self._whole.clear()
+        self._answer = None
+        self._refusal.clear()
 
     def apart(self) -> tuple[str, str]:
         """Answer and refusal, the messages of each joined by a blank line as those of the whole are."""
@@ -45,10 +61,7 @@ class Speech:
         return "\n\n".join([*self._answers, *_worth(answer)]), "\n\n".join([*self._refusals, *_worth(refusal)])
 
     def _open(self) -> tuple[str, str]:
-        if not self.declining:
-            return self.open_text, ""
-        answer = "".join(piece for place, piece in enumerate(self.pieces) if place not in self.declining)
-        return answer, "".join(self.pieces[place] for place in sorted(self.declining))
+        return self.open_text if self._answer is None else self._answer.text, self._refusal.text
 
 
 def _worth(text: str) -> tuple[str, ...]:

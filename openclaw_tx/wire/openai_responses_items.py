@@ -11,6 +11,7 @@ import msgspec
 
 from openclaw_tx.values import ToolCall
 from openclaw_tx.wire.openai_chat_render import encode, escape
+from openclaw_tx.wire.pieces import Pieces
 
 Status = Literal["in_progress", "completed", "incomplete"]
 
@@ -41,13 +42,13 @@ class GrowingMessage:
     def __init__(self, item_id: str) -> None:
         self._id = item_id
         self._at: int | None = None
-        self._parts: dict[bool, list[str]] = {}
+        self._parts: dict[bool, Pieces] = {}
         """Whether it is the refusal -> what was said of each part."""
         self._before = self._after = b""
 
     def add(self, text: str, *, refusal: bool = False) -> None:
         """The model says more."""
-        self._parts[refusal].append(text)
+        self._parts[refusal].grow(text)
 
     def begin(self, at: int) -> bytes:
         """It begins, with what has been said by then.
@@ -60,14 +61,14 @@ class GrowingMessage:
         for refusal, said in self._parts.items():
             frames.append(self._part_added(refusal))
             if said:
-                frames.append(self.declined("".join(said)) if refusal else self.frame(escape("".join(said))))
+                frames.append(self.declined(said.text) if refusal else self.frame(escape(said.text)))
         return b"".join(frames)
 
     def begin_part(self, *, refusal: bool) -> bytes:
         """One of its parts begins; nothing when it has, or when the message itself has not."""
         if refusal in self._parts:
             return b""
-        self._parts[refusal] = []
+        self._parts[refusal] = Pieces()
         return b"" if self._at is None else self._part_added(refusal)
 
     def frame(self, escaped: bytes) -> bytes:
@@ -80,7 +81,7 @@ class GrowingMessage:
 
     def texts(self) -> dict[bool, str]:
         """What was said: of the text (False) and of the refusal (True), those that have begun."""
-        return {refusal: "".join(said) for refusal, said in self._parts.items()}
+        return {refusal: said.text for refusal, said in self._parts.items()}
 
     def end(self, texts: Mapping[bool, str], item: dict[str, object]) -> bytes:
         """Its last words.
@@ -130,21 +131,21 @@ class GrowingCall:
         self.call_id = call_id
         self.name = name
         self._id = item_id
-        self._arguments: list[str] = []
+        self._arguments = Pieces()
         self._at = 0
         self._probed = 0
 
     @property
     def call(self) -> ToolCall:
         """The call with its arguments so far."""
-        return ToolCall(id=self.call_id, name=self.name, arguments="".join(self._arguments))
+        return ToolCall(id=self.call_id, name=self.name, arguments=self._arguments.text)
 
     def complete(self) -> bool:
         """Whether nothing more can come: its arguments are a whole JSON object.
 
         Gives up after L{MAX_PROBED} characters without; then the end of the answer will tell.
         """
-        text = "".join(self._arguments).strip()
+        text = self._arguments.text.strip()
         if not (text.startswith("{") and text.endswith("}")) or self._probed > MAX_PROBED:
             return False
         self._probed += len(text)
@@ -156,7 +157,7 @@ class GrowingCall:
 
     def add(self, text: str) -> None:
         """More of its arguments."""
-        self._arguments.append(text)
+        self._arguments.grow(text)
 
     def begin(self, at: int) -> bytes:
         """It begins, with what has come of its arguments by then.
@@ -166,7 +167,7 @@ class GrowingCall:
         self._at = at
         bare = ToolCall(id=self.call_id, name=self.name, arguments="")
         added = event("response.output_item.added", output_index=at, item=self.item(bare, "in_progress"))
-        return added + self.delta("".join(self._arguments)) if self._arguments else added
+        return added + self.delta(self._arguments.text) if self._arguments else added
 
     def delta(self, text: str) -> bytes:
         """A piece of its arguments, once it has begun."""

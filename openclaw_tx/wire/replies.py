@@ -20,6 +20,7 @@ from openclaw_tx.values import (
     Usage,
 )
 from openclaw_tx.wire.halves import Halves, read_piece
+from openclaw_tx.wire.pieces import Pieces
 from openclaw_tx.wire.replay import Piece, seal
 from openclaw_tx.wire.upstream import UpstreamError
 
@@ -56,7 +57,7 @@ class OpenCall:
         self.id = call_id
         self.given = given
         self.name = name
-        self.arguments: list[str] = []
+        self.arguments = Pieces()
         self.held: list[str] = []  # pieces that came before the name
         self.announced = False
 
@@ -76,8 +77,8 @@ class ReplyReader:
         """
         self.done = False
         self._new_id = new_id
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
+        self._text = Pieces()
+        self._reasoning = Pieces()
         self._calls: list[OpenCall] = []
         self._pieces: list[Piece] = []
         self._reason: FinishReason | None = None
@@ -123,8 +124,9 @@ class ReplyReader:
         for call in self._calls:
             if not call.name:
                 raise UpstreamError("The provider sent a tool call without a name.")
-            if not "".join(call.arguments).strip():
-                call.arguments = ["{}"]
+            if not call.arguments.text.strip():
+                call.arguments.clear()
+                call.arguments.grow("{}")
                 events.append(ToolCallDelta(index=call.index, id="", name="", arguments="{}"))
 
     def reply(self, provider: str, model: str) -> ModelReply:
@@ -138,9 +140,9 @@ class ReplyReader:
         elif not self._calls and reason == "tool_calls":
             reason = "stop"
         return ModelReply(
-            text="".join(self._text),
-            reasoning="".join(self._reasoning),
-            tool_calls=tuple(ToolCall(id=c.id, name=c.name, arguments="".join(c.arguments)) for c in self._calls),
+            text=self._text.text,
+            reasoning=self._reasoning.text,
+            tool_calls=tuple(ToolCall(id=c.id, name=c.name, arguments=c.arguments.text) for c in self._calls),
             finish_reason=reason,
             usage=self._usage,
             provider=provider,
@@ -171,7 +173,7 @@ class ReplyReader:
             self._refused = self._refused or refusal
             if not self._pieces or self._pieces[-1].kind != "text":
                 self._pieces.append(Piece(kind="text"))
-            self._text.append(text)
+            self._text.grow(text)
             events.append(TextDelta(text=text, refusal=refusal))
 
     def _decline(self, text: str, events: list[ModelEvent]) -> None:
@@ -181,7 +183,7 @@ class ReplyReader:
         if self._halves is not None:
             text = self._halves.join("thought", text)
         if text:
-            self._reasoning.append(text)
+            self._reasoning.grow(text)
             events.append(ReasoningDelta(text=text))
 
     def _open(self, call_id: str, name: str) -> OpenCall:
@@ -204,7 +206,7 @@ class ReplyReader:
         if self._halves is not None:
             arguments = self._halves.join(call, arguments)
         if arguments:
-            call.arguments.append(arguments)
+            call.arguments.grow(arguments)
             call.held.append(arguments)
         if not call.name:
             return  # the first event of a call carries its name

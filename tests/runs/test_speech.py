@@ -31,9 +31,7 @@ class SpeechTests(SynchronousTestCase):
             if number:
                 speech.close()
             for text, declines in message:
-                if declines:
-                    speech.declining.add(len(speech.pieces))
-                speech.pieces.append(text)
+                speech.add(text, declines)
         kinds = [
             "\n\n".join(worth(["".join(text for text, of in message if of is kind) for message in messages]))
             for kind in (False, True)
