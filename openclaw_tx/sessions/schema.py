@@ -183,7 +183,6 @@ class Statements(LeftStatements):
         self.all_messages = ready(
             select(messages.c.body).where(messages.c.session_id == session_id).order_by(messages.c.position)
         )
-        self.delete_messages = ready(delete(messages).where(messages.c.session_id == session_id))
         self.add_message = ready(insert(messages))
 
         # runs
