@@ -103,7 +103,9 @@ class CallReader:
                 if event.refusal:
                     self._decline(event, out)
                 elif self._filter.passing and self._showing == "all" and "[" not in text and "\n" not in text:
-                    self._text.grow(text)
+                    self._text.append(text)
+                    if len(self._text) >= self._text.most:
+                        self._text.join()
                     out.append(event)
                     self.shown = True
                 else:

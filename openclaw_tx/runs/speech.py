@@ -29,7 +29,9 @@ class Speech:
         if refusal and self._answer is None:
             self._answer = Pieces()
             self._answer.grow(self._whole.text)
-        self._whole.grow(piece)
+        self._whole.append(piece)
+        if len(self._whole) >= self._whole.most:
+            self._whole.join()
         if refusal:
             self._refusal.grow(piece)
         elif self._answer is not None:

@@ -9,25 +9,34 @@ AT_ONCE = 256
 
 class Pieces(list[str]):
     """All pieces in their order, the older ones joined: a long text takes little more memory than its characters, and
-    none of them is copied more than once while it grows."""
+    none of them is copied more than once while it grows.
 
-    __slots__ = ("_joined",)
+    @ivar most: when there are so many, it is time to L{join}; whoever adds thousands looks himself, L{grow} is a call
+        for each.
+    """
+
+    __slots__ = ("most",)
 
     def __init__(self) -> None:
         super().__init__()
-        self._joined = 0
+        self.most = AT_ONCE
 
     def grow(self, piece: str) -> None:
         """Add a piece."""
         self.append(piece)
-        if len(self) - self._joined >= AT_ONCE:
-            self[self._joined :] = ["".join(self[self._joined :])]
-            self._joined += 1
+        if len(self) >= self.most:
+            self.join()
+
+    def join(self) -> None:
+        """Make one of those that came since the last time."""
+        joined = self.most - AT_ONCE
+        self[joined:] = ["".join(self[joined:])]
+        self.most += 1
 
     def clear(self) -> None:
         """Begin anew."""
         super().clear()
-        self._joined = 0
+        self.most = AT_ONCE
 
     @property
     def text(self) -> str:

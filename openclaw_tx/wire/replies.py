@@ -173,7 +173,9 @@ class ReplyReader:
             self._refused = self._refused or refusal
             if not self._pieces or self._pieces[-1].kind != "text":
                 self._pieces.append(Piece(kind="text"))
-            self._text.grow(text)
+            self._text.append(text)
+            if len(self._text) >= self._text.most:
+                self._text.join()
             events.append(TextDelta(text=text, refusal=refusal))
 
     def _decline(self, text: str, events: list[ModelEvent]) -> None:
