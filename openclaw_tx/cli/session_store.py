@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import click
 
@@ -21,6 +20,7 @@ from zope.interface import implementer
 from openclaw_tx.cli.errors import CommandError
 from openclaw_tx.config.load import Loaded
 from openclaw_tx.errors import ConfigError, GatewayError
+from openclaw_tx.ids import new_uuid
 from openclaw_tx.sessions.lifecycle import MEMORY, StoreParts, build_sessions, store_path
 from openclaw_tx.sessions.openclaw_files import Unreadable, Writer, candidates, orphans, stores
 from openclaw_tx.sessions.sql import SqlSessions
@@ -53,7 +53,7 @@ def closing_store(loaded: Loaded, in_memory: bool = False) -> Iterator[tuple[Sql
     @param in_memory: an empty store instead, of which nothing is left.
     @raise CommandError: it can not be used, in words.
     """
-    parts = StoreParts(time.time, _call, InlineWorker, lambda: str(uuid4()), busy_ms=BUSY_MS)
+    parts = StoreParts(time.time, _call, InlineWorker, new_uuid, busy_ms=BUSY_MS)
     url = "sqlite://" if in_memory else loaded.config.session.store
     store = build_sessions(url, str(loaded.state_dir), parts, Logger(observer=_Told()))
     try:

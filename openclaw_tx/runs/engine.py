@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from uuid import uuid4
 
 from msgspec.structs import replace
 
@@ -16,6 +15,7 @@ from twisted.logger import Logger
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.ids import new_uuid
 from openclaw_tx.interfaces import TurnStart
 from openclaw_tx.runs import choices
 from openclaw_tx.runs.carried import CarriedRun, CarriedRuns
@@ -62,7 +62,7 @@ class Engine:
         rooms: Rooms,
         settings: Callable[[], Config],
         clock: IReactorTime,
-        new_id: Callable[[], str] = lambda: str(uuid4()),
+        new_id: Callable[[], str] = new_uuid,
     ) -> None:
         """
         @param new_id: makes UUIDs, for the spans of runs.

@@ -7,7 +7,6 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
-from uuid import uuid4
 
 from twisted.application.internet import TimerService
 from twisted.application.service import IService
@@ -16,6 +15,7 @@ from twisted.logger import Logger
 
 from openclaw_tx.deferreds import spawn
 from openclaw_tx.errors import ConfigError, GatewayError
+from openclaw_tx.ids import new_uuid
 from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.database import SqliteDatabase
 from openclaw_tx.sessions.owners import LockedOwners, Owners, SoleOwner
@@ -68,7 +68,7 @@ class StoreParts(NamedTuple):
     """C{reactor.callFromThread}."""
     create_worker: Callable[[], Worker] = ThreadWorker
     """Makes the worker that does all work with the database."""
-    new_id: Callable[[], str] = lambda: str(uuid4())
+    new_id: Callable[[], str] = new_uuid
     """Makes session ids, and the name of this process among those that use the store."""
     busy_ms: int = BUSY_MS
     """How long a transaction waits for another process."""

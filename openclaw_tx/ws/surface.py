@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -19,6 +18,7 @@ from openclaw_tx.config.live import LiveConfig
 from openclaw_tx.config.load import Loaded
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import InThread
+from openclaw_tx.ids import new_uuid
 from openclaw_tx.interfaces import (
     Agents,
     Approvals,
@@ -153,7 +153,7 @@ class WebSocketSurface:
         settings: Callable[[], Config],
         clock: IReactorTime,
         place: Place | None = None,
-        new_id: Callable[[], str] = lambda: str(uuid4()),
+        new_id: Callable[[], str] = new_uuid,
         tally: Tally | None = None,
     ) -> None:
         """
