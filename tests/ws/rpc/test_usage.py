@@ -91,6 +91,15 @@ class CostTests(UsageCase):
         self.assertEqual((model["provider"], model["model"], model["totalTokens"]), ("scripted", "model", 2200))
         self.assertEqual(found["daily"][0]["totalTokens"], 0)
 
+    def test_killed(self) -> None:
+        """A second after its end what a run took outlives the process."""
+        self.run_agent()
+        self.memory = MemoryGateway(self.config, after=self.memory)
+        self.addCleanup(self.memory.close)
+        self.client = self.memory.websocket()
+        self.client.connect()
+        self.assertEqual(self.cost()["totals"]["totalTokens"], 1100)
+
     def test_no_price(self) -> None:
         """Runs of models without a price are counted as such."""
         bare = MemoryGateway()
