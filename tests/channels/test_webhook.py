@@ -34,6 +34,16 @@ class ThroughTests(WebhookCase):
         self.assertTrue(posted.is_signed(OUT_SECRET))
         self.assertFalse(posted.is_signed(SECRET))
 
+    def test_hears_of_runs_while_somebody_waits(self) -> None:
+        """And no longer: a stream has thousands of batches, and each is told to all who listen."""
+        listeners = self.memory.gateway.engine._listeners._all
+        before = len(listeners._all)
+        for _ in range(3):
+            self.say("Hello.")
+            self.assertEqual(len(listeners._all), before + 1)
+            self.answer("Hi.")
+            self.assertEqual(len(listeners._all), before)
+
     def test_reaches_one_account(self) -> None:
         """Each account has an agent and a secret of its own; what is not configured apart is signed with it."""
         self.say("Hello.", name="shop")
