@@ -73,18 +73,26 @@ def model_messages(history: Sequence[Message], turn: Sequence[Message]) -> tuple
             continue  # an answer without words, for which the turn failed
         answered = len(kept)
     for each in reversed(open_):
-        if _asked_again(kept[each.stop - 2], [*kept[each.stop :], *turn]):
-            del kept[each]
+        *questions, newest, _ = kept[each]
+        again = _asked_before_an_answer([*kept[each.stop :], *turn])
+        if _asked(newest) in again:
+            # The others were asked with it. What is not sent again is held by the session, and read in its place.
+            kept[each] = [question for question in questions if _asked(question) not in again]
     calls = {
         call.id for message in (*kept, *turn) if isinstance(message, AssistantMessage) for call in message.tool_calls
     }
     return repaired([*kept, *(_told(message, calls) for message in without_marks(turn))])
 
 
-def _asked_again(question: Spoken, after: Iterable[Message]) -> bool:
-    """Whether the question that did not get an answer is asked again before there is another answer."""
-    again = takewhile(lambda message: not isinstance(message, AssistantMessage), after)
-    return any(isinstance(each, UserMessage) and each.text.split() == question.text.split() for each in again)
+def _asked_before_an_answer(messages: Iterable[Message]) -> frozenset[str]:
+    """What is asked until there is another answer."""
+    until = takewhile(lambda message: not isinstance(message, AssistantMessage), messages)
+    return frozenset(_asked(each) for each in until if isinstance(each, UserMessage))
+
+
+def _asked(question: Spoken) -> str:
+    """What it says, whatever the white space: as a session compares what a client resends."""
+    return "".join(question.text.split())
 
 
 def in_force(history: Sequence[Message], turn: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:

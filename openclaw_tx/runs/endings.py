@@ -20,6 +20,7 @@ OUTAGES = frozenset(
         "provider_error",
         "provider_overloaded",
         "provider_timeout",
+        "model_not_found",
         "local_model_not_installed",
         "run_timeout",
         "empty_response",
@@ -97,8 +98,7 @@ def is_idle_heartbeat(run: AgentRun, dialogue: Dialogue, result: RunResult) -> b
 
 def _gave_way(run: AgentRun, dialogue: Dialogue) -> bool:
     """Whether a chat message took the place of a turn before a word was said. What was asked stands open then, for the
-    model to read with that message: marked as aborted it would be left out, as it is for the sake of clients that ask
-    the same again."""
+    model to read with that message, and without a word that it was stopped between the two."""
     return run.abort_reason == "interrupt" and not (run.open_text or dialogue.answered)
 
 

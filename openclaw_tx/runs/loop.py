@@ -217,6 +217,7 @@ class AgentLoop:
     async def _ask(self, offer: _Offer, round_: int) -> tuple[CallReader, ModelReply]:
         """Call the model. What it refuses before its first word is asked again: thinking less hard, or with the
         conversation shortened, once."""
+        self._run.go_on()
         if round_ > 1 and self._compacts and compaction.size(self._dialogue.read()) > self._window.window:
             # It would be refused, or worse, cut off at the wrong end.
             await self._shorten()

@@ -55,8 +55,8 @@ class Upkeep:
         return dialogue, news
 
     def over(self, run: AgentRun, dialogue: Dialogue, news: Sequence[str]) -> None:
-        """The turn is. When the model has not said a word in it, its successor is to be told the news: no model is
-        shown a turn that came to nothing."""
+        """The turn is. When the model has not said a word in it, its successor is to be told the news: the model may
+        not be shown a turn that came to nothing, and has not answered it in any case."""
         if not news or run.open_text or dialogue.answered:
             return
         noted = "\n".join(f"{NEWS}{text}" for text in news)

@@ -79,15 +79,22 @@ def without_failed(history: Sequence[_AnyMessage]) -> list[_AnyMessage]:
         if not _came_to_nothing(message):
             kept.append(message)
             continue
+        while kept and _is_silent(kept[-1]):
+            kept.pop()  # for that it failed
         while kept and isinstance(kept[-1], UserMessage):
             kept.pop()
     return kept
 
 
 def _came_to_nothing(message: Message) -> bool:
+    return isinstance(message, AssistantMessage) and message.stop_reason in ("error", "aborted") and _is_silent(message)
+
+
+def _is_silent(message: Message) -> bool:
+    """Whether it is an answer that the model is not shown."""
     if not isinstance(message, AssistantMessage) or message.text or message.tool_calls or message.unanswered:
         return False
-    return message.stop_reason in ("error", "aborted")
+    return message.stop_reason != "interrupted"
 
 
 def repaired(messages: Sequence[Spoken]) -> tuple[Spoken, ...]:
@@ -259,4 +266,4 @@ def _common(held: Sequence[Hashable], client: Sequence[Hashable]) -> set[int]:
     return common
 
 
-__all__ = ["MISSING_RESULT", "repaired", "unheld", "without_failed"]
+__all__ = ["MISSING_RESULT", "repaired", "unheld"]

@@ -13,7 +13,7 @@ from openclaw_tx.config.schema_agents import AgentDefaults, Compaction, MemoryFl
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.runs import summaries
 from openclaw_tx.runs.compaction import size
-from openclaw_tx.runs.context import SUMMARY_HEADING, since_mark
+from openclaw_tx.runs.context import FAILED, SUMMARY_HEADING, since_mark
 from openclaw_tx.runs.upkeep import FLUSH
 from openclaw_tx.testing import ModelCall, ScriptedModel
 from openclaw_tx.values import (
@@ -580,10 +580,11 @@ class NewsTests(Case):
         self.assertEqual(texts, ["hi"])
         self.model.say("x")
         self.ended(self.bench.session("again"))
-        self.assertIn("The build has ended.", self.model.requests[0].messages[0].text)
+        told = [message.text for message in self.model.requests[0].messages]
+        self.assertEqual(told, ["hi", FAILED, "System: The build has ended.", "again"])
 
     def test_put_back_after_a_failure(self) -> None:
-        """So does one in which the model was asked in vain: the next is not shown it. Once a word was said it is."""
+        """So does one in which the model was asked in vain, but none in which a word was said."""
         for after, left in (("", 1), ("We", 0)):
             self.bench.news.add(KEY, "The build has ended.")
             self.model.fail("provider_rate_limit", "429", after=after)
@@ -597,8 +598,7 @@ class NewsTests(Case):
         self.assertEqual(self.bench.news.peek(KEY), ())
 
     def test_put_back_when_nothing_came_of_it(self) -> None:
-        """The model is not shown a turn that failed before a word, nor one that was aborted so: the next one has the
-        news."""
+        """Neither a turn that failed before a word nor one that was aborted so has told them: the next one does."""
         self.bench.news.add(KEY, "The build has ended.")
         self.model.fail("provider_error", "500")
         self.ended(self.bench.session("hi"))

@@ -68,6 +68,25 @@ class AbortFromWithinTests(RunCase):
         self.assertEqual(self.lookup.cancelled, [str(number) for number in range(1, 8)])
         self.assertEqual(len(self.lookup.gates), 8)
 
+    def test_before_tools_that_go_together(self) -> None:
+        """None of them does anything, and the model is not asked what to make of that."""
+        run = self.bench.start()
+        self.aborting(run, ToolStarted)
+        for number in range(12):
+            self.bench.model.calls[0].call_tool("look", {"what": str(number)})
+        self.bench.model.calls[0].finish()
+        self.aborted(run)
+        self.assertEqual((len(self.lookup.gates), len(self.bench.model.calls)), (0, 1))
+
+    def test_after_a_tool(self) -> None:
+        """Nor when the last of them has ended."""
+        run = self.bench.start()
+        self.aborting(run, ToolEnded)
+        self.bench.model.calls[0].call_tool("add", {"a": 1, "b": 2})
+        self.bench.model.calls[0].finish()
+        self.aborted(run)
+        self.assertEqual(len(self.bench.model.calls), 1)
+
     def test_with_the_last_message(self) -> None:
         """It does not end well once somebody was told that it is aborted."""
         run = self.bench.start()

@@ -375,6 +375,15 @@ class EngineTests(SynchronousTestCase):
         told = [message.text for message in self.model.requests[-1].messages]
         self.assertEqual(told, ["Name three fruits.", FAILED, "And three trees.", STOPPED, "Try again."])
 
+    def test_try_again_with_another_model(self) -> None:
+        """A model that is gone says nothing against what it was asked, either."""
+        self.model.fail("model_not_found", "no such model any more")
+        self.ended(self.bench.session("Name three fruits."))
+        self.model.say("fine")
+        self.ended(self.bench.session("Try again."))
+        told = [message.text for message in self.model.requests[-1].messages]
+        self.assertEqual(told, ["Name three fruits.", FAILED, "Try again."])
+
     def test_what_a_provider_refused(self) -> None:
         """Or it would be refused again with all that follows; nor is an unanswered heartbeat worth a word."""
         self.model.fail("provider_rejected", "400 flagged")

@@ -16,6 +16,7 @@ from openclaw_tx.runs.context import CUT_OFF, FAILED, STOPPED, model_messages, s
 from openclaw_tx.runs.journal import ENTRY_BYTES, Journal
 from openclaw_tx.runs.machine import IllegalTransition, RunMachine
 from openclaw_tx.runs.reply import ReplyFilter
+from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.values import (
     AssistantMessage,
     CompactionMessage,
@@ -166,6 +167,16 @@ class ContextTests(SynchronousTestCase):
         answer = AssistantMessage(text="yes")
         shown = model_messages([user("a"), failed, user("b"), answer], [user("a")])
         self.assertEqual([message.text for message in shown], ["a", FAILED, "b", "yes", "a"])
+
+    def test_asked_again_in_part(self) -> None:
+        """Of a turn of several messages only what is asked again is left out: the session holds the others, so who
+        resends them gets them read in their old place."""
+        failed = AssistantMessage(stop_reason="error", unanswered=True)
+        first = [user("a"), user("b"), failed]
+        self.assertEqual(model_messages(first, unheld(first, [user("a"), user("b")])), (user("a"), user("b")))
+        second = [*first, user("b"), failed]
+        self.assertEqual(model_messages(second, unheld(second, [user("a"), user("b")])), (user("a"), user("b")))
+        self.assertEqual(model_messages(first, [user("b"), user("a"), user("b")]), (user("b"), user("a"), user("b")))
 
     def test_open_question_in_a_turn(self) -> None:
         """What was said to a run at work is open when the run fails; what it did stays in any case."""

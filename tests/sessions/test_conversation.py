@@ -154,6 +154,12 @@ class UnheldTests(SynchronousTestCase):
             history += [user("long"), NEW, answer("THREE")]
             self.check([*HISTORY, user("long"), NEW, answer("THREE"), user("four")], user("four"), history=history)
 
+    def test_question_of_a_turn_that_failed_for_silence(self) -> None:
+        """The answer without words, for which the turn failed, is none: the model reads neither."""
+        silent, failed = AssistantMessage(stop_reason="stop"), AssistantMessage(stop_reason="error")
+        history: list[Message] = [*HISTORY, user("long"), silent, failed]
+        self.check([*HISTORY, user("long"), NEW], user("long"), NEW, history=history)
+
     def test_turns_that_failed_later(self) -> None:
         """What had been said or done in a turn is read, and with it the question."""
         for said in ([answer("half")], [answer("", "own"), result("own")]):
