@@ -109,7 +109,7 @@ class Pace:
 
     def _wait(self, channel: Channel, data: bytes) -> None:
         self._waiting[channel] = bytearray(data)
-        if channel.requests:
+        if channel.requests or len(data) > MAX_HELD:
             channel.slow_down()
         if self._call is None:
             self._call = self._clock.callLater(0, self._next)

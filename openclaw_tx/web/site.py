@@ -230,7 +230,7 @@ class GatewayChannel(RefusingChannel):
     def _read_on(self) -> None:
         if self._slowed:
             self._slowed = False
-            if not any(request.is_held_back for request in self.requests):
+            if not (self.has_enough or any(request.is_held_back for request in self.requests)):
                 self._networkProducer.resumeProducing()
 
     def _probe_again(self) -> None:

@@ -281,6 +281,27 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.gateway.scripted.runs, [])
 
 
+class FloodTests(SynchronousTestCase):
+    """A client that asks more and more, on a real site whose turns are all used up."""
+
+    def test_bounded(self) -> None:
+        """It is not read on while there is enough of it."""
+        gateway = Harness()
+        self.addCleanup(gateway.close)
+        client = gateway.connect()
+        client.wire.inbound = flood = b"GET /v1/models HTTP/1.1\r\nHost: gateway\r\n\r\n" * 100_000
+        for _ in range(60):
+            gateway.site.pace.received(Slow(gateway.clock), b"GET / ")
+            client.wire.pump()
+            now = gateway.clock.seconds()
+            # What these begin belongs to the next turn; advance() would do it in this one.
+            for call in [each for each in gateway.clock.calls if each.getTime() <= now]:
+                gateway.clock.calls.remove(call)
+                call.called = 1
+                call.func(*call.args)
+        self.assertLess(len(flood) - len(client.wire.inbound), 3 * MAX_HELD)
+
+
 class ChunkedTests(SynchronousTestCase):
     """A body in chunks of a byte, on a real site."""
 

@@ -61,6 +61,22 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual((stream.text, stream.complete), ("one", True))
         self.assertEqual(health.json, {"ok": True, "status": "live"})
 
+    def test_requests_behind_an_answer_that_is_not_read(self) -> None:
+        """A client that reads nothing does not get the gateway to hold all that it says."""
+        self.gateway.scripted.script = idle
+        client = self.gateway.post(STREAM)
+        (run,) = self.gateway.scripted.runs
+        client.stall()
+        run.say("x" * 100_000)
+        flood = b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n" * 10_000
+        client.send(flood)
+        self.assertGreater(len(client.wire.inbound), len(flood) - 100_000)
+        client.resume()
+        run.end()
+        while client.received.count(b'"live"') < 10_000:
+            client.advance(0)
+        self.assertEqual(client.wire.inbound, b"")
+
     def test_t11_http_1_0(self) -> None:
         """No chunks, no keep-alive; the end of the connection is the end of the answer."""
         for body in (BODY, STREAM):
