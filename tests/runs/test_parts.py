@@ -21,6 +21,7 @@ from openclaw_tx.values import (
     AssistantMessage,
     CompactionMessage,
     ImagePart,
+    Message,
     TextDelta,
     TextPart,
     ToolCall,
@@ -130,6 +131,16 @@ class ReplyFilterTests(SynchronousTestCase):
         return got
 
 
+ENDS: dict[str, list[Message]] = {
+    "answered": [AssistantMessage(text="yes", stop_reason="stop")],
+    "refused": [AssistantMessage(stop_reason="error")],
+    "silent": [AssistantMessage(stop_reason="stop"), AssistantMessage(stop_reason="error")],
+    "outage": [AssistantMessage(stop_reason="error", unanswered=True)],
+    "aborted": [AssistantMessage(stop_reason="aborted", unanswered=True)],
+}
+"""What ends a turn in the transcript."""
+
+
 class ContextTests(SynchronousTestCase):
     """What the model gets to read."""
 
@@ -177,6 +188,26 @@ class ContextTests(SynchronousTestCase):
         second = [*first, user("b"), failed]
         self.assertEqual(model_messages(second, unheld(second, [user("a"), user("b")])), (user("a"), user("b")))
         self.assertEqual(model_messages(first, [user("b"), user("a"), user("b")]), (user("b"), user("a"), user("b")))
+
+    @given(
+        st.lists(st.tuples(st.booleans(), st.integers(1, 2), st.sampled_from(sorted(ENDS)), st.booleans()), max_size=6)
+    )
+    def test_clients_that_send_all(self, turns: list[tuple[bool, int, str, bool]]) -> None:
+        """Whatever became of the turns before, and whether the client sends a failed turn again, goes on behind it or
+        forgets it: all that it sends is read, in its order and once."""
+        history: list[Message] = []
+        known: list[Message] = []
+        failed: list[Message] = []
+        for number, (repeats, asks, end, forgets) in enumerate(turns):
+            sent = failed if failed and repeats else [*known, *(user(f"{number}.{each}") for each in range(asks))]
+            added = unheld(history, sent)
+            shown = [message.text for message in model_messages(history, added)]
+            wanted = [message.text for message in sent]
+            self.assertEqual([text for text in shown if text in wanted], wanted)
+            history += [*added, *ENDS[end]]
+            failed = [] if end == "answered" else sent
+            if not (failed and forgets):
+                known = [*sent, *([] if failed else ENDS[end])]
 
     def test_open_question_in_a_turn(self) -> None:
         """What was said to a run at work is open when the run fails; what it did stays in any case."""
