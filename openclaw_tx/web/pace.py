@@ -47,7 +47,7 @@ class Channel(Protocol):
         """Let nothing more come for now."""
 
     def all_taken(self) -> None:
-        """What has come so far was served."""
+        """What has come so far was served, all of it."""
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -65,6 +65,7 @@ class Pace:
         self._ended = 0.0
         self._waiting: OrderedDict[Channel, bytearray] = OrderedDict()
         self._call: IDelayedCall | None = None
+        self._serving: Channel | None = None
         self._log = Logger()
 
     def __len__(self) -> int:
@@ -91,7 +92,7 @@ class Pace:
             self._wait(channel, data)
 
     def settle(self, channel: Channel) -> None:
-        """Serve what waits on a connection now: nothing more will come on it, or too much has."""
+        """Serve what waits on a connection now: too much has come on it."""
         held = self.forget(channel)
         if held:
             channel.serve(held)
@@ -116,6 +117,18 @@ class Pace:
 
     def _serve(self, channel: Channel, data: bytes) -> None:
         """Serve as much as there is time for, one piece at least; the rest waits."""
+        outer, self._serving = self._serving, channel
+        try:
+            done = self._served(channel, data)
+        finally:
+            self._serving = outer
+        if done and outer is not channel:  # else there may be more of what came
+            channel.all_taken()
+
+    def _served(self, channel: Channel, data: bytes) -> bool:
+        """
+        @return: whether nothing of it waits.
+        """
         start = 0
         while start < len(data):
             end = start + PIECE if channel.is_costly else len(data)
@@ -125,11 +138,11 @@ class Pace:
             later = self._waiting.get(channel)
             if later is not None:  # while it was served, what came before the rest was put off
                 later += data[start:]
-                return
+                return False
             if start < len(data) and channel.is_costly and self._ended - self._began > BUDGET:
                 self._wait(channel, data[start:])
-                return
-        channel.all_taken()
+                return False
+        return True
 
     def _in_time(self) -> bool:
         """Whether there is time left in this turn; notices when it is another one."""

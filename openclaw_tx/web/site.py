@@ -20,8 +20,9 @@ from openclaw_tx.interfaces import Elsewhere, Taken
 from openclaw_tx.sending import Turn
 from openclaw_tx.web.crowding import Crowd
 from openclaw_tx.web.head import is_well_framed, origin_form
+from openclaw_tx.web.intake import IntakeChannel
 from openclaw_tx.web.pace import Pace
-from openclaw_tx.web.refusing import TOO_SLOW, RefusingChannel
+from openclaw_tx.web.refusing import TOO_SLOW
 from openclaw_tx.web.request import BoundedRequest
 from openclaw_tx.web.visit import visited
 
@@ -39,16 +40,15 @@ AT_ONCE = 16
 
 
 @implementer(IHalfCloseableProtocol)
-class GatewayChannel(RefusingChannel):
+class GatewayChannel(IntakeChannel):
     """One HTTP/1 connection, known to its site."""
 
     maxHeaders = 100
     site: GatewaySite
-    _read_closed = False
+    _read_closed = _said_all = False
     _probe: IDelayedCall | None = None
     _turn: IDelayedCall | None = None
     _served = 0
-    _slowed = False
     _taken: Taken | None = None
 
     def connectionMade(self) -> None:
@@ -147,8 +147,11 @@ class GatewayChannel(RefusingChannel):
 
     def readConnectionLost(self) -> None:
         """The client has closed its side. One that only does not send any more still gets its answer; one that has
-        gone altogether shows when it is written to, and for sure when it is written to a second time."""
-        self.site.pace.settle(self)
+        gone altogether shows when it is written to, and for sure when it is written to a second time. What it has said
+        before comes first, in its turn."""
+        self._said_all = self in self.site.pace
+        if self._said_all:
+            return
         self._read_closed = True
         if self._taken is not None:
             self._taken.half_closed()
@@ -196,7 +199,7 @@ class GatewayChannel(RefusingChannel):
         self.requests.clear()
         later = b"".join(self._dataBuffer) + self.site.pace.forget(self)
         self._dataBuffer.clear()
-        self._read_on()
+        self.read_on()
         self.flush()
         cast(Any, self._networkProducer).unregisterProducer()
         self._taken = self.site.elsewhere.take(self.transport, first + later)
@@ -208,30 +211,13 @@ class GatewayChannel(RefusingChannel):
         """Whether a head is expected, or the chunks of a body."""
         return self._taken is None and (bool(self.line_mode) or self.length is None)
 
-    def hold(self) -> None:
-        """Read no more for now."""
-        self._networkProducer.pauseProducing()
-
-    def release(self) -> None:
-        """Read on."""
-        if not self._slowed:
-            self._networkProducer.resumeProducing()
-
-    def slow_down(self) -> None:
-        """Read no more before what is here was taken."""
-        self._slowed = True
-        self._networkProducer.pauseProducing()
-
     def all_taken(self) -> None:
         """Read on, unless a request does not want that. Nothing more may be to come."""
-        self._read_on()
+        if self._said_all:
+            self.readConnectionLost()
+            return
+        self.read_on()
         self._leave_if_done()
-
-    def _read_on(self) -> None:
-        if self._slowed:
-            self._slowed = False
-            if not (self.has_enough or any(request.is_held_back for request in self.requests)):
-                self._networkProducer.resumeProducing()
 
     def _probe_again(self) -> None:
         self._probe = None

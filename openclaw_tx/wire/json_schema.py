@@ -29,6 +29,13 @@ MAX_STEPS = 100_000
 WORDS_A_STEP = 8
 """Words of a list in a schema (names, characters of a reference) that are another step."""
 
+QUOTED_A_STEP = 1000
+"""Characters of what a complaint quotes that are another step: most complaints are about an option that is not meant,
+and nobody reads them."""
+
+MAX_QUOTED = 200
+"""Characters of it that are shown."""
+
 
 class Unchecked(ValueError):
     """A value could not be checked: it would take too much work."""
@@ -74,9 +81,9 @@ class _Check:
             return
         options = schema.get("enum")
         if isinstance(options, list) and not self._is_option(value, options):
-            yield f"{_at(path)} must be one of {_json(options)}"
+            yield f"{_at(path)} must be one of {self._quoted(options)}"
         if "const" in schema and not _same(value, schema["const"]):
-            yield f"{_at(path)} must be {_json(schema['const'])}"
+            yield f"{_at(path)} must be {self._quoted(schema['const'])}"
         if not _COMBINING.isdisjoint(schema):
             yield from self._combined(value, schema, path)
         if not BOUNDS.keys().isdisjoint(schema):
@@ -105,6 +112,12 @@ class _Check:
             plain = (option for option in options if not isinstance(option, list | dict))
             known = self._known[id(options)] = frozenset((isinstance(option, bool), option) for option in plain)
         return (isinstance(value, bool), value) in known
+
+    def _quoted(self, value: Any) -> str:
+        """A part of the schema as JSON, as much as can be read. Of a list no more entries than that."""
+        text = msgspec.json.encode(value[:MAX_QUOTED] if isinstance(value, list) else value).decode("utf-8")
+        self._spend(len(text) // QUOTED_A_STEP)
+        return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 3] + "..."
 
     def _fits(self, value: Any, schema: Any, path: str) -> bool:
         return next(self.run(value, schema, path), None) is None
@@ -200,11 +213,6 @@ def _has_twins(values: list[Any]) -> bool:
 
 def _at(path: str) -> str:
     return f'"{path}"' if path else "the whole"
-
-
-def _json(value: Any) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 200 else text[:197] + "..."
 
 
 __all__ = ["MAX_COMPLAINTS", "Unchecked", "complaints"]

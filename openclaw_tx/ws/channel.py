@@ -189,6 +189,7 @@ class Channel(Liveness, BoundedReading, LeanProtocol):  # type: ignore[misc]  # 
     def _write(self, frames: bytes) -> None:
         if self.state == self.STATE_OPEN:
             self.factory.tally.socket_bytes += len(frames)
+            self._told += len(frames)
             # Not by sendMessage, which words log lines that nobody reads: that is three quarters of its time.
             send_now(self.transport, frames)
 

@@ -32,6 +32,8 @@ class Liveness:
     _closed: bool
     _waiting: bool
     _alarm: Alarm | None = None
+    _told = 0
+    """Bytes of events and answers that were written to it."""
 
     def onPong(self, payload: bytes) -> None:
         """The client is alive."""
@@ -47,15 +49,18 @@ class Liveness:
         send_now(self.transport, PING)
 
     def _await_pong(self, under_way: int) -> None:
-        self._set_alarm(PONG_SECONDS, partial(self._no_pong, under_way))
+        self._set_alarm(PONG_SECONDS, partial(self._no_pong, under_way, self._told))
 
-    def _no_pong(self, before: int) -> None:
+    def _no_pong(self, before: int, told: int) -> None:
         """It has not answered. Who is in the middle of sending a large message can not, nor who has not come to the
         ping, because of all that was sent before it: such a client is there as long as bytes move either way.
 
-        @param before: bytes that were on their way to it the last time.
+        @param before: bytes that were on their way to it the last time; others may have followed them.
+        @param told: bytes that had been written by then.
         """
         under_way = unsent(self.transport)
+        if under_way:
+            before += self._told - told
         if self.factory.timers.seconds() - self._began < PONG_SECONDS or under_way < before:
             self._await_pong(under_way)
         else:

@@ -186,8 +186,8 @@ class PaceTests(SynchronousTestCase):
         self.assertEqual((lost.served, self.served, self.clock.getDelayedCalls()), (b"", 7, []))
         self.assertEqual(self.pace.forget(lost), b"")
 
-    def test_end_of_a_connection(self) -> None:
-        """What waits on one whose client has said all is served at once."""
+    def test_settle(self) -> None:
+        """What waits on a connection is served at once."""
         self.all_ask()
         last = self.connections[-1]
         self.pace.settle(last)
@@ -259,9 +259,12 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.client.response.status, 200)
 
     def test_half_closed(self) -> None:
-        """A client that will say no more is answered."""
+        """A client that will say no more is answered in its turn, and closed."""
         self.client.half_close()
-        self.assertEqual(self.client.response.status, 200)
+        self.assertEqual((self.client.received, len(self.gateway.site.pace)), (b"", 1))
+        self.gateway.clock.advance(0)
+        self.client.wire.pump()
+        self.assertEqual((self.client.response.status, self.client.closed), (200, True))
 
     def test_half_closed_after_several(self) -> None:
         """One that sends several requests and says no more gets all its answers, though they wait again."""
@@ -331,8 +334,9 @@ class ChunkedTests(SynchronousTestCase):
         self.assertEqual(self.gateway.scripted.runs, [])
 
     def test_half_closed(self) -> None:
-        """A client that will say no more is answered."""
+        """A client that will say no more is answered, in its turn as well."""
         self.client.half_close()
+        self.assertEqual((self.client.received, len(self.gateway.site.pace)), (b"", 1))
         self.gateway.clock.advance(0)
         self.client.wire.pump()
         self.assertEqual(self.client.response.status, 200)

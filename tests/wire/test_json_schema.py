@@ -126,6 +126,10 @@ class ComplaintTests(SynchronousTestCase):
         ):
             self.assertEqual(complaints(items[:1], {"items": words}), [], list(words))
             self.assertRaises(Unchecked, complaints, items, {"items": words})
+        quoted = {"items": {"anyOf": [{"const": "y" * 2_000_000}, {"type": "string"}]}}
+        self.assertEqual(complaints(["x"] * 10, quoted), [])
+        self.assertRaises(Unchecked, complaints, ["x"] * 100, quoted)
+        self.assertEqual(complaints(["x"] * 1000, {"items": {"anyOf": [{"enum": names}, {"type": "string"}]}}), [])
         countries = [f"{number:03}" for number in range(250)]
         self.assertEqual(complaints(countries * 10, {"items": {"type": "string", "enum": countries}}), [])
 

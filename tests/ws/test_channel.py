@@ -142,6 +142,26 @@ class DeadlineTests(SynchronousTestCase):
         self.house.advance(25)
         self.assertTrue(line.client.gone)
 
+    def test_no_pong_while_reading_and_told_more(self) -> None:
+        """Nor one that takes what was sent before while as much is written behind it. One that takes nothing is gone
+        though more is written."""
+        line = self.house.ready()
+        line.client.onPing = lambda payload: None
+        (channel,) = self.house.surface.factory._channels
+        waiting = 900
+        self.patch(liveness, "unsent", lambda transport: waiting)
+        self.house.advance(30)
+        channel.send(b" " * 500 + b"{}")
+        waiting = 1000
+        self.house.advance(25)
+        self.assertFalse(line.client.gone)
+        told = channel._told
+        self.house.advance(10)
+        channel.send(b" " * 500 + b"{}")
+        waiting += channel._told - told
+        self.house.advance(15)
+        self.assertTrue(line.client.gone)
+
     def test_unsolicited_pong(self) -> None:
         """A pong nobody asked for harms nothing, before hello or after."""
         line = self.house.open()
