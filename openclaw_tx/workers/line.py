@@ -214,14 +214,15 @@ class Line:
         finally:
             self._calls.pop(call.number, None)
         try:
-            self.bus.send(returned)
+            try:
+                self.bus.send(returned)
+            except TypeError:
+                # What a tool adds for clients may be of any type; the model reads the text.
+                result = returned.result
+                plain = replace(result, text=whole(result.text), details=None) if result is not None else None
+                self.bus.send(replace(returned, result=plain, failure=whole(returned.failure)))
         except FramingError:
             self.bus.send(messages.Returned(number=call.number, failure="its result is too large"))
-        except TypeError:
-            # What a tool adds for clients may be of any type; the model reads the text.
-            result = returned.result
-            plain = replace(result, text=whole(result.text), details=None) if result is not None else None
-            self.bus.send(replace(returned, result=plain, failure=whole(returned.failure)))
 
     async def _result(self, call: messages.Call) -> ToolResult:
         rooms = self._chief.rooms

@@ -445,6 +445,7 @@ class TogetherTests(SynchronousTestCase):
         pair.chat("hi", stream=True)
         for result, text in (
             (ToolResult(text="x" * (MAX_FRAME + 1)), "echo failed: its result is too large"),
+            (ToolResult(text="x" * (MAX_FRAME + 1), details=object()), "echo failed: its result is too large"),
             (ToolResult(text="fine", details={"what": object()}), "fine"),
             (ToolResult(text="large", details={"number": 2**70}), "large"),
             (ToolResult(text="caf\udce9"), "caf\ufffd"),
@@ -454,7 +455,7 @@ class TogetherTests(SynchronousTestCase):
             pair.model.calls[-1].finish()
             pair.settle()
             self.assertEqual(pair.model.calls[-1].request.messages[-1].text, text)
-        self.assertEqual(len(self.flushLoggedErrors()), 1)
+        self.assertEqual(len(self.flushLoggedErrors()), 2)
 
     def test_numbers_that_are_too_large(self) -> None:
         """A call whose arguments can not be passed on is an error in words, and what can not be told of it is left out;
