@@ -64,20 +64,6 @@ class HoldingChannel(HTTPChannel):
             if self.transport is not None:
                 send_now(self.transport, data)
 
-    @property
-    def has_enough(self) -> bool:
-        """Whether nothing more is to be read before a request is done, or the transport has room for answers."""
-        if self._handlingRequest:
-            return sum(map(len, self._dataBuffer)) > self._optimisticEagerReadSize
-        return bool(self._waitingForTransport)
-
-    def rawDataReceived(self, data: bytes) -> None:
-        """Bytes of a body, or of the next request. Of a client that does not read its answers no more than enough."""
-        super().rawDataReceived(data)
-        if self._waitingForTransport and self.has_enough:
-            # Twisted believes that it is done already; while a request is served it is not.
-            self._networkProducer.pauseProducing()
-
     def loseConnection(self) -> None:
         """Close it, after what was written."""
         self.flush()
