@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from openclaw_tx.cli.place import Place
     from openclaw_tx.config.load import Loaded
 
-BINDS = ["loopback", "lan", "tailnet", "auto", "custom"]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
