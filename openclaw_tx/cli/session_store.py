@@ -24,7 +24,7 @@ from openclaw_tx.ids import new_uuid
 from openclaw_tx.sessions.lifecycle import MEMORY, StoreParts, build_sessions, store_path
 from openclaw_tx.sessions.openclaw_files import Unreadable, Writer, candidates, orphans, stores
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.sessions.worker import InlineWorker
+from openclaw_tx.sessions.threads import InlineWorker
 
 BUSY_MS = 10_000
 """How long a command waits for a gateway that holds the database."""

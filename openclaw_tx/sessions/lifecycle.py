@@ -21,7 +21,8 @@ from openclaw_tx.sessions.database import SqliteDatabase
 from openclaw_tx.sessions.owners import LockedOwners, Owners, SoleOwner
 from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.sessions.worker import BUSY_MS, GroupCommit, InlineWorker, ThreadWorker, Worker
+from openclaw_tx.sessions.threads import InlineWorker, ThreadWorker, Worker
+from openclaw_tx.sessions.worker import BUSY_MS, GroupCommit
 from openclaw_tx.values import StoredRun
 
 MEMORY = ":memory:"

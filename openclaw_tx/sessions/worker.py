@@ -3,14 +3,14 @@
 
 Jobs are functions of a connection. All that wait when the thread is free run in one transaction, each in a savepoint
 of its own, and are committed (one C{fsync}) and reported back to the reactor together. A batch in which nobody needs
-it is committed without: it outlives the process, but not a loss of power before the next batch that has one. How a
-thread is made and how the reactor is called are arguments, so that tests run the same code in one thread, in memory,
-step by step.
+it is committed without: it outlives the process, but not a loss of power before the next batch that has one. While
+jobs come in company, a batch waits a moment for more (PostgreSQL's C{commit_delay}); a job that comes alone is run at
+once. How a thread is made and how the reactor is called are arguments, so that tests run the same code in one thread,
+in memory, step by step.
 """
 
 from __future__ import annotations
 
-import queue
 import sqlite3
 import threading
 from collections import deque
@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.sessions.threads import Worker
 
 if TYPE_CHECKING:
     from openclaw_tx.sessions.schema import Statements
@@ -35,56 +36,14 @@ MAX_WAITING = 10_000
 MAX_BATCH = 512
 """Jobs of one transaction at most."""
 
+GATHER_SECONDS = 0.002
+"""How long a batch waits for more jobs when the one before had several."""
+
 BUSY_MS = 2000
 """How long a transaction waits for another process that holds the database."""
 
 DRIVER_ERRORS = (sqlite3.Error, OSError)
 """What a database that can not be used raises."""
-
-
-class Worker(Protocol):
-    """Runs work somewhere, one piece after the other."""
-
-    def do(self, work: Callable[[], None]) -> None:
-        """Run C{work}, which must not raise, after all that was asked for before."""
-
-    def quit(self) -> None:
-        """End after all that was asked for."""
-
-
-class ThreadWorker:
-    """A L{Worker} with a thread of its own, started with the first work; it never holds up the process's end."""
-
-    def __init__(self, name: str = "openclaw-sessions") -> None:
-        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._started = False
-
-    def do(self, work: Callable[[], None]) -> None:
-        """See L{Worker.do}."""
-        self._queue.put(work)
-        if not self._started:
-            self._started = True
-            self._thread.start()
-
-    def quit(self) -> None:
-        """See L{Worker.quit}."""
-        self._queue.put(None)
-
-    def _work(self) -> None:
-        while (work := self._queue.get()) is not None:
-            work()
-
-
-class InlineWorker:
-    """A L{Worker} that does its work at once, where it is asked for: for tests and one-shot commands."""
-
-    def do(self, work: Callable[[], None]) -> None:
-        """See L{Worker.do}."""
-        work()
-
-    def quit(self) -> None:
-        """Nothing to end."""
 
 
 class Connection:
@@ -198,6 +157,8 @@ class GroupCommit:
         self._lock = threading.Lock()
         self._waiting: deque[_Waiting[Any]] = deque()
         self._scheduled = False
+        self._in_company = False
+        """Whether the last batch had several jobs; the worker's."""
         self._closed: Gate | None = None
 
     def submit(self, job: Job[T], *, writes: bool = True, synced: bool = True) -> Deferred[T]:
@@ -232,11 +193,14 @@ class GroupCommit:
 
     def _drain(self) -> None:
         while True:
+            if self._in_company and self._closed is None:
+                self._worker.pause(GATHER_SECONDS)
             with self._lock:
                 batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
                 if not batch:
-                    self._scheduled = False
+                    self._scheduled = self._in_company = False
                     return
+            self._in_company = len(batch) > 1
             try:
                 self.healthy = self._run(batch)
             except Exception as error:
@@ -339,8 +303,5 @@ __all__ = [
     "Connection",
     "Database",
     "GroupCommit",
-    "InlineWorker",
     "Job",
-    "ThreadWorker",
-    "Worker",
 ]

@@ -20,7 +20,8 @@ from openclaw_tx.sessions.database import SqliteDatabase
 from openclaw_tx.sessions.owners import LockedOwners, Owners, SoleOwner
 from openclaw_tx.sessions.rules import Rules
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.sessions.worker import GroupCommit, InlineWorker, Worker
+from openclaw_tx.sessions.threads import InlineWorker, Worker
+from openclaw_tx.sessions.worker import GroupCommit
 from openclaw_tx.values import (
     AssistantMessage,
     RunResult,
@@ -122,10 +123,19 @@ class ManualWorker:
     def __init__(self) -> None:
         self.waiting: list[Callable[[], None]] = []
         self.ended = False
+        self.pauses: list[float] = []
+        self.meanwhile: list[Callable[[], object]] = []
+        """What others do in the next pauses, one each."""
 
     def do(self, work: Callable[[], None]) -> None:
         """Note it."""
         self.waiting.append(work)
+
+    def pause(self, seconds: float) -> None:
+        """Note it, and let others go on."""
+        self.pauses.append(seconds)
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
 
     def quit(self) -> None:
         """Note it."""

@@ -28,7 +28,7 @@ from openclaw_tx.sessions.lifecycle import (
     tidying,
 )
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.sessions.worker import InlineWorker
+from openclaw_tx.sessions.threads import InlineWorker
 from tests.sessions.helpers import KEY, at_once, ended, live, scratch, user
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.sessions.worker import MAX_BATCH, Connection, GroupCommit, InlineWorker, Job, ThreadWorker
+from openclaw_tx.sessions.threads import InlineWorker, ThreadWorker
+from openclaw_tx.sessions.worker import GATHER_SECONDS, MAX_BATCH, Connection, GroupCommit, Job
 from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, at_once, ended, live, user
 
 
@@ -70,6 +71,39 @@ class GroupCommitTests(SynchronousTestCase):
         self.worker.flush()
         self.assertEqual([self.successResultOf(deferred) for deferred in answers], list(range(20)))
         self.assertEqual(len(calls), 1)
+
+    def test_company_waits_for_more(self) -> None:
+        """After a batch of several the next one waits a moment, and takes along what is submitted meanwhile."""
+        self.submit_all(1, 2)
+        self.worker.meanwhile.append(lambda: self.submit_all(3, 4))
+        self.worker.flush()
+        self.assertEqual((self.worker.pauses, self.trace.count("COMMIT")), ([GATHER_SECONDS] * 2, 2))
+        self.assertEqual(self.values(), [1, 2, 3, 4])
+
+    def test_one_alone_waits_for_nobody(self) -> None:
+        """A job that comes alone is run at once, also when there was company before."""
+        self.submit_all(1)
+        self.worker.flush()
+        self.assertEqual(self.worker.pauses, [])
+        self.submit_all(2, 3)
+        self.worker.flush()
+        self.assertEqual(len(self.worker.pauses), 1)
+        self.submit_all(4)
+        self.worker.flush()
+        self.assertEqual((len(self.worker.pauses), self.values()), (1, [1, 2, 3, 4]))
+
+    def test_the_end_waits_for_nobody(self) -> None:
+        """A store that is being closed writes what there is."""
+        self.submit_all(1, 2)
+        closing = Deferred.fromCoroutine(self.store.close())
+        self.worker.flush()
+        self.successResultOf(closing)
+        self.assertEqual(self.worker.pauses, [])
+
+    def submit_all(self, *values: int) -> None:
+        """Ask for values to be written."""
+        for value in values:
+            self.jobs.submit(self.put(value))
 
     def test_batches_are_bounded(self) -> None:
         """A flood is committed in pieces."""
