@@ -230,11 +230,12 @@ class Engine:
                 tool_calls=outcome.tool_calls,
                 cut_calls=outcome.cut_calls,
             )
-        except CancelledError:
+        except CancelledError as error:
             # The driver is where an abort ends: it becomes the run's result.
+            error.__traceback__ = None  # its frames hold what holds it
             result = cut_short(run)
         except GatewayError as error:
-            error.__traceback__ = None  # its frames hold what holds it
+            error.__traceback__ = None  # the same
             result = run.conclude("error", error=for_client(error.info, run))
         except Exception:
             self._log.failure("run {run} failed", run=run.request.run_id, trace=trace_id(run.request.traceparent))

@@ -66,7 +66,7 @@ class MemoryResponse:
 
     def _failed(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
-            self.failure = failure
+            self.failure = _without_frames(failure)
 
     def received(self, data: bytes) -> None:
         """More of the body."""
@@ -79,7 +79,14 @@ class MemoryResponse:
 
         self.finished = isinstance(reason.value, ResponseDone | PotentialDataLoss)
         if not self.finished:
-            self.failure = reason
+            self.failure = _without_frames(reason)
+
+
+def _without_frames(failure: Failure) -> Failure:
+    """A failure, and those that it consists of, that holds nobody who saw it."""
+    for part in (failure, *getattr(failure.value, "reasons", ())):
+        part.cleanFailure()
+    return failure
 
 
 class _Body(Protocol):

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from openclaw_tx.values import CompactionMessage, Message, Part, TextPart, UserMessage
+from openclaw_tx.wire.large_json import is_too_deep
 from openclaw_tx.wire.openclaw_messages import count_of, message_object, message_of, ms_of, parts_of, text_of
 from openclaw_tx.wire.times import iso
 
@@ -135,7 +136,9 @@ def read(lines: Iterable[bytes]) -> Transcript:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             faults.append(f"line {number}: not JSON")
             continue
-        if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
+        if is_too_deep(line):
+            faults.append(f"line {number}: nested too deeply")
+        elif not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
             faults.append(f"line {number}: not an entry")
         elif entry["type"] == "session":
             head = head or entry

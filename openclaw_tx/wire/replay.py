@@ -16,8 +16,9 @@ from typing import Any, Literal
 import msgspec
 
 from openclaw_tx.values import AssistantMessage
+from openclaw_tx.wire.large_json import is_too_deep
 
-MAX_OPAQUE_CHARS = 1024 * 1024
+MAX_OPAQUE_BYTES = 1024 * 1024
 """An answer with more keeps nothing of it; the model then goes on without its earlier thinking."""
 
 Kind = Literal["thought", "text", "call"]
@@ -42,11 +43,11 @@ _decode = msgspec.json.Decoder(_Opaque).decode
 
 
 def seal(api: str, pieces: list[Piece]) -> str:
-    """The C{opaque} of an answer; "" when there is nothing to keep."""
+    """The C{opaque} of an answer; "" when there is nothing to keep, or nothing that all of us could read again."""
     if all(piece.data is None for piece in pieces):
         return ""
-    text = msgspec.json.encode(_Opaque(api=api, pieces=pieces)).decode("utf-8")
-    return text if len(text) <= MAX_OPAQUE_CHARS else ""
+    text = msgspec.json.encode(_Opaque(api=api, pieces=pieces))
+    return text.decode("utf-8") if len(text) <= MAX_OPAQUE_BYTES and not is_too_deep(text) else ""
 
 
 def unseal(message: AssistantMessage, api: str, provider: str, model: str) -> list[Piece]:
@@ -85,4 +86,4 @@ def woven(message: AssistantMessage, pieces: list[Piece]) -> Iterator[tuple[Kind
         yield "call", None, rest
 
 
-__all__ = ["MAX_OPAQUE_CHARS", "Kind", "Piece", "seal", "unseal", "woven"]
+__all__ = ["MAX_OPAQUE_BYTES", "Kind", "Piece", "seal", "unseal", "woven"]

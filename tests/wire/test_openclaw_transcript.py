@@ -22,6 +22,7 @@ from openclaw_tx.values import (
     Usage,
     UserMessage,
 )
+from openclaw_tx.wire.large_json import MAX_DEPTH
 from openclaw_tx.wire.openclaw_messages import ms_of
 from openclaw_tx.wire.openclaw_transcript import Transcript, Writer, read, written
 from openclaw_tx.wire.times import iso
@@ -295,11 +296,11 @@ class ReadTests(SynchronousTestCase):
         read(lines)
 
     def test_deep(self) -> None:
-        """A line nested deeper than can be read is a fault like any other, and loses no other line."""
-        found = read(
-            [b'{"type":"message","message":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"type":"session","id":"s"}']
-        )
-        self.assertEqual((found.session_id, found.faults), ("s", ("line 1: not JSON",)))
+        """A line nested deeper than is taken, or than can be read, is a fault like any other, and loses no other line."""
+        depths = (MAX_DEPTH, 100_000)
+        lines = [b'{"type":"message","message":' + b"[" * depth + b"]" * depth + b"}" for depth in depths]
+        found = read([*lines, b'{"type":"session","id":"s"}'])
+        self.assertEqual((found.session_id, found.faults), ("s", ("line 1: nested too deeply", "line 2: not JSON")))
 
     @given(
         st.lists(

@@ -8,7 +8,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.values import AssistantMessage, ToolCall
-from openclaw_tx.wire.replay import MAX_OPAQUE_CHARS, Piece, seal, unseal, woven
+from openclaw_tx.wire.large_json import MAX_DEPTH
+from openclaw_tx.wire.replay import MAX_OPAQUE_BYTES, Piece, seal, unseal, woven
 
 CALLS = (ToolCall(id="1", name="a", arguments="{}"), ToolCall(id="2", name="b", arguments="{}"))
 
@@ -37,8 +38,12 @@ class SealTests(SynchronousTestCase):
     def test_nothing_to_keep(self) -> None:
         """Nothing is kept without need, or when it is huge; what can not be read is nothing."""
         self.assertEqual(seal("api", [Piece(kind="text"), Piece(kind="call")]), "")
-        self.assertEqual(seal("api", [Piece(kind="thought", data="x" * MAX_OPAQUE_CHARS)]), "")
-        deep = '{"api":"api","pieces":[{"kind":"text","data":' + "[" * 5000 + "]" * 5000 + "}]}"
+        self.assertEqual(seal("api", [Piece(kind="thought", data="x" * MAX_OPAQUE_BYTES)]), "")
+        nested: list[Any] = []
+        for _ in range(MAX_DEPTH):
+            nested = [nested]
+        self.assertEqual(seal("api", [Piece(kind="thought", data=nested)]), "")
+        deep = '{"api":"api","pieces":[{"kind":"text","data":' + "[" * 100_000 + "]" * 100_000 + "}]}"
         for opaque in ("", "{", "[]", '{"api":"api","pieces":[{"kind":"odd"}]}', deep):
             self.assertEqual(unseal(message(opaque), "api", "p", "m"), [])
 

@@ -202,7 +202,7 @@ class StreamTests(SynchronousTestCase):
 
     def test_unreadable(self) -> None:
         """Broken JSON, wrong types, invalid UTF-8 and deep nesting are errors of the provider, said in our words."""
-        deep = b'{"error":' + b"[" * 5000 + b"]" * 5000 + b"}"
+        deep = b'{"error":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         wrong = b'{"index":"x","output_index":"x","candidates":3,"message":3}'
         for api in APIS:
             for payload in (b"{", b"[1]", b'"x"', b'{"type":5,"candidates":3,"done":"x"}', b"\xff", deep, wrong):
