@@ -296,7 +296,7 @@ class ReadTests(SynchronousTestCase):
         read(lines)
 
     def test_deep(self) -> None:
-        """A line nested deeper than is taken, or than can be read, is a fault like any other, and loses no other line."""
+        """A line nested deeper than is taken or can be read is a fault like any other, and loses no other line."""
         depths = (MAX_DEPTH, 100_000)
         lines = [b'{"type":"message","message":' + b"[" * depth + b"]" * depth + b"}" for depth in depths]
         found = read([*lines, b'{"type":"session","id":"s"}'])
