@@ -8,8 +8,10 @@ else wrote does not choose the state directory.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +39,7 @@ _ASSIGNMENT = re.compile(
     (?:'([^']*)'|"((?:[^"\\]|\\.)*)"|([^\s\#'"](?:[^\#]|(?<!\s)\#)*)?)\s*(?:\#.*)?""",
     re.X,
 )
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP})
 _DOUBLE_QUOTED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -106,23 +109,36 @@ def locate(
     else:
         default = absolute("~/.openclaw", environ, cwd)
         candidates = [default, *(default.parent / legacy for legacy in LEGACY_STATE_DIRS)]
-        state = next((found for found in candidates if _has(found, Path.is_dir)), default)
+        state = next((found for found in candidates if _has(found, stat.S_ISDIR)), default)
     file = config or environ.get("OPENCLAW_CONFIG_PATH", "").strip()
     if file:
         return Location(state_dir=state, config=absolute(file, environ, cwd), profile=name)
     names = [state / CONFIG_NAME, *(state / legacy for legacy in LEGACY_CONFIG_NAMES)]
-    found = next((found for found in names if _has(found, Path.is_file)), names[0])
+    found = next((found for found in names if _has(found, stat.S_ISREG)), names[0])
     return Location(state_dir=state, config=found, profile=name)
 
 
-def _has(path: Path, is_there: Callable[[Path], bool]) -> bool:
+def _has(path: Path, kind: Callable[[int], bool]) -> bool:
     """
+    @param kind: tells by a mode whether it is what is looked for.
     @raise ConfigError: nobody can tell, e.g. since the directory must not be looked into.
     """
     try:
-        return is_there(path)
+        return _is(path, kind)
     except OSError as error:
         raise ConfigError([("", f"can not look for {path}: {error.strerror or error}")]) from None
+
+
+def _is(path: Path, kind: Callable[[int], bool]) -> bool:
+    """
+    @raise OSError: nobody can tell; the like of C{Path.is_file} takes that for a no since Python 3.14.
+    """
+    try:
+        return kind(path.stat().st_mode)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return False
+        raise
 
 
 def parse_dotenv(text: str) -> tuple[dict[str, str], list[int]]:
@@ -156,7 +172,7 @@ def read_dotenv(paths: Sequence[Path]) -> tuple[dict[str, str], list[str]]:
     warnings = []
     for path in paths:
         try:
-            if not path.is_file():
+            if not _is(path, stat.S_ISREG):
                 continue
             with path.open("rb") as file:
                 raw = file.read(MAX_DOTENV_BYTES + 1)

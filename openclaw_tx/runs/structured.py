@@ -14,6 +14,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Sampling, Value
 from openclaw_tx.wire.json_schema import Unchecked, complaints
 from openclaw_tx.wire.json_schema_words import named
+from openclaw_tx.wire.large_json import is_too_deep
 
 FENCE = "```"
 """Opens and closes a code fence."""
@@ -57,6 +58,8 @@ class AnswerFormat(Value, frozen=True):
         if not text.strip():
             return "it is empty"
         try:
+            if is_too_deep(text.encode("utf-8")):
+                raise RecursionError
             value = msgspec.json.decode(text)
             if self.schema is None:
                 return "" if isinstance(value, dict) else f"it must be a JSON object, not {named(value)}"

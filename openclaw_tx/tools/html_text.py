@@ -125,6 +125,11 @@ class _Reader(HTMLParser):
         self._pre: list[str] | None = None
         self._pre_length = 0
 
+    def feed(self, data: str) -> None:
+        """Read on. Nothing waits elsewhere than in C{rawdata}, as some in Python 3.14 does."""
+        self.rawdata += data
+        self.goahead(False)
+
     def skip(self, source: str, end: int) -> int:
         """Do without what the parser waits for the end of.
 
@@ -134,7 +139,11 @@ class _Reader(HTMLParser):
         rest, self.rawdata = self.rawdata, ""
         begin = min(end, len(source)) - len(rest)
         if self.cdata_elem:
-            self.rawdata = rest[-STEP:]
+            # Since Python 3.14 what a title or a text field holds is kept back as well, and is read.
+            kept = 0 if end >= len(source) else STEP
+            if self.cdata_elem not in HARD:
+                self.handle_data(unescape(rest[: len(rest) - kept]))
+            self.rawdata = rest[len(rest) - kept :]
             return end
         if not _TAG.match(rest):
             self.handle_data(unescape(rest))

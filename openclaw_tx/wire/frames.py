@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from openclaw_tx.errors import ErrorInfo, GatewayError
 from openclaw_tx.wire import whole_numbers
 from openclaw_tx.wire.halves import without_halves
-from openclaw_tx.wire.large_json import LARGE, is_too_deep
+from openclaw_tx.wire.large_json import LARGE, MAX_DEPTH, is_too_deep
 from openclaw_tx.wire.openai_fields import MAX_SAFE_INT
 
 T = TypeVar("T")
@@ -32,6 +32,9 @@ Positive = Annotated[int, Meta(ge=1, le=MAX_SAFE_INT)]
 """Numbers of params: what a JavaScript client can count to. Stores can not keep much larger ones."""
 MAX_ID = 256
 """Longest request id; it is sent back with each response."""
+MAX_FRAME_DEPTH = 4 * MAX_DEPTH
+"""Nesting from which on a frame is not looked into at all; below that, who sent it is told what in it is too deep."""
+
 MAX_HEAD = 4096
 """Bytes at the beginning of a frame in which its id is looked for when the rest can not be read."""
 
@@ -97,6 +100,8 @@ def decode_request(data: bytes) -> Request:
     @raise NotJSON: it can not be parsed.
     @raise BadFrame: it is no request frame.
     """
+    if len(data) < LARGE and is_too_deep(data, MAX_FRAME_DEPTH):
+        raise TooDeep(_first_id(data))
     try:
         return _request_decoder.decode(data)
     except msgspec.ValidationError as error:

@@ -26,7 +26,7 @@ MAX_PIECE_VALUES = 100_000
 
 MAX_DEPTH = 128
 """Deepest nesting of arrays and objects that is taken from anybody. The interpreter's own limit is higher, but depends
-on who is calling: what was read within it can be too deep to be written by somebody further down."""
+on its version and on who is calling: what was read within it can be too deep for somebody further down."""
 
 _WINDOW = 64 * 1024
 _INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
@@ -65,16 +65,16 @@ def fields_reader(names: Iterable[str]) -> ReadFields:
     return read
 
 
-def is_too_deep(data: bytes | memoryview) -> bool:
-    """Whether JSON is nested deeper than L{MAX_DEPTH}. From L{LARGE} bytes on this is work for a thread."""
+def is_too_deep(data: bytes | memoryview, most: int = MAX_DEPTH) -> bool:
+    """Whether JSON is nested deeper than C{most}. From L{LARGE} bytes on this is work for a thread."""
     text = bytes(data)
-    if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+    if text.count(b"[") + text.count(b"{") <= most:
         return False  # not even if all of them were open at once
     depth = 0
     for found in _MARK.finditer(text):
         mark = text[found.start()]
         depth += (mark in b"[{") - (mark in b"]}")
-        if depth > MAX_DEPTH:
+        if depth > most:
             return True
     return False
 
