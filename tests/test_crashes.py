@@ -240,3 +240,21 @@ class SubagentTests(Crashes):
         self.assertEqual((run.principal.id, run.request.session_key), ("local", KEY))
         self.assertEqual(run.principal.scopes, {"operator.read", "operator.write"})
         self.assertEqual(run.principal.agents, ("main",))
+
+
+class HookTests(Crashes):
+    """What hooks were told is taken is known after a crash."""
+
+    def test_one_that_waited(self) -> None:
+        """A run that still waited for its session's turn ends as interrupted, as the one before it does."""
+        self.memory = MemoryGateway(
+            {"hooks": {"enabled": True, "token": "hook-token", "defaultSessionKey": "hook:all"}}, tools=[Lever()]
+        )
+        self.addCleanup(self.memory.close)
+        hook = {"message": "look"}
+        taken = [self.memory.post("/hooks/agent", hook, token="hook-token").json()["runId"] for _ in range(2)]
+        self.assertEqual(len(self.memory.model.calls), 1)
+        self.memory.advance(0.1)
+        self.kill()
+        ended = [self.memory.get(f"/v1/runs/{run_id}").json() for run_id in taken]
+        self.assertEqual([(run["id"], run["status"]) for run in ended], [(run_id, "interrupted") for run_id in taken])

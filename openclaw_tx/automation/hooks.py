@@ -174,6 +174,7 @@ class HookDesk:
             model=self._models.info(body.model).ref if body.model else "",
             thinking=body.thinking,
             timeout_s=float(timeout) if timeout is not None else None,
+            durable=True,  # who sent it is told at once that it is taken: the ledger is to know of it while it waits
         )
         try:
             self._background.go_on(self._report(run, name, body), f"hook {run.request.run_id}")

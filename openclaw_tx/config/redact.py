@@ -25,6 +25,8 @@ _NAMES = ("id", "label", "name")
 """Keys that name an item of a list, the surest first."""
 _REFERENCE = re.compile(r"\$\{[A-Z_][A-Z0-9_]*\}")
 _USER_INFO = re.compile(r"(?<=://)([^/?#@\s:]*):([^/?#\s]*)(?=@)")
+_LONE_USER = re.compile(rf"(?<=://)[^/?#@\s:]{{{LONG_ENOUGH},}}(?=@)")
+"""A name without a password may be a token in its place."""
 
 _PARAMETER = re.compile(r"(?<=[?&])([^=?&#\s]{1,64})=([^&#\s]+)")
 _SECRET_PARAMETER = re.compile(r"(^|[-_.])(key|auth|sig|signature)$", re.IGNORECASE)
@@ -34,7 +36,7 @@ def redact(value: Any, key: str = "", inside_secret: bool = False) -> Any:
     """A copy of C{value} (plain JSON) with L{REDACTED} for every secret.
 
     Secret is a string under a key that says so (hashes of keys as well), every header and environment variable, and in
-    a URL the password and the parameters whose names say so.
+    a URL the password, a name that may be a token, and the parameters whose names say so.
     C{${NAME}} stays: it names a secret without being one.
     """
     if isinstance(value, dict):
@@ -54,8 +56,12 @@ def redact(value: Any, key: str = "", inside_secret: bool = False) -> Any:
 
 def _without_secrets(text: str) -> str:
     """C{text} without the secrets of URLs in it."""
-    found = _USER_INFO.sub(rf"\1:{REDACTED}", text)
+    found = _LONE_USER.sub(_hidden_user, _USER_INFO.sub(rf"\1:{REDACTED}", text))
     return _PARAMETER.sub(_hidden, found) if "://" in found else found
+
+
+def _hidden_user(found: re.Match[str]) -> str:
+    return found[0] if _REFERENCE.fullmatch(found[0]) else REDACTED
 
 
 def _hidden(found: re.Match[str]) -> str:
@@ -90,6 +96,7 @@ def secrets_in(value: Any, key: str = "", inside_secret: bool = False) -> Iterat
         if names_secret(key) or (inside_secret and len(value) >= LONG_ENOUGH):
             yield value
         yield from (found[2] for found in _USER_INFO.finditer(value))
+        yield from (found[0] for found in _LONE_USER.finditer(value) if not _REFERENCE.fullmatch(found[0]))
         if "://" in value:
             yield from (found[2] for found in _PARAMETER.finditer(value) if _is_secret(found))
 

@@ -70,11 +70,13 @@ class RedactTests(SynchronousTestCase):
         self.assertEqual(hidden, {**server, "env": {"ANY": REDACTED}, "headers": {"X": REDACTED}})
 
     def test_parameters(self) -> None:
-        """Parameters of a URL whose names say that they are secret; not references, and not outside of URLs."""
+        """Of a URL parameters whose names say that they are secret, and names long enough for it; not references."""
         for text, expected in {
             "https://h/sse?api_key=s1&x=1&Token=s2#f": f"https://h/sse?api_key={REDACTED}&x=1&Token={REDACTED}#f",
             "http://u:s3@h/?key=s4": f"http://u:{REDACTED}@h/?key={REDACTED}",
             "wss://h?X-Amz-Signature=s5": f"wss://h?X-Amz-Signature={REDACTED}",
+            "https://ghp_0123456789@h/r?key=s6": f"https://{REDACTED}@h/r?key={REDACTED}",
+            "https://${GITHUB_TOKEN}@h, ssh://git@h": "https://${GITHUB_TOKEN}@h, ssh://git@h",
             "https://h/?token=${TOKEN}&key=&monkey=m": "https://h/?token=${TOKEN}&key=&monkey=m",
             "is it?token=x": "is it?token=x",
         }.items():
@@ -82,6 +84,9 @@ class RedactTests(SynchronousTestCase):
             issues: Issues = []
             self.assertEqual((restore(expected, text, issues), issues), (text, []))
         self.assertEqual(list(secrets_in({"url": "http://u:s3@h/?key=s4&k=5"})), ["s3", "s4"])
+        self.assertEqual(
+            list(secrets_in({"url": "https://ghp_0123456789@h https://${TOKEN_NAME}@h"})), ["ghp_0123456789"]
+        )
 
     def test_what_is_no_secret(self) -> None:
         """A name of a secret is none; neither is an empty one, nor a count of tokens."""
