@@ -113,6 +113,8 @@ class ChatMethods:
         self._clock = clock
         self._settings = settings
         self._channels = channels
+        self._followed: set[str] = set()
+        """Run ids of messages whose answers are followed, and that are being handed in."""
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -180,6 +182,9 @@ class ChatMethods:
             if delivery is not None:
                 delivery.call_off()
             raise
+        finally:
+            if delivery is not None:
+                self._followed.discard(params.idempotency_key)
         return {"runId": params.idempotency_key, "status": "started"}
 
     async def _referring(self, message: ChatMessage, params: SendParams) -> ChatMessage:
@@ -205,11 +210,18 @@ class ChatMethods:
         return replace(message, text=text, verbatim=True, request=replace(message.request, messages=(said,)))
 
     def _delivery(self, principal: Principal, entry: SessionEntry | None, params: SendParams) -> Delivery | None:
-        """The way of an answer to whoever last spoke here over a channel; None = nobody did: it is told here."""
+        """The way of an answer to whoever last spoke here over a channel; None = nobody did: it is told here. Also of a
+        message that came again while it was looked at, and was quicker: one answer goes out once."""
+        run_id = params.idempotency_key
+        run = self._engine.get(run_id)
+        if run_id in self._followed or (run is not None and not (run.outcome and run.outcome.came_to_nothing)):
+            return None
         last = entry.settings.last_channel if entry is not None else ""
         if self._channels is None or last in ("", WEBCHAT) or is_bounded(principal):
             return None
-        return self._channels.follow(params.idempotency_key, self._channels.route(entry))
+        delivery = self._channels.follow(run_id, self._channels.route(entry))
+        self._followed.add(run_id)
+        return delivery
 
     async def _before(self, call: Call[SendParams], asked: str) -> str:
         """C{in_flight} or C{ok} for a key that was used before.
