@@ -22,14 +22,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Run, RunEngine, Sessions
 from openclaw_tx.sessions.send_policy import check_send
-from openclaw_tx.values import (
-    Principal,
-    RunRequest,
-    SessionEntry,
-    Target,
-    TextPart,
-    UserMessage,
-)
+from openclaw_tx.values import Principal, RunRequest, SessionEntry, Target, TextPart, UserMessage
 from openclaw_tx.wire.frames import Natural, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
@@ -257,18 +250,25 @@ class ChatMethods:
         if params.run_id is None:
             return await self.stop(call, place, "rpc")
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
-        run, waiting = self._engine.get(params.run_id), self._desk.flow.known.waiting(params.run_id)
-        if waiting is not None and may(call.principal, "runs.read", waiting.target):
-            return self._withdraw(call, waiting, place)
+        withdrawn = self.withdraw(call, params.run_id, place)
+        if withdrawn is not None:
+            return withdrawn
+        run = self._engine.get(params.run_id)
         if run is None or not sees_run(call.principal, run):
             return {"ok": True, "aborted": False, "runIds": []}
         if run.request.session_key != place.session_key:
             raise GatewayError("invalid_request", "runId does not match sessionKey")
         return await self._abort(call, [run], "rpc")
 
-    def _withdraw(self, call: Call[Any], message: ChatMessage, place: Seat) -> Any:
-        """Take a message out of the queue of its session."""
-        if message.request.session_key != place.session_key:
+    def withdraw(self, call: Call[Any], run_id: str, place: Seat | None) -> Any:
+        """Take a message that waits out of the queue of its session; None = none does that the client may know of.
+
+        @param place: the session that it must be of; None = any.
+        """
+        message = self._desk.flow.known.waiting(run_id)
+        if message is None or not may(call.principal, "runs.read", message.target):
+            return None
+        if place is not None and message.request.session_key != place.session_key:
             raise GatewayError("invalid_request", "runId does not match sessionKey")
         self._authorise(call.principal, "runs.cancel", message.target)
         self._desk.flow.withdraw(message, "rpc")

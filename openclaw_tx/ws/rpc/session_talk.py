@@ -209,7 +209,7 @@ class SessionTalk:
 
     async def abort(self, call: Call[SessionAbortParams]) -> Any:
         """Abort the runs of a session, or one of them: C{{ok, abortedRunId, status}}, where C{status} is C{aborted} or
-        C{no-active-run}."""
+        C{no-active-run}. A chat message that waits for its turn is a run, too, to whoever names it by C{runId}."""
         params = call.params
         if params.key is None and params.run_id is None:
             raise bad("sessions.abort", "key or runId is required")
@@ -220,6 +220,8 @@ class SessionTalk:
             assert place is not None
             answer = await self._chat.stop(call, place, "rpc", queued=params.clear_queued)
             return _aborted(answer["runIds"])
+        if self._chat.withdraw(call, params.run_id, place) is not None:
+            return _aborted([params.run_id])
         run = self._engine.get(params.run_id)
         if run is None or not sees_run(call.principal, run):
             return _aborted([])

@@ -203,6 +203,21 @@ class AbortTests(TalkCase):
             self.memory.advance(5)
             self.assertEqual(self.said(key), said)
 
+    def test_waiting_run(self) -> None:
+        """A message that waits is found by its run id, and is not said any more."""
+        self.hang()
+        first = self.ok("sessions.create", key="a", message="hi")["runId"]
+        for run_id, params in (("r1", {}), ("r2", {"key": "a"})):
+            self.ok("chat.send", sessionKey="a", message="next", idempotencyKey=run_id, queueMode="followup")
+            refusal = self.refusal("sessions.abort", key="b", runId=run_id)
+            self.assertEqual(refusal, ("INVALID_REQUEST", "runId does not match sessionKey"))
+            found = self.ok("sessions.abort", runId=run_id, **params)
+            self.assertEqual(found, {"ok": True, "abortedRunId": run_id, "status": "aborted"})
+            self.assertEqual(self.ok("agent.wait", runId=run_id)["stopReason"], "rpc")
+        self.ok("sessions.abort", runId=first)
+        self.memory.advance(5)
+        self.assertEqual(self.said("a"), ["hi"])
+
     def test_refused(self) -> None:
         """Neither, and what is out of bounds."""
         self.assertIn("key or runId", self.refusal("sessions.abort")[1])
