@@ -230,11 +230,11 @@ class SqlSessions(Recovery):
         """See L{openclaw_tx.interfaces.Sessions.count}."""
         return await self._jobs.submit(lambda connection: entries.count(connection, agent_id), writes=False)
 
-    async def delete(self, key: str, *, delete_transcript: bool = True) -> Removed | None:
+    async def delete(self, key: str, *, delete_transcript: bool = True, session_id: str = "") -> Removed | None:
         """See L{openclaw_tx.interfaces.Sessions.delete}."""
         now_ms = self._now_ms()
         removed = await self._jobs.submit(
-            lambda connection: self._beginnings.delete(connection, key, delete_transcript, now_ms)
+            lambda connection: self._beginnings.delete(connection, key, delete_transcript, now_ms, session_id)
         )
         if removed is not None:
             self.news.tell(SessionChange(key=key, agent_id=agent_of(key), reason="delete"))
@@ -252,9 +252,11 @@ class SqlSessions(Recovery):
 
         return self.news.changed("patch", await self._jobs.submit(patch))
 
-    async def reset(self, key: str) -> SessionEntry | None:
+    async def reset(self, key: str, *, session_id: str = "") -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.reset}."""
-        entry = await self._jobs.submit(lambda connection: self._beginnings.reset(connection, key, self._now_ms()))
+        entry = await self._jobs.submit(
+            lambda connection: self._beginnings.reset(connection, key, self._now_ms(), session_id)
+        )
         return self.news.changed("reset", entry)
 
     async def append(
