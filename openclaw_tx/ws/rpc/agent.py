@@ -249,9 +249,9 @@ class AgentMethods:
         agent = params.agent_id or (default if params.to and not params.session_key else "")
         place = seat("agent", self._agents, principal, agent, params.session_key, params.idempotency_key, scope)
         place = await as_stored(self._sessions, place, params.session_key)
+        # Before anything is said that depends on what there is.
+        self._authorise(principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         if wanted:
-            target = Target(agent_id=place.agent_id, session_key=place.session_key)
-            self._authorise(principal, "agent", target)
             entry = await self._sessions.get(place.session_key)
             named = parse_key(place.session_key)
             is_named = named is not None and named.rest == f"{principal.session_prefix}explicit:{wanted}".lower()

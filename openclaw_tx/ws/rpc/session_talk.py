@@ -193,6 +193,8 @@ class SessionTalk:
         C{chat.send}."""
         params = call.params
         place = await self._seat("sessions.send", call.principal, params.agent_id, params.key)
+        # Whether it is there is nothing for whoever may not know of it.
+        self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         main = main_key(place.agent_id, call.principal.session_prefix)
         if place.session_key != main and await self._sessions.get(place.session_key) is None:
             raise GatewayError("invalid_request", f"session not found: {params.key}", param="key")

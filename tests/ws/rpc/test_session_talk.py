@@ -5,8 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
+from twisted.internet.defer import Deferred
+
 from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.testing import MemoryGateway
+from openclaw_tx.values import SessionEntry
 from tests.ws.rpc.test_config import AskingCase
 
 KEYS = {
@@ -309,3 +314,26 @@ class RemovedAgentTests(TalkCase):
         """A key that is for other agents knows nothing of it."""
         self.connect("b" * 32)
         self.assertIn('unknown agent id "gone"', self.refusal("chat.history", sessionKey="agent:gone:x")[1])
+
+
+class BoundsTests(TalkCase):
+    """Sessions out of the bounds of a key."""
+
+    def test_nothing_is_told(self) -> None:
+        """They look like those that are not there, whatever is set for them."""
+        self.memory.model.say("hello")
+        self.ok("chat.send", sessionKey="theirs", message="hi", idempotencyKey="k")
+        self.memory.advance(1)
+
+        def closed(entry: SessionEntry) -> SessionEntry:
+            settings = replace(entry.settings, send_policy="deny", spawned_by="agent:main:main")
+            return replace(entry, settings=settings)
+
+        store = self.memory.gateway._house.sessions
+        self.successResultOf(Deferred.fromCoroutine(store.patch("agent:main:theirs", closed)))
+        self.connect("s" * 32)
+        for method, name in (("agent", "sessionKey"), ("tools.effective", "sessionKey"), ("sessions.send", "key")):
+            for number, key in enumerate(("agent:main:theirs", "agent:main:nobody")):
+                said = {} if method == "tools.effective" else {"message": "x", "idempotencyKey": f"{method}{number}"}
+                refusal = self.refusal(method, **{name: key}, **said)
+                self.assertEqual(refusal, ("INVALID_REQUEST", "No such session."), (method, key))
