@@ -61,7 +61,8 @@ class SendParams(Params, frozen=True):
     timeout_ms: Natural = 0
     deliver: bool = False
     session_id: str = ""
-    """The conversation that the message goes on in; refused when the session has begun another one since."""
+    """The conversation that the message goes on in; refused when the session has begun another one since, or is no
+    more."""
     queue_mode: Literal["collect", "followup", "interrupt", "steer"] | None = None
     """What happens to it while the agent is at work; unset = as the session or the configuration say."""
     suppress_command_interpretation: bool = False
@@ -161,7 +162,7 @@ class ChatMethods:
             return {"runId": params.idempotency_key, "status": before}
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         entry = await self._sessions.get(place.session_key)
-        if params.session_id and entry is not None and entry.session_id != params.session_id:
+        if params.session_id and (entry is None or entry.session_id != params.session_id):
             raise GatewayError("invalid_request", "session changed; reload the conversation", param="sessionId")
         if self._desk.command_in(message) is None:
             check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
