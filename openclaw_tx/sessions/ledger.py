@@ -87,7 +87,7 @@ class Ledger:
         # A durable run is noted before its turn comes.
         noted = known is not None and known[5] in _LIVE and known[4] == self._owners.me and known[2] is None
         if known is not None and not noted:
-            self._replace(connection, run_of(known), known[4])
+            self._replace(connection, run_of(known, connection.report), known[4])
         before = entries.find(connection, run.session_key)
         rules.admit(before.entry if before is not None else None, run)
         found = before
@@ -176,12 +176,12 @@ class Ledger:
     def of_key(self, connection: Connection, idempotency: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.repeated}."""
         row = connection.run(connection.statements.run_of_key, the_key=idempotency).fetchone()
-        return run_of(row) if row is not None else None
+        return run_of(row, connection.report) if row is not None else None
 
     def get(self, connection: Connection, run_id: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.get_run}."""
         row = connection.run(connection.statements.run, the_run=run_id).fetchone()
-        return run_of(row) if row is not None else None
+        return run_of(row, connection.report) if row is not None else None
 
     def prune(self, connection: Connection, before_ms: int) -> bool:
         """Remove ended runs that are old or too many, some of them.

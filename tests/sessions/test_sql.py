@@ -121,6 +121,19 @@ class OwnTests(SynchronousTestCase):
         [report] = self.stores.reports
         self.assertIn("can not be read", report)
 
+    def test_unreadable_question_keeps_nobody_from_being_recovered(self) -> None:
+        """What a run was asked before a crash can not be read: it is closed without, and so are all others."""
+        for number in (1, 2):
+            self.do(self.store.begin(live(f"r{number}", f"agent:main:{number}"), [user(f"q{number}")]))
+        driver = self.stores.database.connect().driver
+        driver.execute("UPDATE runs SET pending = '[{\"type\": 1}]' WHERE run_id = 'r1'")
+        later = SqlSessions(self.stores.jobs, SoleOwner("later"), iter(()).__next__, lambda: 1000.0)
+        self.assertEqual([run.run_id for run in self.do(later.recover(9000))], ["r1", "r2"])
+        texts = [[each.text for each in self.do(later.transcript(f"agent:main:{number}", 10))] for number in (1, 2)]
+        self.assertEqual(texts, [[""], ["q2", ""]])
+        self.assertIn("can not be read", self.stores.reports[0])
+        self.assertEqual(self.do(later.recover(9000)), [])
+
     def test_strange_tool_details_do_not_lose_the_turn(self) -> None:
         """A tool may put anything into its details; what JSON does not know is kept as its repr."""
         details = {"when": range(3)}
