@@ -85,7 +85,7 @@ class Beginnings:
         if self._archives is not None:
             archived = self._archives.keep(connection, found, "deleted" if delete_transcript else "", now_ms)
         entries.remove(connection, found.entry.session_id)
-        return Removed(session_id=found.entry.session_id, archived=archived)
+        return Removed(session_id=found.entry.session_id, archived=archived, agent_id=found.entry.agent_id)
 
     def prune_children(self, connection: Connection, before_ms: int, after: str, now_ms: int) -> str | None:
         """Archive sessions of sub-agents that were last used before a time, some of them.

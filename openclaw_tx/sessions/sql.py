@@ -13,7 +13,6 @@ from openclaw_tx.sessions import entries, reading, run_events, transfer
 from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.background import SqlBackground
 from openclaw_tx.sessions.beginnings import Beginnings
-from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
 from openclaw_tx.sessions.news import News, told_before
 from openclaw_tx.sessions.owners import Owners
@@ -237,7 +236,7 @@ class SqlSessions(Recovery):
             lambda connection: self._beginnings.delete(connection, key, delete_transcript, now_ms, session_id)
         )
         if removed is not None:
-            self.news.tell(SessionChange(key=key, agent_id=agent_of(key), reason="delete"))
+            self.news.tell(SessionChange(key=key, agent_id=removed.agent_id, reason="delete"))
         return removed
 
     async def patch(
