@@ -20,7 +20,7 @@ from openclaw_tx.sessions import entries, interrupted, ledger, reading
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Step, ToolResultMessage
+from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, SessionEntry, Step, ToolResultMessage
 from tests.contract.session_store import LastingStoreContract, SessionStoreContract
 from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, result, scratch, user
 
@@ -289,6 +289,20 @@ class OwnTests(SynchronousTestCase):
         self.do(self.store.prune(4000 + DAY_MS))
         keys = [entry.key for entry in self.do(self.store.list())]
         self.assertEqual(sorted(keys), sorted([*kept, fresh, busy]))
+
+    def test_prune_leaves_what_is_dear(self) -> None:
+        """A session of a single request that somebody has named or pinned stays."""
+        keys = [f"agent:main:openresponses:{UUID}{digit}" for digit in range(3)]
+        for number, key in enumerate(keys):
+            self.turn(f"r{number}", key, at_ms=1000)
+
+        def pinned(entry: SessionEntry) -> SessionEntry:
+            return replace(entry, settings=replace(entry.settings, pinned_at=5))
+
+        self.do(self.store.patch(keys[0], lambda entry: replace(entry, label="Trip")))
+        self.do(self.store.patch(keys[1], pinned, quiet=True))
+        self.do(self.store.prune(2_000_000 + DAY_MS))
+        self.assertEqual(sorted(entry.key for entry in self.do(self.store.list())), keys[:2])
 
     def test_resent_history_does_not_double(self) -> None:
         """A client that sends everything each time, tools of the agent in between, three turns long."""
