@@ -52,6 +52,8 @@ class Turn(Value, frozen=True):
     """The session was made for it."""
     position: int
     """Where C{added} will stand, if nobody puts anything in before."""
+    renewed: bool = False
+    """Its session has begun anew with it."""
 
 
 class TurnEnd(Value, frozen=True):
@@ -110,6 +112,7 @@ class Ledger:
             noted=noted,
             made=before is None,
             position=found.position,
+            renewed=before is not None and found is not before,
         )
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:

@@ -124,6 +124,7 @@ class SqlSessions(Recovery):
             turn = await self._jobs.submit(begin, synced=False)
         except CancelledError:
             undone = self._jobs.submit(undo)
+            undone.addCallback(lambda _: self.news.renewed(begun[0]) if begun else None)  # that is not undone
             undone.addErrback(lambda _: None)  # Trouble with the database is reported where it is met.
             raise
         self.news.begun(run, turn)
