@@ -77,7 +77,7 @@ def build_automation(parts: Parts) -> Automation:
         return settings().agents.defaults.user_timezone or local_zone
 
     background = Background(parts.engine, new_id, parts.reactor.seconds)
-    postman = Postman(parts.channels, parts.sessions)
+    postman = Postman(parts.channels, parts.sessions, lambda: settings().session.scope)
     heartbeat = HeartbeatService(
         settings,
         agents,

@@ -28,7 +28,7 @@ from openclaw_tx.deferreds import InThread, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, SystemEvents
 from openclaw_tx.listeners import Listeners
-from openclaw_tx.sessions.keys import canonical_key, parse_key
+from openclaw_tx.sessions.keys import canonical_key, in_scope, parse_key
 from openclaw_tx.tools.background import Background
 from openclaw_tx.values import Agent, HeartbeatNews, RunResult
 
@@ -99,7 +99,8 @@ class HeartbeatService(Service):
 
     def wake(self, agent_id: str, session_key: str, text: str, *, now: bool, reason: str = "wake") -> bool:
         """See L{openclaw_tx.interfaces.Waker.wake}. It asks neither for the interval nor for the hours: somebody wants
-        it now."""
+        it now. Where main sessions are one conversation (C{session.scope}), that is where it is noted."""
+        session_key = in_scope(session_key, agent_id, self._settings().session.scope)
         self._events.add(session_key, text)
         return now and self.beat(Beat(agent_id, session_key, reason))
 

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Channels, Run, Sessions
-from openclaw_tx.sessions.keys import main_key
+from openclaw_tx.sessions.keys import in_scope, main_key
 from openclaw_tx.values import DeliveryRoute, RunResult
 
 
@@ -18,12 +18,14 @@ class Postman:
 
     _log = Logger()
 
-    def __init__(self, channels: Callable[[], Channels], sessions: Sessions) -> None:
+    def __init__(self, channels: Callable[[], Channels], sessions: Sessions, scope: Callable[[], str]) -> None:
         """
         @param channels: the channels, once there are any.
+        @param scope: C{session.scope}.
         """
         self._channels = channels
         self._sessions = sessions
+        self._scope = scope
 
     async def route(
         self, agent_id: str, channel: str = "", to: str = "", account_id: str = "", session_key: str = ""
@@ -34,7 +36,7 @@ class Postman:
         @param session_key: the session that was last spoken to from somewhere; "" = the agent's main one.
         @raise GatewayError: as L{Channels.route}.
         """
-        entry = await self._sessions.get(session_key or main_key(agent_id))
+        entry = await self._sessions.get(session_key or in_scope(main_key(agent_id), agent_id, self._scope()))
         return self._channels().route(entry, channel=channel, to=to, account_id=account_id)
 
     def knows(self, channel: str) -> bool:

@@ -12,7 +12,7 @@ from openclaw_tx.automation.cron_expression import zone
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import ActiveHours, Heartbeat
 from openclaw_tx.interfaces import Agents, SystemEvents
-from openclaw_tx.sessions.keys import main_key
+from openclaw_tx.sessions.keys import in_scope, main_key
 
 PROMPT = (
     "This is a heartbeat. Read HEARTBEAT.md of your workspace if it is there, and do what it says. Do not take up old "
@@ -102,7 +102,10 @@ class Heartbeats(NamedTuple):
 
     def news(self, agents: Agents) -> Sequence[str]:
         """Those that wait in the default agent's main session."""
-        return self.events.peek(main_key(agents.default_id)) if self.events is not None else ()
+        if self.events is None:
+            return ()
+        agent_id, scope = agents.default_id, self.settings().session.scope if self.settings is not None else ""
+        return self.events.peek(in_scope(main_key(agent_id), agent_id, scope))
 
 
 NO_HEARTBEATS = Heartbeats()

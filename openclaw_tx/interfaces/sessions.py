@@ -119,12 +119,14 @@ class Sessions(Protocol):
         @param offset: how many of them to leave out.
         """
 
-    async def delete(self, key: str, *, delete_transcript: bool = True) -> Removed | None:
+    async def delete(self, key: str, *, delete_transcript: bool = True, session_id: str = "") -> Removed | None:
         """Remove a session; its transcript is kept as a file of OpenClaw's form.
 
         @param delete_transcript: the file is an archive, which goes some day; False = it stays.
+        @param session_id: only this conversation; "" = whichever it is.
         @return: None = there is none.
         @raise GatewayError: C{storage_unavailable}: the file can not be written; the session is still there.
+            C{invalid_request}: another conversation has begun.
         """
 
     async def patch(
@@ -139,13 +141,15 @@ class Sessions(Protocol):
             share one.
         """
 
-    async def reset(self, key: str) -> SessionEntry | None:
+    async def reset(self, key: str, *, session_id: str = "") -> SessionEntry | None:
         """Begin the session anew: another session id, an empty transcript, no token counts. The old transcript is
         kept as a file of OpenClaw's form; label, settings but for the counts of compactions, and extra stay. A run that
         is at work in the session goes on, but its turn is not stored.
 
+        @param session_id: only this conversation; "" = whichever it is.
         @return: the new entry; None = there is no such session.
         @raise GatewayError: C{storage_unavailable}: the file can not be written; nothing has changed.
+            C{invalid_request}: another conversation has begun.
         """
 
     async def append(

@@ -39,9 +39,8 @@ def read(connection: Connection, limit: int) -> list[BackgroundRun]:
         if room < 0:
             break
         label, title, spawned_by = row[-BESIDE:]
-        found.append(
-            BackgroundRun(run=run_of(row[:-BESIDE]), label=label or "", title=title or "", spawned_by=spawned_by or "")
-        )
+        run = run_of(row[:-BESIDE], connection.report)
+        found.append(BackgroundRun(run=run, label=label or "", title=title or "", spawned_by=spawned_by or ""))
     return found
 
 

@@ -42,13 +42,13 @@ class Beginnings:
                 return Found(self._begin_anew(connection, found, now_ms), 0)
         return found
 
-    def reset(self, connection: Connection, key: str, now_ms: int) -> SessionEntry | None:
+    def reset(self, connection: Connection, key: str, now_ms: int, session_id: str) -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.reset}.
 
         The ledger keeps the runs of the old conversation, so that a repeated request finds its run. What is at work in
         it ends there: its turn is not stored.
         """
-        found = entries.find(connection, key)
+        found = _found(connection, key, session_id)
         return self._begin_anew(connection, found, now_ms) if found is not None else None
 
     def _begin_anew(self, connection: Connection, found: Found, now_ms: int) -> SessionEntry:
@@ -74,16 +74,18 @@ class Beginnings:
         entries.add(connection, entry)
         return entry
 
-    def delete(self, connection: Connection, key: str, delete_transcript: bool, now_ms: int) -> Removed | None:
+    def delete(
+        self, connection: Connection, key: str, delete_transcript: bool, now_ms: int, session_id: str = ""
+    ) -> Removed | None:
         """See L{openclaw_tx.interfaces.Sessions.delete}."""
-        found = entries.find(connection, key)
+        found = _found(connection, key, session_id)
         if found is None:
             return None
         archived: tuple[str, ...] = ()
         if self._archives is not None:
             archived = self._archives.keep(connection, found, "deleted" if delete_transcript else "", now_ms)
         entries.remove(connection, found.entry.session_id)
-        return Removed(session_id=found.entry.session_id, archived=archived)
+        return Removed(session_id=found.entry.session_id, archived=archived, agent_id=found.entry.agent_id)
 
     def prune_children(self, connection: Connection, before_ms: int, after: str, now_ms: int) -> str | None:
         """Archive sessions of sub-agents that were last used before a time, some of them.
@@ -122,3 +124,13 @@ class Beginnings:
         )
         entries.add(connection, entry)
         return Found(entry, 0)
+
+
+def _found(connection: Connection, key: str, session_id: str) -> Found | None:
+    """
+    @raise GatewayError: C{invalid_request}: another conversation has begun under the key; "" = it does not matter.
+    """
+    found = entries.find(connection, key)
+    if found is not None and session_id not in ("", found.entry.session_id):
+        raise GatewayError("invalid_request", "the session has begun anew meanwhile")
+    return found

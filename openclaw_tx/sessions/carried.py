@@ -24,7 +24,7 @@ def note(connection: Connection, carrier: StoredRun, owner: str) -> None:
     statements = connection.statements
     for run in _rows(carrier):
         row = connection.run(statements.run, the_run=run.run_id).fetchone()
-        known = run_of(row) if row is not None else None
+        known = run_of(row, connection.report) if row is not None else None
         if known is not None and known.status in _LIVE:
             if run.result is not None and row[2] is None and row[4] == owner:
                 note_end(connection, run)

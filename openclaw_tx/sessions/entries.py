@@ -223,7 +223,8 @@ def is_busy(connection: Connection, session_id: str) -> bool:
 
 
 def prune_leftovers(connection: Connection, before_ms: int, after: str) -> str | None:
-    """Remove sessions that were made for one request and not used since (D34), some of them.
+    """Remove sessions that were made for one request and not used since (D34), some of them. What somebody has named or
+    pinned is to be kept.
 
     @param before_ms: those last used before this time go.
     @param after: only keys that sort behind this one are looked at.
@@ -232,6 +233,11 @@ def prune_leftovers(connection: Connection, before_ms: int, after: str) -> str |
     statements = connection.statements
     rows = connection.run(statements.old_keys, before=before_ms, after=after, the_limit=PRUNED_AT_ONCE).fetchall()
     for key, session_id in rows:
-        if is_leftover(key) and not is_busy(connection, session_id):
+        if is_leftover(key) and not is_busy(connection, session_id) and not _is_dear(connection, key):
             remove(connection, session_id)
     return rows[-1][0] if len(rows) == PRUNED_AT_ONCE else None
+
+
+def _is_dear(connection: Connection, key: str) -> bool:
+    found = find(connection, key)
+    return found is not None and bool(found.entry.label or found.entry.settings.pinned_at)

@@ -52,6 +52,8 @@ class Turn(Value, frozen=True):
     """The session was made for it."""
     position: int
     """Where C{added} will stand, if nobody puts anything in before."""
+    renewed: bool = False
+    """Its session has begun anew with it."""
 
 
 class TurnEnd(Value, frozen=True):
@@ -87,7 +89,7 @@ class Ledger:
         # A durable run is noted before its turn comes.
         noted = known is not None and known[5] in _LIVE and known[4] == self._owners.me and known[2] is None
         if known is not None and not noted:
-            self._replace(connection, run_of(known), known[4])
+            self._replace(connection, run_of(known, connection.report), known[4])
         before = entries.find(connection, run.session_key)
         rules.admit(before.entry if before is not None else None, run)
         found = before
@@ -110,6 +112,7 @@ class Ledger:
             noted=noted,
             made=before is None,
             position=found.position,
+            renewed=before is not None and found is not before,
         )
 
     def forget(self, connection: Connection, run: StoredRun, turn: Turn) -> None:
@@ -176,12 +179,12 @@ class Ledger:
     def of_key(self, connection: Connection, idempotency: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.repeated}."""
         row = connection.run(connection.statements.run_of_key, the_key=idempotency).fetchone()
-        return run_of(row) if row is not None else None
+        return run_of(row, connection.report) if row is not None else None
 
     def get(self, connection: Connection, run_id: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.get_run}."""
         row = connection.run(connection.statements.run, the_run=run_id).fetchone()
-        return run_of(row) if row is not None else None
+        return run_of(row, connection.report) if row is not None else None
 
     def prune(self, connection: Connection, before_ms: int) -> bool:
         """Remove ended runs that are old or too many, some of them.

@@ -34,6 +34,7 @@ class News:
 
     def begun(self, run: StoredRun, turn: Turn) -> None:
         """Tell what a run was asked."""
+        self.renewed(turn)
         if not turn.added or not _is_told(run):
             return
         self.tell(
@@ -47,6 +48,11 @@ class News:
                 run_id=run.run_id,
             )
         )
+
+    def renewed(self, turn: Turn) -> None:
+        """Tell that a session has begun anew by itself, if it has."""
+        if turn.renewed:
+            self.changed("reset", turn.entry)
 
     def changed(self, reason: Literal["patch", "reset", "compact"], entry: SessionEntry | None) -> SessionEntry | None:
         """Tell of an entry, if there is one, and hand it on."""

@@ -166,8 +166,9 @@ def pending_of(body: str, report: Callable[[str], None]) -> tuple[Message, ...]:
         return ()
 
 
-def run_of(row: Sequence[Any]) -> StoredRun:
-    """A run from its row, in the order of C{schema.RUN_FIELDS}."""
+def run_of(row: Sequence[Any], report: Callable[[str], None]) -> StoredRun:
+    """A run from its row, in the order of C{schema.RUN_FIELDS}; what it was asked may be left out, as of L{pending_of}:
+    else one row would keep all others from being looked at."""
     return StoredRun(
         run_id=row[0],
         session_key=row[1],
@@ -180,7 +181,7 @@ def run_of(row: Sequence[Any]) -> StoredRun:
         started_at_ms=row[10],
         ended_at_ms=row[11],
         partial=row[12],
-        pending=_messages.decode(row[13]) if row[13] else (),
+        pending=pending_of(row[13], report) if row[13] else (),
         result=_result.decode(row[14]) if row[14] else None,
         idempotency=row[15] or "",
         trigger=row[16],

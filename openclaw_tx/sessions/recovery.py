@@ -46,7 +46,8 @@ class Recovery:
         def recover(connection: Connection) -> Sequence[StoredRun]:
             rows = connection.run(connection.statements.live_runs_of_others, the_owner=self._owners.me).fetchall()
             lives = {owner: self._owners.lives(owner) for owner in {row[4] for row in rows}}
-            return [_interrupt(connection, run_of(row), row[2], now_ms) for row in rows if not lives[row[4]]]
+            left = [(run_of(row, connection.report), row[2]) for row in rows if not lives[row[4]]]
+            return [_interrupt(connection, run, session_id, now_ms) for run, session_id in left]
 
         return await self._jobs.submit(recover)
 
@@ -57,7 +58,7 @@ class Recovery:
             statement, me = connection.statements.untold_children, self._owners.me
             rows = connection.run(statement, the_owner=me, the_prefix=prefix, the_limit=UNTOLD_AT_ONCE).fetchall()
             lives = {owner: self._owners.lives(owner) for owner in {row[4] for row in rows}}
-            return [run_of(row) for row in rows if not lives[row[4]]]
+            return [run_of(row, connection.report) for row in rows if not lives[row[4]]]
 
         return await self._jobs.submit(untold, writes=False)
 

@@ -13,7 +13,6 @@ from openclaw_tx.sessions import entries, reading, run_events, transfer
 from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.background import SqlBackground
 from openclaw_tx.sessions.beginnings import Beginnings
-from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
 from openclaw_tx.sessions.news import News, told_before
 from openclaw_tx.sessions.owners import Owners
@@ -125,6 +124,7 @@ class SqlSessions(Recovery):
             turn = await self._jobs.submit(begin, synced=False)
         except CancelledError:
             undone = self._jobs.submit(undo)
+            undone.addCallback(lambda _: self.news.renewed(begun[0]) if begun else None)  # that is not undone
             undone.addErrback(lambda _: None)  # Trouble with the database is reported where it is met.
             raise
         self.news.begun(run, turn)
@@ -230,14 +230,14 @@ class SqlSessions(Recovery):
         """See L{openclaw_tx.interfaces.Sessions.count}."""
         return await self._jobs.submit(lambda connection: entries.count(connection, agent_id), writes=False)
 
-    async def delete(self, key: str, *, delete_transcript: bool = True) -> Removed | None:
+    async def delete(self, key: str, *, delete_transcript: bool = True, session_id: str = "") -> Removed | None:
         """See L{openclaw_tx.interfaces.Sessions.delete}."""
         now_ms = self._now_ms()
         removed = await self._jobs.submit(
-            lambda connection: self._beginnings.delete(connection, key, delete_transcript, now_ms)
+            lambda connection: self._beginnings.delete(connection, key, delete_transcript, now_ms, session_id)
         )
         if removed is not None:
-            self.news.tell(SessionChange(key=key, agent_id=agent_of(key), reason="delete"))
+            self.news.tell(SessionChange(key=key, agent_id=removed.agent_id, reason="delete"))
         return removed
 
     async def patch(
@@ -252,9 +252,11 @@ class SqlSessions(Recovery):
 
         return self.news.changed("patch", await self._jobs.submit(patch))
 
-    async def reset(self, key: str) -> SessionEntry | None:
+    async def reset(self, key: str, *, session_id: str = "") -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.reset}."""
-        entry = await self._jobs.submit(lambda connection: self._beginnings.reset(connection, key, self._now_ms()))
+        entry = await self._jobs.submit(
+            lambda connection: self._beginnings.reset(connection, key, self._now_ms(), session_id)
+        )
         return self.news.changed("reset", entry)
 
     async def append(

@@ -248,6 +248,8 @@ class Removed(Value, frozen=True):
     session_id: str
     archived: tuple[str, ...] = ()
     """Paths of the files that its transcript was kept in."""
+    agent_id: str = ""
+    """Whose it was."""
 
 
 __all__ = [

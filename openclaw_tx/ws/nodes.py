@@ -174,6 +174,7 @@ class Nodes:
 
     def request_of(self, node_id: str) -> NodeRequest | None:
         """The request of a node, if one waits."""
+        self._expire()
         return next((one for one in self._pending.values() if one.node_id == node_id), None)
 
     def approve(self, request: NodeRequest) -> PairedDevice:

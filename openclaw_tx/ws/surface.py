@@ -36,7 +36,7 @@ from openclaw_tx.interfaces import (
     UsageStore,
 )
 from openclaw_tx.tally import Tally
-from openclaw_tx.values import Entry, ModelInfo, Principal, Target
+from openclaw_tx.values import Entry, ModelInfo, Principal
 from openclaw_tx.ws.channel import ChannelFactory
 from openclaw_tx.ws.connection import Connection, Desk, Watch
 from openclaw_tx.ws.handshake import DeviceRooms, Granted, Handshake
@@ -54,7 +54,7 @@ from openclaw_tx.ws.rpc.approvals_file import ApprovalsFileMethods
 from openclaw_tx.ws.rpc.catalog import CatalogMethods
 from openclaw_tx.ws.rpc.channels import ChannelMethods
 from openclaw_tx.ws.rpc.chat import ChatMethods
-from openclaw_tx.ws.rpc.config import ConfigMethods
+from openclaw_tx.ws.rpc.config import ConfigMethods, reads_config
 from openclaw_tx.ws.rpc.cron import CronMethods, cron_event, hears_jobs
 from openclaw_tx.ws.rpc.devices import DeviceMethods, DeviceNews
 from openclaw_tx.ws.rpc.finding import SessionFinder
@@ -257,7 +257,7 @@ class WebSocketSurface:
         ]
         if automation is not None:
             families.append(CronMethods(automation.cron, agents).methods())
-            families.append(WakeMethods(automation.heartbeat, automation.events, agents, watch.report).methods())
+            families.append(WakeMethods(automation.heartbeat, agents, watch.report, scope).methods())
             automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
             automation.heartbeat.subscribe(
                 lambda news: self.hub.broadcast("heartbeat", heartbeat_event(news), hears_heartbeats)
@@ -313,7 +313,7 @@ class WebSocketSurface:
     def file_changed(self, loaded: Loaded) -> None:
         """Tell clients that the configuration file says something else; they may want to read it again."""
         payload = {"path": loaded.path.name, "hash": loaded.hash, "ts": self._now_ms()}
-        self.hub.tell("config.changed", payload, "config.get", Target())
+        self.hub.tell_if("config.changed", payload, lambda connection: reads_config(connection.principal))
 
     def drain(self) -> None:
         """Take nobody any more; who is there stays."""

@@ -59,6 +59,15 @@ class JobTests(SocketCase):
         self.answer("All is well.")
         self.assertEqual(self.said[1:], ["All is well."])
 
+    def test_last_of_all(self) -> None:
+        """Where all main sessions are one conversation, that is the one that was spoken to."""
+        self.memory.gateway.reload({**self.memory.config, "session": {"scope": "global"}})
+        self.say("/whoami")
+        self.memory.advance(1)
+        self.job({"deliver": True})
+        self.answer("All is well.")
+        self.assertEqual(self.said[1:], ["All is well."])
+
     def test_nowhere(self) -> None:
         """It does its work all the same, and says that nobody could be told; unless that does not matter."""
         job = self.job({"deliver": True})

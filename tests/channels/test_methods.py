@@ -15,6 +15,7 @@ from openclaw_tx.testing.websocket import MemoryWebSocket
 from openclaw_tx.values import AccountStatus, ChannelPeer, ChannelStatus, DeliveryRoute, InboundMessage
 from openclaw_tx.ws.rpc import channels as methods
 from tests.channels.gateways import OUT_SECRET, WebhookCase
+from tests.sessions.helpers import ManualWorker
 
 
 class SocketCase(WebhookCase):
@@ -263,6 +264,24 @@ class DeliverTests(SocketCase):
         self.ask("chat.send", idempotencyKey="l", **params)
         self.answer("There, too.")
         self.assertEqual(self.said[1:], ["There, too."])
+
+    def test_twice_at_once(self) -> None:
+        """A request that comes again while it is looked at is the same: its answer goes out once."""
+        self.say("/whoami")
+        self.memory.advance(1)
+        jobs, worker = self.memory.gateway._house.sessions._jobs, ManualWorker()
+        for method in ("agent", "chat.send"):
+            at_once, jobs._worker = jobs._worker, worker
+            params = {"message": "Go.", "sessionKey": "main", "deliver": True, "idempotencyKey": method}
+            for number in range(2):
+                self.client.send({"type": "req", "id": f"{method}{number}", "method": method, "params": params})
+            while worker.waiting:
+                worker.flush()
+                self.memory.flush()
+            jobs._worker = at_once
+            self.answer(method)
+        self.assertEqual(self.said[1:], ["agent", "chat.send"])
+        self.assertEqual(len(self.memory.model.calls), 2)
 
 
 class Pigeons:

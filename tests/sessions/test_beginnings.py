@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.schema import Config
@@ -17,9 +17,9 @@ from openclaw_tx.config.schema_sessions import Reset, SendPolicy, SessionSection
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions.archives import KEEP_MS
 from openclaw_tx.sessions.rules import Rules, rules_of
-from openclaw_tx.values import CompactionMessage, SessionEntry, SessionSettings
+from openclaw_tx.values import CompactionMessage, SessionChange, SessionEntry, SessionSettings
 from openclaw_tx.wire import openclaw_transcript
-from tests.sessions.helpers import KEY, Stores, answer, ended, live, replace_run, scratch, user
+from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, replace_run, scratch, user
 
 HOUR = 3600
 CHILD = "agent:main:subagent:1"
@@ -121,6 +121,25 @@ class ResetTests(Case):
         for _ in range(3):
             whole = os.path.dirname(whole)
             self.assertEqual(os.stat(whole).st_mode & 0o777, 0o700)
+
+    def test_told(self) -> None:
+        """Also when the run that it began for was given up meanwhile: the new conversation stays."""
+        self.turn("one")
+        told: list[SessionChange] = []
+        self.store.news.subscribe(told.append)
+        self.stores.now += HOUR + 1
+        jobs, worker = self.store._jobs, ManualWorker()
+        at_once, jobs._worker = jobs._worker, worker
+        begun = Deferred.fromCoroutine(self.store.begin(replace_run(live("r9"), surface="ws"), [user("two")]))
+        begun.cancel()
+        self.failureResultOf(begun, CancelledError)
+        worker.flush()
+        jobs._worker = at_once
+        entry = self.do(self.store.get(KEY))
+        self.assertEqual([(change.reason, change.entry) for change in told], [("reset", entry)])
+        # Where nothing was to begin anew, nothing is told.
+        self.turn("two")
+        self.assertEqual([change.reason for change in told], ["reset", "begin", "run"])
 
     def test_archive_names_its_session(self) -> None:
         """The file tells of which session it was, with its entry."""

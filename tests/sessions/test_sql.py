@@ -20,7 +20,7 @@ from openclaw_tx.sessions import entries, interrupted, ledger, reading
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Step, ToolResultMessage
+from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, SessionEntry, Step, ToolResultMessage
 from tests.contract.session_store import LastingStoreContract, SessionStoreContract
 from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, result, scratch, user
 
@@ -120,6 +120,19 @@ class OwnTests(SynchronousTestCase):
         self.assertEqual(self.do(self.store.transcript(KEY, 10)), [answer("hi")])
         [report] = self.stores.reports
         self.assertIn("can not be read", report)
+
+    def test_unreadable_question_keeps_nobody_from_being_recovered(self) -> None:
+        """What a run was asked before a crash can not be read: it is closed without, and so are all others."""
+        for number in (1, 2):
+            self.do(self.store.begin(live(f"r{number}", f"agent:main:{number}"), [user(f"q{number}")]))
+        driver = self.stores.database.connect().driver
+        driver.execute("UPDATE runs SET pending = '[{\"type\": 1}]' WHERE run_id = 'r1'")
+        later = SqlSessions(self.stores.jobs, SoleOwner("later"), iter(()).__next__, lambda: 1000.0)
+        self.assertEqual([run.run_id for run in self.do(later.recover(9000))], ["r1", "r2"])
+        texts = [[each.text for each in self.do(later.transcript(f"agent:main:{number}", 10))] for number in (1, 2)]
+        self.assertEqual(texts, [[""], ["q2", ""]])
+        self.assertIn("can not be read", self.stores.reports[0])
+        self.assertEqual(self.do(later.recover(9000)), [])
 
     def test_strange_tool_details_do_not_lose_the_turn(self) -> None:
         """A tool may put anything into its details; what JSON does not know is kept as its repr."""
@@ -276,6 +289,20 @@ class OwnTests(SynchronousTestCase):
         self.do(self.store.prune(4000 + DAY_MS))
         keys = [entry.key for entry in self.do(self.store.list())]
         self.assertEqual(sorted(keys), sorted([*kept, fresh, busy]))
+
+    def test_prune_leaves_what_is_dear(self) -> None:
+        """A session of a single request that somebody has named or pinned stays."""
+        keys = [f"agent:main:openresponses:{UUID}{digit}" for digit in range(3)]
+        for number, key in enumerate(keys):
+            self.turn(f"r{number}", key, at_ms=1000)
+
+        def pinned(entry: SessionEntry) -> SessionEntry:
+            return replace(entry, settings=replace(entry.settings, pinned_at=5))
+
+        self.do(self.store.patch(keys[0], lambda entry: replace(entry, label="Trip")))
+        self.do(self.store.patch(keys[1], pinned, quiet=True))
+        self.do(self.store.prune(2_000_000 + DAY_MS))
+        self.assertEqual(sorted(entry.key for entry in self.do(self.store.list())), keys[:2])
 
     def test_resent_history_does_not_double(self) -> None:
         """A client that sends everything each time, tools of the agent in between, three turns long."""

@@ -99,6 +99,39 @@ class ChangedTests(EventCase):
         self.assertEqual(follower.events("sessions.changed")[0]["payload"]["label"], "L")
         self.assertNotIn("session", follower.events("sessions.changed")[-1]["payload"])
 
+    def test_begun_anew_by_itself(self) -> None:
+        """The next morning there is another conversation: that is told before what is said in it."""
+        follower = self.connect()
+        self.say()
+        old = self.ok(follower, "sessions.describe", key="main")["session"]["sessionId"]
+        self.memory.advance(25 * 3600, 100)
+        follower = self.connect()
+        self.actor = self.connect(("operator.admin",))
+        self.ok(follower, "sessions.subscribe")
+        self.say()
+        key = "agent:main:main"
+        self.assertEqual(self.changes(follower), [("reset", key), ("start", key), ("end", key)])
+        reset = follower.events("sessions.changed")[0]["payload"]
+        self.assertNotEqual(reset["sessionId"], old)
+        names = [event["event"] for event in follower.events() if event["event"].startswith("session")]
+        self.assertEqual(names[:2], ["sessions.changed", "session.message"])
+
+    def test_deleted_of_all(self) -> None:
+        """The one conversation of all is told to be gone as what it was: of the agent that had begun it."""
+        agents = {**self.memory.config["agents"], "list": [{"id": "ops"}]}
+        self.memory.gateway.reload({**self.memory.config, "agents": agents, "session": {"scope": "global"}})
+        follower = self.connect()
+        self.ok(follower, "sessions.subscribe")
+        self.say()
+        for agent in ({}, {"agentId": "ops"}):
+            described = self.ok(follower, "sessions.describe", key="global", **agent)["session"]
+            self.assertEqual((described["key"], described["agentId"]), ("global", "ops"))
+            self.assertEqual(self.ok(follower, "sessions.messages.subscribe", key="global", **agent)["key"], "global")
+        self.ok(self.actor, "sessions.delete", key="global")
+        told = [event["payload"] for event in follower.events("sessions.changed")]
+        self.assertEqual({(one["sessionKey"], one["agentId"]) for one in told}, {("global", "ops")})
+        self.assertEqual(told[-1]["reason"], "delete")
+
     def test_command(self) -> None:
         """The answer to a command names what it answers in both events, so that the TUI shows it once."""
         follower = self.connect()

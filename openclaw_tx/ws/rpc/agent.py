@@ -114,12 +114,16 @@ class AgentMethods:
         check_run_id("agent", params.idempotency_key)
         asked = fingerprint("agent", params)
         repeated = await self._repeated(call.principal, params.idempotency_key, asked)
+        if repeated is None:
+            request = await self._request(call.principal, params, asked, call.traceparent)
+            entry = await self._sessions.get(request.session_key) if params.deliver else None
+            # The same request may have come again while this one was looked at, and been quicker.
+            repeated = self._in_memory(call.principal, params.idempotency_key, asked)
         if isinstance(repeated, RunResult):
             return final(repeated)
         if repeated is not None:
             return acknowledged(repeated, "in_flight" if call.modern else "accepted", call.modern)
-        request = await self._request(call.principal, params, asked, call.traceparent)
-        delivery = await self._delivery(call, request) if params.deliver else None
+        delivery = self._delivery(call, request, entry) if params.deliver else None
         try:
             run = self._engine.start(request, call.principal)
         except GatewayError:
@@ -134,15 +138,15 @@ class AgentMethods:
             answer["delivery"] = await delivered(delivery, best_effort=params.best_effort_deliver)
         return answer
 
-    async def _delivery(self, call: Call[AgentParams], request: RunRequest) -> Delivery | None:
+    def _delivery(self, call: Call[AgentParams], request: RunRequest, entry: SessionEntry | None) -> Delivery | None:
         """The way that the answer goes; None = there is none, and it does not matter.
 
+        @param entry: of the run's session.
         @raise GatewayError: there is none.
         """
         params = call.params
         if is_bounded(call.principal):
             raise GatewayError("insufficient_scope", "keys with bounds deliver nothing over channels")
-        entry = await self._sessions.get(request.session_key)
         # `to` names a session's recipient as well; where the answer goes elsewhere, that has words of its own.
         channel = params.reply_channel or params.channel
         to, account_id = params.reply_to or params.to, params.reply_account_id or params.account_id
@@ -174,16 +178,22 @@ class AgentMethods:
 
         @raise GatewayError: C{idempotency_key_conflict}: the key was used for something else, or by somebody else.
         """
-        run = self._engine.get(run_id)
-        if run is not None:
-            check_same(run.request.fingerprint, asked, run.principal.id, principal)
-            return unless_in_vain(run.outcome) if run.outcome is not None else run
+        if self._engine.get(run_id) is not None:
+            return self._in_memory(principal, run_id, asked)
         stored = await self._sessions.get_run(run_id)
         if stored is None:
             return None
         check_same(stored.fingerprint, asked, stored.principal_id, principal)
         result = remembered(stored)
         return unless_in_vain(result) if result is not None else self._engine.get(run_id)
+
+    def _in_memory(self, principal: Principal, run_id: str, asked: str) -> Run | RunResult | None:
+        """As L{_repeated}, of what is in memory."""
+        run = self._engine.get(run_id)
+        if run is None:
+            return None
+        check_same(run.request.fingerprint, asked, run.principal.id, principal)
+        return unless_in_vain(run.outcome) if run.outcome is not None else run
 
     async def _request(self, principal: Principal, params: AgentParams, asked: str, traceparent: str) -> RunRequest:
         """
@@ -239,9 +249,9 @@ class AgentMethods:
         agent = params.agent_id or (default if params.to and not params.session_key else "")
         place = seat("agent", self._agents, principal, agent, params.session_key, params.idempotency_key, scope)
         place = await as_stored(self._sessions, place, params.session_key)
+        # Before anything is said that depends on what there is.
+        self._authorise(principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         if wanted:
-            target = Target(agent_id=place.agent_id, session_key=place.session_key)
-            self._authorise(principal, "agent", target)
             entry = await self._sessions.get(place.session_key)
             named = parse_key(place.session_key)
             is_named = named is not None and named.rest == f"{principal.session_prefix}explicit:{wanted}".lower()

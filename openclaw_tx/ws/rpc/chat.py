@@ -22,14 +22,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Authoriser, Channels, Delivery, Run, RunEngine, Sessions
 from openclaw_tx.sessions.send_policy import check_send
-from openclaw_tx.values import (
-    Principal,
-    RunRequest,
-    SessionEntry,
-    Target,
-    TextPart,
-    UserMessage,
-)
+from openclaw_tx.values import Principal, RunRequest, SessionEntry, Target, TextPart, UserMessage
 from openclaw_tx.wire.frames import Natural, NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
@@ -68,7 +61,8 @@ class SendParams(Params, frozen=True):
     timeout_ms: Natural = 0
     deliver: bool = False
     session_id: str = ""
-    """The conversation that the message goes on in; refused when the session has begun another one since."""
+    """The conversation that the message goes on in; refused when the session has begun another one since, or is no
+    more."""
     queue_mode: Literal["collect", "followup", "interrupt", "steer"] | None = None
     """What happens to it while the agent is at work; unset = as the session or the configuration say."""
     suppress_command_interpretation: bool = False
@@ -113,6 +107,8 @@ class ChatMethods:
         self._clock = clock
         self._settings = settings
         self._channels = channels
+        self._followed: set[str] = set()
+        """Run ids of messages whose answers are followed, and that are being handed in."""
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -166,7 +162,7 @@ class ChatMethods:
             return {"runId": params.idempotency_key, "status": before}
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         entry = await self._sessions.get(place.session_key)
-        if params.session_id and entry is not None and entry.session_id != params.session_id:
+        if params.session_id and (entry is None or entry.session_id != params.session_id):
             raise GatewayError("invalid_request", "session changed; reload the conversation", param="sessionId")
         if self._desk.command_in(message) is None:
             check_send(self._settings().session.send_policy, place.session_key, entry, "webchat")
@@ -180,6 +176,9 @@ class ChatMethods:
             if delivery is not None:
                 delivery.call_off()
             raise
+        finally:
+            if delivery is not None:
+                self._followed.discard(params.idempotency_key)
         return {"runId": params.idempotency_key, "status": "started"}
 
     async def _referring(self, message: ChatMessage, params: SendParams) -> ChatMessage:
@@ -205,11 +204,18 @@ class ChatMethods:
         return replace(message, text=text, verbatim=True, request=replace(message.request, messages=(said,)))
 
     def _delivery(self, principal: Principal, entry: SessionEntry | None, params: SendParams) -> Delivery | None:
-        """The way of an answer to whoever last spoke here over a channel; None = nobody did: it is told here."""
+        """The way of an answer to whoever last spoke here over a channel; None = nobody did: it is told here. Also of a
+        message that came again while it was looked at, and was quicker: one answer goes out once."""
+        run_id = params.idempotency_key
+        run = self._engine.get(run_id)
+        if run_id in self._followed or (run is not None and not (run.outcome and run.outcome.came_to_nothing)):
+            return None
         last = entry.settings.last_channel if entry is not None else ""
         if self._channels is None or last in ("", WEBCHAT) or is_bounded(principal):
             return None
-        return self._channels.follow(params.idempotency_key, self._channels.route(entry))
+        delivery = self._channels.follow(run_id, self._channels.route(entry))
+        self._followed.add(run_id)
+        return delivery
 
     async def _before(self, call: Call[SendParams], asked: str) -> str:
         """C{in_flight} or C{ok} for a key that was used before.
@@ -245,18 +251,25 @@ class ChatMethods:
         if params.run_id is None:
             return await self.stop(call, place, "rpc")
         self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
-        run, waiting = self._engine.get(params.run_id), self._desk.flow.known.waiting(params.run_id)
-        if waiting is not None and may(call.principal, "runs.read", waiting.target):
-            return self._withdraw(call, waiting, place)
+        withdrawn = self.withdraw(call, params.run_id, place)
+        if withdrawn is not None:
+            return withdrawn
+        run = self._engine.get(params.run_id)
         if run is None or not sees_run(call.principal, run):
             return {"ok": True, "aborted": False, "runIds": []}
         if run.request.session_key != place.session_key:
             raise GatewayError("invalid_request", "runId does not match sessionKey")
         return await self._abort(call, [run], "rpc")
 
-    def _withdraw(self, call: Call[Any], message: ChatMessage, place: Seat) -> Any:
-        """Take a message out of the queue of its session."""
-        if message.request.session_key != place.session_key:
+    def withdraw(self, call: Call[Any], run_id: str, place: Seat | None) -> Any:
+        """Take a message that waits out of the queue of its session; None = none does that the client may know of.
+
+        @param place: the session that it must be of; None = any.
+        """
+        message = self._desk.flow.known.waiting(run_id)
+        if message is None or not may(call.principal, "runs.read", message.target):
+            return None
+        if place is not None and message.request.session_key != place.session_key:
             raise GatewayError("invalid_request", "runId does not match sessionKey")
         self._authorise(call.principal, "runs.cancel", message.target)
         self._desk.flow.withdraw(message, "rpc")

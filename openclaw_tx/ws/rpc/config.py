@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from twisted.internet.interfaces import IReactorTime
 
-from openclaw_tx.auth.actions import ADMIN, missing_scope
+from openclaw_tx.auth.actions import ADMIN, may, missing_scope
 from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.config import files, hints, json5
 from openclaw_tx.config.editing import Candidate, Editor, Original, current
@@ -255,6 +255,11 @@ def _see_all(principal: Principal) -> None:
         raise missing_scope(ADMIN)
 
 
+def reads_config(principal: Principal) -> bool:
+    """Whether it may read the configuration, and so is told that it has changed."""
+    return may(principal, "config.get") and not is_bounded(principal)
+
+
 def may_write(principal: Principal) -> None:
     """A key never makes keys, itself more, or itself longer: whatever its scopes, the file is not for it to change."""
     _see_all(principal)
@@ -320,4 +325,4 @@ def _answer(written: Written) -> dict[str, Any]:
     }
 
 
-__all__ = ["ConfigMethods", "may_write", "patched"]
+__all__ = ["ConfigMethods", "may_write", "patched", "reads_config"]

@@ -13,7 +13,7 @@ from openclaw_tx.auth.sight import agents_for, sees_session
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, RunEngine, Sessions
-from openclaw_tx.sessions.keys import agent_of, canonical_key, in_scope
+from openclaw_tx.sessions.keys import agent_of, canonical_key, in_scope, parse_key
 from openclaw_tx.sessions.titles import TITLE, cut
 from openclaw_tx.values import Target
 from openclaw_tx.ws.connect import Params
@@ -155,7 +155,8 @@ class FollowingMethods:
             whole = canonical_key(key, chosen or agents.default_id, prefix=prefix, scope=scope)
         except GatewayError as error:
             raise bad(method, error.info.message) from None
-        owner = agent_of(whole) or agents.default_id
+        parsed = parse_key(whole)
+        owner = parsed.agent_id if parsed is not None else chosen or agents.default_id
         if chosen and owner != chosen:
             raise bad(method, f'agent "{chosen}" does not match session key agent "{owner}"')
         whole = in_scope(whole, owner, scope)

@@ -55,16 +55,14 @@ class HistoryParams(PageParams, frozen=True, kw_only=True):
 
 def history_page(page: TranscriptPage, params: PageParams) -> dict[str, Any]:
     """As many of the newest messages of a page as fit, and where the page before it begins. What a run at work was
-    asked comes with the newest page and counts for neither."""
+    asked comes with the newest page and counts for neither: it has as much room for itself."""
     room, start = min(params.max_bytes, MAX_HISTORY_BYTES), params.offset or 0
-    kept: list[Any] = []
+    kept = _asked(page, params, room)
     oldest = page.total - start
-    for position, message in reversed(_placed(page)):
-        row = cut(numbered(message_row(message), position), params.max_chars)
+    for position, message in reversed(list(zip(page.positions, page.messages, strict=True))):
+        row = _row_of(message, position, params)
         size = len(encode(row))
         if size > room:
-            if position >= page.total:
-                continue
             # One that fits into no page keeps nobody from those before it.
             oldest = oldest if oldest < page.total - start else position
             break
@@ -82,9 +80,20 @@ def history_page(page: TranscriptPage, params: PageParams) -> dict[str, Any]:
     return answer
 
 
-def _placed(page: TranscriptPage) -> list[tuple[int, Message]]:
-    """Messages with their places; what a run at work was asked stands behind all others."""
-    return [*zip(page.positions, page.messages, strict=True), *enumerate(page.pending, page.total)]
+def _asked(page: TranscriptPage, params: PageParams, room: int) -> list[Any]:
+    """What runs at work were asked, the newest first; it stands behind all that the transcript holds."""
+    kept = []
+    for position, message in reversed(list(enumerate(page.pending, page.total))):
+        row = _row_of(message, position, params)
+        size = len(encode(row))
+        if size <= room:
+            room -= size
+            kept.append(row)
+    return kept
+
+
+def _row_of(message: Message, position: int, params: PageParams) -> dict[str, Any]:
+    return cut(numbered(message_row(message), position), params.max_chars)
 
 
 def numbered(row: dict[str, Any], position: int) -> dict[str, Any]:

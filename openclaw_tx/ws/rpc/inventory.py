@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
+from openclaw_tx.auth.actions import authorise
 from openclaw_tx.auth.sight import agents_for
 from openclaw_tx.chat.commands import COMMANDS, CommandSpec
 from openclaw_tx.config.schema import Config
 from openclaw_tx.interfaces import Agents, Sessions, Tool, Tools
 from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.tools import policy
-from openclaw_tx.values import Agent, Principal
+from openclaw_tx.values import Agent, Principal, Target
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
@@ -126,6 +127,7 @@ class InventoryMethods:
         asked = (call.principal, who, params.session_key, "", scope)
         place = seat("tools.effective", self._agents, *asked, reserved=True)
         agent = self._agent("tools.effective", call.principal, place.agent_id)
+        authorise(call.principal, "tools.list", Target(agent_id=place.agent_id, session_key=place.session_key))
         place = await as_stored(self._sessions, place, params.session_key)
         entry = await self._sessions.get(place.session_key)
         ref = model_ref(entry) if entry is not None else ""

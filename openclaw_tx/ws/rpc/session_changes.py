@@ -158,7 +158,10 @@ class SessionChanges:
                 raise bad("sessions.reset", "the session is no more")
             _still(entry, "sessions.reset", params.expected_session_id)
         await self._quiet(place.session_key)
-        entry = await self._sessions.reset(place.session_key)
+        # What was looked at before its runs had ended may have changed since.
+        entry = await self._sessions.reset(place.session_key, session_id=params.expected_session_id)
+        if entry is None and params.expected_session_id:
+            raise bad("sessions.reset", "the session is no more")
         if entry is None:
             agents = agents_for(self._agents, call.principal)
             entry = await self._sessions.append(place.session_key, (), agent_id=self._maker(place, agents))
@@ -178,7 +181,9 @@ class SessionChanges:
         if entry is not None and params.expected_session_updated_at not in (None, entry.updated_at_ms):
             raise bad("sessions.delete", "the session was used meanwhile")
         await self._quiet(place.session_key)
-        removed = await self._sessions.delete(place.session_key, delete_transcript=params.delete_transcript)
+        removed = await self._sessions.delete(
+            place.session_key, delete_transcript=params.delete_transcript, session_id=params.expected_session_id
+        )
         archived = list(removed.archived) if removed is not None and params.delete_transcript else []
         return {"ok": True, "key": place.session_key, "deleted": removed is not None, "archived": archived}
 

@@ -193,6 +193,8 @@ class SessionTalk:
         C{chat.send}."""
         params = call.params
         place = await self._seat("sessions.send", call.principal, params.agent_id, params.key)
+        # Whether it is there is nothing for whoever may not know of it.
+        self._authorise(call.principal, "agent", Target(agent_id=place.agent_id, session_key=place.session_key))
         main = main_key(place.agent_id, call.principal.session_prefix)
         if place.session_key != main and await self._sessions.get(place.session_key) is None:
             raise GatewayError("invalid_request", f"session not found: {params.key}", param="key")
@@ -209,7 +211,7 @@ class SessionTalk:
 
     async def abort(self, call: Call[SessionAbortParams]) -> Any:
         """Abort the runs of a session, or one of them: C{{ok, abortedRunId, status}}, where C{status} is C{aborted} or
-        C{no-active-run}."""
+        C{no-active-run}. A chat message that waits for its turn is a run, too, to whoever names it by C{runId}."""
         params = call.params
         if params.key is None and params.run_id is None:
             raise bad("sessions.abort", "key or runId is required")
@@ -220,6 +222,8 @@ class SessionTalk:
             assert place is not None
             answer = await self._chat.stop(call, place, "rpc", queued=params.clear_queued)
             return _aborted(answer["runIds"])
+        if self._chat.withdraw(call, params.run_id, place) is not None:
+            return _aborted([params.run_id])
         run = self._engine.get(params.run_id)
         if run is None or not sees_run(call.principal, run):
             return _aborted([])

@@ -19,7 +19,7 @@ from openclaw_tx.values import BACKGROUND, BackgroundRun, Principal, RunResult, 
 from openclaw_tx.wire.frames import NonEmpty
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Method
-from openclaw_tx.ws.rpc.asks import bad, seat
+from openclaw_tx.ws.rpc.asks import as_stored, bad, seat
 from openclaw_tx.ws.rpc.catalog import plain_id
 
 MAX_TASKS = 1000
@@ -88,7 +88,8 @@ class TaskMethods:
         if params.session_key is not None:
             agents, agent_id, scope = self._agents, params.agent_id or "", self._settings().session.scope
             asked = (call.principal, agent_id, params.session_key, "", scope)
-            key = seat("tasks.list", agents, *asked, reserved=True).session_key
+            place = seat("tasks.list", agents, *asked, reserved=True)
+            key = (await as_stored(self._sessions, place, params.session_key)).session_key
         wanted = [params.status] if isinstance(params.status, str) else params.status
         rows = []
         for found in await self._all(call.principal):

@@ -12,8 +12,8 @@ from openclaw_tx.auth.actions import may
 from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.automation.heartbeat import HeartbeatService
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, SystemEvents
-from openclaw_tx.sessions.keys import canonical_key, parse_key
+from openclaw_tx.interfaces import Agents
+from openclaw_tx.sessions.keys import GLOBAL, canonical_key, parse_key
 from openclaw_tx.values import HeartbeatNews, Principal
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Caller, Method
@@ -59,17 +59,18 @@ class WakeMethods:
     def __init__(
         self,
         heartbeat: HeartbeatService,
-        events: SystemEvents,
         agents: Agents,
         report: Callable[[Caller, AboutParams, str], None],
+        scope: Callable[[], str],
     ) -> None:
         """
         @param report: takes what a machine says of itself.
+        @param scope: C{session.scope}.
         """
         self._report = report
         self._heartbeat = heartbeat
-        self._events = events
         self._agents = agents
+        self._scope = scope
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -92,11 +93,11 @@ class WakeMethods:
         """Note an event for the next turn of a session, and who is there; a text that begins with C{Node:} is about
         that alone."""
         unbounded(call.principal)
-        _, key = self._place(call.params.agent_id, call.params.session_key)
+        agent_id, key = self._place(call.params.agent_id, call.params.session_key)
         text = call.params.text.strip()
         self._report(call.caller, call.params, text)
         if not text.startswith(PRESENCE_ONLY):
-            self._events.add(key, text)
+            self._heartbeat.wake(agent_id, key, text, now=False)
         return {"ok": True}
 
     async def last(self, call: Call[NoParams]) -> Any:
@@ -121,6 +122,8 @@ class WakeMethods:
         if self._agents.get(chosen) is None:
             raise GatewayError("invalid_request", f"Unknown agent {chosen!r}.", param="agentId")
         key = canonical_key(session_key, chosen)
+        if key == GLOBAL == self._scope():
+            return chosen, key
         found = parse_key(key)
         if found is None or found.agent_id != chosen:
             raise GatewayError(

@@ -285,6 +285,16 @@ class ChangeTests(ConfigCase):
         self.assertEqual(event["payload"]["hash"], answer["hash"])
         self.assertEqual(nobody.events("config.changed"), [])
 
+    def test_event_of_bounded_keys(self) -> None:
+        """A key with bounds may not read the configuration, and is not told that it has changed."""
+        keys = [{"label": "one", "hash": hash_of("s" * 32), "scopes": ["operator.read"], "agents": ["main"]}]
+        self.base = self.patch({"gateway": {"auth": {"keys": keys}}})["hash"]
+        bounded = self.connect((), token="s" * 32)
+        self.patch({"agents": {"defaults": {"timeoutSeconds": 7}}})
+        self.memory.advance(1)
+        self.assertEqual(bounded.events("config.changed"), [])
+        self.assertIsNone(bounded.closed)
+
     def test_reload_off(self) -> None:
         """With C{gateway.reload.mode} off nothing takes effect before a restart."""
         answer = self.patch({"gateway": {"reload": {"mode": "off"}}, "agents": {"defaults": {"timeoutSeconds": 7}}})

@@ -58,6 +58,18 @@ class PageTests(SessionsCase):
         page = self.history(maxBytes=1500, offset=page["nextOffset"])
         self.assertEqual((self.texts(page), page["hasMore"]), (["old"], False))
 
+    def test_room_of_what_is_asked(self) -> None:
+        """What a run at work was asked takes no room from the transcript: nothing is passed over for it."""
+        self.add(KEY, user("old"), user("x" * 500), user("y" * 500))
+        self.memory.model._plays.append(lambda call: None)
+        self.call("chat.send", sessionKey="main", message="q" * 800, idempotencyKey="k")
+        page = self.history(maxBytes=1200)
+        self.assertEqual([text[0] for text in self.texts(page)], ["y", "q"])
+        page = self.history(maxBytes=1200, offset=page["nextOffset"])
+        self.assertEqual([text[0] for text in self.texts(page)], ["o", "x"])
+        # It has no more room than the transcript either.
+        self.assertEqual([text[0] for text in self.texts(self.history(maxBytes=900))], ["y"])
+
     def test_unreadable(self) -> None:
         """A message that can not be read is passed over."""
         self.fill(3)

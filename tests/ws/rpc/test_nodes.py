@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth.actions import PAIRING, READ, WRITE
-from openclaw_tx.ws.nodes import MAX_INVOCATIONS
+from openclaw_tx.ws.nodes import MAX_INVOCATIONS, REQUEST_MS
 from tests.ws.harness import House, Line
 from tests.ws.identity import Identity
 
@@ -102,6 +102,19 @@ class ApprovalTests(NodeCase):
         self.assertEqual(self.owner.events("node.pair.resolved")[-1]["payload"]["decision"], "approved")
         self.invoke()
         self.assertEqual(len(node.events("node.invoke.request")), 1)
+
+    def test_time_over(self) -> None:
+        """A request that nobody answered in five minutes waits no more; whoever wants the node then, asks anew."""
+        self.far_node("ping")
+        (first,) = self.owner.call("node.pair.list")["payload"]["pending"]
+        self.house.clock.advance(REQUEST_MS / 1000 + 1)
+        (row,) = self.owner.call("node.list")["payload"]["nodes"]
+        self.assertNotIn("pendingRequestId", row)
+        self.assertEqual(self.error(self.invoke())["details"]["reason"], "not approved")
+        asked = [event["payload"]["requestId"] for event in self.owner.events("node.pair.requested")]
+        self.assertEqual(len(asked), 2)
+        (second,) = self.owner.call("node.pair.list")["payload"]["pending"]
+        self.assertEqual([first["requestId"], second["requestId"]], asked)
 
     def test_reject(self) -> None:
         """It may be asked about again."""

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from openclaw_tx.values import CompactionMessage, SessionSettings
-from tests.sessions.helpers import answer, user
+from tests.sessions.helpers import ManualWorker, answer, user
 from tests.ws.rpc.test_sessions import ADMIN, SessionsCase
 
 KEY = "agent:main:work"
@@ -327,6 +327,26 @@ class ResetTests(RunCase):
         self.assertEqual(self.texts(), [])
         self.assertEqual(self.do(self.store.get_run("run-one")).status, "aborted")
 
+    def test_twice_at_once(self) -> None:
+        """Who expects a conversation ends just that one, also when somebody else is at it."""
+        self.say("one")
+        old = self.do(self.store.get(KEY)).session_id
+        jobs, worker = self.store._jobs, ManualWorker()
+        at_once, jobs._worker = jobs._worker, worker
+        for number in ("r0", "r1"):
+            params = {"key": KEY, "expectedSessionId": old}
+            self.client.send({"type": "req", "id": number, "method": "sessions.reset", "params": params})
+        while worker.waiting:
+            worker.flush()
+            self.memory.flush()
+        jobs._worker = at_once
+        self.assertTrue(self.client.response("r0")["ok"])
+        error = self.client.response("r1")["error"]
+        self.assertEqual(error["code"], "INVALID_REQUEST")
+        self.assertIn("begun anew meanwhile", error["message"])
+        new = self.client.response("r0")["payload"]["entry"]["sessionId"]
+        self.assertEqual(self.do(self.store.get(KEY)).session_id, new)
+
     def test_scopes(self) -> None:
         """Takes an administrator."""
         self.assertEqual(
@@ -416,6 +436,19 @@ class DeleteTests(RunCase):
         self.assertIsNotNone(self.do(self.store.get(KEY)))
         session_id = self.do(self.store.get(KEY)).session_id
         self.assertTrue(self.call("sessions.delete", key=KEY, expectedSessionId=session_id)["deleted"])
+
+    def test_begun_anew_while_waited_for(self) -> None:
+        """Nor is one that began while the runs of the other were given time to end."""
+        self.send("one")
+        call = self.memory.model.calls[-1]
+        call.done.pause()  # it hears of the abort, and does nothing about it
+        request_id = self.ask("sessions.delete", key=KEY, expectedSessionId=self.do(self.store.get(KEY)).session_id)
+        self.memory.advance(1)
+        new = self.do(self.store.reset(KEY)).session_id
+        call.done.unpause()
+        self.memory.advance(1)
+        self.assertIn("begun anew meanwhile", self.client.response(request_id)["error"]["message"])
+        self.assertEqual(self.do(self.store.get(KEY)).session_id, new)
 
     def test_used_meanwhile(self) -> None:
         """What was said since it was looked at is not deleted with it."""

@@ -5,8 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
+from twisted.internet.defer import Deferred
+
 from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.testing import MemoryGateway
+from openclaw_tx.values import SessionEntry
 from tests.ws.rpc.test_config import AskingCase
 
 KEYS = {
@@ -203,6 +208,21 @@ class AbortTests(TalkCase):
             self.memory.advance(5)
             self.assertEqual(self.said(key), said)
 
+    def test_waiting_run(self) -> None:
+        """A message that waits is found by its run id, and is not said any more."""
+        self.hang()
+        first = self.ok("sessions.create", key="a", message="hi")["runId"]
+        for run_id, params in (("r1", {}), ("r2", {"key": "a"})):
+            self.ok("chat.send", sessionKey="a", message="next", idempotencyKey=run_id, queueMode="followup")
+            refusal = self.refusal("sessions.abort", key="b", runId=run_id)
+            self.assertEqual(refusal, ("INVALID_REQUEST", "runId does not match sessionKey"))
+            found = self.ok("sessions.abort", runId=run_id, **params)
+            self.assertEqual(found, {"ok": True, "abortedRunId": run_id, "status": "aborted"})
+            self.assertEqual(self.ok("agent.wait", runId=run_id)["stopReason"], "rpc")
+        self.ok("sessions.abort", runId=first)
+        self.memory.advance(5)
+        self.assertEqual(self.said("a"), ["hi"])
+
     def test_refused(self) -> None:
         """Neither, and what is out of bounds."""
         self.assertIn("key or runId", self.refusal("sessions.abort")[1])
@@ -294,3 +314,26 @@ class RemovedAgentTests(TalkCase):
         """A key that is for other agents knows nothing of it."""
         self.connect("b" * 32)
         self.assertIn('unknown agent id "gone"', self.refusal("chat.history", sessionKey="agent:gone:x")[1])
+
+
+class BoundsTests(TalkCase):
+    """Sessions out of the bounds of a key."""
+
+    def test_nothing_is_told(self) -> None:
+        """They look like those that are not there, whatever is set for them."""
+        self.memory.model.say("hello")
+        self.ok("chat.send", sessionKey="theirs", message="hi", idempotencyKey="k")
+        self.memory.advance(1)
+
+        def closed(entry: SessionEntry) -> SessionEntry:
+            settings = replace(entry.settings, send_policy="deny", spawned_by="agent:main:main")
+            return replace(entry, settings=settings)
+
+        store = self.memory.gateway._house.sessions
+        self.successResultOf(Deferred.fromCoroutine(store.patch("agent:main:theirs", closed)))
+        self.connect("s" * 32)
+        for method, name in (("agent", "sessionKey"), ("tools.effective", "sessionKey"), ("sessions.send", "key")):
+            for number, key in enumerate(("agent:main:theirs", "agent:main:nobody")):
+                said = {} if method == "tools.effective" else {"message": "x", "idempotencyKey": f"{method}{number}"}
+                refusal = self.refusal(method, **{name: key}, **said)
+                self.assertEqual(refusal, ("INVALID_REQUEST", "No such session."), (method, key))

@@ -147,6 +147,18 @@ class SameConversationTests(Case):
         self.assertEqual(answer["error"]["message"], "session changed; reload the conversation")
         self.assertEqual(len(self.gateway.model.calls), 2)
 
+    def test_no_more(self) -> None:
+        """So is one that shows a conversation which somebody has deleted: it does not go on without what was said."""
+        self.gateway.model.say("hi")
+        self.ask("chat.send", sessionKey="trip", message="hello", idempotencyKey="k1")
+        self.gateway.advance(0.2)
+        known = self.ask("chat.history", sessionKey="trip")["sessionId"]
+        self.assertTrue(self.connect("operator.admin").request("sessions.delete", {"key": "trip"})["ok"])
+        params = {"sessionKey": "trip", "message": "more", "idempotencyKey": "k2", "sessionId": known}
+        answer = self.client.request("chat.send", params)
+        self.assertEqual(answer["error"]["message"], "session changed; reload the conversation")
+        self.assertEqual(len(self.gateway.model.calls), 1)
+
 
 class ReceiptTests(Case):
     """C{inputReceipts} of C{chat.history}: what a window asks that lost its connection in mid-send."""

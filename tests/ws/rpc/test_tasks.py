@@ -69,6 +69,20 @@ class TaskCase(AskingCase):
 class ListTests(TaskCase):
     """C{tasks.list} and C{tasks.get}."""
 
+    def test_capitals(self) -> None:
+        """Tasks of a session whose key keeps its case are found by that key."""
+        plays = self.memory.model
+        plays.call_tool("sessions_spawn", {"task": "count the spoons"})
+        for said in ("done it", "done it", "thanks"):
+            plays.say(said)
+        body = {"model": "openclaw", "messages": [{"role": "user", "content": "go"}]}
+        self.memory.post("/v1/chat/completions", body, headers={"x-openclaw-session-key": "Ada"})
+        self.memory.advance(2)
+        (task,) = self.tasks()
+        self.assertEqual(task["sessionKey"], "agent:main:Ada")
+        self.assertEqual(self.tasks(sessionKey="agent:main:Ada"), [task])
+        self.assertEqual(self.tasks(sessionKey="agent:main:ada"), [])
+
     def test_done(self) -> None:
         """A sub-agent that has done its work: who started it, where, and what came of it."""
         self.spawn("count the spoons", label="Spoons")

@@ -54,6 +54,24 @@ class WakeTests(Case):
         self.assertEqual(self.memory.model.calls, [])
         self.assertEqual(self.call("status")["queuedSystemEvents"], ["one", "five"])
 
+    def test_one_conversation(self) -> None:
+        """Where main sessions are one, it is told there, whichever agent it is for."""
+        self.memory.gateway.reload({**self.memory.config, "session": {"scope": "global"}})
+        for params in ({}, {"agentId": "beta"}, {"sessionKey": "global"}):
+            self.call("wake", {"mode": "next-heartbeat", "text": f"news {params}", **params})
+        self.call("system-event", {"text": "event"})
+        self.assertEqual(len(self.call("status")["queuedSystemEvents"]), 4)
+        self.call("wake", {"mode": "now", "text": "now"})
+        self.memory.advance(0)
+        (call,) = self.memory.model.calls
+        self.assertEqual("\n".join(message.text for message in call.request.messages).count("System: "), 5)
+        call.text("Seen.")
+        call.finish()
+        self.memory.advance(0.5, 5)
+        self.assertEqual(self.call("last-heartbeat")["sessionKey"], "global")
+        history = self.call("chat.history", {"sessionKey": "main"})
+        self.assertEqual((history["sessionKey"], history["messages"][-1]["role"]), ("global", "assistant"))
+
     def test_presence(self) -> None:
         """A machine says of itself; everybody is told, and the agent only of what is news for it."""
         told = {"instanceId": "mac", "host": "desk", "lastInputSeconds": 5, "tags": ["a"]}
