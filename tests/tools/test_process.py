@@ -112,6 +112,21 @@ class ProcessTests(Workbench):
         self.done("write", session, eof=True)
         self.assertEqual(self.child.told, b"\r\x1b[200~x\x1b[201~y\x04")
 
+    def test_end_within_paste(self) -> None:
+        """No text ends its own paste, be it one whose end stands around another end."""
+        session = self.start(pty=True)
+        self.done("paste", session, text="rm\x1b[2\x1b[20\x1b[201~1~01~ -rf")
+        self.assertEqual(self.child.told, b"\x1b[200~rm -rf\x1b[201~")
+
+    def test_input_closed(self) -> None:
+        """A program that has closed its standard input reads nothing any more."""
+        session = self.start()
+        self.child.protocol.childConnectionLost(0)
+        result = self.done("write", session, data="x")
+        self.assertTrue(result.is_error)
+        self.assertIn("closed", result.text)
+        self.assertEqual(self.child.told, b"")
+
     def test_nothing_to_type(self) -> None:
         """Empty calls and unknown keys are told."""
         session = self.start()
@@ -179,5 +194,6 @@ class ProcessTests(Workbench):
             '{"action": "stop"}',
             '{"action": "poll", "timeout": 60000}',
             '{"action": "log", "limit": 0}',
+            '{"action": "send-keys", "keys": ["' + "M-" * 1000 + 'x"]}',
         ):
             self.assertRaises(ValueError, decode_arguments, self.process_tool, text)
