@@ -217,7 +217,9 @@ class HookDesk:
         """
         rules, key = self.rules, key.strip()
         if not key:
-            return canonical_key(rules.default_session_key or f"hook:{self._new_id()}", agent_id)
+            usual = canonical_key(rules.default_session_key or f"hook:{self._new_id()}", agent_id)
+            # It may name an agent: of another one it is the session of that name.
+            return canonical_key(parsed.rest, agent_id) if (parsed := parse_key(usual)) is not None else usual
         if asked:
             if not rules.allow_request_session_key:
                 raise _wrong("sessionKey", "requests may not name it (hooks.allowRequestSessionKey)")

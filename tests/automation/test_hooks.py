@@ -111,6 +111,10 @@ class AgentTests(Case):
         """A default session; one of the request's only where that may be, and by its prefix."""
         house = self.desk(defaultSessionKey="inbox")
         self.assertEqual(house.hooks.agent(AgentBody(message="x")).request.session_key, "agent:main:inbox")
+        house = self.desk(defaultSessionKey="agent:main:inbox")  # is no way into the sessions of another agent
+        for agent_id in ("main", "beta"):
+            run = house.hooks.agent(AgentBody(message="x", agent_id=agent_id))
+            self.assertEqual(run.request.session_key, f"agent:{agent_id}:inbox")
         self.assertEqual(self.refused(self.desk(), session_key="mine"), "sessionKey")
         rules = {"allowRequestSessionKey": True, "allowedSessionKeyPrefixes": ["hook:"]}
         house = self.desk(**rules)
