@@ -145,7 +145,8 @@ class HookDesk:
         if mapping.allow_unsafe_external_content:
             text = templates.filled(template, payload, headers)
         else:
-            text = templates.apart(template, payload, headers, f"hook {name}", self._new_id)
+            most = MAX_WAKE if mapping.action == "wake" else None
+            text = templates.apart(template, payload, headers, f"hook {name}", self._new_id, most)
         if mapping.action == "wake":
             self._wake(agent_id, text, mapping.wake_mode)
             return None

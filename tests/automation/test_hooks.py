@@ -227,6 +227,17 @@ class MappingTests(Case):
         self.assertTrue(text.startswith("Red: [1]\n"), text)
         self.assertEqual(house.runs, [])
 
+    def test_long_wake(self) -> None:
+        """Long values are cut before they are marked: the mark is whole, and the operator's word stays."""
+        template = "Red: {{job}} and {{log}}." + " Look!" * 100
+        house = self.desk(mappings=[{"action": "wake", "textTemplate": template, "wakeMode": "next-heartbeat"}])
+        house.hooks.mapped(self.mapping(house, "x", {}), {"job": "j" * 9000, "log": "l"}, {})
+        (text,) = house.events.peek(MAIN)
+        self.assertTrue(text.startswith("Red: [1] and [2]. Look!"), text)
+        self.assertIn("j [cut]\n<<<END_EXTERNAL_UNTRUSTED_CONTENT", text)
+        self.assertTrue(text.endswith(">>>"), text[-100:])
+        self.assertLess(len(text), MAX_WAKE + 500)
+
     def test_nothing(self) -> None:
         """A request of which nothing is left starts nothing."""
         house = self.desk(mappings=[{"messageTemplate": "{{title}}"}])
