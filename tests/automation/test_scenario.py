@@ -51,6 +51,14 @@ class Case(SynchronousTestCase):
 class CronTests(Case):
     """Jobs, from the wire to the model and back."""
 
+    def test_whole_answer(self) -> None:
+        """A main session that wants answers in full is told them in full."""
+        self.call("cron.add", {**TURN, "isolation": {"postToMainMode": "full"}})
+        self.memory.model.say("x" * 7000)
+        self.memory.advance(60)
+        self.memory.advance(1, 4)
+        self.assertEqual(self.call("status")["queuedSystemEvents"], ["Cron: " + "x" * 7000])
+
     def test_isolated(self) -> None:
         """A job runs at its pace in a session of its own that begins anew each time; its main session hears of it."""
         job = self.call("cron.add", TURN)
