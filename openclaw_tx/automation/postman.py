@@ -18,10 +18,14 @@ class Postman:
 
     _log = Logger()
 
-    def __init__(self, channels: Callable[[], Channels], sessions: Sessions) -> None:
+    def __init__(
+        self, channels: Callable[[], Channels], sessions: Sessions, main: Callable[[str], str] = main_key
+    ) -> None:
         """
         @param channels: the channels, once there are any.
+        @param main: gives the key of an agent's main session.
         """
+        self._main = main
         self._channels = channels
         self._sessions = sessions
 
@@ -34,7 +38,7 @@ class Postman:
         @param session_key: the session that was last spoken to from somewhere; "" = the agent's main one.
         @raise GatewayError: as L{Channels.route}.
         """
-        entry = await self._sessions.get(session_key or main_key(agent_id))
+        entry = await self._sessions.get(session_key or self._main(agent_id))
         return self._channels().route(entry, channel=channel, to=to, account_id=account_id)
 
     def knows(self, channel: str) -> bool:

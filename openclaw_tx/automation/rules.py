@@ -12,7 +12,7 @@ from openclaw_tx.automation.cron_expression import zone
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_agents import ActiveHours, Heartbeat
 from openclaw_tx.interfaces import Agents, SystemEvents
-from openclaw_tx.sessions.keys import main_key
+from openclaw_tx.sessions.keys import in_scope, main_key
 
 PROMPT = (
     "This is a heartbeat. Read HEARTBEAT.md of your workspace if it is there, and do what it says. Do not take up old "
@@ -25,6 +25,11 @@ NONE: Mapping[str, Any] = {"enabled": False, "every": "disabled", "everyMs": Non
 
 _DURATION = re.compile(r"(\d{1,6})(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def main_session(config: Config, agent_id: str) -> str:
+    """The key of an agent's main session: its own, or that of the one conversation of all (C{session.scope})."""
+    return in_scope(main_key(agent_id), agent_id, config.session.scope)
 
 
 def seconds_of(duration: str) -> float:
@@ -102,7 +107,10 @@ class Heartbeats(NamedTuple):
 
     def news(self, agents: Agents) -> Sequence[str]:
         """Those that wait in the default agent's main session."""
-        return self.events.peek(main_key(agents.default_id)) if self.events is not None else ()
+        if self.events is None:
+            return ()
+        agent_id = agents.default_id
+        return self.events.peek(main_session(self.settings(), agent_id) if self.settings else main_key(agent_id))
 
 
 NO_HEARTBEATS = Heartbeats()
@@ -130,6 +138,7 @@ __all__ = [
     "heartbeat_of",
     "interval_of",
     "is_active",
+    "main_session",
     "seconds_of",
     "summary",
 ]

@@ -59,6 +59,11 @@ class JobTests(SocketCase):
         self.answer("All is well.")
         self.assertEqual(self.said[1:], ["All is well."])
 
+    def test_last_of_all(self) -> None:
+        """Where all conversations are one, from where somebody last spoke there."""
+        self.memory.gateway.reload({**self.memory.config, "session": {"scope": "global"}})
+        self.test_last()
+
     def test_nowhere(self) -> None:
         """It does its work all the same, and says that nobody could be told; unless that does not matter."""
         job = self.job({"deliver": True})
