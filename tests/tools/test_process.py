@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+from openclaw_tx.tools.builtin.exec import RESULT_CHARS
 from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.values import ToolResult
 from tests.tools.commandline import Workbench
@@ -87,6 +88,18 @@ class ProcessTests(Workbench):
         self.assertEqual(result.text, "line 5\nline 6\n\n[lines 5 to 6 of 300]")
         self.assertEqual(result.details["totalLines"], 300)
         self.assertIn("(no output)", self.done("log", session, offset=500).text)
+
+    def test_long_log(self) -> None:
+        """What does not fit is told of; of the last lines the end is shown, else the beginning."""
+        self.exec_config["maxOutputChars"] = 2 * RESULT_CHARS
+        session = self.start()
+        self.child.print("first " + "x" * RESULT_CHARS + " last")
+        text = self.done("log", session).text
+        self.assertTrue(text.startswith("[cut: 11 characters before]\nx"), text[:50])
+        self.assertTrue(text.endswith("x last"), text[-50:])
+        text = self.done("log", session, offset=0).text
+        self.assertTrue(text.startswith("first x"), text[:50])
+        self.assertTrue(text.endswith("x\n[cut: 11 characters behind]"), text[-50:])
 
     def test_typing(self) -> None:
         """Text, keys, bytes, a return, a paste; its input can be ended."""

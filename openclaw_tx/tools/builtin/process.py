@@ -184,7 +184,12 @@ def log(session: CommandSession, offset: int | UnsetType, limit: int) -> ToolRes
     lines = said(session, session.command.order.max_output).split("\n")
     first = max(0, len(lines) - limit) if offset is UNSET else offset
     chosen = lines[first : first + limit]
-    text = "\n".join(chosen)[:RESULT_CHARS]
+    text = "\n".join(chosen)
+    more = len(text) - RESULT_CHARS
+    if more > 0 and offset is UNSET:
+        text = f"[cut: {more} characters before]\n{text[more:]}"
+    elif more > 0:
+        text = f"{text[:RESULT_CHARS]}\n[cut: {more} characters behind]"
     hint = f"\n\n[lines {first} to {first + len(chosen) - 1} of {len(lines)}]" if len(chosen) < len(lines) else ""
     return ToolResult(
         text=(text or "(no output)") + hint, details={**details(session), "totalLines": len(lines), "offset": first}
