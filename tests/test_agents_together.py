@@ -423,6 +423,32 @@ class LookTests(Together):
         found = self.look("sessions_send", sessionKey=key, message="and?", timeoutSeconds=0)
         self.assertEqual((found["status"], found["sessionKey"]), ("accepted", key))
 
+    def test_one_conversation(self) -> None:
+        """Where all conversations are one, a model finds it by the name that the list shows, and as its main one."""
+        self.gateway.gateway.reload({**self.gateway.config, "session": {"scope": "global"}})
+        self.model.say("hello from all")
+        self.ask("hi", "global")
+
+        def look(session_key: str, tool: str, **arguments: Any) -> Any:
+            self.model.call_tool(tool, arguments)
+            self.model.say("done")
+            self.ask("look", session_key)
+            return self.result_of_tool(self.model.requests[-1])
+
+        for key in ("agent:main:one", "global"):
+            rows = look(key, "sessions_list", kinds=["main"])["sessions"]
+            self.assertEqual([row["key"] for row in rows], ["global"])
+            for name in ("global", "main", "agent:main:main"):
+                self.assertEqual(look(key, "sessions_history", sessionKey=name)["sessionKey"], "global")
+                self.assertIn("Session: global", look(key, "session_status", sessionKey=name))
+        self.assertIn("very session", look("global", "sessions_send", sessionKey="global", message="x"))
+        self.model.call_tool("sessions_send", {"sessionKey": "global", "message": "and?"})
+        self.model.say("fine")
+        self.model.say("done")
+        self.ask("look", "agent:main:one")
+        found = self.result_of_tool(self.model.requests[-1])
+        self.assertEqual((found["status"], found["sessionKey"], found["reply"]), ("ok", "global", "fine"))
+
     def test_model_of_a_session(self) -> None:
         """C{session_status} sets a session's model within the list, and takes it back."""
         self.assertIn("Unknown model", self.look("session_status", model="nope/nope"))

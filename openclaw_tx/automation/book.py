@@ -184,7 +184,7 @@ class JobBook:
             job = planned(replace(job, state=state), now_ms, self._timezone())
             done = isinstance(job.schedule, At) and job.state.next_run_at_ms is None
             self.jobs[job_id] = replace(job, enabled=False) if done else job
-            if job.delete_after_run and ending.status == "ok" and job.state.next_run_at_ms is None:
+            if done and job.delete_after_run and ending.status == "ok":
                 del self.jobs[job_id]
         return JobRecord(
             ts=now_ms,

@@ -16,6 +16,7 @@ from openclaw_tx.automation.job_runs import JobRuns
 from openclaw_tx.automation.job_store import JobStore
 from openclaw_tx.automation.postman import Postman
 from openclaw_tx.automation.principals import stand_in
+from openclaw_tx.automation.rules import main_session
 from openclaw_tx.config.settings import Settings
 from openclaw_tx.deferreds import InThread
 from openclaw_tx.interfaces import Agents, Channels, Models, RunEngine, Sessions, SystemEvents
@@ -76,8 +77,11 @@ def build_automation(parts: Parts) -> Automation:
     def timezone() -> str:
         return settings().agents.defaults.user_timezone or local_zone
 
+    def main(agent_id: str) -> str:
+        return main_session(settings(), agent_id)
+
     background = Background(parts.engine, new_id, parts.reactor.seconds)
-    postman = Postman(parts.channels, parts.sessions, lambda: settings().session.scope)
+    postman = Postman(parts.channels, parts.sessions, main)
     heartbeat = HeartbeatService(
         settings,
         agents,
@@ -94,7 +98,7 @@ def build_automation(parts: Parts) -> Automation:
     cron = CronService(
         settings,
         JobStore(path, parts.in_thread),
-        JobRuns(agents, models, parts.sessions, background, heartbeat, postman),
+        JobRuns(agents, models, parts.sessions, background, heartbeat, postman, main),
         agents,
         parts.reactor,
         new_id,

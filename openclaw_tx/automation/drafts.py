@@ -37,7 +37,7 @@ def new_job(draft: JobDraft, job_id: str, now_ms: int, timezone: str, agents: Ag
         name=draft.name.strip(),
         enabled=draft.enabled,
         schedule=draft.schedule,
-        payload=_delivered(draft.payload, draft.delivery),
+        payload=delivered(draft.payload, draft.delivery),
         session_target=draft.session_target,
         wake_mode=draft.wake_mode,
         created_at_ms=now_ms,
@@ -65,7 +65,7 @@ def patched(job: CronJob, patch: JobPatch, now_ms: int, timezone: str, agents: A
     if isinstance(patch.payload, SystemEventPatch | AgentTurnPatch):
         payload = _changed(payload, patch.payload)
     if isinstance(patch.delivery, DeliveryPatch):
-        payload = _delivered(payload, _delivery(payload, patch.delivery))
+        payload = delivered(payload, _delivery(payload, patch.delivery))
     changes["payload"] = payload
     if "agent_id" in changes:
         changes["agent_id"] = changes["agent_id"] or ""
@@ -106,7 +106,7 @@ def _delivery(payload: Payload, patch: DeliveryPatch) -> JobDelivery:
     return replace(before, **{name: "" if value is None else value for name, value in named.items()})
 
 
-def _delivered(payload: Payload, delivery: JobDelivery | None) -> Payload:
+def delivered(payload: Payload, delivery: JobDelivery | None) -> Payload:
     """What a job does, with what was said beside it of where its answer goes.
 
     @raise GatewayError: C{invalid_request}: there is no answer.
@@ -147,4 +147,4 @@ def _wrong(field: str, message: str) -> GatewayError:
     return GatewayError("invalid_request", f"{field}: {message}", param=field)
 
 
-__all__ = ["new_job", "patched"]
+__all__ = ["delivered", "new_job", "patched"]

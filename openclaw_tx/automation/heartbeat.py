@@ -28,7 +28,7 @@ from openclaw_tx.deferreds import InThread, spawn
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, SystemEvents
 from openclaw_tx.listeners import Listeners
-from openclaw_tx.sessions.keys import canonical_key, in_scope, parse_key
+from openclaw_tx.sessions.keys import GLOBAL, canonical_key, in_scope, parse_key
 from openclaw_tx.tools.background import Background
 from openclaw_tx.values import Agent, HeartbeatNews, RunResult
 
@@ -86,7 +86,8 @@ class HeartbeatService(Service):
         self._postman = postman
         self._log = Logger()
         self._due: dict[str, float] = {}
-        self._wanted: dict[str, Beat] = {}
+        self._wanted: dict[tuple[str, str], Beat] = {}
+        """Agent and session -> what is wanted there."""
         self._beating: dict[str, Deferred[Any]] = {}
         self._timer: IDelayedCall | None = None
         self._active = False
@@ -99,20 +100,35 @@ class HeartbeatService(Service):
 
     def wake(self, agent_id: str, session_key: str, text: str, *, now: bool, reason: str = "wake") -> bool:
         """See L{openclaw_tx.interfaces.Waker.wake}. It asks neither for the interval nor for the hours: somebody wants
-        it now. Where main sessions are one conversation (C{session.scope}), that is where it is noted."""
-        session_key = in_scope(session_key, agent_id, self._settings().session.scope)
-        self._events.add(session_key, text)
-        return now and self.beat(Beat(agent_id, session_key, reason))
+        it now."""
+        key = in_scope(session_key, agent_id, self._settings().session.scope)
+        self._events.add(key, text)
+        return now and self.beat(Beat(agent_id, key, reason))
+
+    def session_of(self, agent_id: str, key: str = "") -> str:
+        """The whole key of a session of an agent, which is C{global} where all conversations are one.
+
+        @param key: as clients write it; "" = the main session.
+        @raise GatewayError: C{invalid_request}: it is another agent's, or nobody's; or as L{canonical_key}.
+        """
+        scope = self._settings().session.scope
+        whole = in_scope(canonical_key(key, agent_id), agent_id, scope)
+        owner = parse_key(whole)
+        if (owner is None or owner.agent_id != agent_id) and not whole == scope == GLOBAL:
+            what = f"The session belongs to another agent than {agent_id}."
+            raise GatewayError("invalid_request", what, param="sessionKey")
+        return whole
 
     def beat(self, beat: Beat) -> bool:
         """Have a heartbeat as soon as its session is free. False when there will be none."""
         if not self._active or not self.enabled:
             return False
-        if beat.session_key not in self._wanted and len(self._wanted) >= MAX_WANTED:
+        place = (beat.agent_id, beat.session_key)
+        known = self._wanted.get(place)
+        if known is None and len(self._wanted) >= MAX_WANTED:
             return False
-        known = self._wanted.get(beat.session_key)
         if known is None or known.reason == INTERVAL:
-            self._wanted[beat.session_key] = beat
+            self._wanted[place] = beat
         self._arm(0)
         return True
 
@@ -171,25 +187,21 @@ class HeartbeatService(Service):
             if due <= now:
                 self._by_the_clock(agent_id)
         busy = {run.request.session_key for run in self._background.live()}
-        for key, beat in list(self._wanted.items()):
-            if key not in busy and key not in self._beating:
-                del self._wanted[key]
+        for place, beat in list(self._wanted.items()):
+            if beat.session_key not in busy and beat.session_key not in self._beating:
+                del self._wanted[place]
                 self._start(beat)
         self._arm()
 
     def _by_the_clock(self, agent_id: str) -> None:
         own = rules.heartbeat_of(self._settings(), agent_id)
         try:
-            key = canonical_key(own.session, agent_id)
+            key = self.session_of(agent_id, own.session)
         except GatewayError as error:
             self._log.warn("heartbeat of {agent}: {error}", agent=agent_id, error=error.info.message)
             return
-        owner = parse_key(key)
-        if owner is None or owner.agent_id != agent_id:
-            self._log.warn("heartbeat of {agent}: session {key} is not of this agent", agent=agent_id, key=key)
-            return
         if len(self._wanted) < MAX_WANTED:
-            self._wanted.setdefault(key, Beat(agent_id, key, INTERVAL))
+            self._wanted.setdefault((agent_id, key), Beat(agent_id, key, INTERVAL))
 
     def _start(self, beat: Beat) -> None:
         beating = spawn(self._do(beat), self._log, f"heartbeat of {beat.agent_id}")

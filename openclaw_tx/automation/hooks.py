@@ -15,11 +15,12 @@ from openclaw_tx.automation import templates
 from openclaw_tx.automation.postman import Postman
 from openclaw_tx.automation.principals import HOOKS
 from openclaw_tx.automation.reporting import report
+from openclaw_tx.automation.rules import main_session
 from openclaw_tx.config.schema import Config
 from openclaw_tx.config.schema_automation import HookMapping, HooksSection
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents, Models, Run, Waker
-from openclaw_tx.sessions.keys import canonical_key, is_reserved, main_key, parse_key
+from openclaw_tx.sessions.keys import canonical_key, is_reserved, parse_key
 from openclaw_tx.tools.background import Background
 from openclaw_tx.tools.untrusted import wrapped
 
@@ -145,7 +146,8 @@ class HookDesk:
         if mapping.allow_unsafe_external_content:
             text = templates.filled(template, payload, headers)
         else:
-            text = templates.apart(template, payload, headers, f"hook {name}", self._new_id)
+            most = MAX_WAKE if mapping.action == "wake" else None
+            text = templates.apart(template, payload, headers, f"hook {name}", self._new_id, most)
         if mapping.action == "wake":
             self._wake(agent_id, text, mapping.wake_mode)
             return None
@@ -193,11 +195,11 @@ class HookDesk:
             except GatewayError as error:
                 self._log.warn("the answer to {name} is not delivered: {why}", name=name, why=error.info.message)
         news = report(result, name if name == "Hook" else f"Hook {name}")
-        if news and run.request.session_key != main_key(run.request.agent_id):
+        if news and run.request.session_key != main_session(self._settings(), run.request.agent_id):
             self._wake(run.request.agent_id, news, body.wake_mode)
 
     def _wake(self, agent_id: str, text: str, mode: Mode) -> None:
-        self._waker.wake(agent_id, main_key(agent_id), text, now=mode == "now", reason="hook")
+        self._waker.wake(agent_id, main_session(self._settings(), agent_id), text, now=mode == "now", reason="hook")
 
     def _agent(self, named: str, *, configured: bool = False) -> str:
         """
@@ -218,7 +220,9 @@ class HookDesk:
         """
         rules, key = self.rules, key.strip()
         if not key:
-            return canonical_key(rules.default_session_key or f"hook:{self._new_id()}", agent_id)
+            usual = canonical_key(rules.default_session_key or f"hook:{self._new_id()}", agent_id)
+            # It may name an agent: of another one it is the session of that name.
+            return canonical_key(parsed.rest, agent_id) if (parsed := parse_key(usual)) is not None else usual
         if asked:
             if not rules.allow_request_session_key:
                 raise _wrong("sessionKey", "requests may not name it (hooks.allowRequestSessionKey)")

@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import fields, replace
 
+from openclaw_tx.automation.drafts import delivered
+from openclaw_tx.automation.schedule import checked
 from openclaw_tx.config.replacing import make_directory
-from openclaw_tx.values import CronJob, JobRecord
+from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import CronJob, CronTimes, JobDelivery, JobRecord, JobState
 
 VERSION = 1
 MAX_BYTES = 64 * 1024 * 1024
@@ -25,6 +29,7 @@ MAX_LOG_BYTES = 2_000_000
 """Size of a run log at which it is shortened."""
 KEEP_LINES = 1000
 """Lines that are kept then, as far as they fit into half of that size."""
+_STATE = frozenset(field.encode_name for field in fields(JobState))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -131,14 +136,34 @@ def _decoded(data: bytes) -> tuple[Sequence[CronJob], Sequence[str]]:
     problems: list[str] = []
     for index, row in enumerate(rows):
         try:
-            job = msgspec.convert(row, CronJob)
+            job = _job(row)
             if not is_id(job.id) or job.id in jobs:
                 raise msgspec.ValidationError("its id can not be one, or is there twice")
-        except msgspec.ValidationError as error:
+        except (GatewayError, msgspec.ValidationError) as error:
             problems.append(f"job {index} is left out ({error})")
         else:
             jobs[job.id] = job
     return list(jobs.values()), problems
+
+
+def _job(row: Any) -> CronJob:
+    """A job as it is kept here, from a row that may be of OpenClaw's own: today that names the moment of an C{at} by
+    its date, says beside the payload where the answer goes, and has more notes of what became of runs. These are let
+    go; what else is not known is not, for the job would do something else than it was made for.
+
+    @raise msgspec.ValidationError: it is none.
+    @raise GatewayError: it can not be due, or sends an answer where there is none. An expression is not looked at: its
+        zone may be known again some day.
+    """
+    delivery = None
+    if isinstance(row, dict):
+        row = dict(row)
+        delivery = msgspec.convert(row.pop("delivery", None), JobDelivery | None)
+        if isinstance(state := row.get("state"), dict):
+            row["state"] = {name: value for name, value in state.items() if name in _STATE}
+    job = msgspec.convert(row, CronJob)
+    schedule = job.schedule if isinstance(job.schedule, CronTimes) else checked(job.schedule, "UTC")
+    return replace(job, schedule=schedule, payload=delivered(job.payload, delivery))
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
@@ -35,10 +37,13 @@ class JobRuns:
         background: Background,
         waker: Waker,
         postman: Postman | None = None,
+        main: Callable[[str], str] = main_key,
     ) -> None:
         """
         @param postman: takes answers to channels; None = there are none.
+        @param main: gives the key of an agent's main session.
         """
+        self._main = main
         self._agents = agents
         self._models = models
         self._sessions = sessions
@@ -65,7 +70,7 @@ class JobRuns:
             return Ending("error", "internal error")
 
     def _tell(self, job: CronJob, agent_id: str, payload: SystemEventPayload) -> Ending:
-        key = main_key(agent_id)
+        key = self._main(agent_id)
         self._waker.wake(agent_id, key, payload.text, now=job.wake_mode == "now", reason=f"cron:{job.id}")
         return Ending("ok", summary=payload.text, session_key=key)
 
@@ -90,7 +95,7 @@ class JobRuns:
         result = await run.result()
         news = report(result, "Cron", job.isolation)
         if news:
-            main = main_key(agent_id)
+            main = self._main(agent_id)
             self._waker.wake(agent_id, main, news, now=job.wake_mode == "now", reason=f"cron:{job.id}")
         where = {"session_key": key, "run_id": run.request.run_id}
         if result.problem:

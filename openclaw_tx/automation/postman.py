@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Channels, Run, Sessions
-from openclaw_tx.sessions.keys import in_scope, main_key
+from openclaw_tx.sessions.keys import main_key
 from openclaw_tx.values import DeliveryRoute, RunResult
 
 
@@ -18,14 +18,16 @@ class Postman:
 
     _log = Logger()
 
-    def __init__(self, channels: Callable[[], Channels], sessions: Sessions, scope: Callable[[], str]) -> None:
+    def __init__(
+        self, channels: Callable[[], Channels], sessions: Sessions, main: Callable[[str], str] = main_key
+    ) -> None:
         """
         @param channels: the channels, once there are any.
-        @param scope: C{session.scope}.
+        @param main: gives the key of an agent's main session.
         """
+        self._main = main
         self._channels = channels
         self._sessions = sessions
-        self._scope = scope
 
     async def route(
         self, agent_id: str, channel: str = "", to: str = "", account_id: str = "", session_key: str = ""
@@ -36,7 +38,7 @@ class Postman:
         @param session_key: the session that was last spoken to from somewhere; "" = the agent's main one.
         @raise GatewayError: as L{Channels.route}.
         """
-        entry = await self._sessions.get(session_key or in_scope(main_key(agent_id), agent_id, self._scope()))
+        entry = await self._sessions.get(session_key or self._main(agent_id))
         return self._channels().route(entry, channel=channel, to=to, account_id=account_id)
 
     def knows(self, channel: str) -> bool:

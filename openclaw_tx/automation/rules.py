@@ -27,6 +27,11 @@ _DURATION = re.compile(r"(\d{1,6})(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
+def main_session(config: Config, agent_id: str) -> str:
+    """The key of an agent's main session: its own, or that of the one conversation of all (C{session.scope})."""
+    return in_scope(main_key(agent_id), agent_id, config.session.scope)
+
+
 def seconds_of(duration: str) -> float:
     """Seconds of a duration such as C{30m}; a number alone means minutes; "" = 0."""
     match = _DURATION.fullmatch(duration)
@@ -104,8 +109,8 @@ class Heartbeats(NamedTuple):
         """Those that wait in the default agent's main session."""
         if self.events is None:
             return ()
-        agent_id, scope = agents.default_id, self.settings().session.scope if self.settings is not None else ""
-        return self.events.peek(in_scope(main_key(agent_id), agent_id, scope))
+        agent_id = agents.default_id
+        return self.events.peek(main_session(self.settings(), agent_id) if self.settings else main_key(agent_id))
 
 
 NO_HEARTBEATS = Heartbeats()
@@ -133,6 +138,7 @@ __all__ = [
     "heartbeat_of",
     "interval_of",
     "is_active",
+    "main_session",
     "seconds_of",
     "summary",
 ]

@@ -50,11 +50,19 @@ def filled(template: str, payload: Any, headers: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda match: _value(match, payload, headers), template).strip()
 
 
-def apart(template: str, payload: Any, headers: Mapping[str, str], source: str, new_id: Callable[[], str]) -> str:
+def apart(
+    template: str,
+    payload: Any,
+    headers: Mapping[str, str],
+    source: str,
+    new_id: Callable[[], str],
+    most: int | None = None,
+) -> str:
     """The text with numbers where the values belong, and the values below it, marked as from outside.
 
     @param source: where they are from, in a few words.
     @param new_id: makes ids that can not be guessed.
+    @param most: characters of text and values together; the rest of the values is cut. None = as many as there are.
     """
     values: list[str] = []
 
@@ -68,6 +76,8 @@ def apart(template: str, payload: Any, headers: Mapping[str, str], source: str, 
     if not values:
         return text
     listed = "\n".join(f"[{index}] {value}" for index, value in enumerate(values, 1))
+    if most is not None and len(listed) > (room := max(0, most - len(text))):
+        listed = f"{listed[:room]} [cut]"
     return f"{text}\n\nWhat the numbers stand for:\n{wrapped(listed, source, new_id)}"
 
 

@@ -143,7 +143,16 @@ class Session:
         messages = found if isinstance(found, list) else [found]
         if len(messages) > MAX_BATCH:
             raise BadMessage(f"more than {MAX_BATCH} messages at once")
-        return [event for message in messages for event in self._event(message)]
+        events: list[Event] = []
+        odd: BadMessage | None = None
+        for message in messages:
+            try:
+                events += self._event(message)
+            except BadMessage as error:
+                odd = error  # what else is in the batch counts all the same
+        if odd is not None and not events:
+            raise odd
+        return events
 
     def _event(self, message: Any) -> list[Event]:
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":

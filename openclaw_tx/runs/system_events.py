@@ -13,8 +13,8 @@ MAX_EVENTS = 20
 MAX_SESSIONS = 1000
 """Sessions with events; the one that got its last event longest ago goes."""
 
-MAX_CHARS = 4000
-"""Characters of one event; the rest is cut."""
+MAX_CHARS = 80_000
+"""Characters of all events of one session; of more the oldest go. One that is longer alone is cut."""
 
 
 class SystemEventQueue:
@@ -33,6 +33,8 @@ class SystemEventQueue:
         cut = text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]} [cut]"
         if not events or events[-1] != cut:
             events.append(cut)
+        while len(events) > 1 and sum(map(len, events)) > MAX_CHARS:
+            events.popleft()
         if len(self._sessions) > MAX_SESSIONS:
             self._sessions.popitem(last=False)
 

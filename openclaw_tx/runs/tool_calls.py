@@ -271,8 +271,12 @@ class ToolCaller:
         return _with_text(result, f"{text}\n\n{note}" if note else text)
 
     def _cut(self, text: str) -> str:
+        """The beginning and the last quarter: at its end a command tells how it ended, and a file how to go on."""
         more = len(text) - self._characters
-        return text if more <= 0 else f"{text[: self._characters]}\n[cut: {more} more characters]"
+        if more <= 0:
+            return text
+        tail = self._characters // 4
+        return f"{text[: self._characters - tail]}\n[cut: {more} characters]\n{text[-tail:]}"
 
     def _report(self, event: ToolEvent) -> None:
         if not self._run.ended:

@@ -33,10 +33,13 @@ LAUNCHERS = safe_bins.words(
     "psql mysql mariadb mongosh redis-cli vimdiff view rview rvim gvim emacsclient nano pico joe kak hx helix mc "
     "ranger w3m lynx links mutt mail mailx fd fdfind entr hyperfine perf gdbserver rr bpftrace systemd-inhibit "
     "open xdg-open hg svn bzr fossil cpio 7z rpm apt apt-get aptitude dpkg dnf yum zypper pacman brew snap nix "
-    "nix-shell nix-env guix powershell cmd cscript wscript mshta ld.so"
+    "nix-shell nix-env guix powershell cmd cscript wscript mshta ld.so bash-static zsh-static busybox-static "
+    "docker-compose sem watchexec direnv rg ripgrep sort split sdiff wget aria2c tcpdump fzf rclone gcc g++ cc c++ "
+    "clang clang++ genv gxargs gfind gnice gnohup gstdbuf gtimeout gsed gtar gsort gsplit"
 )
-"""Programs that run whatever their arguments say, without the versions that some bear. One word must not allow all of
-that for ever: only an administrator who writes it into the file does."""
+"""Programs that run whatever their arguments say, without the versions that some bear; some do by an option that few
+know, as C{rg --pre} and C{sort --compress-program}. One word must not allow all of that for ever: only an administrator
+who writes it into the file does."""
 
 HARMLESS_VARIABLES = safe_bins.words(
     "LANG LANGUAGE LC_ALL LC_CTYPE LC_COLLATE LC_MESSAGES LC_NUMERIC LC_TIME TZ TERM COLUMNS LINES NO_COLOR CI"
@@ -46,7 +49,8 @@ HARMLESS_VARIABLES = safe_bins.words(
 _LOADERS = ("ld-linux", "ld-musl", "ld64")
 """How the names of dynamic loaders begin, which start the program that is their argument."""
 
-_VERSION = re.compile(r"[0-9.]+$")
+_VERSION = re.compile(r"[0-9.].*$")
+"""Version or variant: C{python3.13t}, C{perl5.36-x86_64-linux-gnu}, C{vim.tiny}."""
 MAX_PATTERN = 1024
 """Longest pattern, in characters; a longer one matches nothing."""
 
@@ -161,7 +165,8 @@ def _is_launcher(program: Program) -> bool:
     names = {os.path.basename(path).lower() for path in program}
     if any(name.startswith(_LOADERS) for name in names):
         return True
-    return not LAUNCHERS.isdisjoint({*names, *(_VERSION.sub("", name).rstrip("-") for name in names)})
+    bare = {_VERSION.sub("", name).rstrip("-") for name in names}
+    return not LAUNCHERS.isdisjoint(names | bare)
 
 
 def matches(glob: str, path: str) -> bool:

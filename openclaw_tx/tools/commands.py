@@ -184,6 +184,10 @@ class Command(ProcessProtocol):
         if self.on_output is not None:
             self.on_output()
 
+    def inConnectionLost(self) -> None:
+        """Nobody reads its standard input any more, or we have ended it."""
+        self.stdin_open = False
+
     def processExited(self, reason: Failure) -> None:
         """The first process of the group is gone. Others may hold its output open, so it is not waited for long."""
         self._status = reason.value

@@ -55,14 +55,17 @@ class Answer(NamedTuple):
     cut: bool
     """There was more than the limit."""
 
-    def header(self, name: str) -> str:
-        """First value of a header; "" when it is absent."""
-        return str((self.headers.getRawHeaders(name) or [""])[0])
+    def header(self, name: str, errors: str = "replace") -> str:
+        """First value of a header; "" when it is absent.
+
+        @param errors: what becomes of bytes that are no UTF-8, which servers may send (RFC 9110, 5.5).
+        """
+        return (self.headers.getRawHeaders(name.encode("ascii")) or [b""])[0].decode("utf-8", errors)
 
     @property
     def location(self) -> str:
-        """Where a redirect leads to; "" when this is none."""
-        return self.header("location") if self.status in REDIRECTS else ""
+        """Where a redirect leads to, with surrogates for bytes that are no UTF-8; "" when this is none."""
+        return self.header("location", "surrogateescape") if self.status in REDIRECTS else ""
 
 
 class HttpClient:

@@ -20,8 +20,8 @@ from openclaw_tx.tools.approvals_file import ApprovalsFile
 from openclaw_tx.tools.exec_policy import FileRules, Posture, posture, tools_of
 from openclaw_tx.values import Approval, ApprovalRequested, ApprovalResolved
 
-MAX_SHOWN = 200
-"""Characters of a variable that a person is shown."""
+MAX_SHOWN = 2000
+"""Characters of a variable that a person is shown; of a longer one he is told that it is."""
 
 
 class Refused(Exception):
@@ -153,7 +153,7 @@ class ExecGate:
             ask=current.ask,
             resolved_path=verdict.programs[0].real if len(verdict.programs) == 1 else "",
             owner_id=context.principal.id,
-            env=tuple(f"{name}={value}"[:MAX_SHOWN] for name, value in wish.variables.items()),
+            env=tuple(_shown(f"{name}={value}") for name, value in wish.variables.items()),
             reason=verdict.reason,
             can_always=verdict.always and current.security == "allowlist" and current.ask != "always",
         )
@@ -183,6 +183,11 @@ class ExecGate:
             pass  # the file has said so
         except Exception:
             self._log.failure("the approvals file could not be written")
+
+
+def _shown(text: str) -> str:
+    more = len(text) - MAX_SHOWN
+    return text if more <= 0 else f"{text[:MAX_SHOWN]} [cut: {more} more characters]"
 
 
 __all__ = ["ExecGate", "Refused", "Wish"]

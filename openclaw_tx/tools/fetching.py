@@ -59,7 +59,7 @@ class UrlFetcher(HttpClient):
             )
             if not answer.location:
                 return _fetched(target, answer)
-            url = urljoin(target.url, answer.location)
+            url = _joined(target.url, answer.location)
         raise FetchFailed(f"more than {limits.max_redirects} redirects")
 
     async def _addresses(self, target: Target, loopback: bool = False) -> Sequence[str]:
@@ -76,6 +76,16 @@ class UrlFetcher(HttpClient):
             if reason and not (loopback and ip_address(address).is_loopback):
                 raise FetchFailed(f"{address} is {reason}")
         return addresses
+
+
+def _joined(base: str, location: str) -> str:
+    """
+    @raise FetchFailed: it leads nowhere.
+    """
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        raise FetchFailed("a redirect to what is not a URL") from None
 
 
 class Target(NamedTuple):
@@ -132,8 +142,8 @@ def checked_url(text: str, hosts: Sequence[str] = (), *, loopback: bool = False)
         raise FetchFailed(f"{host} is not in the list of hosts allowed")
     shown = f"[{host}]" if ":" in host else host
     place = f"{shown}:{port}" if port is not None else shown
-    path = quote(parts.path or "/", safe=_KEPT)
-    query = f"?{quote(parts.query, safe=_KEPT + '?')}" if parts.query else ""
+    path = quote(parts.path or "/", safe=_KEPT, errors="surrogateescape")
+    query = f"?{quote(parts.query, safe=_KEPT + '?', errors='surrogateescape')}" if parts.query else ""
     return Target(url=f"{parts.scheme}://{place}{path}{query}", host=address or host)
 
 

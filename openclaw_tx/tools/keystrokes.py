@@ -83,4 +83,16 @@ def bytes_of(numbers: Sequence[str]) -> bytes:
     return bytes(found)
 
 
-__all__ = ["PASTE_BEGIN", "PASTE_END", "bytes_of", "keys_of"]
+def without_end(pasted: bytes) -> bytes:
+    """A text that can not end its own paste: without L{PASTE_END}, also where taking out one would make another."""
+    if PASTE_END not in pasted:
+        return pasted
+    kept = bytearray()
+    for byte in pasted:
+        kept.append(byte)
+        if kept.endswith(PASTE_END):
+            del kept[-len(PASTE_END) :]
+    return bytes(kept)
+
+
+__all__ = ["PASTE_BEGIN", "PASTE_END", "bytes_of", "keys_of", "without_end"]

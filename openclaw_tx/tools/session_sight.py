@@ -18,19 +18,28 @@ from openclaw_tx.values import SessionEntry
 
 Kind = Literal["main", "group", "cron", "hook", "node", "subagent", "other"]
 
+GLOBAL = "global"
+"""The one session of all conversations, where C{session.scope} says so; its key names no agent."""
+
 SEARCHED = 1000
 """Sessions of an agent that a listing looks at."""
 
 
-def canonical(key: str, context: ToolContext) -> str:
+def canonical(key: str, context: ToolContext, scope: str) -> str:
     """The full session key for what a model may write: blank = its own, C{main}, a bare name, or a full key.
 
     Keys that came with an HTTP request keep their case.
+
+    @param scope: C{session.scope}. Where it is C{global}, an agent's main session is L{GLOBAL}, but for clients whose
+        sessions have a prefix.
     """
     text = key.strip()
     full = text if text.lower().startswith("agent:") else f"agent:{context.agent.id}:{text}"
-    if not text or context.session_key in (full, full.lower()):
+    if not text or context.session_key in (text, full, full.lower()):
         return context.session_key
+    mine = f"agent:{context.agent.id}:"
+    if scope == GLOBAL and not context.principal.session_prefix and full.lower() in (f"{mine}{GLOBAL}", f"{mine}main"):
+        return GLOBAL
     start, agent_id, *rest = full.split(":", 2)
     return ":".join([start.lower(), agent_id.lower(), *rest])
 
@@ -49,10 +58,15 @@ def agent_of(key: str) -> str:
     return parts[1].lower() if len(parts) == 3 and parts[0] == "agent" else ""
 
 
+def owner_of(key: str, context: ToolContext) -> str:
+    """The agent that answers in a session: that of its key, else the one that asks."""
+    return agent_of(key) or context.agent.id
+
+
 def kind_of(key: str) -> Kind:
     """What a session is for, read off its key."""
     rest = key.split(":", 2)[-1].lower()
-    if rest == "main":
+    if rest == "main" or key == GLOBAL:
         return "main"
     if ":group:" in rest or ":channel:" in rest:
         return "group"
@@ -85,6 +99,10 @@ class SessionSight:
         self._settings = settings
         self._sessions = sessions
 
+    def canonical(self, key: str, context: ToolContext) -> str:
+        """See L{canonical}, by the configuration of the moment."""
+        return canonical(key, context, self._settings().session.scope)
+
     async def find(self, key: str, context: ToolContext) -> SessionEntry | None:
         """The session of a full key; None when there is none that this call may see."""
         if not self.may_name(key, context):
@@ -112,7 +130,7 @@ class SessionSight:
 
     def may_name(self, key: str, context: ToolContext) -> bool:
         """Whether a session of this key could be in sight, there or not."""
-        owner = agent_of(key)
+        owner = owner_of(key, context)
         return context.agents.get(owner) is not None and reaches(
             self._settings().tools.agent_to_agent, context.agent.id, owner
         )
@@ -129,4 +147,4 @@ class SessionSight:
         return visibility != "tree" or entry.settings.spawned_by == context.session_key
 
 
-__all__ = ["Kind", "SessionSight", "agent_of", "canonical", "kept", "kind_of", "reaches"]
+__all__ = ["GLOBAL", "Kind", "SessionSight", "agent_of", "canonical", "kept", "kind_of", "owner_of", "reaches"]

@@ -257,7 +257,7 @@ class WebSocketSurface:
         ]
         if automation is not None:
             families.append(CronMethods(automation.cron, agents).methods())
-            families.append(WakeMethods(automation.heartbeat, agents, watch.report, scope).methods())
+            families.append(WakeMethods(automation.heartbeat, agents, watch.report).methods())
             automation.cron.subscribe(lambda news: self.hub.broadcast("cron", cron_event(news), hears_jobs))
             automation.heartbeat.subscribe(
                 lambda news: self.hub.broadcast("heartbeat", heartbeat_event(news), hears_heartbeats)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.automation.book import AT_ONCE, INTERRUPTED, MAX_JOBS, OVERLAP, Ending, JobBook
@@ -110,6 +112,14 @@ class BookTests(SynchronousTestCase):
         self.book.finish("bad", 6, Ending("error", "no"))
         self.book.finish("good", 6, OK)
         self.assertEqual(list(self.book.jobs), ["bad"])
+
+    def test_disabled_at_work(self) -> None:
+        """A job with more times to come is not removed, be it disabled while it works: it can be enabled again."""
+        self.put(job("a", delete_after_run=True))
+        self.assertEqual(self.begun(MINUTE), ["a"])
+        self.put(replace(self.book.jobs["a"], enabled=False))
+        self.book.finish("a", MINUTE, OK)
+        self.assertFalse(self.book.jobs["a"].enabled)
 
     def test_removed(self) -> None:
         """A job that goes while it waits never begins; one that goes while it works is done all the same."""

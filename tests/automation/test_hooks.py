@@ -111,6 +111,10 @@ class AgentTests(Case):
         """A default session; one of the request's only where that may be, and by its prefix."""
         house = self.desk(defaultSessionKey="inbox")
         self.assertEqual(house.hooks.agent(AgentBody(message="x")).request.session_key, "agent:main:inbox")
+        house = self.desk(defaultSessionKey="agent:main:inbox")  # is no way into the sessions of another agent
+        for agent_id in ("main", "beta"):
+            run = house.hooks.agent(AgentBody(message="x", agent_id=agent_id))
+            self.assertEqual(run.request.session_key, f"agent:{agent_id}:inbox")
         self.assertEqual(self.refused(self.desk(), session_key="mine"), "sessionKey")
         rules = {"allowRequestSessionKey": True, "allowedSessionKeyPrefixes": ["hook:"]}
         house = self.desk(**rules)
@@ -222,6 +226,17 @@ class MappingTests(Case):
         (text,) = house.events.peek(MAIN)
         self.assertTrue(text.startswith("Red: [1]\n"), text)
         self.assertEqual(house.runs, [])
+
+    def test_long_wake(self) -> None:
+        """Long values are cut before they are marked: the mark is whole, and the operator's word stays."""
+        template = "Red: {{job}} and {{log}}." + " Look!" * 100
+        house = self.desk(mappings=[{"action": "wake", "textTemplate": template, "wakeMode": "next-heartbeat"}])
+        house.hooks.mapped(self.mapping(house, "x", {}), {"job": "j" * 9000, "log": "l"}, {})
+        (text,) = house.events.peek(MAIN)
+        self.assertTrue(text.startswith("Red: [1] and [2]. Look!"), text)
+        self.assertIn("j [cut]\n<<<END_EXTERNAL_UNTRUSTED_CONTENT", text)
+        self.assertTrue(text.endswith(">>>"), text[-100:])
+        self.assertLess(len(text), MAX_WAKE + 500)
 
     def test_nothing(self) -> None:
         """A request of which nothing is left starts nothing."""

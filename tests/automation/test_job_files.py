@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.automation import job_files
 from openclaw_tx.automation.job_files import append_record, is_id, read_jobs, read_records, remove_records, write_jobs
-from openclaw_tx.values import At, CronTimes, Isolation, JobRecord, JobState
+from openclaw_tx.values import AgentTurnPayload, At, CronTimes, Isolation, JobRecord, JobState
 from tests.automation.jobs import job
 
 
@@ -88,6 +89,44 @@ class FileTests(SynchronousTestCase):
         self.assertEqual([each.id for each in found.jobs], ["a", "c"])
         self.assertEqual(len(found.problems), 3)
         self.assertEqual(json.loads(self.path.with_name("jobs.json.broken-7").read_text()), data)
+
+    def read(self, **fields: Any) -> job_files.Found:
+        """What a file of one job is read as."""
+        write_jobs(self.path, [job("a", At(at_ms=5), isolated=False)])
+        data = json.loads(self.path.read_text())
+        data["jobs"][0].update(fields)
+        self.path.write_text(json.dumps(data))
+        return read_jobs(self.path, 1)
+
+    def test_moment_in_words(self) -> None:
+        """OpenClaw of today writes down the moment of a job as a date: it is that moment, and not long ago."""
+        found = self.read(schedule={"kind": "at", "at": "2099-01-01T00:00:00.000Z"})
+        self.assertEqual((list(found.problems), found.jobs[0].schedule), ([], At(at_ms=4_070_908_800_000)))
+
+    def test_no_moment(self) -> None:
+        """A job whose time can not be told, or comes without end, is left out: it would begin at once."""
+        for schedule in ({"kind": "at"}, {"kind": "at", "at": "soon"}, {"kind": "every", "everyMs": 1}):
+            found = self.read(schedule=schedule)
+            self.assertEqual((len(found.jobs), len(found.problems)), (0, 1), schedule)
+            self.assertIn("schedule.", found.problems[0])
+
+    def test_of_today(self) -> None:
+        """What OpenClaw of today keeps besides: where an answer goes is understood, its notes of runs are let go."""
+        found = self.read(
+            sessionTarget="isolated",
+            payload={"kind": "agentTurn", "message": "go"},
+            delivery={"mode": "announce", "channel": "webhook", "to": "dm:7", "bestEffort": True},
+            state={"lastRunAtMs": 3, "lastRunStatus": "ok", "consecutiveErrors": 0, "lastDelivered": True},
+        )
+        self.assertFalse(found.problems)
+        [got] = found.jobs
+        self.assertEqual(
+            got.payload,
+            AgentTurnPayload(message="go", deliver=True, channel="webhook", to="dm:7", best_effort_deliver=True),
+        )
+        self.assertEqual(got.state, JobState(last_run_at_ms=3))
+        self.assertEqual(len(self.read(delivery={"mode": "announce"}).problems), 1)  # news have no answer
+        self.assertEqual(len(self.read(delivery={"mode": "webhook", "to": "https://a.example"}).problems), 1)
 
     def test_failed_write(self) -> None:
         """A write that fails leaves the file as it was."""

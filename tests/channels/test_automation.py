@@ -60,13 +60,9 @@ class JobTests(SocketCase):
         self.assertEqual(self.said[1:], ["All is well."])
 
     def test_last_of_all(self) -> None:
-        """Where all main sessions are one conversation, that is the one that was spoken to."""
+        """Where all conversations are one, from where somebody last spoke there."""
         self.memory.gateway.reload({**self.memory.config, "session": {"scope": "global"}})
-        self.say("/whoami")
-        self.memory.advance(1)
-        self.job({"deliver": True})
-        self.answer("All is well.")
-        self.assertEqual(self.said[1:], ["All is well."])
+        self.test_last()
 
     def test_nowhere(self) -> None:
         """It does its work all the same, and says that nobody could be told; unless that does not matter."""

@@ -132,6 +132,14 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(found, [ToolsChanged(), Answered(id=1, result={})])
         self.bad(json.dumps([{"jsonrpc": "2.0"}] * (MAX_BATCH + 1)).encode())
 
+    def test_odd_one(self) -> None:
+        """An odd message in a batch takes no other with it: the answer would never come again."""
+        for odd in (5, {}, {"jsonrpc": "1.0", "method": "x"}):
+            number, _ = self.session.request("x", {})
+            answer = {"jsonrpc": "2.0", "id": number, "result": {}}
+            data = json.dumps([answer, odd]).encode()
+            self.assertEqual(self.session.receive(data), [Answered(id=number, result={})])
+
     def test_bad(self) -> None:
         """What is no message, or too large a one."""
         deep = b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 200 + b"]" * 200 + b"}"

@@ -38,6 +38,9 @@ class SystemEventQueueTests(SynchronousTestCase):
         self.assertEqual(self.queue.peek("a")[0], "1")
         self.queue.add("b", "x" * (MAX_CHARS + 1))
         self.assertEqual(self.queue.take("b"), ("x" * MAX_CHARS + " [cut]",))
+        for letter in "xyz":
+            self.queue.add("b", letter * (MAX_CHARS // 2))
+        self.assertEqual([event[0] for event in self.queue.take("b")], ["y", "z"])
         for number in range(MAX_SESSIONS):
             self.queue.add(f"s{number}", "x")
         self.assertEqual(self.queue.peek("a"), ())

@@ -192,8 +192,10 @@ class Costly:
     spec = ToolSpec(name="costly", description="", parameters={"type": "object"})
 
     async def call(self, arguments: Mapping[str, Any], context: Any) -> ToolResult:
-        """Says as many characters as it is asked to."""
-        return ToolResult(text="x" * arguments.get("size", 1), usage=Usage(prompt_tokens=100, completion_tokens=7))
+        """Says as many characters as it is asked to, the last of which is another one."""
+        return ToolResult(
+            text="x" * (arguments.get("size", 1) - 1) + ".", usage=Usage(prompt_tokens=100, completion_tokens=7)
+        )
 
 
 class Odd:
@@ -247,14 +249,15 @@ class ResultTests(SynchronousTestCase):
         self.assertEqual((read.text, read.is_error), ("a\ufffdb", False))
 
     def test_size(self) -> None:
-        """A result takes at most so much of the window, and says how much is missing."""
+        """A result takes at most so much of the window, and says where how much is missing; its end is there, for that
+        is where a command tells how it ended and a file how to go on."""
         bench = Bench(Costly(), defaults=AgentDefaults(context_tokens=10_000))
         bench.model.call_tool("costly", {"size": 20_000})
         bench.model.say("x")
         self.run_once(bench)
         result = bench.model.requests[1].messages[-1]
         assert isinstance(result, ToolResultMessage)
-        self.assertEqual(result.text, "x" * 12_000 + "\n[cut: 8000 more characters]")
+        self.assertEqual(result.text, "x" * 9000 + "\n[cut: 8000 characters]\n" + "x" * 2999 + ".")
 
 
 class InVainTests(SynchronousTestCase):

@@ -87,10 +87,15 @@ class JudgeTests(SynchronousTestCase):
         self.assertFalse(ask("python3.11 -c x").always)
         self.assertFalse(ask("rg x; python3.11 x").always)
         self.assertFalse(ask("git x").always)
-        for name in ("pypy3", "julia", "Rscript", "sqlite3", "tmux", "socat", "runuser", "ld-linux-x86-64.so.2"):
+        named = "pypy3 julia Rscript sqlite3 tmux socat runuser ld-linux-x86-64.so.2"
+        variants = "perl5.36-x86_64-linux-gnu python3.13t python3-dbg vim.tiny nc.openbsd gcc-12 bash-static gsed"
+        by_option = "rg sort split sdiff wget tcpdump fzf gcc c++ clang"  # --pre, --compress-program, --filter ...
+        for name in f"{named} {variants} {by_option}".split():
             program = Program(f"/usr/bin/{name}", f"/usr/bin/{name}")
             self.assertFalse(judge(f"{name} x", {name: program}.get, [], SAFE).always, name)
-        self.assertTrue(ask("rg x").always)
+        for name in ("rm", "cat", "sha256sum", "base64", "md5sum", "pdftotext", "curl"):
+            program = Program(f"/usr/bin/{name}", f"/usr/bin/{name}")
+            self.assertTrue(judge(f"{name} x", {name: program}.get, [], SAFE).always, name)
 
     def test_variables(self) -> None:
         """Variables may turn a program into another one, but for those that only change how it talks."""

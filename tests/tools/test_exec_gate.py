@@ -10,6 +10,7 @@ import msgspec
 
 from twisted.internet.defer import CancelledError
 
+from openclaw_tx.tools.exec_gate import MAX_SHOWN
 from openclaw_tx.values import ApprovalRequested, ApprovalResolved, SessionEntry, SessionSettings
 from tests.tools.commandline import OWNER, Workbench
 
@@ -101,6 +102,15 @@ class GateTests(Workbench):
         self.end()
         self.assertFalse(self.successResultOf(calling).is_error)
         self.assertFalse((self.root / "exec-approvals.json").exists())
+
+    def test_long_variables(self) -> None:
+        """Who is asked sees what a variable holds; where it is cut, that is to be seen, too."""
+        calling = self.run_exec("tool", env={"FOO": "a" * 1000 + "; rm -rf ~", "BAR": "b" * MAX_SHOWN})
+        (asked,) = self.approvals.pending()
+        self.assertIn("FOO=" + "a" * 1000 + "; rm -rf ~", asked.env)
+        self.assertIn("BAR=" + "b" * (MAX_SHOWN - 4) + " [cut: 4 more characters]", asked.env)
+        self.approvals.resolve(asked.id, "deny", OWNER)
+        self.successResultOf(calling)
 
     def test_denied(self) -> None:
         """The model is told, and nothing runs."""

@@ -81,6 +81,17 @@ class Pages(Resource):
             request.setResponseCode(302)
             request.setHeader("location", path[4:])
             return b""
+        if path == "/to-bytes":
+            request.setResponseCode(302)
+            request.setHeader(b"location", b"/stra\xdfe?\xc3\xbc")
+            return b""
+        if path == "/to-none":
+            request.setResponseCode(302)
+            request.setHeader(b"location", b"http://[::1/")
+            return b""
+        if path == "/kind":
+            request.setHeader(b"content-type", b"text/\xe4; charset=\xff")
+            return b"text"
         if path == "/loop":
             request.redirect(b"/loop")
             return b""
@@ -308,8 +319,16 @@ class FetchTests(SynchronousTestCase):
         ):
             self.net.names["evil.example"] = ["169.254.169.254"]
             self.refused(f"http://a.example/to?{where}", words)
+        self.refused("http://a.example/to-none", "not a URL")
         self.refused("http://a.example/to?http://b.example/", "list of hosts", hosts=("a.example",))
         self.assertEqual({address for address, _ in self.net.connected}, {PUBLIC})
+
+    def test_bytes(self) -> None:
+        """Headers are bytes that need not be UTF-8: a redirect goes where they say, as in a browser."""
+        (fetched,) = self.net.fetch("http://a.example/to-bytes")
+        self.assertEqual((fetched.url, fetched.body), ("http://a.example/stra%DFe?%C3%BC", b"picture"))
+        (fetched,) = self.net.fetch("http://a.example/kind")
+        self.assertEqual((fetched.content_type, fetched.charset, fetched.body), ("text/\ufffd", "", b"text"))
 
     def test_too_many_redirects(self) -> None:
         """Three by default; none at all when so configured."""

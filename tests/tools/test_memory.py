@@ -309,6 +309,16 @@ class GetTests(MemoryCase):
         self.write("MEMORY.md", "")
         self.assertEqual(self.get().text, "[there are 0 lines]")
 
+    def test_same_lines(self) -> None:
+        """Lines are those that a search counts: characters that look like the end of one are none."""
+        odd = "form\x0cfeed\x0bnext\x85 one\u2028two\u2029three\x1cfour\rfive\r\n"
+        self.write("MEMORY.md", odd + "filler\n" * 300 + "The port is 18789.\n")
+        [found] = [row for row in self.search("port")["results"] if "18789" in row["snippet"]]
+        lines = found["endLine"] - found["startLine"]
+        self.assertIn("18789", self.get(**{"from": found["startLine"], "lines": lines}).text)
+        self.assertEqual(self.get(lines=1).text.split("\n[")[0], odd.removesuffix("\r\n"))
+        self.assertEqual(self.get().details["totalLines"], 302)
+
     def test_cut(self) -> None:
         """No more than a result may hold, and it says where it goes on; a line too long is cut."""
         self.write("MEMORY.md", ("x" * 999 + "\n") * 60)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+from openclaw_tx.tools.builtin.exec import RESULT_CHARS
 from openclaw_tx.tools.schema import decode_arguments
 from openclaw_tx.values import ToolResult
 from tests.tools.commandline import Workbench
@@ -88,6 +89,18 @@ class ProcessTests(Workbench):
         self.assertEqual(result.details["totalLines"], 300)
         self.assertIn("(no output)", self.done("log", session, offset=500).text)
 
+    def test_long_log(self) -> None:
+        """What does not fit is told of; of the last lines the end is shown, else the beginning."""
+        self.exec_config["maxOutputChars"] = 2 * RESULT_CHARS
+        session = self.start()
+        self.child.print("first " + "x" * RESULT_CHARS + " last")
+        text = self.done("log", session).text
+        self.assertTrue(text.startswith("[cut: 11 characters before]\nx"), text[:50])
+        self.assertTrue(text.endswith("x last"), text[-50:])
+        text = self.done("log", session, offset=0).text
+        self.assertTrue(text.startswith("first x"), text[:50])
+        self.assertTrue(text.endswith("x\n[cut: 11 characters behind]"), text[-50:])
+
     def test_typing(self) -> None:
         """Text, keys, bytes, a return, a paste; its input can be ended."""
         session = self.start()
@@ -111,6 +124,21 @@ class ProcessTests(Workbench):
         self.done("paste", session, text="y", bracketed=False)
         self.done("write", session, eof=True)
         self.assertEqual(self.child.told, b"\r\x1b[200~x\x1b[201~y\x04")
+
+    def test_end_within_paste(self) -> None:
+        """No text ends its own paste, be it one whose end stands around another end."""
+        session = self.start(pty=True)
+        self.done("paste", session, text="rm\x1b[2\x1b[20\x1b[201~1~01~ -rf")
+        self.assertEqual(self.child.told, b"\x1b[200~rm -rf\x1b[201~")
+
+    def test_input_closed(self) -> None:
+        """A program that has closed its standard input reads nothing any more."""
+        session = self.start()
+        self.child.protocol.childConnectionLost(0)
+        result = self.done("write", session, data="x")
+        self.assertTrue(result.is_error)
+        self.assertIn("closed", result.text)
+        self.assertEqual(self.child.told, b"")
 
     def test_nothing_to_type(self) -> None:
         """Empty calls and unknown keys are told."""
@@ -179,5 +207,6 @@ class ProcessTests(Workbench):
             '{"action": "stop"}',
             '{"action": "poll", "timeout": 60000}',
             '{"action": "log", "limit": 0}',
+            '{"action": "send-keys", "keys": ["' + "M-" * 1000 + 'x"]}',
         ):
             self.assertRaises(ValueError, decode_arguments, self.process_tool, text)

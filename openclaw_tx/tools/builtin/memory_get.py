@@ -42,7 +42,7 @@ class MemoryGet(MemoryTool[MemoryGetParameters]):
             return ToolResult(text=f"Not read: {error}.", is_error=True)
         except OSError as error:
             return ToolResult(text=f"{parameters.path} can not be read: {reason(error)}.", is_error=True)
-        every = text.splitlines()
+        every = _lines(text)
         first = parameters.from_line
         wanted = every[first - 1 :] if parameters.lines is UNSET else every[first - 1 : first - 1 + parameters.lines]
         shown, last = _fitting(wanted, first)
@@ -52,6 +52,12 @@ class MemoryGet(MemoryTool[MemoryGetParameters]):
         elif last < len(every):
             shown += f"\n[lines {first} to {last} of {len(every)}; more with from={last + 1}]"
         return ToolResult(text=shown, details={**details, "truncated": last < first - 1 + len(wanted)})
+
+
+def _lines(text: str) -> list[str]:
+    """The lines as a search counts them (L{openclaw_tx.tools.memory_text.chunks}): only LF ends one."""
+    lines = [line.rstrip("\r") for line in text.split("\n")]
+    return lines if lines[-1] else lines[:-1]
 
 
 def _fitting(lines: list[str], first: int) -> tuple[str, int]:

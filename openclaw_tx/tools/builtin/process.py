@@ -13,7 +13,7 @@ from openclaw_tx.interfaces import ToolContext
 from openclaw_tx.tools.builtin.exec import RESULT_CHARS, details, ending_of, said
 from openclaw_tx.tools.command_sessions import CommandSession, CommandSessions, Scope
 from openclaw_tx.tools.commands import ABORT_GRACE
-from openclaw_tx.tools.keystrokes import PASTE_BEGIN, PASTE_END, bytes_of, keys_of
+from openclaw_tx.tools.keystrokes import PASTE_BEGIN, PASTE_END, bytes_of, keys_of, without_end
 from openclaw_tx.tools.output import readable
 from openclaw_tx.tools.typed import Parameters, TypedTool
 from openclaw_tx.values import ToolResult
@@ -33,7 +33,8 @@ class ProcessParameters(Parameters, frozen=True):
     session_id: Annotated[str, Meta(max_length=64, description="Session of the command; not for list.")] = ""
     data: Annotated[str, Meta(max_length=MAX_TEXT, description="For write: text for its standard input.")] = ""
     keys: Annotated[
-        list[str], Meta(max_length=256, description="For send-keys: Enter, C-c, Up, F1, M-x ..., or characters.")
+        list[Annotated[str, Meta(max_length=64)]],
+        Meta(max_length=256, description="For send-keys: Enter, C-c, Up, F1, M-x ..., or characters."),
     ] = []
     hex: Annotated[list[str], Meta(max_length=4096, description="For send-keys: bytes in hex.")] = []
     literal: Annotated[str, Meta(max_length=MAX_TEXT, description="For send-keys: text as it is.")] = ""
@@ -153,8 +154,7 @@ def typed(parameters: ProcessParameters, *, terminal: bool) -> bytes:
         data = parameters.text.encode("utf-8", "replace")
         if not data:
             raise ValueError("text is empty.")
-        # The text itself must not be able to end the paste.
-        data = data.replace(PASTE_END, b"")
+        data = without_end(data)
         return PASTE_BEGIN + data + PASTE_END if parameters.bracketed and terminal else data
     literal = parameters.literal.encode("utf-8", "replace")
     data = keys_of(parameters.keys) + bytes_of(parameters.hex) + literal
@@ -184,7 +184,12 @@ def log(session: CommandSession, offset: int | UnsetType, limit: int) -> ToolRes
     lines = said(session, session.command.order.max_output).split("\n")
     first = max(0, len(lines) - limit) if offset is UNSET else offset
     chosen = lines[first : first + limit]
-    text = "\n".join(chosen)[:RESULT_CHARS]
+    text = "\n".join(chosen)
+    more = len(text) - RESULT_CHARS
+    if more > 0 and offset is UNSET:
+        text = f"[cut: {more} characters before]\n{text[more:]}"
+    elif more > 0:
+        text = f"{text[:RESULT_CHARS]}\n[cut: {more} characters behind]"
     hint = f"\n\n[lines {first} to {first + len(chosen) - 1} of {len(lines)}]" if len(chosen) < len(lines) else ""
     return ToolResult(
         text=(text or "(no output)") + hint, details={**details(session), "totalLines": len(lines), "offset": first}

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Models, Sessions, ToolContext
-from openclaw_tx.tools.session_sight import canonical, kept
+from openclaw_tx.tools.session_sight import canonical, kept, owner_of
 from openclaw_tx.tools.typed import Parameters, TypedTool
 from openclaw_tx.values import SessionEntry, ToolResult, Usage
 
@@ -58,9 +58,9 @@ class SessionStatus(TypedTool[SessionStatusParameters]):
 
     async def run(self, parameters: SessionStatusParameters, context: ToolContext) -> ToolResult:
         """The status card; C{details} holds the same as an object."""
-        key = canonical(parameters.session_key, context)
+        key = canonical(parameters.session_key, context, self._settings().session.scope)
         own = key == context.session_key
-        if not own and not key.startswith(f"agent:{context.agent.id}:"):
+        if not own and owner_of(key, context) != context.agent.id:
             return ToolResult(text=f"Session {key} belongs to another agent.", is_error=True)
         entry = await kept(key, context, self._sessions)
         if entry is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from openclaw_tx.interfaces import Sessions, ToolContext
-from openclaw_tx.tools.session_sight import SessionSight, canonical
+from openclaw_tx.tools.session_sight import SessionSight
 from openclaw_tx.tools.told import told
 from openclaw_tx.tools.typed import Parameters, TypedTool, json_result
 from openclaw_tx.values import ToolResult
@@ -39,7 +39,7 @@ class SessionsHistory(TypedTool[SessionsHistoryParameters]):
 
     async def run(self, parameters: SessionsHistoryParameters, context: ToolContext) -> ToolResult:
         """C{{"sessionKey", "messages": [{"role", "text", "timestamp"}]}}, oldest first."""
-        entry = await self._sight.find(canonical(parameters.session_key, context), context)
+        entry = await self._sight.find(self._sight.canonical(parameters.session_key, context), context)
         if entry is None:
             return ToolResult(text=f"There is no session {parameters.session_key}.", is_error=True)
         messages = await self._sessions.transcript(entry.key, parameters.limit)

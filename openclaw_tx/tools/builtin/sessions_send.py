@@ -19,7 +19,7 @@ from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Run, ToolContext
 from openclaw_tx.tools.background import Background
-from openclaw_tx.tools.session_sight import SessionSight, agent_of, canonical
+from openclaw_tx.tools.session_sight import SessionSight, owner_of
 from openclaw_tx.tools.typed import Parameters, TypedTool, json_result
 from openclaw_tx.values import RunResult, ToolResult
 
@@ -73,7 +73,7 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
                 self._background.check_room()
             run = self._background.run(
                 context.principal,
-                agent_of(key),
+                owner_of(key, context),
                 key,
                 parameters.message,
                 lane=LANE,
@@ -103,7 +103,7 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
     async def _key(self, parameters: SessionsSendParameters, context: ToolContext) -> str | None:
         """The session meant; None when there is none in sight. Main sessions need not have begun."""
         if parameters.session_key.strip():
-            key = canonical(parameters.session_key, context)
+            key = self._sight.canonical(parameters.session_key, context)
         elif parameters.label.strip():
             found = await self._sight.labelled(parameters.label.strip(), parameters.agent_id, context)
             return found.key if found is not None else None
@@ -118,7 +118,7 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
             return there.key
         key = key.lower()
         begins = key.endswith(":main") and context.sees_session(key) and self._sight.may_name(key, context)
-        return key if begins and agent_of(key) != context.agent.id else None
+        return key if begins and owner_of(key, context) != context.agent.id else None
 
     def _go_on(self, run: Run, key: str, context: ToolContext) -> None:
         """Bring the answer that nobody waits for to this agent, if another one gives it."""
@@ -128,7 +128,7 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
     async def _answer_each_other(self, run: Run, key: str, context: ToolContext) -> None:
         """Two agents go on until one has no more to say."""
         result = await run.result()
-        sides = ((context.agent.id, context.session_key), (agent_of(key), key))
+        sides = ((context.agent.id, context.session_key), (owner_of(key, context), key))
         for turn in range(self._settings().session.agent_to_agent.max_ping_pong_turns):
             said = spoken(result)
             if not said:
@@ -151,7 +151,7 @@ class SessionsSend(TypedTool[SessionsSendParameters]):
 
 def brings_answer(key: str, context: ToolContext) -> bool:
     """Whether an answer that nobody waits for comes as a message."""
-    return agent_of(key) != context.agent.id and not context.stateless
+    return owner_of(key, context) != context.agent.id and not context.stateless
 
 
 def spoken(result: RunResult) -> str:

@@ -13,7 +13,7 @@ from openclaw_tx.auth.sight import is_bounded
 from openclaw_tx.automation.heartbeat import HeartbeatService
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
-from openclaw_tx.sessions.keys import GLOBAL, canonical_key, parse_key
+from openclaw_tx.sessions.keys import parse_key
 from openclaw_tx.values import HeartbeatNews, Principal
 from openclaw_tx.ws.connect import Params
 from openclaw_tx.ws.methods import Call, Caller, Method
@@ -61,16 +61,13 @@ class WakeMethods:
         heartbeat: HeartbeatService,
         agents: Agents,
         report: Callable[[Caller, AboutParams, str], None],
-        scope: Callable[[], str],
     ) -> None:
         """
         @param report: takes what a machine says of itself.
-        @param scope: C{session.scope}.
         """
         self._report = report
         self._heartbeat = heartbeat
         self._agents = agents
-        self._scope = scope
 
     def methods(self) -> Sequence[Method]:
         """The family's entries."""
@@ -121,15 +118,7 @@ class WakeMethods:
         chosen = asked or (owner.agent_id if owner is not None else self._agents.default_id)
         if self._agents.get(chosen) is None:
             raise GatewayError("invalid_request", f"Unknown agent {chosen!r}.", param="agentId")
-        key = canonical_key(session_key, chosen)
-        if key == GLOBAL == self._scope():
-            return chosen, key
-        found = parse_key(key)
-        if found is None or found.agent_id != chosen:
-            raise GatewayError(
-                "invalid_request", f"The session belongs to another agent than {chosen}.", param="sessionKey"
-            )
-        return chosen, key
+        return chosen, self._heartbeat.session_of(chosen, session_key)
 
 
 def hears_heartbeats(principal: Principal) -> bool:
