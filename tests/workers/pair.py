@@ -124,9 +124,9 @@ class Pair:
         asked = {"messages": [{"role": "user", "content": text}], "stream": stream, **body}
         return self.ask("POST", "/v1/chat/completions", asked, client=client)
 
-    def websocket(self) -> MemoryWebSocket:
-        """A WebSocket client of the chief."""
-        endpoint = MemoryEndpoint(self.chief.site())
+    def websocket(self, *, relayed: bool = False) -> MemoryWebSocket:
+        """A WebSocket client of the chief, or one that comes to it by way of the relay."""
+        endpoint = MemoryEndpoint(self.site if relayed else self.chief.site())
         self._endpoints.append(endpoint)
         return MemoryWebSocket(self.clock, endpoint, self.settle, TOKEN)
 
