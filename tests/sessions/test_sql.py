@@ -20,7 +20,7 @@ from openclaw_tx.sessions import entries, interrupted, ledger, reading
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, Step, ToolResultMessage
+from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, SessionChange, Step, ToolResultMessage
 from tests.contract.session_store import LastingStoreContract, SessionStoreContract
 from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, result, scratch, user
 
@@ -137,6 +137,42 @@ class OwnTests(SynchronousTestCase):
         self.failureResultOf(Deferred.fromCoroutine(commit), UnicodeEncodeError)
         self.assertEqual(self.do(self.store.transcript(KEY, 10)), [])
         self.turn("r2")
+
+    def test_cancelled_callers_are_told_for(self) -> None:
+        """What is written although its caller has left is told all the same: others go by that."""
+        for key in (KEY, "agent:main:other"):
+            self.turn(key, key)
+        worker = ManualWorker()
+        store = self.stores.again(worker)
+        told: list[SessionChange] = []
+        store.news.subscribe(told.append)
+        calls = (
+            store.patch(KEY, lambda entry: replace(entry, label="Work")),
+            store.append(KEY, [user("a note")]),
+            store.reset(KEY),
+            store.delete(KEY),
+            store.delete("agent:main:none"),
+        )
+        for call in map(Deferred.fromCoroutine, calls):
+            call.cancel()
+            self.failureResultOf(call, CancelledError)
+        self.assertEqual(told, [])
+        worker.flush()
+        self.assertEqual([change.reason for change in told], ["patch", "inject", "reset", "delete"])
+        self.assertEqual({change.key for change in told}, {KEY})
+
+    def test_cancelled_caller_of_what_fails(self) -> None:
+        """Nothing is told, and nothing is left of the failure."""
+        worker = ManualWorker()
+        store = self.stores.again(worker)
+        told: list[SessionChange] = []
+        store.news.subscribe(told.append)
+        deleting = Deferred.fromCoroutine(store.delete(KEY))
+        deleting.cancel()
+        self.failureResultOf(deleting, CancelledError)
+        self.stores.database.connect().driver.execute("DROP TABLE sessions")
+        worker.flush()
+        self.assertEqual(told, [])
 
     def test_cancelled_begin_is_undone(self) -> None:
         """Its caller never learnt of it: no run is left at work, no empty session either."""
@@ -273,9 +309,16 @@ class OwnTests(SynchronousTestCase):
             "key, session_id",
             "printf('agent:main:openai:00000000-0000-4000-9000-%012d', n), 'copy' || n",
         )
+        told: list[SessionChange] = []
+        self.store.news.subscribe(told.append)
         self.do(self.store.prune(4000 + DAY_MS))
         keys = [entry.key for entry in self.do(self.store.list())]
         self.assertEqual(sorted(keys), sorted([*kept, fresh, busy]))
+        self.assertEqual({change.reason for change in told}, {"delete"})
+        gone = {change.key for change in told}
+        self.assertEqual(len(gone), len(told))
+        self.assertEqual(len(told), len(old) + 2 * entries.PRUNED_AT_ONCE)
+        self.assertLess(set(old), gone)
 
     def test_resent_history_does_not_double(self) -> None:
         """A client that sends everything each time, tools of the agent in between, three turns long."""
