@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.files import merge
 from openclaw_tx.config.temporary import temporary_directory
@@ -179,3 +180,17 @@ class Pair:
         self.settle()
         left = self.clock.getDelayedCalls()
         assert not left, f"left behind: {left}"
+
+
+class PairCase(SynchronousTestCase):
+    """A chief and a relay, made when a test has said how."""
+
+    def pair(self, config: Any = None, **parts: Any) -> Pair:
+        """A fresh pair."""
+        pair = Pair(config, **parts)
+        self.addCleanup(pair.close)
+        return pair
+
+    def live(self, pair: Pair) -> tuple[int, int]:
+        """Runs that are at work in the chief's engine and in the relay's."""
+        return len(list(pair.chief.engine.live())), len(list(pair.relay.engine.live()))
