@@ -257,6 +257,16 @@ class ContextTests(SynchronousTestCase):
         shown = model_messages([image, alone], [image])
         self.assertEqual(shown, (user("look"), user("[image]"), image))
 
+    def test_images_of_earlier_results(self) -> None:
+        """They are left out as well; what else a result said stays."""
+        call = AssistantMessage(tool_calls=(ToolCall(id="1", name="x", arguments="{}"),), stop_reason="tool_calls")
+        image = ImagePart(data="aGk=", mime_type="image/png")
+        for said, left in (("a cat", "a cat"), ("", "[image]")):
+            result = ToolResultMessage(tool_call_id="1", text=said, images=(image,))
+            shown = model_messages([user("look"), call, result], [user("and now?")])[2]
+            assert isinstance(shown, ToolResultMessage)
+            self.assertEqual((shown.text, shown.images), (left, ()))
+
 
 class WatchTests(SynchronousTestCase):
     """Late watchers, leaving watchers, watchers that act."""
