@@ -20,9 +20,10 @@ from openclaw_tx.sessions import entries, interrupted, ledger, reading
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import SqlSessions
+from openclaw_tx.sessions.worker import InlineWorker
 from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, SessionChange, Step, ToolResultMessage
 from tests.contract.session_store import LastingStoreContract, SessionStoreContract
-from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, result, scratch, user
+from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, replace_run, result, scratch, user
 
 DAY_MS = 24 * 3600 * 1000
 UUID = "00000000-0000-4000-8000-00000000000"
@@ -94,6 +95,22 @@ class OwnTests(SynchronousTestCase):
         run = ended(run_id, key, at_ms=at_ms)
         added = (user("hello"), answer("hi"))
         self.do(self.store.commit(run, added, model_provider="p", model="m", context_tokens=1))
+
+    def test_steps_go_with_their_turn(self) -> None:
+        """However a run ends: the next of its id, which a retry may be, must not find them in its own turn."""
+        for number, run_id in enumerate(("stored", "cut off")):
+            self.do(self.store.begin(live(run_id), [user("add")]))
+            run = replace_run(live(run_id), stepped=True)
+            self.do(self.store.step(run, [Step(number=0, message=answer("I add.", "1"))], 6))
+            self.assertEqual(len(self.rows("SELECT * FROM run_steps")), 1, run_id)
+            if number:
+                self.do(self.stores.again(InlineWorker()).recover(9000))
+            else:
+                done = replace_run(ended(run_id, status="error"), stepped=True)
+                self.do(self.store.commit(done, [user("add")], model_provider="", model="", context_tokens=None))
+            self.assertEqual(self.rows("SELECT * FROM run_steps"), [], run_id)
+        texts = [message.text for message in self.do(self.store.transcript(KEY, 10))]
+        self.assertEqual(texts, ["add", "add", "I add.", ""])
 
     def test_history_is_bounded_in_messages(self) -> None:
         """Only the newest are loaded; the transcript goes on behind all of them."""
