@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import Any
 
+from openclaw_tx.auth.keys import hash_of
 from tests.workers.pair import TOKEN, PairCase
 
 
@@ -118,6 +119,26 @@ class ServingTests(PairCase):
         pair.model.calls[0].finish()
         pair.settle()
         self.assertEqual((client.response.status, client.response.interim), (200, 1))
+        self.assertEqual(client.response.json["choices"][0]["message"]["content"], "yes")
+
+    def test_chunked_in_part(self) -> None:
+        """Whose client turns out to be the chief's when a chunk has come already: the relay reads the rest."""
+        keys = [{"label": "ada", "hash": hash_of("key-of-ada"), "rpm": 9}]
+        pair = self.pair({"gateway": {"auth": {"keys": keys}}})
+        client = pair.connect()
+        client.sent_methods.append("POST")
+        body = json.dumps({"messages": [{"role": "user", "content": "hi"}]}).encode()
+        head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-ada\r\n"
+        chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:5], body[5:], b"")]
+        client.send(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks[0])
+        pair.settle()
+        self.assertEqual((len(pair.relay_crew._handing), client.responses), (0, []))
+        client.send(b"".join(chunks[1:]))
+        pair.settle()
+        self.assertEqual(self.live(pair), (1, 0))
+        pair.model.calls[0].text("yes")
+        pair.model.calls[0].finish()
+        pair.settle()
         self.assertEqual(client.response.json["choices"][0]["message"]["content"], "yes")
 
     def test_full_relay(self) -> None:
