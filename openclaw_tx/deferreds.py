@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.test_deferreds -*-
 """Twisted glue that knows no domain: the edge between coroutines and Deferreds."""
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ class Gate:
         self.opened = True
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
-            waiter.callback(None)
+            if not waiter.called:  # cancelled by one that was let through before it
+                waiter.callback(None)
 
     def wait(self) -> Deferred[None]:
         """Fire when the gate is open: at once if it is."""

@@ -8,34 +8,21 @@ nothing here knows how the gateway's own client works. To add a case, add a row.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
-from time import time
 from typing import Any, NamedTuple
 
 from twisted.internet.error import DNSLookupError
-from twisted.internet.ssl import PrivateCertificate
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.config.certificates import generate
 from openclaw_tx.errors import CODES
-from tests.support.house import Heard, House, _Network
-from tests.support.outages import TOKEN
-from tests.support.wires import End, RawProvider, Refused, Speech, Step, Steps, Wires, chunk, speeches
+from tests.support.house import Heard
+from tests.support.provider_network import KIB, MIB, SILENCE, SPEECHES, WORDS, Network, every
+from tests.support.wires import End, Refused, Speech, Step, Steps, chunk
 
 DOCS = Path(__file__).parent.parent / "docs" / "models.md"
 HEAD = "| what the provider does | the client gets | in a stream | asked |\n|---|---|---|---|\n"
-
-SPEECHES = speeches()
-KIB, MIB = 1024, 1024 * 1024
-SILENCE = 20
-"""C{timeoutSeconds} of the providers."""
-PATIENCE = 900
-"""Seconds an answer may take, by the gateway's clock."""
-WORDS = "Hello"
-"""What every L{Speech} says."""
 
 Play = Callable[[Speech], Iterable[Step]]
 
@@ -87,13 +74,6 @@ def slowly(data: bytes, seconds: float) -> Iterator[Step]:
     """Byte by byte, with waits."""
     for byte in data:
         yield bytes((byte,))
-        yield seconds
-
-
-def every(seconds: float, data: bytes, times: int | None = None) -> Iterator[Step]:
-    """The same again and again."""
-    for _ in repeat(None) if times is None else repeat(None, times):
-        yield data
         yield seconds
 
 
@@ -401,57 +381,6 @@ FAILURES = (
 ROWS = (*ANSWERS, *FAILURES)
 
 
-class Network:
-    """The whole gateway before one provider for each API, each of which does the same.
-
-    @ivar providers: API -> what stands at its address.
-    """
-
-    def __init__(self, play: Callable[[Speech], Sequence[Steps | Refused]], secure: bool = False) -> None:
-        """
-        @param play: what becomes of the requests for an API, one after the other; the last one for ever.
-        """
-        scheme = "https" if secure else "http"
-        self.ports = {api: 100 + number for number, api in enumerate(SPEECHES)}
-        configured = {
-            api: {
-                "api": api,
-                "baseUrl": f"{scheme}://127.0.0.1:{port}/v1",
-                "apiKey": "key-of-mine",
-                "models": [{"id": "m"}],
-                "timeoutSeconds": SILENCE,
-            }
-            for api, port in self.ports.items()
-        }
-        models = {"mode": "replace", "providers": configured}
-        self.house = House({"models": models, "agents": {"defaults": {"model": "ollama/m"}}})
-        self.network = Wires(self.house.clock)
-        self.providers = {
-            api: RawProvider(self.house.clock, *play(speech), eager=secure) for api, speech in SPEECHES.items()
-        }
-        self.network.providers = {self.ports[api]: provider for api, provider in self.providers.items()}
-        self.house.network = self.network
-        self.house.memory._endpoints[-1] = _Network(self.network)  # type: ignore[call-overload]
-
-    def ask(self, api: str, stream: bool, user: str = "") -> Heard:
-        """A chat request; what its client has in the end.
-
-        @param user: names the session, "" = there is none.
-        """
-        body: dict[str, Any] = {"model": "openclaw", "messages": [{"role": "user", "content": "hi"}], "stream": stream}
-        if user:
-            body["user"] = user
-        client = self.house.post(body, {"Authorization": f"Bearer {TOKEN}", "x-openclaw-model": f"{api}/m"})
-        seen = self.house.hear(client, stream, PATIENCE)
-        client.reset()
-        self.house.clients.remove(client)
-        return seen
-
-    def close(self) -> None:
-        """End it; nothing is left."""
-        self.house.close()
-
-
 class RowTests(SynchronousTestCase):
     """A test for each of L{ROWS}."""
 
@@ -522,126 +451,6 @@ class RowTests(SynchronousTestCase):
         self.assertIn(HEAD + "".join(row.row() for row in ROWS), DOCS.read_text("utf-8"))
 
 
-class CutTests(SynchronousTestCase):
-    """The answer, cut at every byte: what a whole event said was said, and nothing else was.
-
-    A client either has the whole answer, or what had come of it and an error; two answers are never glued together.
-    """
-
-    def cut(self, api: str, data: bytes, counts: Sequence[int], end: End, stream: bool, start: int = 0) -> None:
-        """Cut C{data} at every byte from C{start} on. The next try gets an answer.
-
-        @param counts: how many bytes it takes until each frame of the L{Speech} is one.
-        """
-        speech = SPEECHES[api]
-        network = Network(lambda _: [])
-        provider, complete = network.providers[api], False
-        try:
-            for position in range(start, len(data)):
-                short: list[Step] = [data[:position], end]
-                provider.fates = [lambda short=short: short, lambda: [*speech.whole(), End.FIN]]  # type: ignore[misc]
-                before = provider.tries
-                said = "".join(
-                    frame.text for frame, needed in zip(speech.frames, counts, strict=True) if needed <= position
-                )
-                seen = network.ask(api, stream)
-                tries = provider.tries - before
-                told = (position, data[:position][-60:], seen)
-                self.assertTrue(seen.complete, told)
-                if not said:
-                    self.assertEqual((seen.status, seen.code, seen.text, tries), (200, "", WORDS, 2), told)
-                    continue
-                self.assertEqual(tries, 1, told)
-                if seen.code:
-                    self.assertFalse(complete, told)
-                    self.assertEqual((seen.code, seen.text), ("provider_error", said if stream else ""), told)
-                else:
-                    complete = True
-                    self.assertEqual((seen.status, seen.text, said), (200, WORDS, WORDS), told)
-        finally:
-            network.close()
-        self.assertTrue(complete)
-        self.assertEqual([line.ended for line in provider.lines if not line.ended], [])
-
-    def reset(self, api: str) -> None:
-        """A chunked stream, reset; the client reads a stream."""
-        speech = SPEECHES[api]
-        data, counts = speech.chunked_head, []
-        for frame in speech.frames:
-            data += chunk(frame.data)
-            counts.append(len(data) - 2)
-        self.cut(api, data, counts, End.RESET, stream=True)
-
-    def closed(self, api: str) -> None:
-        """A stream that ends with its connection, closed in good order, somewhere after its first frame; the client
-        waits for the whole answer."""
-        speech = SPEECHES[api]
-        data, counts = speech.head("Connection: close"), []
-        for frame in speech.frames:
-            data += frame.data
-            counts.append(len(data))
-        self.cut(api, data, counts, End.FIN, stream=False, start=counts[0])
-
-
-class EndlessTests(SynchronousTestCase):
-    """Streams that never end, and never stop for long enough to be silent."""
-
-    def endless(self, api: str, *steps: Iterable[Step]) -> Heard:
-        """What a client sees of it as a stream; nobody is connected afterwards."""
-        network = Network(lambda speech: [lambda: chain(speech.cut(), *steps)])
-        try:
-            seen = network.ask(api, stream=True)
-            network.house.advance(1)
-            self.assertEqual([line.ended for line in network.providers[api].lines], ["client"])
-        finally:
-            network.close()
-        return seen
-
-    def test_nothing(self) -> None:
-        """Comments and blank lines may come for as long as a run may take, but no more than 256 MiB of them."""
-        for api, filler in (("openai-completions", b": " + b"x" * MIB + b"\n"), ("ollama", b" " * MIB + b"\n")):
-            seen = self.endless(api, repeat(chunk(filler), 300))
-            self.assertEqual((seen.code, seen.text, seen.complete), ("provider_error", "Hel", True))
-            self.assertIn("larger than allowed", seen.message)
-            seen = self.endless(api, every(5, chunk(b"\n")))
-            self.assertEqual((seen.code, seen.text, seen.complete), ("run_timeout", "Hel", True))
-
-    def test_words(self) -> None:
-        """A run that says more than 8 Mi characters is stopped; so is one that thinks or asks for more."""
-        for api in SPEECHES:
-            for kind in ("text", "think", "args"):
-                speech = speeches()[api]
-                if not speech.says(kind):
-                    continue
-                begun = speech.say("lookup", "call") if kind == "args" else speech.nothing
-                seen = self.endless(api, [chunk(begun)], repeat(chunk(speech.say("x" * 64 * KIB, kind)), 200))
-                self.assertEqual((seen.code, seen.complete), ("run_failed", True), (api, kind, seen.message))
-                self.assertIn("grew past", seen.message)
-                self.assertEqual(len(seen.text) // (64 * KIB), 128 if kind == "text" else 0)
-
-
-class CertificateTests(SynchronousTestCase):
-    """A provider that does speak TLS."""
-
-    def test_unknown(self) -> None:
-        """Nobody vouches for its certificate: it is told no word, and the client why."""
-        files = [Path(self.mktemp()), Path(self.mktemp())]
-        generate(*files, time(), ["127.0.0.1"])
-        own = PrivateCertificate.loadPEM(b"".join(each.read_bytes() for each in files))
-        network = Network(lambda speech: [speech.whole], secure=True)
-        self.addCleanup(network.close)
-        for provider in network.providers.values():
-            provider.eager = False
-            provider.listener = TLSMemoryBIOFactory(own.options(), False, provider)
-        for api, provider in network.providers.items():
-            for stream in (False, True):
-                seen = network.ask(api, stream)
-                self.assertEqual((seen.status, seen.code), (200 if stream else 502, "provider_error"))
-                self.assertIn("The TLS handshake failed: the server's certificate is not trusted", seen.message)
-            self.assertEqual((provider.requests, len(provider.lines)), ([], 6))
-            self.assertEqual({line.ended for line in provider.lines}, {"client"})
-
-
 def _test_of(row: Row) -> Callable[[RowTests], None]:
     def test(self: RowTests) -> None:
         self.play(row)
@@ -652,16 +461,3 @@ def _test_of(row: Row) -> Callable[[RowTests], None]:
 
 for _row in ROWS:
     setattr(RowTests, f"test_{_row.name}", _test_of(_row))
-
-
-def _cuts_of(api: str, name: str) -> Callable[[CutTests], None]:
-    def test(self: CutTests) -> None:
-        getattr(self, name)(api)
-
-    test.__doc__ = f"{api}: {(getattr(CutTests, name).__doc__ or '').lower()}"
-    return test
-
-
-for _api in SPEECHES:
-    for _name in ("reset", "closed"):
-        setattr(CutTests, f"test_{_name}_{_api.replace('-', '_')}", _cuts_of(_api, _name))

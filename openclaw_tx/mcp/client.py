@@ -31,6 +31,9 @@ from openclaw_tx.mcp.transport import SessionEnded, Transport
 MAX_AT_WORK = 32
 """Requests that may wait for their answers."""
 
+MAX_TELLING = 200
+"""Answers to what the server asks, and notices, that are on their way to it; with more the conversation is ended."""
+
 MAX_PAGES = 50
 """Pages of a list of tools."""
 
@@ -68,6 +71,7 @@ class Client:
         self._session = Session()
         self._waiting: dict[int, _Waiting] = {}
         self._lists_tools = False
+        self._telling = 0
 
     async def start(self, timeout_s: float) -> None:
         """Connect and shake hands.
@@ -146,7 +150,7 @@ class Client:
             sending.cancel()
             if cancels and not self.gone.opened:
                 reason = "timeout" if isinstance(error, TimedOut) else "nobody waits for it any more"
-                spawn(self._tell(self._session.cancel(number, reason)), self._log, "telling of a cancelled request")
+                self._tell(self._session.cancel(number, reason))
             raise
         finally:
             waiting.stop()
@@ -159,14 +163,25 @@ class Client:
         if waiting is not None:
             waiting.fail(failure)
 
-    async def _tell(self, data: bytes) -> None:
-        """Send a message that is not worth a failure."""
+    def _tell(self, data: bytes) -> None:
+        """Send a message that is not worth a failure, without waiting for it here."""
+        if self.gone.opened:
+            return
+        if self._telling >= MAX_TELLING:
+            self._end(f"it does not take what it is told: {MAX_TELLING} answers and notices are on their way to it.")
+            return
+        self._telling += 1
+        spawn(self._send(data), self._log, f"telling the MCP server {self._name}")
+
+    async def _send(self, data: bytes) -> None:
         try:
             await self._transport.send(data)
         except SessionEnded as error:
             self._end(str(error))
         except McpError as error:
             self._log.debug("MCP server {server}: {error}", server=self._name, error=str(error))
+        finally:
+            self._telling -= 1
 
     def _receive(self, data: bytes) -> None:
         self.heard += 1
@@ -196,7 +211,7 @@ class Client:
             self._log.debug("MCP server {server} says: {text}", server=self._name, text=text)
         else:
             assert isinstance(event, Reply)
-            spawn(self._tell(event.data), self._log, "answering an MCP server")
+            self._tell(event.data)
 
     def _lost(self, reason: str) -> None:
         self._end(reason)
@@ -250,4 +265,4 @@ class _Waiting:
         self.done.errback(TimedOut(f"it gave no answer within {self._seconds:g} seconds."))
 
 
-__all__ = ["MAX_AT_WORK", "MAX_PAGES", "Client", "OnProgress", "TimedOut"]
+__all__ = ["MAX_AT_WORK", "MAX_PAGES", "MAX_TELLING", "Client", "OnProgress", "TimedOut"]

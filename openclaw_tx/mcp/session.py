@@ -32,6 +32,9 @@ MAX_BATCH = 100
 MAX_TEXT = 2000
 """Characters of what a server says of itself, in errors, progress and logs."""
 
+MAX_REPLY = 4096
+"""Bytes of an answer to what a server asks, most of which are the id that it chose."""
+
 _METHOD_NOT_FOUND = -32601
 
 
@@ -193,9 +196,17 @@ def _encode(message: Mapping[str, Any]) -> bytes:
 
 
 def _reply(number: Any, method: str) -> bytes:
+    """
+    @raise BadMessage: the id is no id.
+    """
     if method == "ping":
-        return _encode({"id": number, "result": {}})
-    return _encode({"id": number, "error": {"code": _METHOD_NOT_FOUND, "message": f"no such method: {method[:100]}"}})
+        reply = _encode({"id": number, "result": {}})
+    else:
+        error = {"code": _METHOD_NOT_FOUND, "message": f"no such method: {method[:100]}"}
+        reply = _encode({"id": number, "error": error})
+    if len(reply) > MAX_REPLY:
+        raise BadMessage("a request with too long an id")
+    return reply
 
 
 def _is_number(value: Any) -> bool:

@@ -2,7 +2,8 @@
 """A server that is a program of ours: one message a line, on its standard input and output.
 
 The program runs in a process group of its own, so that what it starts ends with it; Python makes the group and then
-becomes the program, since nobody else can make it between fork and exec. Its standard error goes to the log, not more
+becomes the program, since nobody else can make it between fork and exec. What it does not read yet waits here, so much
+and no more. Its standard error goes to the log, not more
 than so many lines a minute. Of the environment it gets what programs need to run at all, and what the configuration
 gives it; no secrets of the gateway.
 
@@ -14,14 +15,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.mcp.session import MAX_MESSAGE_BYTES, McpError
@@ -34,6 +37,9 @@ END_SECONDS = 1.0
 
 TERM_SECONDS = 2.0
 """And so long from TERM to KILL."""
+
+MAX_UNREAD = 16 * 1024 * 1024
+"""Bytes that wait for a program which does not read, beside what its pipe takes; with more it is ended."""
 
 MAX_ERROR_LINE = 500
 MAX_ERROR_LINES = 60
@@ -107,9 +113,9 @@ class StdioTransport:
 
     async def send(self, message: bytes, answered: Callable[[], bool] | None = None) -> None:
         """See L{Transport.send}; an answer comes by itself."""
-        if self._process is None or self._process.gone.opened:
+        if self._process is None:
             raise McpError("its program does not run.")
-        self._process.transport.write(message + b"\n")
+        self._process.send(message + b"\n")
 
     def agreed(self, version: str) -> None:
         """See L{Transport.agreed}; it can speak all the time."""
@@ -121,8 +127,9 @@ class StdioTransport:
             await self._process.gone.wait()
 
 
+@implementer(IPushProducer)
 class _Process(ProcessProtocol):
-    """The program while it runs.
+    """The program while it runs, and what it has yet to read.
 
     @ivar gone: opens when it does no longer.
     """
@@ -146,6 +153,10 @@ class _Process(ProcessProtocol):
         self._lost: Callable[[str], None] | None = lost
         self._line: list[bytes] = []
         self._held = 0
+        self._unread: deque[bytes] = deque()
+        self._unread_bytes = 0
+        self._waits = False
+        """Its pipe is full."""
         self._errors = _ErrorLines(clock, self._log_error)
         self._next_step: IDelayedCall | None = None
         self._group = 0
@@ -154,11 +165,47 @@ class _Process(ProcessProtocol):
     def connectionMade(self) -> None:
         """It runs."""
         self._group = self.transport.pid  # which is gone when the process is
+        self.transport.registerProducer(self, True)
+
+    def send(self, line: bytes) -> None:
+        """
+        @raise McpError: it does not run, or not for long.
+        """
+        if self._lost is None:
+            raise McpError("its program does not run.")
+        if not self._waits:
+            self.transport.write(line)
+            return
+        self._unread.append(line)
+        self._unread_bytes += len(line)
+        if self._unread_bytes > MAX_UNREAD:
+            reason = f"it does not read: {MAX_UNREAD} bytes wait for it."
+            self._give_up(reason)
+            raise McpError(reason)
+
+    def pauseProducing(self) -> None:
+        """It does not read as fast as it is written to."""
+        self._waits = True
+
+    def resumeProducing(self) -> None:
+        """It has read what its pipe took."""
+        self._waits = False
+        while self._unread and not self._waits:
+            line = self._unread.popleft()
+            self._unread_bytes -= len(line)
+            self.transport.write(line)
+
+    def stopProducing(self) -> None:
+        """It never reads again. Then it mostly is at its end, of which something is heard soon."""
+        self._waits = False
+        self._forget()
 
     def end(self) -> None:
         """Let it end: no more input, then TERM, then KILL to its whole group."""
         self._lost = None
+        self._forget()
         if not self.gone.opened and self._next_step is None:
+            self.transport.unregisterProducer()
             self.transport.closeStdin()
             self._next_step = self._clock.callLater(END_SECONDS, self._terminate)
 
@@ -196,6 +243,11 @@ class _Process(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         """The same, with all its output read."""
         self.processExited(reason)
+
+    def _forget(self) -> None:
+        """What it has not read it need not read."""
+        self._unread.clear()
+        self._unread_bytes = 0
 
     def _give_up(self, reason: str) -> None:
         lost, self._lost = self._lost, None

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.test_gateway -*-
+# -*- test-case-name: tests.runs.test_checkpoints -*-
 """Live runs, and what runs took, are written down every second."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_compactor -*-
+# -*- test-case-name: tests.runs.test_compactor,tests.runs.test_overflow -*-
 """Has a model summarise the older part of a conversation, and puts the summary in its place (spec 4.6)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_compactor -*-
+# -*- test-case-name: tests.runs.test_compactor,tests.runs.test_overflow -*-
 """The conversation of one turn: what the session held before, and what the turn adds."""
 
 from __future__ import annotations

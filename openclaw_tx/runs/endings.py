@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_engine -*-
+# -*- test-case-name: tests.runs.test_engine,tests.runs.test_loop,tests.runs.test_unstored -*-
 """How runs end that do not end well: in words for the client, and for the transcript."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_engine -*-
+# -*- test-case-name: tests.runs.test_engine,tests.runs.test_loop -*-
 """The agent loop: model, tools, model again, until the model is done (spec 3.4). No I/O of its own."""
 
 from __future__ import annotations

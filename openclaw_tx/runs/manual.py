@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_compactor -*-
+# -*- test-case-name: tests.runs.test_manual -*-
 """Summarising a session because somebody asked for it (spec 4.6)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_engine -*-
+# -*- test-case-name: tests.runs.test_engine,tests.runs.test_unstored -*-
 """What is written down of runs beside their turns: those that are at work for long, and ends that the store missed."""
 
 from __future__ import annotations

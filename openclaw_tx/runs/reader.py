@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_engine -*-
+# -*- test-case-name: tests.runs.test_engine,tests.runs.test_loop -*-
 """One model call's events become the run's: thinking and the calls of the agent's own tools stay inside."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_compactor -*-
+# -*- test-case-name: tests.runs.test_compactor,tests.runs.test_overflow,tests.runs.test_memory_flush -*-
 """What is due before a turn of a session: news for the agent, writing down what lasts, summarising (spec 4.6).
 
 It is done at the start of the turn that needs it, in that turn's lane and by that turn's run: its watchers see why they

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.sessions import entries
 from openclaw_tx.sessions.archives import Archives
-from openclaw_tx.sessions.entries import Found
+from openclaw_tx.sessions.entries import Found, Pruned
 from openclaw_tx.sessions.worker import Connection
 from openclaw_tx.values import Removed, SessionEntry
 
@@ -87,18 +87,18 @@ class Beginnings:
         entries.remove(connection, found.entry.session_id)
         return Removed(session_id=found.entry.session_id, archived=archived, agent_id=found.entry.agent_id)
 
-    def prune_children(self, connection: Connection, before_ms: int, after: str, now_ms: int) -> str | None:
-        """Archive sessions of sub-agents that were last used before a time, some of them.
-
-        @return: as L{entries.prune_leftovers}.
-        """
+    def prune_children(self, connection: Connection, before_ms: int, after: str, now_ms: int) -> Pruned:
+        """Archive sessions of sub-agents that were last used before a time, some of them; as
+        L{entries.prune_leftovers}."""
         statement, limit = connection.statements.old_children, CHILDREN_AT_ONCE
         rows = connection.run(statement, before=before_ms, after=after, the_limit=limit).fetchall()
+        keys = []
         for key, session_id in rows:
             if not entries.is_busy(connection, session_id):
                 with suppress(GatewayError):  # The archive has reported it; the session stays.
                     self.delete(connection, key, True, now_ms)
-        return rows[-1][0] if len(rows) == limit else None
+                    keys.append(key)
+        return Pruned(rows[-1][0] if len(rows) == limit else None, tuple(keys))
 
     def prune_archives(self, connection: Connection, now_ms: int) -> None:
         """Remove old archives."""

@@ -222,20 +222,30 @@ def is_busy(connection: Connection, session_id: str) -> bool:
     return bool(live)
 
 
-def prune_leftovers(connection: Connection, before_ms: int, after: str) -> str | None:
+class Pruned(NamedTuple):
+    """What one transaction of tidying up has done."""
+
+    after: str | None
+    """The last key looked at, for the next one; None = that was all."""
+    keys: tuple[str, ...]
+    """The sessions that are no more."""
+
+
+def prune_leftovers(connection: Connection, before_ms: int, after: str) -> Pruned:
     """Remove sessions that were made for one request and not used since (D34), some of them. What somebody has named or
     pinned is to be kept.
 
     @param before_ms: those last used before this time go.
     @param after: only keys that sort behind this one are looked at.
-    @return: the last key looked at, for the next call; None when that was all.
     """
     statements = connection.statements
     rows = connection.run(statements.old_keys, before=before_ms, after=after, the_limit=PRUNED_AT_ONCE).fetchall()
+    keys = []
     for key, session_id in rows:
         if is_leftover(key) and not is_busy(connection, session_id) and not _is_dear(connection, key):
             remove(connection, session_id)
-    return rows[-1][0] if len(rows) == PRUNED_AT_ONCE else None
+            keys.append(key)
+    return Pruned(rows[-1][0] if len(rows) == PRUNED_AT_ONCE else None, tuple(keys))
 
 
 def _is_dear(connection: Connection, key: str) -> bool:

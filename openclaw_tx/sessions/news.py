@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from openclaw_tx.listeners import Listeners
 from openclaw_tx.sessions.ledger import Turn
 from openclaw_tx.values import Message, SessionChange, SessionEntry, StoredRun
+
+T = TypeVar("T")
 
 
 class News:
@@ -31,6 +35,28 @@ class News:
         """A change is durable; None = there was none."""
         if change is not None:
             self._listeners.tell(change)
+
+    def when_done(self, job: Deferred[T], tell: Callable[[T], object]) -> Deferred[T]:
+        """Tell what a job of the store has changed, also when nobody waits for the job any more.
+
+        @param job: fires when the change is durable. It is this method's from now on.
+        @param tell: is given the job's result; never raises.
+        @return: fires as the job does; cancelling it stops nothing.
+        """
+        waiting: Deferred[T] = Deferred()
+
+        def done(outcome: T | Failure) -> None:
+            if not isinstance(outcome, Failure):
+                tell(outcome)
+            if not waiting.called:
+                waiting.callback(cast(T, outcome))
+
+        job.addBoth(done)
+        return waiting
+
+    def deleted(self, key: str, agent_id: str) -> None:
+        """Tell that a session is no more."""
+        self.tell(SessionChange(key=key, agent_id=agent_id, reason="delete"))
 
     def begun(self, run: StoredRun, turn: Turn) -> None:
         """Tell what a run was asked."""

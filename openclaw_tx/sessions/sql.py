@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -13,6 +14,8 @@ from openclaw_tx.sessions import entries, reading, run_events, transfer
 from openclaw_tx.sessions.archives import Archives
 from openclaw_tx.sessions.background import SqlBackground
 from openclaw_tx.sessions.beginnings import Beginnings
+from openclaw_tx.sessions.entries import Pruned
+from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Ledger, Turn, TurnEnd
 from openclaw_tx.sessions.news import News, told_before
 from openclaw_tx.sessions.owners import Owners
@@ -149,7 +152,8 @@ class SqlSessions(Recovery):
         end = TurnEnd(
             run=run, added=given, told=told, model_provider=model_provider, model=model, context_tokens=context_tokens
         )
-        self.news.tell(await self._jobs.submit(lambda connection: self._ledger.commit(connection, end)))
+        job = self._jobs.submit(lambda connection: self._ledger.commit(connection, end))
+        await self.news.when_done(job, self.news.tell)
 
     async def checkpoint(self, runs: Sequence[StoredRun], ended: Sequence[str]) -> None:
         """See L{openclaw_tx.interfaces.Sessions.checkpoint}; of a stateless run only its partial text is kept."""
@@ -164,17 +168,19 @@ class SqlSessions(Recovery):
             pass
         await self._jobs.submit(run_events.trim)
         await self.usage.prune(now_ms)
-        key: str | None = ""
-        while key is not None:
-            key = await self._jobs.submit(_pruning(now_ms - KEEP_LEFTOVERS_MS, key))
         kept_ms = self._rules().subagents_ms
-        key = "" if kept_ms else None
-        while key is not None:
-            key = await self._jobs.submit(self._pruning_children(now_ms - kept_ms, key, now_ms))
+        await self._prune(partial(entries.prune_leftovers, before_ms=now_ms - KEEP_LEFTOVERS_MS))
+        if kept_ms:
+            await self._prune(partial(self._beginnings.prune_children, before_ms=now_ms - kept_ms, now_ms=now_ms))
         await self._jobs.submit(lambda connection: self._beginnings.prune_archives(connection, now_ms))
 
-    def _pruning_children(self, before_ms: int, key: str, now_ms: int) -> Callable[[Connection], str | None]:
-        return lambda connection: self._beginnings.prune_children(connection, before_ms, key, now_ms)
+    async def _prune(self, some: Callable[..., Pruned]) -> None:
+        """Remove sessions, some at a time, and tell of each: what belongs to them ends too."""
+        after: str | None = ""
+        while after is not None:
+            after, keys = await self._jobs.submit(partial(some, after=after))
+            for key in keys:
+                self.news.deleted(key, agent_of(key))
 
     async def get_run(self, run_id: str) -> StoredRun | None:
         """See L{openclaw_tx.interfaces.Sessions.get_run}."""
@@ -233,12 +239,15 @@ class SqlSessions(Recovery):
     async def delete(self, key: str, *, delete_transcript: bool = True, session_id: str = "") -> Removed | None:
         """See L{openclaw_tx.interfaces.Sessions.delete}."""
         now_ms = self._now_ms()
-        removed = await self._jobs.submit(
+        job = self._jobs.submit(
             lambda connection: self._beginnings.delete(connection, key, delete_transcript, now_ms, session_id)
         )
-        if removed is not None:
-            self.news.tell(SessionChange(key=key, agent_id=removed.agent_id, reason="delete"))
-        return removed
+
+        def tell(removed: Removed | None) -> None:
+            if removed is not None:
+                self.news.deleted(key, removed.agent_id)
+
+        return await self.news.when_done(job, tell)
 
     async def patch(
         self, key: str, change: Callable[[SessionEntry], SessionEntry], *, agent_id: str = "", quiet: bool = False
@@ -250,14 +259,12 @@ class SqlSessions(Recovery):
             self._beginnings.made(connection, key, agent_id, now)
             return entries.patch(connection, key, change, now, quiet)
 
-        return self.news.changed("patch", await self._jobs.submit(patch))
+        return await self.news.when_done(self._jobs.submit(patch), partial(self.news.changed, "patch"))
 
     async def reset(self, key: str, *, session_id: str = "") -> SessionEntry | None:
         """See L{openclaw_tx.interfaces.Sessions.reset}."""
-        entry = await self._jobs.submit(
-            lambda connection: self._beginnings.reset(connection, key, self._now_ms(), session_id)
-        )
-        return self.news.changed("reset", entry)
+        job = self._jobs.submit(lambda connection: self._beginnings.reset(connection, key, self._now_ms(), session_id))
+        return await self.news.when_done(job, partial(self.news.changed, "reset"))
 
     async def append(
         self, key: str, messages: Sequence[Message], *, agent_id: str = "", run_id: str = ""
@@ -281,11 +288,8 @@ class SqlSessions(Recovery):
                 run_id=run_id,
             )
 
-        change = await self._jobs.submit(append)
-        if change is None:
-            return None
-        self.news.tell(change)
-        return change.entry
+        change = await self.news.when_done(self._jobs.submit(append), self.news.tell)
+        return change.entry if change is not None else None
 
     async def compact(self, key: str, session_id: str, mark: CompactionMessage) -> bool:
         """See L{openclaw_tx.interfaces.Sessions.compact}."""
@@ -339,7 +343,3 @@ class SqlSessions(Recovery):
 
 def _nothing(connection: Connection) -> None:
     """A job that only needs the database to be there."""
-
-
-def _pruning(before_ms: int, key: str) -> Callable[[Connection], str | None]:
-    return lambda connection: entries.prune_leftovers(connection, before_ms, key)

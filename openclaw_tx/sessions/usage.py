@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.sessions.test_usage -*-
+# -*- test-case-name: tests.sessions.test_usage,tests.sessions.test_tallies -*-
 """What runs took, by the hour: what jobs of the writer thread do with it."""
 
 from __future__ import annotations

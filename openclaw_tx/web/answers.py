@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_chat,tests.web.test_responses -*-
+# -*- test-case-name: tests.web.test_chat,tests.web.test_responses,tests.web.test_responses_stream -*-
 """Runs as answers to requests, whichever API asked: start it, name it in the headers, send it whole or as a stream."""
 
 from __future__ import annotations

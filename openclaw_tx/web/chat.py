@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_chat -*-
+# -*- test-case-name: tests.web.test_chat,tests.web.test_chat_extras -*-
 """C{POST /v1/chat/completions}: an OpenAI request becomes an agent run (spec 1.1)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_resource -*-
+# -*- test-case-name: tests.web.test_resource,tests.web.test_metrics,tests.workers.test_together -*-
 # mypy: allow-untyped-calls
 """One request and its answer: what a resource reads, and the only place that writes a reply."""
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_chat_stream -*-
+# -*- test-case-name: tests.web.test_chat_stream,tests.web.test_chat_extras,tests.web.test_responses_stream -*-
 """The texts of several messages as one, piece by piece."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_metrics -*-
+# -*- test-case-name: tests.web.test_metrics,tests.workers.test_relayed_runs -*-
 # mypy: allow-untyped-calls
 """What the gateway counted, in Prometheus' text format 0.0.4.
 

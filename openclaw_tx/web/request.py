@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_request -*-
+# -*- test-case-name: tests.web.test_request,tests.workers.test_together -*-
 # mypy: allow-untyped-calls
 """Requests whose body has a size, a pace and a deadline.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_responses -*-
+# -*- test-case-name: tests.web.test_responses,tests.web.test_responses_continuing,tests.web.test_responses_stream -*-
 """C{POST /v1/responses}: an OpenAI Responses request becomes an agent run (spec 1.4).
 
 A response is kept, so that the next one can continue it, in a session that is pruned a day after its last use (D34).

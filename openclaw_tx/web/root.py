@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_root -*-
+# -*- test-case-name: tests.web.test_root,tests.web.test_models,tests.web.test_runs,tests.web.test_approvals -*-
 # mypy: allow-untyped-calls
 """Every URL of the gateway, on one screen. Paths match exactly: a trailing slash is another path (spec 1.0)."""
 

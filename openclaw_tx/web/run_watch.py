@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.web.test_runs -*-
+# -*- test-case-name: tests.web.test_run_events,tests.web.test_run_crashes -*-
 """The events of one run on their way to one client."""
 
 from __future__ import annotations

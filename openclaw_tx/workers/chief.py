@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.workers.test_together -*-
+# -*- test-case-name: tests.workers -*-
 # mypy: allow-untyped-calls
 """The process that has all that is shared: sessions, WebSockets, jobs, limits, tools, and sight of every run."""
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.workers.test_together -*-
+# -*- test-case-name: tests.workers.test_chief_tools,tests.workers.test_ends -*-
 """Tools of a relay's runs: what they are is known here, what they do is done in the chief.
 
 So what tools share (jobs, sessions, background commands, questions to people, MCP servers) is in one process, whichever

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.workers.test_together -*-
+# -*- test-case-name: tests.workers -*-
 """The chief's end of the bus to one relay: its questions, its runs, and the tools that they call."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.workers.test_together -*-
+# -*- test-case-name: tests.workers.test_together,tests.workers.test_relayed_runs -*-
 # mypy: allow-untyped-calls
 """A process that only relays: runs without a session, for clients without limits; all else goes to the chief."""
 

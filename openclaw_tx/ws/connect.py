@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.ws.test_connection -*-
+# -*- test-case-name: tests.ws.test_connection,tests.ws.test_devices,tests.ws.test_handshake -*-
 """The C{connect} request: its params, the protocol's number, and every way to refuse it (spec 2.2).
 
 Pure. Texts and details are those of the current protocol (4); a client that offers only protocol 3 gets those of the

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.ws.test_methods -*-
+# -*- test-case-name: tests.ws.test_methods,tests.ws.rpc.test_agent -*-
 """The registry of methods: name -> action, params, handler. One place decides, decodes, answers (spec 2.4, 2.5)."""
 
 from __future__ import annotations

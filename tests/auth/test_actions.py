@@ -136,6 +136,69 @@ class AuthoriseTests(SynchronousTestCase):
             self.assertTrue(rule.doc.endswith("."), name)
 
 
+class KeyTests(SynchronousTestCase):
+    """The bounds of a key: what lies out of them is not there."""
+
+    def told(self, who: Principal, action: str, **target: str) -> str:
+        """The code of the refusal; "" = it may."""
+        try:
+            authorise(who, action, Target(**target))
+        except GatewayError as error:
+            return error.info.code
+        return ""
+
+    def key(self, *scopes: str, agents: tuple[str, ...] = (), prefix: str = "") -> Principal:
+        """A key's holder."""
+        scopes = scopes or (READ, WRITE)
+        return Principal(id="key:ada", method="key", scopes=frozenset(scopes), agents=agents, session_prefix=prefix)
+
+    def test_runs(self) -> None:
+        """Its own; those of others are not there, but for an administrator. Where the owner is not known nobody else's
+        run is touched."""
+        for action in ("runs.read", "runs.cancel"):
+            self.assertEqual(self.told(self.key(), action, owner_id="key:ada"), "", action)
+            self.assertEqual(self.told(self.key(), action, owner_id="key:bob"), "run_not_found", action)
+            self.assertEqual(self.told(self.key(ADMIN), action, owner_id="key:bob"), "", action)
+        self.assertEqual(self.told(self.key(), "runs.cancel", agent_id="main"), "run_not_found")
+        self.assertEqual(self.told(self.key(), "runs.read", agent_id="main"), "")
+
+    def test_agents(self) -> None:
+        """Others do not exist, as runs do not that belong to them, whoever started those."""
+        key = self.key(agents=("main",))
+        self.assertEqual(self.told(key, "agent", agent_id="main"), "")
+        self.assertEqual(self.told(key, "agent", agent_id="beta"), "invalid_request")
+        self.assertEqual(self.told(key, "runs.read", agent_id="beta", owner_id="key:ada"), "run_not_found")
+        self.assertEqual(self.told(self.key(), "agent", agent_id="beta"), "")
+        admin = self.key(ADMIN, agents=("main",))
+        self.assertEqual(self.told(admin, "runs.read", agent_id="beta", owner_id="key:bob"), "run_not_found")
+
+    def test_sessions(self) -> None:
+        """Those of its prefix, in any agent; and what is its own wherever it is."""
+        key = self.key(prefix="team:")
+        for name, code in (
+            ("agent:main:team:a", ""),
+            ("AGENT:main:Team:a", ""),
+            ("agent:beta:team:", ""),
+            ("agent:main:other", "session_not_found"),
+            ("agent:main:xteam:a", "session_not_found"),
+            ("agent:team:", "session_not_found"),
+            ("agent:team:x", "session_not_found"),
+            ("team:a", "session_not_found"),
+            ("channel:main:team:a", "session_not_found"),
+        ):
+            self.assertEqual(self.told(key, "sessions.list", session_key=name), code, name)
+            self.assertEqual(self.told(self.key(), "sessions.list", session_key=name), "", name)
+        self.assertEqual(self.told(key, "runs.read", session_key="agent:main:other", owner_id="key:ada"), "")
+        admin = self.key(ADMIN, prefix="team:")
+        for owner, code in (("key:ada", ""), ("key:bob", "run_not_found")):
+            self.assertEqual(self.told(admin, "runs.read", session_key="agent:main:other", owner_id=owner), code)
+
+    def test_only_keys(self) -> None:
+        """Other principals have no such bounds."""
+        ada = Principal(id="x", method="token", scopes=frozenset({READ}), agents=("main",), session_prefix="team:")
+        self.assertEqual(self.told(ada, "sessions.list", agent_id="beta", session_key="agent:beta:other"), "")
+
+
 class GrantedTests(SynchronousTestCase):
     """D12: what a client without a device gets."""
 

@@ -124,7 +124,52 @@ class MemoryTransport:
 
 
 class FakeProcess(Process):
-    """A process that a test plays; when it ends, it ends with all its pipes."""
+    """A process that a test plays; when it ends, it ends with all its pipes.
+
+    @ivar reads: it reads what it is sent; what it does not read yet is in its pipe.
+    """
+
+    PIPE = 64 * 1024
+    """What its pipe takes before whoever writes is told to wait."""
+
+    reads = True
+    _producer: Any = None
+    _full = False
+    _unread = 0
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Whoever writes wants to know when to wait."""
+        assert streaming
+        self._producer = producer
+
+    def unregisterProducer(self) -> None:
+        """Nothing more is written."""
+        self._producer = None
+
+    def writeToChild(self, descriptor: int, data: bytes) -> None:
+        """See L{Process.writeToChild}."""
+        super().writeToChild(descriptor, data)
+        self._unread += 0 if self.reads else len(data)
+        if self._unread > self.PIPE and self._producer is not None and not self._full:
+            self._full = True
+            self._producer.pauseProducing()
+
+    def closeChildFD(self, descriptor: int) -> None:
+        """As Twisted's: a pipe is not closed while somebody writes to it."""
+        assert self._producer is None
+        super().closeChildFD(descriptor)
+
+    def close_input(self) -> None:
+        """It closes its end of the pipe."""
+        producer, self._producer = self._producer, None
+        producer.stopProducing()
+
+    def read(self) -> None:
+        """It reads what is in its pipe."""
+        self._unread = 0
+        if self._full and self._producer is not None:
+            self._full = False
+            self._producer.resumeProducing()
 
     def output(self, data: bytes) -> None:
         """Something on its standard output."""

@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.mcp.client import MAX_AT_WORK, MAX_PAGES, Client, TimedOut
+from openclaw_tx.mcp.client import MAX_AT_WORK, MAX_PAGES, MAX_TELLING, Client, TimedOut
 from openclaw_tx.mcp.content import MAX_TOOLS
 from openclaw_tx.mcp.session import McpError
 from openclaw_tx.mcp.transport import SessionEnded
@@ -35,6 +35,25 @@ class Forgotten(MemoryTransport):
         if b"tools/call" in message:
             raise SessionEnded("who are you?")
         await super().send(message, answered)
+
+
+class Stuck(MemoryTransport):
+    """A way whose other end is slow to take answers.
+
+    @ivar stuck: those that it has not taken.
+    """
+
+    def __init__(self, server: FakeServer) -> None:
+        super().__init__(server)
+        self.stuck: list[Deferred[None]] = []
+
+    async def send(self, message: bytes, answered: Callable[[], bool] | None = None) -> None:
+        """See L{Transport.send}."""
+        await super().send(message, answered)
+        if b'"result"' in message:
+            taken: Deferred[None] = Deferred()
+            self.stuck.append(taken)
+            await taken
 
 
 class ClientTests(SynchronousTestCase):
@@ -137,6 +156,39 @@ class ClientTests(SynchronousTestCase):
         self.use(Failing(self.server))
         self.start()
         self.failed(self.call(), "lost on the way")
+
+    def test_untaken_answers(self) -> None:
+        """A server that asks and asks and takes no answer: the conversation is ended, and it is said why."""
+        way = Stuck(self.server)
+        self.use(way)
+        self.start()
+        for number in range(MAX_TELLING):
+            self.server.send({"id": number, "method": "ping"})
+        self.assertFalse(self.client.gone.opened)
+        self.server.send({"id": "p", "method": "ping"})
+        self.assertEqual(
+            self.client.why, "it does not take what it is told: 200 answers and notices are on their way to it."
+        )
+        self.server.send({"id": "q", "method": "ping"})
+        self.assertEqual(len(way.stuck), MAX_TELLING)
+        self.failed(self.call(), "it does not take what it is told")
+        for sending in way.stuck:
+            sending.callback(None)
+
+    def test_taken_answers(self) -> None:
+        """One that takes them may ask as often as it likes; also while it is slow, if not too slow."""
+        way = Stuck(self.server)
+        self.use(way)
+        self.start()
+        for number in range(2 * MAX_TELLING):
+            self.server.send({"id": number, "method": "ping"})
+            if number % 2:
+                way.stuck.pop(0).errback(McpError("lost on the way."))
+            else:
+                way.stuck.pop(0).callback(None)
+        self.server.send({"id": "p", "method": "ping"})
+        self.assertEqual([message["id"] for message in self.server.heard[-2:]], [2 * MAX_TELLING - 1, "p"])
+        way.stuck.pop().callback(None)
 
     def test_progress(self) -> None:
         """Each word of progress gives the server the whole time again."""

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.mcp.session import (
     MAX_BATCH,
     MAX_MESSAGE_BYTES,
+    MAX_REPLY,
     MAX_TEXT,
     Answered,
     BadMessage,
@@ -125,6 +126,14 @@ class SessionTests(SynchronousTestCase):
         (other,) = self.receive({"id": 5, "method": "sampling/createMessage"})
         assert isinstance(other, Reply)
         self.assertEqual(json.loads(other.data)["error"]["code"], -32601)
+
+    def test_long_ids(self) -> None:
+        """What is asked for decides how long the answer is only up to a bound."""
+        (ping,) = self.receive({"id": "x" * 4000, "method": "ping"})
+        assert isinstance(ping, Reply)
+        self.assertEqual(json.loads(ping.data)["id"], "x" * 4000)
+        for method in ("ping", "roots/list"):
+            self.bad(json.dumps({"jsonrpc": "2.0", "id": "x" * MAX_REPLY, "method": method}).encode())
 
     def test_batch(self) -> None:
         """Several messages at once, in their order, and not too many."""

@@ -16,6 +16,7 @@ from openclaw_tx.mcp.stdio import (
     END_SECONDS,
     MAX_ERROR_LINE,
     MAX_ERROR_LINES,
+    MAX_UNREAD,
     TERM_SECONDS,
     Program,
     StdioTransport,
@@ -85,6 +86,63 @@ class StdioTests(SynchronousTestCase):
         self.assertFalse(process.stdin_open)
         process.output(b"\n{}\n")
         self.assertEqual(self.got, [])
+        process.end()
+
+    def send(self, message: bytes) -> None:
+        """Send a message that can be sent."""
+        self.successResultOf(Deferred.fromCoroutine(self.transport.send(message)))
+
+    def test_slow_reader(self) -> None:
+        """What a program does not read yet waits for it, in order and without a loss, and what follows after it."""
+        process = self.open()
+        process.reads = False
+        sent = [b"%d" % number + b"x" * 50_000 for number in range(9)]
+        for message in sent:
+            self.send(message)
+        self.assertEqual(process.told, b"".join(message + b"\n" for message in sent[:2]))
+        process.read()
+        self.send(b"last")
+        for _ in sent:
+            process.read()
+        self.assertEqual(process.told, b"".join(message + b"\n" for message in [*sent, b"last"]))
+        self.assertEqual(self.lost, [])
+        process.end()
+
+    def test_never_reads(self) -> None:
+        """A program that asks and asks and does not read the answers is ended, and it is said why."""
+        process = self.open()
+        process.reads = False
+        message = b"x" * (2**20 - 1)
+        for _ in range(1 + MAX_UNREAD // len(message)):
+            self.send(message)
+        self.assertEqual(self.lost, [])
+        failure = self.failureResultOf(Deferred.fromCoroutine(self.transport.send(message)), McpError)
+        self.assertEqual(self.lost, [f"it does not read: {MAX_UNREAD} bytes wait for it."])
+        self.assertEqual(str(failure.value), self.lost[0])
+        self.assertFalse(process.stdin_open)
+        self.assertEqual(len(process.told), len(message) + 1)
+        self.failureResultOf(Deferred.fromCoroutine(self.transport.send(b"more")), McpError)
+        process.end()
+        self.assertEqual(len(self.lost), 1)
+
+    def test_large_message(self) -> None:
+        """A message that is larger than what may wait is sent to a program that reads."""
+        process = self.open()
+        self.send(b"x" * (MAX_UNREAD + 1))
+        self.assertEqual(len(process.told), MAX_UNREAD + 2)
+        process.end()
+
+    def test_closed_input(self) -> None:
+        """A program that has closed its input has nothing kept for it."""
+        process = self.open()
+        process.reads = False
+        self.send(b"x" * 2 * FakeProcess.PIPE)
+        self.send(b"kept")
+        process.close_input()
+        for _ in range(3):
+            self.send(b"x" * (MAX_UNREAD // 2))
+        self.assertEqual(self.lost, [])
+        self.assertNotIn(b"kept", process.told)
         process.end()
 
     def test_death(self) -> None:

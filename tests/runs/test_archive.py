@@ -15,7 +15,7 @@ from openclaw_tx.errors import GatewayError
 from openclaw_tx.runs.archive import Archive
 from openclaw_tx.runs.durable import FLUSH_SECONDS
 from openclaw_tx.runs.stored import StoredView, condensed
-from openclaw_tx.values import Entry, MessageEnded, RunEnded, RunResult, RunStarted, StoredRun, TextDelta
+from openclaw_tx.values import Entry, MessageEnded, ModelAnswered, RunEnded, RunResult, RunStarted, StoredRun, TextDelta
 from tests.runs.rooms import Bench
 
 RESULT = RunResult(
@@ -55,6 +55,8 @@ ELSEWHERE = StoredRun(
     fingerprint="f",
     queued_at_ms=1000,
     partial="half",
+    provider="p",
+    model="m",
 )
 
 
@@ -121,6 +123,7 @@ class StoredViewTests(SynchronousTestCase):
         """It is shown as far as it is known, and can not be waited for."""
         view = StoredView(ELSEWHERE, told("ha"))
         self.assertEqual((view.state.status, view.state.payloads, view.state.last_seq), ("running", ("half",), 1))
+        self.assertEqual((view.state.provider, view.state.model), ("p", "m"))
         self.assertEqual(self.assertRaises(GatewayError, view.watch, list).info.code, "storage_unavailable")
         failure = self.failureResultOf(Deferred.fromCoroutine(view.result()), GatewayError)
         self.assertTrue(failure.value.info.should_retry)  # type: ignore[attr-defined]
@@ -128,6 +131,8 @@ class StoredViewTests(SynchronousTestCase):
     def test_condensed(self) -> None:
         """Numbered from one; without a model there is nothing that answered."""
         self.assertEqual([entry.seq for entry in condensed(RESULT)], list(range(1, 8)))
+        answered = condensed(RESULT)[1].event
+        self.assertEqual(answered, ModelAnswered(provider="p", model="m", round=1))
         silent = RunResult(run_id="r", session_key="k", agent_id="main", status="aborted")
         self.assertEqual([type(entry.event) for entry in condensed(silent)], [RunStarted, RunEnded])
 

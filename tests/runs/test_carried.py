@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.runs.ended import KEEP_SECONDS
 from openclaw_tx.runs.steering import MAX_CARRIED
-from openclaw_tx.values import Carried, Entry, RunEnded
+from openclaw_tx.values import Carried, Entry, RunEnded, RunStarted
 from tests.runs.rooms import Bench, RunCase
 
 SAID = Carried(run_id="said", fingerprint="f", queued_at_ms=7)
@@ -69,6 +69,16 @@ class CarriedTests(RunCase):
         self.assertTrue(self.carried().abort("rpc"))
         assert run.outcome is not None
         self.assertEqual((run.outcome.status, self.carried().outcome.abort_reason), ("aborted", "rpc"))
+
+    def test_aborted_before_it_began(self) -> None:
+        """Whoever watches it afterwards is told its end, which was the first thing that its carrier said."""
+        first = self.bench.session("hi")
+        run = self.bench.session("next", carried=(SAID,))
+        self.assertTrue(run.abort("rpc"))
+        entries: list[Entry] = []
+        self.carried().watch(entries.extend)
+        self.assertEqual([type(entry.event) for entry in entries], [RunStarted, RunEnded])
+        first.abort("over")
 
     def test_forgotten(self) -> None:
         """It is known for as long as its run is."""

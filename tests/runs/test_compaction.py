@@ -193,6 +193,8 @@ class SummaryTests(SynchronousTestCase):
         told, of_tool = piece.split("\n\n")
         self.assertTrue(told.startswith("User: aaa") and told.endswith("zzz"))
         self.assertLess(len(of_tool) * 3, len(told))
+        self.assertLess(told.count("a"), 3 * told.count("z"))
+        self.assertGreater(told.count("a"), 2 * told.count("z"))
 
     def test_question(self) -> None:
         """The summary so far and the instructions are in it."""

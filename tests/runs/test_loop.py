@@ -225,6 +225,55 @@ class HeartbeatTests(Case):
         self.model.say("HEARTBEAT_OK")
         self.assertEqual(self.run_once().text, "HEARTBEAT_OK")
 
+    def test_in_the_transcript(self) -> None:
+        """A heartbeat at which there was nothing to report leaves nothing there; news do, and so does a tool."""
+        self.model.say("HEARTBEAT_OK")
+        self.ended(self.bench.session(trigger="heartbeat"))
+        self.assertEqual(self.bench.sessions.transcripts[KEY], [])
+        self.model.say("The disk is full, somebody must look.")
+        self.ended(self.bench.session(trigger="heartbeat"))
+        self.assertEqual(len(self.bench.sessions.transcripts[KEY]), 2)
+        self.model.call_tool("add", {"a": 1, "b": 1})
+        self.model.say("HEARTBEAT_OK")
+        self.ended(self.bench.session(trigger="heartbeat"))
+        self.assertEqual(len(self.bench.sessions.transcripts[KEY]), 6)
+
+
+class FormatTests(Case):
+    """Answers that must be JSON."""
+
+    wanted = Sampling(
+        response_format={
+            "type": "json_schema",
+            "json_schema": {"name": "x", "schema": {"type": "object", "required": ["n"]}},
+        }
+    )
+
+    def shown(self, number: int) -> list[str]:
+        """What watchers of a run were shown."""
+        return [event.text for event in self.bench.events(f"run-{number}") if isinstance(event, TextDelta)]
+
+    def test_mended(self) -> None:
+        """One that does not match is asked for again, once; nobody is shown it, and the transcript has the good one."""
+        self.model.say("{}")
+        self.model.say('{"n": 1}')
+        result = self.ended(self.bench.session(sampling=self.wanted))
+        self.assertEqual((result.payloads, self.shown(1)), (('{"n": 1}',), ['{"n": 1}']))
+        complaint = self.model.requests[1].messages[-1]
+        self.assertIn("n", complaint.text)
+        self.assertEqual([message.text for message in self.bench.sessions.transcripts[KEY]], ["hello", '{"n": 1}'])
+        self.model.say("{}")
+        self.model.say("{}")
+        result = self.run_once(sampling=self.wanted)
+        self.assertEqual((result.error.code, self.shown(2)), ("structured_output_failed", []))
+
+    def test_with_tools(self) -> None:
+        """What is said on the way to a tool need not match, and is not shown as if it were the answer."""
+        self.model.call_tool("add", {"a": 1, "b": 1}, text="Let me add.")
+        self.model.say('{"n": 2}')
+        result = self.run_once(sampling=self.wanted)
+        self.assertEqual((result.status, self.shown(1)), ("ok", ['{"n": 2}']))
+
 
 class MessageTests(Case):
     """Text between tool rounds."""

@@ -49,6 +49,23 @@ class UnstoredTests(SynchronousTestCase):
         self.again()
         self.assertEqual(list(self.sessions.runs), ["r2", "r3", "r4"])
 
+    def test_begun_again_meanwhile(self) -> None:
+        """What is added while the store takes one of the same id, or is dropped, is not taken for what it took."""
+        self.sessions.broken = False
+        self.sessions.hold = []
+        self.unstored.add(ended("r1", KEY, "error", at_ms=1))
+        self.unstored.add(ended("r2", KEY, "error"))
+        again = Deferred.fromCoroutine(self.unstored.again())
+        self.unstored.add(ended("r1", KEY, "error", at_ms=2))
+        self.sessions.hold.pop().callback(None)
+        self.unstored.drop("r2")
+        self.sessions.hold.pop().callback(None)
+        self.successResultOf(again)
+        self.assertEqual(len(self.unstored), 1)
+        self.sessions.hold = None
+        self.again()
+        self.assertEqual((len(self.unstored), self.sessions.runs["r1"].ended_at_ms), (0, 2))
+
     def test_unforeseen(self) -> None:
         """One that can not be stored at all is logged and keeps back no other."""
         self.sessions.broken = False

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.errors import GatewayError
@@ -100,3 +102,13 @@ class UsageLogTests(SynchronousTestCase):
         self.store.full = False
         (found,) = self.flush()
         self.assertEqual((found.runs, found.input_tokens), (2, 3))
+
+    def test_full_is_logged(self) -> None:
+        """Once: the store says for itself what its trouble is."""
+        observer = EventLoggingObserver()
+        self.log = UsageLog(self.store, Logger(observer=observer))
+        self.store.full = True
+        for _ in range(2):
+            self.ended(Usage(prompt_tokens=1))
+            self.flush()
+        self.assertEqual([formatEvent(event) for event in observer], ["token counts can not be written down: full"])

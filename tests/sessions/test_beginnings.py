@@ -331,6 +331,18 @@ class PruneTests(Case):
         self.assertEqual(self.prune(), [KEY, "agent:main:named", f"{CHILD}-33", named])
         self.assertEqual(self.archived(), [["task", "re task"]] * 59)
 
+    def test_archived_children_are_told_of(self) -> None:
+        """What belongs to such a session, as a command in the background does, learns that it is no more."""
+        self.stores.rules = Rules(subagents_ms=HOUR * 1000)
+        self.child(f"{CHILD}-1")
+        self.child(f"{CHILD}-2")
+        self.begin("more", f"{CHILD}-2", trigger="subagent")
+        self.stores.now += HOUR + 1
+        told: list[SessionChange] = []
+        self.store.news.subscribe(told.append)
+        self.prune()
+        self.assertEqual(told, [SessionChange(key=f"{CHILD}-1", agent_id="main", reason="delete")])
+
     def test_children_for_ever(self) -> None:
         """0 keeps them."""
         self.child()

@@ -150,6 +150,15 @@ class OverTests(SynchronousTestCase):
         ):
             self.assertEqual(self.over(rules, began, spoken, now), expected, (rules, began, spoken, now))
 
+    def test_minutes(self) -> None:
+        """They have sixty seconds: a pause of just so many minutes is none yet, a millisecond more is one."""
+        for minutes in (1, 60, 7 * 24 * 60):
+            idle = ResetPolicy(None, minutes)
+            found = [
+                is_over(idle, began_ms=0, spoken_ms=5, now_ms=5 + minutes * MINUTE + more, zone=None) for more in (0, 1)
+            ]
+            self.assertEqual(found, [False, True], minutes)
+
 
 class WhoseTests(SynchronousTestCase):
     """Whose sessions begin anew at all."""

@@ -20,9 +20,18 @@ from openclaw_tx.sessions import entries, interrupted, ledger, reading
 from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.sessions.owners import SoleOwner
 from openclaw_tx.sessions.sql import SqlSessions
-from openclaw_tx.values import AssistantMessage, CompactionMessage, Message, SessionEntry, Step, ToolResultMessage
+from openclaw_tx.sessions.threads import InlineWorker
+from openclaw_tx.values import (
+    AssistantMessage,
+    CompactionMessage,
+    Message,
+    SessionChange,
+    SessionEntry,
+    Step,
+    ToolResultMessage,
+)
 from tests.contract.session_store import LastingStoreContract, SessionStoreContract
-from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, result, scratch, user
+from tests.sessions.helpers import KEY, ManualWorker, Stores, answer, ended, live, replace_run, result, scratch, user
 
 DAY_MS = 24 * 3600 * 1000
 UUID = "00000000-0000-4000-8000-00000000000"
@@ -95,6 +104,22 @@ class OwnTests(SynchronousTestCase):
         added = (user("hello"), answer("hi"))
         self.do(self.store.commit(run, added, model_provider="p", model="m", context_tokens=1))
 
+    def test_steps_go_with_their_turn(self) -> None:
+        """However a run ends: the next of its id, which a retry may be, must not find them in its own turn."""
+        for number, run_id in enumerate(("stored", "cut off")):
+            self.do(self.store.begin(live(run_id), [user("add")]))
+            run = replace_run(live(run_id), stepped=True)
+            self.do(self.store.step(run, [Step(number=0, message=answer("I add.", "1"))], 6))
+            self.assertEqual(len(self.rows("SELECT * FROM run_steps")), 1, run_id)
+            if number:
+                self.do(self.stores.again(InlineWorker()).recover(9000))
+            else:
+                done = replace_run(ended(run_id, status="error"), stepped=True)
+                self.do(self.store.commit(done, [user("add")], model_provider="", model="", context_tokens=None))
+            self.assertEqual(self.rows("SELECT * FROM run_steps"), [], run_id)
+        texts = [message.text for message in self.do(self.store.transcript(KEY, 10))]
+        self.assertEqual(texts, ["add", "add", "I add.", ""])
+
     def test_history_is_bounded_in_messages(self) -> None:
         """Only the newest are loaded; the transcript goes on behind all of them."""
         self.do(self.store.begin(live("r1"), [user("x")]))
@@ -150,6 +175,42 @@ class OwnTests(SynchronousTestCase):
         self.failureResultOf(Deferred.fromCoroutine(commit), UnicodeEncodeError)
         self.assertEqual(self.do(self.store.transcript(KEY, 10)), [])
         self.turn("r2")
+
+    def test_cancelled_callers_are_told_for(self) -> None:
+        """What is written although its caller has left is told all the same: others go by that."""
+        for key in (KEY, "agent:main:other"):
+            self.turn(key, key)
+        worker = ManualWorker()
+        store = self.stores.again(worker)
+        told: list[SessionChange] = []
+        store.news.subscribe(told.append)
+        calls = (
+            store.patch(KEY, lambda entry: replace(entry, label="Work")),
+            store.append(KEY, [user("a note")]),
+            store.reset(KEY),
+            store.delete(KEY),
+            store.delete("agent:main:none"),
+        )
+        for call in map(Deferred.fromCoroutine, calls):
+            call.cancel()
+            self.failureResultOf(call, CancelledError)
+        self.assertEqual(told, [])
+        worker.flush()
+        self.assertEqual([change.reason for change in told], ["patch", "inject", "reset", "delete"])
+        self.assertEqual({change.key for change in told}, {KEY})
+
+    def test_cancelled_caller_of_what_fails(self) -> None:
+        """Nothing is told, and nothing is left of the failure."""
+        worker = ManualWorker()
+        store = self.stores.again(worker)
+        told: list[SessionChange] = []
+        store.news.subscribe(told.append)
+        deleting = Deferred.fromCoroutine(store.delete(KEY))
+        deleting.cancel()
+        self.failureResultOf(deleting, CancelledError)
+        self.stores.database.connect().driver.execute("DROP TABLE sessions")
+        worker.flush()
+        self.assertEqual(told, [])
 
     def test_cancelled_begin_is_undone(self) -> None:
         """Its caller never learnt of it: no run is left at work, no empty session either."""
@@ -286,9 +347,16 @@ class OwnTests(SynchronousTestCase):
             "key, session_id",
             "printf('agent:main:openai:00000000-0000-4000-9000-%012d', n), 'copy' || n",
         )
+        told: list[SessionChange] = []
+        self.store.news.subscribe(told.append)
         self.do(self.store.prune(4000 + DAY_MS))
         keys = [entry.key for entry in self.do(self.store.list())]
         self.assertEqual(sorted(keys), sorted([*kept, fresh, busy]))
+        self.assertEqual({change.reason for change in told}, {"delete"})
+        gone = {change.key for change in told}
+        self.assertEqual(len(gone), len(told))
+        self.assertEqual(len(told), len(old) + 2 * entries.PRUNED_AT_ONCE)
+        self.assertLess(set(old), gone)
 
     def test_prune_leaves_what_is_dear(self) -> None:
         """A session of a single request that somebody has named or pinned stays."""

@@ -62,6 +62,18 @@ class HoldingChannelTests(SynchronousTestCase):
         self.site.turn.end()
         self.assertTrue(self.transport.value().endswith(b"yz"))
 
+    def test_lost_meanwhile(self) -> None:
+        """What was held for a client that has gone is dropped."""
+        channel = self.site.buildProtocol(None)  # type: ignore[arg-type]
+        transport = Counting()
+        channel.makeConnection(transport)
+        self.site.turn.begin()
+        channel.write(b"bye")  # type: ignore[attr-defined]
+        channel.connectionLost()
+        channel.transport = None
+        self.site.turn.end()
+        self.assertEqual(transport.writes, 0)
+
     def test_order_with_the_end(self) -> None:
         """Closing comes after what was written."""
         self.site.turn.begin()

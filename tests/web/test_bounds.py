@@ -45,6 +45,7 @@ class BoundsTests(SynchronousTestCase):
         for files in range(40):
             found = bounds(files, 8, UNSET)
             self.assertGreaterEqual(min(found.places, found.of_one, found.porch), 1, files)
+        self.assertEqual(bounds(0, 8, UNSET)[:5], (1, 1, 1, 1, 1))
 
     def test_configured(self) -> None:
         """What is configured counts, as far as there are descriptors."""
@@ -63,6 +64,8 @@ class BoundsTests(SynchronousTestCase):
     def test_limit(self) -> None:
         """The process's own limit of the moment."""
         self.assertEqual(descriptor_limit(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self.patch(resource, "getrlimit", lambda _: (1024, 4096))
+        self.assertEqual(descriptor_limit(), 1024, "not what it could ask for")
 
     def test_no_limit(self) -> None:
         """As many as Linux gives, not minus one."""

@@ -126,6 +126,9 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(document["features"]["images"]["urls"], False)
         self.assertEqual(document["features"]["structured_outputs"], ["text", "json_object", "json_schema"])
         self.assertTrue(document["features"]["embeddings"])
+        self.assertEqual(
+            (document["features"]["runs"], document["features"]["resume"]["header"]), (True, "last-event-id")
+        )
         self.assertEqual(document["features"]["idempotency"]["header"], "idempotency-key")
         self.assertEqual(document["limits"]["embeddings"]["inputs"], 128)
         self.assertEqual(document["limits"]["body_bytes"]["/tools/invoke"], 2 * 1024 * 1024)
@@ -133,6 +136,7 @@ class DocumentTests(SynchronousTestCase):
         document = self.read(gateway)
         self.assertEqual(document["limits"]["body_bytes"]["/v1/chat/completions"], 77)
         self.assertFalse(document["features"]["embeddings"])
+        self.assertEqual((document["features"]["runs"], document["features"]["resume"]), (False, False))
 
     def test_agents_and_models(self) -> None:
         """Who there is, what it is called as a model, what it can do and what of that over HTTP."""

@@ -103,6 +103,13 @@ class ChatTests(SynchronousTestCase):
             body = {"messages": [{"role": "user", "content": "x"}], "model": sent}
             self.assertEqual(self.gateway.post(body).response.json["model"], echoed)
 
+    def test_created(self) -> None:
+        """When the run was asked for, in seconds."""
+        response = self.gateway.say().response
+        asked_ms = self.gateway.scripted.runs[-1].queued_at_ms
+        self.assertGreater(asked_ms, 10**9)
+        self.assertEqual(response.json["created"], asked_ms // 1000)
+
     def test_agent_before_message(self) -> None:
         """As recorded: an unknown agent is reported before a missing message, a bad parameter before both."""
         self.refused({"model": "agent:nope", "messages": []}, 400, "Unknown agent 'nope'.")

@@ -62,6 +62,11 @@ class OpenApiTests(SynchronousTestCase):
         """It is OpenAPI 3.1, its schemas are JSON Schema, and every reference leads somewhere."""
         self.assertEqual([error.message for error in OpenAPIV31SpecValidator(self.document).iter_errors()], [])
 
+    def test_headers_are_optional(self) -> None:
+        """Nothing beside the body has to be said, and the path is all there is to be told."""
+        shared = self.document["components"]["parameters"]
+        self.assertEqual({name for name, told in shared.items() if told["required"] and told["in"] != "path"}, set())
+
     def test_every_route_and_nothing_else(self) -> None:
         """Paths and methods are those of the tree; the table of operations has no row too many."""
         served = {

@@ -56,6 +56,11 @@ class PartTests(RefusedMixin):
             self.refused("messages[2].content[0]", *SUM, user([part]))
             self.refused("messages[0].content[1]", user([TEXT, part]))
 
+    def test_words(self) -> None:
+        """A part of text without a text is told so; of others it is told which there are."""
+        for part, words in (({"type": "text", "text": 5}, "must be a string"), (AUDIO, "Parts of a user message are")):
+            self.assertIn(words, str(self.assertRaises(GatewayError, read, user([part]))))
+
     def test_of_what_nobody_answered_yet(self) -> None:
         """All messages after the last answer, and the whole of a turn in which tools were called."""
         self.refused("messages[2].content[0]", *SUM, user([AUDIO]), user("and?"))

@@ -381,6 +381,12 @@ class EventTests(SynchronousTestCase):
         self.assertFalse(call.complete())
         call.add('"}')
         self.assertFalse(call.complete())
+        piecewise = GrowingCall("i", 0, "c", "f")
+        for piece in ('{"a":"', *["x" * (MAX_PROBED // 4)] * 8):
+            piecewise.add(piece)
+            self.assertFalse(piecewise.complete())
+        piecewise.add('"}')
+        self.assertTrue(piecewise.complete(), "pieces that do not look like an end cost no patience")
         patient = GrowingCall("i", 0, "c", "f")
         patient.add('{"a":"' + "x" * MAX_PROBED + '"}')
         self.assertTrue(patient.complete())

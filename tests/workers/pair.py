@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config.files import merge
 from openclaw_tx.config.temporary import temporary_directory
@@ -124,9 +125,9 @@ class Pair:
         asked = {"messages": [{"role": "user", "content": text}], "stream": stream, **body}
         return self.ask("POST", "/v1/chat/completions", asked, client=client)
 
-    def websocket(self) -> MemoryWebSocket:
-        """A WebSocket client of the chief."""
-        endpoint = MemoryEndpoint(self.chief.site())
+    def websocket(self, *, relayed: bool = False) -> MemoryWebSocket:
+        """A WebSocket client of the chief, or one that comes to it by way of the relay."""
+        endpoint = MemoryEndpoint(self.site if relayed else self.chief.site())
         self._endpoints.append(endpoint)
         return MemoryWebSocket(self.clock, endpoint, self.settle, TOKEN)
 
@@ -179,3 +180,17 @@ class Pair:
         self.settle()
         left = self.clock.getDelayedCalls()
         assert not left, f"left behind: {left}"
+
+
+class PairCase(SynchronousTestCase):
+    """A chief and a relay, made when a test has said how."""
+
+    def pair(self, config: Any = None, **parts: Any) -> Pair:
+        """A fresh pair."""
+        pair = Pair(config, **parts)
+        self.addCleanup(pair.close)
+        return pair
+
+    def live(self, pair: Pair) -> tuple[int, int]:
+        """Runs that are at work in the chief's engine and in the relay's."""
+        return len(list(pair.chief.engine.live())), len(list(pair.relay.engine.live()))

@@ -77,6 +77,7 @@ class PairingTests(SynchronousTestCase):
         )
         details = error["details"]
         self.assertEqual((details["code"], details["reason"]), ("PAIRING_REQUIRED", "not-paired"))
+        self.assertEqual((details["requestedRole"], details["requestedScopes"]), ("operator", [WRITE]))
         (event,) = operator.events("device.pair.requested")
         self.assertEqual(event["payload"]["requestId"], details["requestId"])
         self.assertEqual((event["payload"]["remoteIp"], event["payload"]["scopes"]), (FAR, [WRITE]))
@@ -118,6 +119,17 @@ class PairingTests(SynchronousTestCase):
         self.assertEqual(error["details"]["recommendedNextStep"], "retry_with_device_token")
         self.refused(auth={"token": "wrong"})
         self.assertEqual((self.house.book.paired(), self.house.book.pending()), ([], []))
+
+    def test_wrong_device_token_beside_the_secret(self) -> None:
+        """Whoever has tried the token of its device is not told to."""
+        line = self.house.open()
+        challenge = line.events("connect.challenge")[0]["payload"]
+        params = connect_params(auth={"token": "wrong", "deviceToken": "made up"})
+        line.ask("connect", self.identity.sign(params, challenge["nonce"], challenge["ts"]), id="hello")
+        self.house.advance(6)
+        (answer,) = line.answers("hello")
+        self.assertEqual(answer["error"]["details"]["code"], "AUTH_TOKEN_MISMATCH")
+        self.assertFalse(answer["error"]["details"]["canRetryWithDeviceToken"])
 
     def test_not_on_disk(self) -> None:
         """A token that could not be written is not given out."""

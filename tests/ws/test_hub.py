@@ -126,6 +126,7 @@ class HubTests(SynchronousTestCase):
         run.say("a")
         run.say("b")
         self.assertEqual(len(self.house.engine.listeners), 1)
+        self.house.advance(60)
         line.client.transport.loseConnection()
         line.pump.flush()
         self.assertEqual(self.house.engine.listeners, [])

@@ -129,6 +129,16 @@ class MapTests(SynchronousTestCase):
         self.assertEqual(len(self.rows()), MAX_ROWS)
         self.assertFalse(self.presence.left(here(0)), "the oldest row is gone, also one that is connected")
 
+    def test_oldest_goes(self) -> None:
+        """Who left first is forgotten first, whoever came first."""
+        for number in range(MAX_ROWS):
+            self.presence.joined(here(number, f"d{number}"))
+        self.presence.left(here(1))
+        self.presence.left(here(0))
+        self.presence.joined(here(MAX_ROWS, "new"))
+        devices = {row["deviceId"] for row in self.rows()}
+        self.assertEqual(({"d0", "d1", "new"} & devices), {"d0", "new"})
+
     def test_report(self) -> None:
         """A client says more of itself, or of another machine."""
         self.presence.joined(here(1, "dev"))

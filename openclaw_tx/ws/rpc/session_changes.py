@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.ws.rpc.test_session_changes -*-
+# -*- test-case-name: tests.ws.rpc.test_session_changes,tests.ws.rpc.test_session_patch -*-
 """C{sessions.patch}, C{.reset}, C{.delete}, C{.compact} and C{chat.inject}: what changes sessions (spec 2.10)."""
 
 from __future__ import annotations

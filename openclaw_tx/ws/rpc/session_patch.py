@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.ws.rpc.test_session_changes -*-
+# -*- test-case-name: tests.ws.rpc.test_session_patch -*-
 """What C{sessions.patch} may change, and to what (spec 2.10). Pure. Refusals are in the words of the wire."""
 
 from __future__ import annotations
