@@ -131,11 +131,12 @@ class ChatDesk:
         self.flow.send(following, entry.settings if entry is not None else None)
 
     async def _keep(self, message: ChatMessage, reply: str) -> None:
-        """The answer stands in the transcript, as one that no model gave."""
+        """The command stands in the transcript, where a chat window looks for what it sent, and its answer as one that
+        no model gave."""
         request = message.request
         answer = AssistantMessage(text=reply, stop_reason="injected", timestamp_ms=self._now_ms())
         await self._rooms.sessions.append(
-            request.session_key, [answer], agent_id=request.agent_id, run_id=request.run_id
+            request.session_key, [*request.messages, answer], agent_id=request.agent_id, run_id=request.run_id
         )
 
     def _remember(self, message: ChatMessage, done: bool) -> None:

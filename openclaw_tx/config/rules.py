@@ -33,8 +33,8 @@ _SERVED = frozenset(("v1", "tools", "channels", "metrics", "openapi.json", *_PRO
 """First parts of paths that are taken."""
 RESERVED = _SERVED | {"api", "plugins", "hooks"}
 """First parts of paths that belong to programs: no page is ever served below them (spec 1.0)."""
-PAGES = frozenset({"channels"})
-"""Of these a page has the name itself: the Control UI calls one of its own so."""
+PAGES = frozenset({"channels", "plugins"})
+"""Of these a page has the name itself: the Control UI calls two of its own so."""
 MIN_SECRET = 16
 """Characters of a secret that requests are signed with."""
 _BASE_PATH = re.compile(r"/?[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?")

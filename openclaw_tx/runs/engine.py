@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from openclaw_tx.config.lanes import capacities
 from openclaw_tx.config.schema import Config
 from openclaw_tx.deferreds import Gate
 from openclaw_tx.errors import GatewayError
@@ -40,9 +41,6 @@ from openclaw_tx.wire.trace import child, trace_id
 
 LONG_WAIT_SECONDS = 2.0
 """A wait for a place that is worth a line in the log (spec 3.8)."""
-
-NESTED = 4
-"""Runs that others wait for, which have places of their own: so many times those of the main lane."""
 
 RunListener = Callable[[AgentRun, Sequence[Entry]], None]
 
@@ -166,15 +164,7 @@ class Engine:
     def _cap(self, lane: str) -> int:
         if lane.startswith("session:"):
             return 1
-        settings = self._settings()
-        defaults = settings.agents.defaults
-        caps = {
-            "main": defaults.max_concurrent,
-            "nested": NESTED * defaults.max_concurrent,
-            "subagent": defaults.subagents.max_concurrent,
-            "cron": settings.cron.max_concurrent_runs,
-        }
-        return caps.get(lane, 1)
+        return capacities(self._settings()).get(lane, 1)
 
     def _admissible(self, request: RunRequest, principal: Principal) -> Agent:
         if self.draining:

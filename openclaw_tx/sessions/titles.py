@@ -7,6 +7,7 @@ Both are kept in the session's row, so that a list of a hundred sessions reads n
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from openclaw_tx.values import AssistantMessage, Message, UserMessage
 
@@ -24,8 +25,15 @@ _READ = 4000
 
 
 def title_of(messages: Iterable[Message]) -> str:
-    """The beginning of the first user message that says something of its own; "" = none does."""
-    texts = (line_of(message.text) for message in messages if isinstance(message, UserMessage))
+    """The beginning of the first user message that says something of its own; "" = none does. A command, whose answer
+    no model gave, says nothing of what the conversation is about."""
+    following = (*messages, None)
+    texts = (
+        line_of(message.text)
+        for message, after in pairwise(following)
+        if isinstance(message, UserMessage)
+        and not (isinstance(after, AssistantMessage) and after.stop_reason == "injected")
+    )
     return cut(next((text for text in texts if text and text != GREETING), ""), TITLE)
 
 

@@ -62,6 +62,7 @@ from openclaw_tx.ws.rpc.following import FollowingMethods
 from openclaw_tx.ws.rpc.health import Health, HealthMethods, StateVersion
 from openclaw_tx.ws.rpc.host import HostMethods
 from openclaw_tx.ws.rpc.inventory import InventoryMethods, ToolRooms
+from openclaw_tx.ws.rpc.lanes import LaneMethods
 from openclaw_tx.ws.rpc.logs import LogMethods
 from openclaw_tx.ws.rpc.model_auth import Keys, ModelAuthMethods
 from openclaw_tx.ws.rpc.nodes import NodeMethods, NodeNews
@@ -220,6 +221,7 @@ class WebSocketSurface:
             AgentMethods(engine, agents, models, sessions, authorise, clock, settings, rooms.channels).methods(),
             WaitMethods(engine, sessions, clock, rooms.desk.flow).methods(),
             LogMethods(rooms.log_file, rooms.in_thread).methods(),
+            LaneMethods(engine, settings, clock).methods(),
             HostMethods(settings, uptime_ms, rooms.in_thread, place.state_dir if place is not None else "").methods(),
         ]
         rooms.desk.flow.subscribe(self.hub.notice)

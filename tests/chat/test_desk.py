@@ -98,9 +98,9 @@ class CommandTests(Chat):
         self.assertIn("/approve", self.reply("/commands"))
 
     def test_answer_is_kept(self) -> None:
-        """The answer stands in the transcript, and a repeated key does nothing."""
+        """Command and answer stand in the transcript, and a repeated key does nothing."""
         self.reply("/whoami")
-        self.assertEqual(len(self.history()), 1)
+        self.assertEqual((self.history()[0], len(self.history())), ("/whoami", 2))
         again = self.client.request(
             "chat.send", {"sessionKey": "main", "message": "/whoami", "idempotencyKey": f"key-{self.number}"}
         )
@@ -109,7 +109,19 @@ class CommandTests(Chat):
             "chat.send", {"sessionKey": "main", "message": "/help", "idempotencyKey": f"key-{self.number}"}
         )
         self.assertIn("used before", other["error"]["message"])
-        self.assertEqual(len(self.history()), 1)
+        self.assertEqual(len(self.history()), 2)
+
+    def test_command_is_found(self) -> None:
+        """A window finds the command it sent by its key, as any other message; it is no title of the session."""
+        self.client.request("sessions.messages.subscribe", {"key": KEY})
+        self.reply("/whoami")
+        [asked, answered] = self.client.request("chat.history", {"sessionKey": "main"})["payload"]["messages"]
+        self.assertEqual((asked["role"], asked["idempotencyKey"]), ("user", f"key-{self.number}:user"))
+        told = [event["payload"]["message"] for event in self.client.events("session.message")]
+        self.assertEqual(told, [asked, answered])
+        entry = self.entry()
+        assert entry is not None
+        self.assertEqual(entry.title, "")
 
     def test_twice_at_once(self) -> None:
         """One that comes again, before the session of the first was looked up, is carried out once."""
@@ -133,7 +145,7 @@ class CommandTests(Chat):
         answers = [self.client.response(id)["payload"]["status"] for id in "ab"]
         self.assertEqual((len(waiting), answers), (2, ["started", "started"]))
         self.assertEqual([event["state"] for event in self.chat("twice")], ["final"])
-        self.assertEqual(len(self.history()), 1)
+        self.assertEqual(len(self.history()), 2)
 
     def test_status(self) -> None:
         """Model, context, queue; also of a session that is not there yet."""
@@ -381,8 +393,8 @@ class QueueTests(Chat):
         self.model.say("Fine.")
         self.send("for two")
         asked = [message.text for message in self.model.requests[-1].messages if isinstance(message, UserMessage)]
-        self.assertEqual(asked, ["a trip to Rome", "no, Paris", "for two"])
-        self.assertEqual(self.history()[1:], [*asked, "Fine."])
+        self.assertEqual(asked, ["/queue interrupt", "a trip to Rome", "no, Paris", "for two"])
+        self.assertEqual(self.history()[2:], [*asked[1:], "Fine."])
         self.assertEqual([self.chat(f"key-{number}")[-1]["state"] for number in (2, 3, 4)], ["aborted"] * 2 + ["final"])
 
     def test_stop(self) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.sessions.titles import GREETING, PREVIEW, cut, preview_of, title_of
-from openclaw_tx.values import CompactionMessage, ImagePart, UserMessage
+from openclaw_tx.values import AssistantMessage, CompactionMessage, ImagePart, UserMessage
 from tests.sessions.helpers import answer, result, user
 
 
@@ -23,6 +23,9 @@ class TitleTests(SynchronousTestCase):
         self.assertEqual(title_of(messages), "first line")
         self.assertEqual(title_of([answer("hello"), picture]), "")
         self.assertEqual(title_of([user(GREETING), answer("Hello."), user("What now?")]), "What now?")
+        note = AssistantMessage(text="Thinking: high.", stop_reason="injected")
+        self.assertEqual(title_of([user("/think high"), note, user("What now?")]), "What now?")
+        self.assertEqual(title_of([user("/think high"), note]), "")
 
     def test_preview(self) -> None:
         """What was said last, by whomever; tools and marks say nothing."""

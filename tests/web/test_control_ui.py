@@ -94,6 +94,13 @@ class ControlUiTests(Served):
         for path in ("/channels/webhook", "/channels/webhook/desk", "/channels/x"):
             self.assertNotIn(b"__OPENCLAW", self.get(path).body, path)
 
+    def test_plugins(self) -> None:
+        """Another page that is called as paths of programs begin; its sidebar links to it, and it may be reloaded."""
+        self.assertIn(b"__OPENCLAW", self.get("/plugins").body)
+        for path in ("/plugins/x", "/plugins/x/y"):
+            self.assertNotIn(b"__OPENCLAW", self.get(path).body, path)
+        self.assertEqual(self.get("/plugins", {"Accept": "*/*"}).status, 404)
+
     def test_programs_get_404(self) -> None:
         """Unknown paths stay unknown to whoever does not ask for HTML, and files to everybody."""
         for path, headers in (("/chat/main", {"Accept": "*/*"}), ("/chat/main", {}), ("/assets/nope.js", BROWSER)):

@@ -133,14 +133,15 @@ class ChangedTests(EventCase):
         self.assertEqual(told[-1]["reason"], "delete")
 
     def test_command(self) -> None:
-        """The answer to a command names what it answers in both events, so that the TUI shows it once."""
+        """A command and its answer name its run, the answer in both events, so that the TUI shows it once."""
         follower = self.connect()
         self.ok(follower, "sessions.messages.subscribe", key="main")
         self.ok(self.actor, "chat.send", sessionKey="main", message="/status", idempotencyKey="status-1")
         self.memory.advance(0.5)
-        (told,) = [event["payload"] for event in follower.events("session.message")]
+        asked, told = [event["payload"] for event in follower.events("session.message")]
         (final,) = [event["payload"] for event in self.actor.events("chat")]
-        self.assertEqual((told["runId"], final["runId"]), ("status-1", "status-1"))
+        self.assertEqual({asked["runId"], told["runId"], final["runId"]}, {"status-1"})
+        self.assertEqual(asked["message"]["content"], [{"type": "text", "text": "/status"}])
         self.assertEqual(told["message"]["content"], final["message"]["content"])
 
     def test_failed(self) -> None:

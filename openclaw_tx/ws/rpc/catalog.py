@@ -26,10 +26,11 @@ class ModelsListParams(Params, frozen=True):
     """Params of C{models.list}."""
 
     agent_id: NonEmpty | None = None
-    """Only the models that this agent may use, its primary first."""
+    """Whose choices the rows are marked with and stand first where the order is ours; unset = the default agent's."""
     view: Literal["default", "configured", "provider-config", "all"] = "default"
-    """C{default}: those that may be used; C{configured}: those that the configuration of agents names, in its order;
-    C{provider-config}: those that stand in C{models.providers}; C{all}: these, and those that may not be used."""
+    """C{default}: those that may be used; C{configured}: those of them that the configuration names, the choices of
+    agents before those of C{models.providers}; C{provider-config}: those that stand in C{models.providers}; C{all}:
+    these, and those that may not be used."""
     provider: NonEmpty | None = None
     """Only the models of this provider."""
     include_details: bool = False
@@ -116,33 +117,35 @@ class CatalogMethods:
         agents = agents_for(self._agents, call.principal)
         key = params.session_key or ""
         chosen = plain_id(params.agent_id) or (agent_of(key) if key.lower().startswith("agent:") else None)
-        if chosen is not None:
-            agent = agents.get(chosen)
-            if agent is None:
-                raise unknown_agent("models.list", chosen)
-            found: Sequence[ModelInfo] = self._known(agent.models)
-        else:
-            agent = agents.get(agents.default_id)
-            found = self._view(params.view)
+        agent = agents.get(chosen if chosen is not None else agents.default_id)
+        if chosen is not None and agent is None:
+            raise unknown_agent("models.list", chosen)
+        found = self._view(params.view, agent if chosen is not None else None)
         wanted = (params.provider or "").strip().lower()
         return {"models": [model_row(info, agent) for info in found if wanted in ("", info.provider.lower())]}
 
-    def _view(self, view: str) -> Sequence[ModelInfo]:
-        if view == "default":
-            return self._models.catalog()
+    def _view(self, view: str, agent: Agent | None) -> Sequence[ModelInfo]:
+        """
+        @param agent: whose choices come first; None = every agent's.
+        """
         every = self._every_model()
         if view == "all":
             return every
+        allowed = self._models.catalog()
         config = self._settings()
-        if view == "configured":
-            named = [ref for agent in self._agents.all() for ref in agent.models]
-            return self._known(dict.fromkeys([*named, *config.agents.defaults.models]))
         written = {
             (name.strip().lower(), model.id)
             for name, provider in config.models.providers.items()
             for model in provider.models
         }
-        return [info for info in every if (info.provider.lower(), info.id) in written]
+        if view == "provider-config":
+            return [info for info in every if (info.provider.lower(), info.id) in written]
+        refs = [ref for one in ([agent] if agent is not None else self._agents.all()) for ref in one.models]
+        if view == "default":
+            # All of them; only where somebody is named there is an order to keep.
+            return _once([*self._known(refs), *allowed]) if agent is not None else allowed
+        chosen = self._known([*refs, *config.agents.defaults.models])
+        return _once([*chosen, *(info for info in allowed if (info.provider.lower(), info.id) in written)])
 
     def _known(self, refs: Iterable[str]) -> list[ModelInfo]:
         found = []
@@ -151,10 +154,14 @@ class CatalogMethods:
                 found.append(self._models.info(ref))
             except GatewayError:
                 continue  # configured, but no provider has it
-        return list({info.ref: info for info in found}.values())
+        return _once(found)
 
     def _identities(self) -> dict[str, Identity]:
         return {entry.id: entry.identity for entry in self._settings().agents.entries}
+
+
+def _once(found: Iterable[ModelInfo]) -> list[ModelInfo]:
+    return list({info.ref: info for info in found}.values())
 
 
 def plain_id(agent_id: str | None) -> str | None:

@@ -64,6 +64,10 @@ class ListParams(Params, frozen=True):
     """Add C{derivedTitle}: what it is called, else the beginning of what was first said."""
     include_last_message: bool = False
     """Add C{lastMessagePreview}."""
+    include_people: bool = False
+    """Add C{people}, who had a part in the sessions. It is empty: sessions belong to nobody."""
+    include_activity_summary: bool = False
+    """No row has one: sessions are not summed up."""
     active_only: bool = False
     """Only sessions in which a run is at work or waits."""
     sort_by: Literal["updatedAt", "lastInteractionAt", "activity"] = "updatedAt"
@@ -149,6 +153,8 @@ class SessionMethods:
             "defaults": model_defaults(agents_for(self._agents, call.principal), self._models),
             "sessions": rows,
         }
+        if params.include_people:
+            answer["people"] = []
         if end < total:
             answer["nextOffset"] = end
         return answer

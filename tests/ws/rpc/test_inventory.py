@@ -222,8 +222,43 @@ class ModelTests(InventoryCase):
         self.assertEqual(set(refs["provider-config"]), {"p/one", "p/two"})
         self.assertEqual(set(refs["all"]), {"p/one", "p/two", "scripted/model"})
 
+    def test_views_of_an_agent(self) -> None:
+        """The same models, its own choices first: what a chat window offers is what can be chosen there."""
+        for view in ("default", "configured"):
+            rows = self.ok("models.list", view=view, agentId="beta")["models"]
+            self.assertEqual([row["id"] for row in rows], ["one", "model"], view)
+        rows = self.ok("models.list", view="all", sessionKey="agent:beta:x")["models"]
+        self.assertEqual({row["id"] for row in rows}, {"one", "two", "model"})
+
     def test_tags(self) -> None:
         """Whose choice they are."""
         rows = {row["id"]: row for row in self.ok("models.list", agentId="beta")["models"]}
         self.assertEqual((rows["one"]["tags"], rows["model"]["tags"]), (["default"], ["fallback#1"]))
         self.assertTrue(rows["one"]["available"])
+
+
+class FreeChoiceTests(InventoryCase):
+    """C{models.list} where no list says which models may be used."""
+
+    config = {
+        "agents": {"defaults": {"model": "p/one"}, "list": [{"id": "main"}, {"id": "beta", "model": "p/three"}]},
+        "models": {
+            "providers": {
+                "p": {
+                    "baseUrl": "http://127.0.0.1:9/v1",
+                    "apiKey": "k",
+                    "models": [{"id": "one"}, {"id": "two"}, {"id": "three"}],
+                }
+            }
+        },
+    }
+
+    def test_every_model_is_offered(self) -> None:
+        """A chat window offers each model that is written down: each of them may be chosen."""
+        for params, expected in (
+            ({"agentId": "main"}, ["one", "two", "three"]),
+            ({"sessionKey": "agent:beta:x"}, ["three", "one", "two"]),
+            ({}, ["one", "three", "two"]),
+        ):
+            rows = self.ok("models.list", view="configured", **params)["models"]
+            self.assertEqual([row["id"] for row in rows], expected, params)

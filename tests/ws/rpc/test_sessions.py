@@ -214,6 +214,16 @@ class ListTests(SessionsCase):
         self.assertEqual(len(self.keys(excludeSubagents=True, excludeCron=True, excludeSystem=True)), 3)
         self.assertEqual((self.keys(hasBoard=True), len(self.keys(hasBoard=False))), ([], 5))
 
+    def test_activity_page(self) -> None:
+        """As the Control UI's page of activity asks: what was last spoken in, of people whom there are none of."""
+        self.fill()
+        asked = {"archived": "all", "excludeSubagents": True, "sortBy": "activity", "includeGlobal": True}
+        more = {"includeUnknown": True, "includePeople": True, "includeActivitySummary": True}
+        answer = self.call("sessions.list", includeDerivedTitles=True, activeMinutes=10_080, **asked, **more)
+        self.assertEqual(answer["people"], [])
+        self.assertNotIn("agent:main:subagent:1", [row["key"] for row in answer["sessions"]])
+        self.assertNotIn("people", self.call("sessions.list"))
+
     def test_at_work(self) -> None:
         """Sessions in which somebody is waited for."""
         self.fill()

@@ -129,7 +129,7 @@ class FollowTests(Case):
     def test_models_of_a_session(self) -> None:
         """C{models.list} by a session's key is that of its agent."""
         listed = self.ask("models.list", sessionKey="agent:beta:x", view="configured")
-        self.assertEqual(listed, self.ask("models.list", agentId="beta"))
+        self.assertEqual(listed, self.ask("models.list", agentId="beta", view="configured"))
 
 
 class SameConversationTests(Case):
