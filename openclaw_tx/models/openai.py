@@ -37,6 +37,7 @@ def completions(setup: ModelSetup) -> Codec:
         images=setup.images,
         response_format=compat.supports_response_format,
         prompt_cache_key=takes_cache_key(setup),
+        short_tool_ids=openai,
         mistral_tool_ids=compat.requires_mistral_tool_ids or setup.provider == "mistral",
     )
     return speaking(dialect)

@@ -51,6 +51,8 @@ class Dialect(Value, frozen=True):
     """Name the conversation, so that its calls meet the same prompt cache."""
     mistral_tool_ids: bool = False
     """Ids of calls are nine letters or digits."""
+    short_tool_ids: bool = False
+    """Ids of calls are as long as OpenAI takes them, 40 characters; also for its models that others pass on."""
 
 
 def encode_request(model: str, request: ModelRequest, dialect: Dialect, encoded: Encoded | None = None) -> bytes:
@@ -64,7 +66,8 @@ def encode_request(model: str, request: ModelRequest, dialect: Dialect, encoded:
     messages: list[dict[str, Any]] = []
     if request.system:
         messages.append({"role": role, "content": encoded.of(request.system, str)})
-    messages.extend(_messages(request.messages, dialect))
+    short_ids = dialect.short_tool_ids or model.startswith("openai/")
+    messages.extend(_messages(request.messages, dialect, short_ids))
     body: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
     if dialect.usage_in_streaming:
         body["stream_options"] = {"include_usage": True}
@@ -94,9 +97,11 @@ def _add_sampling(body: dict[str, Any], sampling: Sampling, dialect: Dialect) ->
         body["reasoning_effort"] = sampling.reasoning_effort
 
 
-def _messages(messages: Sequence[Spoken], dialect: Dialect) -> Iterator[dict[str, Any]]:
+def _messages(messages: Sequence[Spoken], dialect: Dialect, short_ids: bool) -> Iterator[dict[str, Any]]:
     """Messages in OpenAI's shape."""
-    ids = CallIds(r"[A-Za-z0-9]{9}", 9) if dialect.mistral_tool_ids else None
+    ids = CallIds(r"[!-~]{1,40}", 32) if short_ids else None
+    if dialect.mistral_tool_ids:
+        ids = CallIds(r"[A-Za-z0-9]{9}", 9)
     for item in exchanges(messages):
         if isinstance(item, UserMessage):
             yield {"role": "user", "content": content_of(item.content, dialect.images)}

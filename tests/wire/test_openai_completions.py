@@ -195,6 +195,23 @@ class EncodeTests(SynchronousTestCase):
         self.assertRegex(messages[1]["tool_calls"][0]["id"], r"^[A-Za-z0-9]{9}$")
         self.assertEqual(messages[2]["tool_call_id"], messages[1]["tool_calls"][0]["id"])
 
+    def test_short_ids(self) -> None:
+        """OpenAI takes 40 characters; other vendors' ids, which are in the conversation as well, may have more."""
+
+        def ids(given: str, dialect: Dialect, model: str = "m") -> tuple[str, str]:
+            said = AssistantMessage(tool_calls=(ToolCall(id=given, name="f", arguments="{}"),))
+            answer = ToolResultMessage(tool_call_id=given, text="r")
+            messages = encoded(user("x"), said, answer, dialect=dialect, model=model)["messages"]
+            return messages[1]["tool_calls"][0]["id"], messages[2]["tool_call_id"]
+
+        short = Dialect(short_tool_ids=True)
+        self.assertEqual(ids("c" * 40, short), ("c" * 40, "c" * 40))
+        made, answered = ids("c" * 41, short)
+        self.assertRegex(made, r"^[0-9a-f]{32}$")
+        self.assertEqual(made, answered)
+        self.assertEqual(ids("c" * 41, Dialect(), "openai/gpt-5"), (made, made))
+        self.assertEqual(ids("c" * 41, Dialect()), ("c" * 41, "c" * 41))
+
     def test_broken_history_is_mended(self) -> None:
         """A call without result, a result without call and an empty answer: providers refuse them, so none goes out."""
         calls = (ToolCall(id="1", name="a", arguments="{}"), ToolCall(id="2", name="b", arguments="{}"))
