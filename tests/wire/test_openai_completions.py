@@ -31,7 +31,7 @@ from openclaw_tx.wire.openai_chunks import ChunkReader
 from openclaw_tx.wire.openai_completions import Dialect, encode_request
 from openclaw_tx.wire.replies import MAX_TOOL_CALLS
 from openclaw_tx.wire.upstream import UpstreamError
-from tests.wire.vendors import encoder, told_calls, user
+from tests.wire.vendors import again, encoder, result, told_calls, user
 
 WEATHER = ToolSpec(name="get_weather", description="d", parameters={"type": "object"})
 
@@ -354,6 +354,28 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual(list(reply.tool_calls), wanted)
         self.assertEqual(told_calls(events), wanted)
         self.assertEqual(reply.finish_reason, "tool_calls")
+
+    def test_goes_back(self) -> None:
+        """Thinking goes back with the calls that it led to, and what stood beside a call with that; to nobody else."""
+        extra = {"google": {"thought_signature": "signed"}}
+        function = {"name": "f", "arguments": "{}"}
+        reply = read(
+            chunk({"reasoning_content": "h"}),
+            chunk({"content": "x", "reasoning_content": "m"}),
+            calls({"index": 0, "id": "a", "function": function, "extra_content": extra}),
+            calls({"index": 1, "id": "b", "function": function}),
+            b"[DONE]",
+        )[1]
+        talk = (user("hi"), again(reply), result("r", "a"), result("r", "b"))
+        said = encoded(*talk, dialect=Dialect(provider="p"))["messages"][1]
+        self.assertEqual((said["content"], said["reasoning_content"]), ("x", "hm"))
+        self.assertEqual([call.get("extra_content") for call in said["tool_calls"]], [extra, None])
+        for dialect, model in ((Dialect(provider="q"), "m"), (Dialect(provider="p"), "n"), (Dialect(), "m")):
+            said = encoded(*talk, dialect=dialect, model=model)["messages"][1]
+            self.assertNotIn("reasoning_content", said)
+            self.assertNotIn("extra_content", said["tool_calls"][0])
+        other = read(chunk({"reasoning": "hm"}), calls({"index": 0, "id": "a", "function": function}), b"[DONE]")[1]
+        self.assertEqual((other.reasoning, other.opaque), ("hm", ""))
 
     def test_odd_calls(self) -> None:
         """Ids that are missing, numbers or late, arguments as objects, indexes that are missing or all the same."""
