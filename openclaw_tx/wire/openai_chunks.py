@@ -180,17 +180,19 @@ class ChunkReader(ReplyReader):
         """The call that a piece belongs to.
 
         A new one begins with a new index, or with a new id and a name under an index that is missing or not changed.
-        Without an index it also begins with a name where the last call of this id is complete: two have one id.
+        It also begins with a name and arguments where the last call is complete that is all we know it by, an index
+        without an id or an id without an index: two have the same.
         """
         given = "" if piece.id is None else str(piece.id)
         if piece.index is not None:
             known = self._by_index.get(piece.index)
         else:
             known = next((c for c in reversed(self._calls) if c.given == given), None) if given else None
-            if known is not None and function.name and as_text(function.arguments).strip() and _is_whole(known):
-                known = None
-            if known is None and not function.name and self._calls:
-                return self._calls[-1]
+        by_one = piece.index is None or not given
+        if known is not None and by_one and function.name and as_text(function.arguments).strip() and _is_whole(known):
+            known = None
+        if known is None and piece.index is None and not function.name and self._calls:
+            return self._calls[-1]
         if known is not None and not (given and function.name and known.name and given != known.given):
             return known
         call = self._open(given, "")

@@ -391,6 +391,16 @@ class ReadTests(SynchronousTestCase):
                 [("a", "f", "[1]")],
             ),
             (
+                [
+                    {"index": 0, "function": {"name": "f", "arguments": '{"x":1}'}},
+                    {"index": 0, "function": {"name": "f", "arguments": '{"x":'}},
+                    {"index": 0, "function": {"name": "f", "arguments": "2}"}},
+                    {"index": 0, "id": "", "function": {"name": "g", "arguments": {}}},
+                    {"index": 0, "function": {"name": "g", "arguments": ""}},
+                ],
+                [("made-1", "f", '{"x":1}'), ("made-2", "f", '{"x":2}'), ("made-3", "g", "{}")],
+            ),
+            (
                 [{"function": {"name": "f", "arguments": "1"}}, {"function": {"name": "f", "arguments": "2"}}],
                 [("made-1", "f", "1"), ("made-2", "f", "2")],
             ),
