@@ -3,9 +3,9 @@
 
 Source: the Agent Skills format (https://agentskills.io/specification); YAML 1.2.2, chapters 7 and 8, for the scalars.
 
-Understood are C{key: value} on the first level, plain (also over several indented lines), in single or double quotes,
-and blocks that begin with C{|} or C{>}. What lies deeper (maps, lists) is passed over. Nothing is an error: a line that
-is none of this is passed over too.
+Understood are C{key: value} on the first level, plain (also over several indented lines, of which the first may be the
+next one), in single or double quotes, and blocks that begin with C{|} or C{>}. What lies deeper (maps, lists) is passed
+over. Nothing is an error: a line that is none of this is passed over too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ MAX_LINES = 400
 
 _FENCE = "---"
 _KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]{0,63})[ \t]*:(?:[ \t]+(.*))?")
+_DEEPER = re.compile(r"-(?:[ \t]|$)|[?{\[&*!]|[^\s'\"#]+[ \t]*:(?:[ \t]|$)")
+"""How a map or a list begins."""
 _BLOCK = re.compile(r"([|>])[-+0-9]{0,2}[ \t]*(?:#.*)?")
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
@@ -56,7 +58,12 @@ def _value(first: str, more: Sequence[str]) -> str:
     block = _BLOCK.fullmatch(first)
     if block is not None:
         return _literal(more) if block[1] == "|" else _folded(_literal(more))
-    whole = " ".join([first, *(line.strip() for line in more)]).strip() if first else ""
+    if not first or first.startswith("#"):
+        more = [line.strip() for line in more if line.strip() and not line.lstrip().startswith("#")]
+        if not more or _DEEPER.match(more[0]):
+            return ""
+        first, more = more[0], more[1:]
+    whole = " ".join([first, *(line.strip() for line in more)]).strip()
     if whole[:1] == '"':
         return _ESCAPE.sub(_unescaped, _quoted(whole, re.compile(r'"((?:[^"\\]|\\.)*)"')))
     if whole[:1] == "'":

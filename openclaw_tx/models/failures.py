@@ -98,7 +98,7 @@ _SHARPER = frozenset({"provider_billing", "context_length_exceeded", "model_not_
 _CONTEXT = re.compile(
     r"maximum (context|prompt length)|context[ _](length|window|size|limit)|(prompt|input) (is )?too long"
     r"|too many (input )?tokens|exceeds? the maximum number of tokens|model token limit|token limit exceeded"
-    r"|length of the messages",
+    r"|length of the messages|range of input length|prompt token count of \d+ exceeds|`inputs` tokens \+",
     re.IGNORECASE,
 )
 _REF = re.compile(r"(?<!\S)[^\s/]++/\S+: ")

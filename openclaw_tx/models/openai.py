@@ -17,6 +17,7 @@ from openclaw_tx.wire.openai_completions import Dialect, encode_request
 COMPLETIONS = Abilities(
     sampling=Sampling.__struct_fields__,
     thinking="reasoning_effort",
+    thinking_kept=True,
     prompt_cache="prompt_cache_key (api.openai.com)",
     response_format="always",
     embeddings=True,
@@ -28,6 +29,7 @@ def completions(setup: ModelSetup) -> Codec:
     compat, model = setup.compat, setup.model
     openai = is_openai(setup.host)
     dialect = Dialect(
+        provider=setup.provider,
         max_tokens_field="max_completion_tokens" if openai else compat.max_tokens_field,
         developer_role=openai and model.reasoning and compat.supports_developer_role,
         store=openai and compat.supports_store,
@@ -37,6 +39,7 @@ def completions(setup: ModelSetup) -> Codec:
         images=setup.images,
         response_format=compat.supports_response_format,
         prompt_cache_key=takes_cache_key(setup),
+        short_tool_ids=openai,
         mistral_tool_ids=compat.requires_mistral_tool_ids or setup.provider == "mistral",
     )
     return speaking(dialect)

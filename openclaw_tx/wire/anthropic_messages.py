@@ -141,14 +141,19 @@ class _Turns:
             elif item.message.text.strip():
                 said.append({"type": "text", "text": item.message.text})
         self._push("assistant", said or [{"type": "text", "text": BLANK}])
-        results = []
+        results, pictures = [], []
         for name, result in zip(names, item.results, strict=True):
             shown: dict[str, Any] = {"type": "tool_result", "tool_use_id": name}
-            if content := list(self._blocks(result_parts(result))):
+            content = list(self._blocks(result_parts(result)))
+            if result.is_error:  # which holds text, and not none
+                shown["is_error"] = True
+                pictures += [block for block in content if block["type"] == "image"]
+                content = [block for block in content if block["type"] == "text"] or [{"type": "text", "text": BLANK}]
+            if content:
                 shown["content"] = content
-            results.append(shown | ({"is_error": True} if result.is_error else {}))
+            results.append(shown)
         if results:
-            self._push("user", results)
+            self._push("user", results + pictures)
 
     def _thoughts(self, item: UserMessage | Exchange) -> list[Piece]:
         """What the model thought, in its place, if it is to think now."""

@@ -39,6 +39,7 @@ _FORMATS = {
     "integer": ("int32", "int64"),
 }
 _KINDS = ("string", "number", "integer", "boolean", "array", "object", "null")
+_SAYS = frozenset({"type", "$ref", "anyOf", "oneOf", "allOf"})
 _CONSTANTS = {bool: "boolean", int: "integer", float: "number"}
 _ANYTHING: dict[str, Any] = {"type": "string"}
 """Google wants a type said; a model can write any value as text."""
@@ -100,7 +101,12 @@ class _Cleaner:
             kept["propertyOrdering"] = ordering
         options = schema.get("anyOf") or schema.get("oneOf")
         if isinstance(options, list) and options:
-            return self._union(schema, options, depth, refs)
+            opened = schema
+            if _dict(schema.get("properties")) or (not depth and schema.get("type") == "object"):
+                opened = self._opened(schema, options)
+            if not _dict(opened.get("properties")):
+                return self._union(schema, options, depth, refs)
+            schema = opened
         kinds = _kinds(schema)
         if "null" in kinds:
             kept["nullable"] = True
@@ -151,9 +157,24 @@ class _Cleaner:
         merged.pop("$ref", None)
         return merged
 
+    def _opened(self, schema: dict[str, Any], options: list[Any]) -> dict[str, Any]:
+        """An object that has a choice beside its properties, or is all that a tool takes: what any of it may have is in
+        it, and what all must have is required."""
+        properties: dict[str, Any] = {}
+        required: list[set[str]] = []
+        for option in options:
+            ref = option.get("$ref") if isinstance(option, dict) else None
+            found = _dict(self._resolve(ref) if isinstance(ref, str) else option)
+            self._budget.spend(_weight(found))
+            properties = {**_dict(found.get("properties")), **properties}
+            required.append(set(_texts(found.get("required"))))
+        always = [*_texts(schema.get("required")), *sorted(set.intersection(*required))]
+        rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
+        return {**rest, "properties": {**properties, **_dict(schema.get("properties"))}, "required": always}
+
     def _union(self, schema: dict[str, Any], options: list[Any], depth: int, refs: tuple[str, ...]) -> dict[str, Any]:
         some = [option for option in options if not (isinstance(option, dict) and option.get("type") == "null")]
-        cleaned = [self.clean(option, depth + 1, refs) for option in some] or [dict(_ANYTHING)]
+        cleaned = [self.clean(_of_type(schema, option), depth + 1, refs) for option in some] or [dict(_ANYTHING)]
         made: dict[str, Any] = cleaned[0] if len(cleaned) == 1 else {"anyOf": cleaned}
         if len(some) < len(options) or schema.get("nullable"):
             made["nullable"] = True
@@ -162,7 +183,7 @@ class _Cleaner:
     def _add_values(self, schema: dict[str, Any], kind: str, kept: dict[str, Any]) -> None:
         """Google lists strings only; other values are told in words."""
         values = [schema["const"]] if "const" in schema else _list(schema.get("enum"))
-        values = [value for value in values if value is not None]
+        values = [value for value in values if value is not None and value != ""]  # Google refuses an empty one
         if not values:
             return
         texts = [
@@ -217,6 +238,13 @@ def _kinds(schema: dict[str, Any]) -> list[str]:
     if "items" in schema or "prefixItems" in schema:
         return ["array"]
     return [_CONSTANTS.get(type(schema.get("const")), "string")]
+
+
+def _of_type(schema: dict[str, Any], option: Any) -> Any:
+    """An option, which is of the type of the whole where it says none."""
+    if "type" not in schema or not isinstance(option, dict) or not _SAYS.isdisjoint(option):
+        return option
+    return {**option, "type": schema["type"]}
 
 
 def _with_words(schema: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from openclaw_tx.values import ImagePart, Spoken, ToolResultMessage, UserMessage
 
 MIME_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "image/heif"})
 
+MISNOMERS = {"image/jpg": "image/jpeg"}
+"""What clients call a type that has another name."""
+
 MAX_URL = 4096
 """Longest URL, in characters."""
 
@@ -88,7 +91,12 @@ class ImageReader:
         mime_type, *attributes = head.lower().split(";")
         if not comma or "base64" not in (attribute.strip() for attribute in attributes):
             raise invalid_image(param)
-        if mime_type.strip() not in self._rules.mime_types or not data or len(data) > limit * 4 // 3 + 4:
+        mime_type = mime_type.strip()
+        if (
+            MISNOMERS.get(mime_type, mime_type) not in self._rules.mime_types
+            or not data
+            or len(data) > limit * 4 // 3 + 4
+        ):
             raise invalid_image(param)
         try:
             image = binascii.a2b_base64(data, strict_mode=True)

@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 from openclaw_tx.values import FinishReason, ModelEvent, Usage
+from openclaw_tx.wire.openai_completions import API, REASONING
+from openclaw_tx.wire.replay import Piece
 from openclaw_tx.wire.replies import OpenCall, ReplyReader, as_text
 from openclaw_tx.wire.upstream import UpstreamError, count, error_of
 
@@ -39,6 +41,7 @@ class _Call(msgspec.Struct):
     index: int | str | None = None
     id: str | int | None = None
     function: _Function | None = None
+    extra_content: Any = None
 
 
 class _Delta(msgspec.Struct):
@@ -73,7 +76,7 @@ _decoder = msgspec.json.Decoder(_Chunk)
 class ChunkReader(ReplyReader):
     """Turns chunks into events and, at the end, into the whole reply; C{[DONE]} is its end."""
 
-    api = "openai-completions"
+    api = API
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         super().__init__(new_id)
@@ -134,6 +137,8 @@ class ChunkReader(ReplyReader):
         # Both names with the same text are sent by some servers: one of them counts.
         thought = delta.reasoning_content or delta.reasoning
         if thought and isinstance(thought, str):
+            if delta.reasoning_content and not self._reasoning:
+                self._pieces.append(Piece(kind="thought", data=REASONING))
             self._think(thought, events)
         content = delta.content
         if content:
@@ -168,23 +173,26 @@ class ChunkReader(ReplyReader):
         function = piece.function or _Function()
         call = self._slot(piece, function)
         call.name = call.name or function.name or ""
+        call.piece.data = piece.extra_content or call.piece.data
         self._grow(call, as_text(function.arguments), events)
 
     def _slot(self, piece: _Call, function: _Function) -> OpenCall:
         """The call that a piece belongs to.
 
         A new one begins with a new index, or with a new id and a name under an index that is missing or not changed.
-        Without an index it also begins with a name where the last call of this id is complete: two have one id.
+        It also begins with a name and arguments where the last call is complete that is all we know it by, an index
+        without an id or an id without an index: two have the same.
         """
         given = "" if piece.id is None else str(piece.id)
         if piece.index is not None:
             known = self._by_index.get(piece.index)
         else:
             known = next((c for c in reversed(self._calls) if c.given == given), None) if given else None
-            if known is not None and function.name and as_text(function.arguments).strip() and _is_whole(known):
-                known = None
-            if known is None and not function.name and self._calls:
-                return self._calls[-1]
+        by_one = piece.index is None or not given
+        if known is not None and by_one and function.name and as_text(function.arguments).strip() and _is_whole(known):
+            known = None
+        if known is None and piece.index is None and not function.name and self._calls:
+            return self._calls[-1]
         if known is not None and not (given and function.name and known.name and given != known.given):
             return known
         call = self._open(given, "")

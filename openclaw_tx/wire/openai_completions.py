@@ -1,6 +1,8 @@
 # -*- test-case-name: tests.wire.test_openai_completions -*-
 """Requests to a provider that speaks OpenAI's Chat Completions (API reference "Create chat completion").
 
+Beyond that API, what some vendors want back with calls of tools goes back to them: DeepSeek and Moonshot the
+C{reasoning_content} of the same message, Google the C{extra_content} of the call, which holds a signature.
 The answers are read by L{openclaw_tx.wire.openai_chunks}.
 """
 
@@ -25,8 +27,14 @@ from openclaw_tx.values import (
 from openclaw_tx.values.value import Value
 from openclaw_tx.wire.encoded import Encoded
 from openclaw_tx.wire.history import CallIds, exchanges, has_images, pictures, plain
+from openclaw_tx.wire.replay import Piece, unseal
 
 _encode = msgspec.json.Encoder().encode
+
+API = "openai-completions"
+
+REASONING = "reasoning_content"
+"""The field in which a provider tells the model's thinking, and takes it back."""
 
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 """Schema of a tool that takes no arguments."""
@@ -35,6 +43,8 @@ NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 class Dialect(Value, frozen=True):
     """What one model of a provider understands beyond the common core."""
 
+    provider: str = ""
+    """Id of the provider, as answers of its models bear it."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     developer_role: bool = False
     """The system prompt goes as role C{developer}."""
@@ -51,6 +61,8 @@ class Dialect(Value, frozen=True):
     """Name the conversation, so that its calls meet the same prompt cache."""
     mistral_tool_ids: bool = False
     """Ids of calls are nine letters or digits."""
+    short_tool_ids: bool = False
+    """Ids of calls are as long as OpenAI takes them, 40 characters; also for its models that others pass on."""
 
 
 def encode_request(model: str, request: ModelRequest, dialect: Dialect, encoded: Encoded | None = None) -> bytes:
@@ -64,7 +76,8 @@ def encode_request(model: str, request: ModelRequest, dialect: Dialect, encoded:
     messages: list[dict[str, Any]] = []
     if request.system:
         messages.append({"role": role, "content": encoded.of(request.system, str)})
-    messages.extend(_messages(request.messages, dialect))
+    short_ids = dialect.short_tool_ids or model.startswith("openai/")
+    messages.extend(_messages(request.messages, model, dialect, short_ids))
     body: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
     if dialect.usage_in_streaming:
         body["stream_options"] = {"include_usage": True}
@@ -94,16 +107,18 @@ def _add_sampling(body: dict[str, Any], sampling: Sampling, dialect: Dialect) ->
         body["reasoning_effort"] = sampling.reasoning_effort
 
 
-def _messages(messages: Sequence[Spoken], dialect: Dialect) -> Iterator[dict[str, Any]]:
+def _messages(messages: Sequence[Spoken], model: str, dialect: Dialect, short_ids: bool) -> Iterator[dict[str, Any]]:
     """Messages in OpenAI's shape."""
-    ids = CallIds(r"[A-Za-z0-9]{9}", 9) if dialect.mistral_tool_ids else None
+    ids = CallIds(r"[!-~]{1,40}", 32) if short_ids else None
+    if dialect.mistral_tool_ids:
+        ids = CallIds(r"[A-Za-z0-9]{9}", 9)
     for item in exchanges(messages):
         if isinstance(item, UserMessage):
             yield {"role": "user", "content": content_of(item.content, dialect.images)}
             continue
         calls = item.message.tool_calls
         names = [call.id if ids is None else ids.of(call) for call in calls]
-        yield _assistant(item.message, names)
+        yield _assistant(item.message, names, unseal(item.message, API, dialect.provider, model))
         for name, result in zip(names, item.results, strict=True):
             yield {"role": "tool", "tool_call_id": name, "content": result.text}
         if shown := pictures(item):  # which a message of a tool can not hold
@@ -121,13 +136,19 @@ def _part(part: Part) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:{part.mime_type};base64,{part.data}"}}
 
 
-def _assistant(message: AssistantMessage, names: Sequence[str]) -> dict[str, Any]:
+def _assistant(message: AssistantMessage, names: Sequence[str], kept: Sequence[Piece]) -> dict[str, Any]:
     shaped: dict[str, Any] = {"role": "assistant", "content": message.text or None}
     if message.tool_calls:
         shaped["tool_calls"] = [
             {"id": name, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
             for name, call in zip(names, message.tool_calls, strict=True)
         ]
+        signed = (piece.data for piece in kept if piece.kind == "call")
+        for shown, extra in zip(shaped["tool_calls"], signed, strict=False):
+            if extra is not None:
+                shown["extra_content"] = extra
+        if message.reasoning and any(piece.data == REASONING for piece in kept):
+            shaped[REASONING] = message.reasoning
     return shaped
 
 

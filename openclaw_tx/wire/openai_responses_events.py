@@ -14,7 +14,7 @@ import msgspec
 
 from openclaw_tx.values import ModelEvent, Usage
 from openclaw_tx.wire.openai_responses_calls import API
-from openclaw_tx.wire.replay import Piece
+from openclaw_tx.wire.replay import Kind, Piece
 from openclaw_tx.wire.replies import OpenCall, ReplyReader
 from openclaw_tx.wire.upstream import UpstreamError, count, error_of
 
@@ -49,6 +49,7 @@ class _Event(msgspec.Struct):
     type: str = ""
     output_index: int = 0
     summary_index: int = 0
+    item_id: str | None = None
     item: _Item | None = None
     delta: Any = None
     arguments: str | None = None
@@ -58,6 +59,9 @@ class _Event(msgspec.Struct):
     code: Any = None
 
 
+_KINDS: dict[str, Kind] = {"message": "text", "reasoning": "thought", "function_call": "call"}
+"""Type of an item -> what it is a piece of; others are of the vendor's own tools."""
+
 _decoder = msgspec.json.Decoder(_Event)
 _decoder_whole = msgspec.json.Decoder(_Response)
 
@@ -65,9 +69,10 @@ _decoder_whole = msgspec.json.Decoder(_Response)
 class _Open:
     """An item under construction."""
 
-    __slots__ = ("call", "done", "length", "piece")
+    __slots__ = ("call", "done", "id", "length", "piece")
 
-    def __init__(self, piece: Piece, call: OpenCall | None = None) -> None:
+    def __init__(self, item_id: str, piece: Piece, call: OpenCall | None = None) -> None:
+        self.id = item_id
         self.piece = piece
         self.call = call
         self.length = 0
@@ -82,7 +87,9 @@ class ResponseReader(ReplyReader):
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         super().__init__(new_id)
-        self._open_items: dict[int, _Open] = {}
+        self._begun: list[_Open] = []
+        self._places: dict[tuple[int, Kind], _Open] = {}
+        """The last item of each place and kind: some servers number everything 0."""
 
     def read(self, payload: bytes, events: list[ModelEvent]) -> None:
         if self.done or not payload.strip() or payload.strip() == b"[DONE]":
@@ -90,19 +97,19 @@ class ResponseReader(ReplyReader):
         event = self._decoded(_decoder, payload)
         kind = event.type
         if kind == "response.output_text.delta":
-            self._add(event, self._say, events)
+            self._add(event, "message", self._say, events)
         elif kind == "response.refusal.delta":
-            self._add(event, self._decline, events)
+            self._add(event, "message", self._decline, events)
         elif kind == "response.function_call_arguments.delta":
             self._arguments(event.output_index, event.delta, events)
         elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
-            self._add(event, self._think, events)
+            self._add(event, "reasoning", self._think, events)
         elif kind == "response.reasoning_summary_part.added":
             if event.summary_index:
                 self._think("\n\n", events)
         elif kind == "response.output_item.added":
             if event.item is not None:
-                self._item(event.output_index, event.item, events)
+                self._begin(event.output_index, event.item, events)
         elif kind == "response.output_item.done":
             if event.item is not None:
                 self._complete(event.output_index, event.item, events)
@@ -121,38 +128,53 @@ class ResponseReader(ReplyReader):
             raise UpstreamError("The provider's answer holds no output.")
         self._end(response, events)
 
-    def _item(self, index: int, item: _Item, events: list[ModelEvent]) -> _Open | None:
-        """The item at its place, begun now if it was not."""
-        known = self._open_items.get(index)
-        if known is not None:
+    def _begin(self, index: int, item: _Item, events: list[ModelEvent]) -> _Open | None:
+        """An item begins, if it is of a kind that is read and has not begun."""
+        kind = _KINDS.get(item.type)
+        if kind is None:
+            return None
+        known = self._places.get((index, kind))
+        if known is not None and not known.done:
             return known
-        if item.type == "function_call":
+        if kind == "call":
             call = self._open(item.call_id or item.id or "", item.name or "")
-            made = _Open(call.piece, call)
+            made = _Open(item.call_id or item.id or "", call.piece, call)
             self._grow(call, "", events)
-        elif item.type in ("message", "reasoning"):
-            made = _Open(Piece(kind="text" if item.type == "message" else "thought", data=item.phase))
-            self._pieces.append(made.piece)
         else:
-            return None  # of the vendor's own tools
-        self._open_items[index] = made
+            made = _Open(item.id or "", Piece(kind=kind, data=item.phase))
+            self._pieces.append(made.piece)
+        self._places[index, kind] = made
+        self._begun.append(made)
         return made
 
-    def _add(self, event: _Event, tell: Callable[[str, list[ModelEvent]], None], events: list[ModelEvent]) -> None:
+    def _known(self, index: int, item: _Item, at_end: bool) -> _Open | None:
+        """The item as it began. At the end its id counts more than its place: what was streamed need not be there."""
+        kind, given = _KINDS.get(item.type), item.call_id or item.id or ""
+        known = self._places.get((index, kind)) if kind else None
+        if at_end:
+            return next((each for each in self._begun if given and (each.piece.kind, each.id) == (kind, given)), known)
+        return None if known is not None and known.call is not None and given not in ("", known.id) else known
+
+    def _add(
+        self, event: _Event, item_type: str, tell: Callable[[str, list[ModelEvent]], None], events: list[ModelEvent]
+    ) -> None:
+        """More of the text of an item, which may not have been announced."""
         if isinstance(event.delta, str):
-            known = self._open_items.get(event.output_index)
+            known = self._places.get((event.output_index, _KINDS[item_type]))
+            if known is None or known.done:
+                known = self._begin(event.output_index, _Item(type=item_type, id=event.item_id), events)
             if known is not None:
                 known.length += len(event.delta)
             tell(event.delta, events)
 
     def _arguments(self, index: int, delta: Any, events: list[ModelEvent]) -> None:
-        known = self._open_items.get(index)
+        known = self._places.get((index, "call"))
         if known is not None and known.call is not None and isinstance(delta, str):
             self._grow(known.call, delta, events)
 
-    def _complete(self, index: int, item: _Item, events: list[ModelEvent]) -> None:
+    def _complete(self, index: int, item: _Item, events: list[ModelEvent], at_end: bool = False) -> None:
         """All of an item is here: tell what was not told."""
-        known = self._item(index, item, events)
+        known = self._known(index, item, at_end) or self._begin(index, item, events)
         if known is None:
             return
         if item.type == "reasoning" and item.encrypted_content:
@@ -161,6 +183,8 @@ class ResponseReader(ReplyReader):
             if item.id:
                 kept["id"] = item.id
             known.piece.data = {**kept, "encrypted_content": item.encrypted_content}
+        elif item.phase:
+            known.piece.data = item.phase
         if known.done:
             return
         known.done = True
@@ -178,7 +202,7 @@ class ResponseReader(ReplyReader):
 
     def _end(self, response: _Response, events: list[ModelEvent]) -> None:
         for index, item in enumerate(response.output or ()):
-            self._complete(index, item, events)
+            self._complete(index, item, events, at_end=True)
         details = response.incomplete_details
         why = details.get("reason") if isinstance(details, dict) else None
         if why == "content_filter":

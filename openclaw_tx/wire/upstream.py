@@ -3,7 +3,7 @@
 
 OpenAI and those who speak like it put an object with C{message}, C{type} and C{code} under C{error}; Anthropic the same
 with a C{type} beside it; Google one with an HTTP status as C{code} and a word as C{status}, streams and batches in a
-list; Ollama a plain text.
+list; Ollama a plain text; OpenRouter, under C{metadata}, word for word what the provider behind it said.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def decode_error(status: int, body: bytes) -> UpstreamError:
     if isinstance(found, list) and found:
         found = found[0]
     if isinstance(found, dict):
-        found = found.get("error") or found
+        inner = found.get("error")
+        found = inner if inner and isinstance(inner, dict | str) and not _says_more(found, inner) else found
     error = error_of(found)
     error.status = status
     return error
@@ -58,6 +59,7 @@ def error_of(found: Any) -> UpstreamError:
     message = found.get("message") or found.get("detail") or found.get("error_description") or ""
     if not isinstance(message, str):
         message = msgspec.json.encode(message).decode("utf-8")
+    message = _with_raw(message, found.get("metadata"))
     code, kind, word = found.get("code"), found.get("type"), found.get("status")
     status = next((n for n in (count(code), count(word)) if n is not None and 400 <= n < 600), None)
     kind = kind or word
@@ -69,6 +71,27 @@ def error_of(found: Any) -> UpstreamError:
     )
     error.retry_after = _retry_delay(found.get("details"))
     return error
+
+
+def _says_more(found: dict[str, Any], inner: Any) -> bool:
+    """Whether the words stand beside an C{error} that is but the name of a status."""
+    return isinstance(inner, str) and isinstance(found.get("message"), str) and len(found["message"]) > len(inner)
+
+
+def _with_raw(message: str, metadata: Any) -> str:
+    """The words of the provider behind the one that was asked, after those of the latter."""
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    if not isinstance(raw, str) or not raw.strip():
+        return message
+    try:
+        found = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        words: Any = raw.strip()
+    else:
+        inner = found.get("error") if isinstance(found, dict) else None
+        inner = inner or found
+        words = (inner.get("message") or inner.get("detail")) if isinstance(inner, dict) else inner
+    return f"{message}: {words}" if isinstance(words, str) and words and not words.startswith("<") else message
 
 
 _SECONDS = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s")

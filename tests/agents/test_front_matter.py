@@ -35,6 +35,25 @@ class FrontMatterTests(SynchronousTestCase):
             },
         )
 
+    def test_next_line(self) -> None:
+        """A value may begin on the next line, as formatters put long ones there; maps and lists do, too."""
+        self.assertEqual(
+            self.head(
+                "description:\n  Fill forms: all kinds,\n  and more # but this\nname: # the name\n  # of it\n\n  pdf\n"
+                'quoted:\n  "two\n  lines"\nmap:\n  one: two\nodd map:\n  x: y\nlist:\n  -\n  - x\nflow:\n  [a, b]\n'
+                "last:"
+            ),
+            {
+                "description": "Fill forms: all kinds, and more",
+                "name": "pdf",
+                "quoted": "two lines",
+                "map": "",
+                "list": "",
+                "flow": "",
+                "last": "",
+            },
+        )
+
     def test_quoted(self) -> None:
         """Both quotes, with their escapes, over lines too; one that is not closed is taken as it is."""
         self.assertEqual(

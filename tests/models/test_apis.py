@@ -212,13 +212,13 @@ class ToolLoopTests(Case):
     """A round of tools with thinking, as the engine plays it."""
 
     def test_thinking_comes_back(self) -> None:
-        """What the vendor signed or encrypted is in the second call of the round, word for word; where nothing is
-        signed, nothing is."""
+        """What the vendor signed or encrypted, or wants back as it was, is in the second call of the round, word for
+        word; where nothing is, nothing goes back."""
         for api, sealed in (
             ("anthropic-messages", "signed-0"),
             ("openai-responses", "sealed-0"),
             ("google-generative-ai", "signed"),
-            ("openai-completions", None),
+            ("openai-completions", "reasoning_content"),
             ("ollama", None),
         ):
             provider = made(self.memory, api)
@@ -226,6 +226,7 @@ class ToolLoopTests(Case):
             reply = self.call(provider, asked)
             message = AssistantMessage(
                 text=reply.text,
+                reasoning=reply.reasoning,
                 tool_calls=reply.tool_calls,
                 provider=reply.provider,
                 model=reply.model,

@@ -70,6 +70,9 @@ class TableTests(SynchronousTestCase):
         """What Anthropic, Google, OpenAI's Responses and Ollama say, in mid-stream and with a status."""
         for status, message, word, code in (
             (400, "prompt is too long: 213462 tokens > 200000 maximum", "", "context_length_exceeded"),
+            (400, "Range of input length should be [1, 98304]", "", "context_length_exceeded"),
+            (400, "prompt token count of 140000 exceeds the limit of 128000", "", "context_length_exceeded"),
+            (422, "`inputs` tokens + `max_new_tokens` must be <= 4096", "", "context_length_exceeded"),
             (400, "input length and `max_tokens` exceed context limit: 1 + 2 > 3", "", "context_length_exceeded"),
             (
                 400,

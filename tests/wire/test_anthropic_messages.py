@@ -84,6 +84,24 @@ class EncodeTests(SynchronousTestCase):
             ],
         )
 
+    def test_failed_results(self) -> None:
+        """Anthropic refuses a failure without words, and one with images: these stand after all results."""
+        content = encoded(
+            called(call(), call("t", "c2"), call("t", "c3")),
+            result(" ", "c1", is_error=True),
+            result("boom", "c2", PICTURE, is_error=True),
+            result("", "c3"),
+        )["messages"][-1]["content"]
+        self.assertEqual(
+            content,
+            [
+                {"type": "tool_result", "tool_use_id": "c1", "content": [text(BLANK)], "is_error": True},
+                {"type": "tool_result", "tool_use_id": "c2", "content": [text("boom")], "is_error": True},
+                {"type": "tool_result", "tool_use_id": "c3"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}},
+            ],
+        )
+
     def test_turns(self) -> None:
         """Users and assistant take turns, a user first; what is empty is filled; results stand before what is said."""
         messages = encoded(

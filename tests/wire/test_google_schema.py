@@ -159,6 +159,42 @@ class SchemaTests(SynchronousTestCase):
         found = cleaned(schema)
         self.assertEqual((set(found["properties"]), sorted(found["required"])), ({"a", "b"}, ["a", "b"]))
 
+    def test_choice_in_an_object(self) -> None:
+        """A choice beside properties takes none of them away; what is in all of it is required. Nor does it where it is
+        all that a tool takes."""
+        text = {"type": "string"}
+        either = [{"required": ["a"]}, {"properties": {"c": text}, "required": ["c", "a"]}, 7]
+        whole = {"type": "object", "properties": {"a": text, "b": text}, "required": ["b"]}
+        for word in ("anyOf", "oneOf"):
+            self.assertEqual(
+                cleaned({**whole, word: either}),
+                {"type": "object", "properties": {"c": text, "a": text, "b": text}, "required": ["b"]},
+            )
+        options = [{"$ref": "#/$defs/x"}, {"properties": {"b": text, "k": text}, "required": ["k"]}]
+        found = {"properties": {"a": text, "k": text}, "required": ["a", "k"]}
+        self.assertEqual(
+            cleaned({"type": "object", "oneOf": options, "$defs": {"x": found}}),
+            {"type": "object", "properties": {"b": text, "k": text, "a": text}, "required": ["k"]},
+        )
+
+    def test_choice_of_one_type(self) -> None:
+        """What says no type is of that of the whole."""
+        self.assertEqual(
+            cleaned({"type": "integer", "anyOf": [{"minimum": 1}, {"type": "number"}, {"enum": [7]}]}),
+            {
+                "anyOf": [
+                    {"type": "integer", "minimum": 1},
+                    {"type": "number"},
+                    {"type": "integer", "description": "One of: 7."},
+                ]
+            },
+        )
+
+    def test_empty_value(self) -> None:
+        """Google refuses an empty text among the values."""
+        self.assertEqual(cleaned({"type": "string", "enum": ["", "a"]}), {"type": "string", "enum": ["a"]})
+        self.assertEqual(cleaned({"type": "string", "enum": [""]}), {"type": "string"})
+
     def test_arrays(self) -> None:
         """One schema for all places."""
         pair = {"prefixItems": [{"type": "string"}, {"type": "integer"}]}

@@ -111,6 +111,14 @@ class PlaceTests(SynchronousTestCase):
         self.refused("messages[0].content[0]", message, mime_types=frozenset({"image/gif"}))
         self.assertIsInstance(self.read(message)[0][0], UserMessage)
 
+    def test_jpg(self) -> None:
+        """Many clients call JPEG so; what goes on has the right name, and is allowed by that."""
+        data = base64.b64encode(b"\xff\xd8\xff\xe0").decode()
+        message = {"role": "user", "content": [image(f"data:image/JPG;base64,{data}")]}
+        (read,), _ = self.read(message)
+        self.assertEqual(read.content, (ImagePart(data=data, mime_type="image/jpeg"),))
+        self.refused("messages[0].content[0]", message, mime_types=frozenset({"image/png"}))
+
     def test_labels(self) -> None:
         """What a C{data:} URI calls an image is put right by its bytes; what is none is refused, whatever it is called.
         What it is must be allowed, and what it is called too."""

@@ -31,7 +31,7 @@ from openclaw_tx.wire.openai_chunks import ChunkReader
 from openclaw_tx.wire.openai_completions import Dialect, encode_request
 from openclaw_tx.wire.replies import MAX_TOOL_CALLS
 from openclaw_tx.wire.upstream import UpstreamError
-from tests.wire.vendors import encoder, told_calls, user
+from tests.wire.vendors import again, encoder, result, told_calls, user
 
 WEATHER = ToolSpec(name="get_weather", description="d", parameters={"type": "object"})
 
@@ -195,6 +195,23 @@ class EncodeTests(SynchronousTestCase):
         self.assertRegex(messages[1]["tool_calls"][0]["id"], r"^[A-Za-z0-9]{9}$")
         self.assertEqual(messages[2]["tool_call_id"], messages[1]["tool_calls"][0]["id"])
 
+    def test_short_ids(self) -> None:
+        """OpenAI takes 40 characters; other vendors' ids, which are in the conversation as well, may have more."""
+
+        def ids(given: str, dialect: Dialect, model: str = "m") -> tuple[str, str]:
+            said = AssistantMessage(tool_calls=(ToolCall(id=given, name="f", arguments="{}"),))
+            answer = ToolResultMessage(tool_call_id=given, text="r")
+            messages = encoded(user("x"), said, answer, dialect=dialect, model=model)["messages"]
+            return messages[1]["tool_calls"][0]["id"], messages[2]["tool_call_id"]
+
+        short = Dialect(short_tool_ids=True)
+        self.assertEqual(ids("c" * 40, short), ("c" * 40, "c" * 40))
+        made, answered = ids("c" * 41, short)
+        self.assertRegex(made, r"^[0-9a-f]{32}$")
+        self.assertEqual(made, answered)
+        self.assertEqual(ids("c" * 41, Dialect(), "openai/gpt-5"), (made, made))
+        self.assertEqual(ids("c" * 41, Dialect()), ("c" * 41, "c" * 41))
+
     def test_broken_history_is_mended(self) -> None:
         """A call without result, a result without call and an empty answer: providers refuse them, so none goes out."""
         calls = (ToolCall(id="1", name="a", arguments="{}"), ToolCall(id="2", name="b", arguments="{}"))
@@ -338,6 +355,28 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual(told_calls(events), wanted)
         self.assertEqual(reply.finish_reason, "tool_calls")
 
+    def test_goes_back(self) -> None:
+        """Thinking goes back with the calls that it led to, and what stood beside a call with that; to nobody else."""
+        extra = {"google": {"thought_signature": "signed"}}
+        function = {"name": "f", "arguments": "{}"}
+        reply = read(
+            chunk({"reasoning_content": "h"}),
+            chunk({"content": "x", "reasoning_content": "m"}),
+            calls({"index": 0, "id": "a", "function": function, "extra_content": extra}),
+            calls({"index": 1, "id": "b", "function": function}),
+            b"[DONE]",
+        )[1]
+        talk = (user("hi"), again(reply), result("r", "a"), result("r", "b"))
+        said = encoded(*talk, dialect=Dialect(provider="p"))["messages"][1]
+        self.assertEqual((said["content"], said["reasoning_content"]), ("x", "hm"))
+        self.assertEqual([call.get("extra_content") for call in said["tool_calls"]], [extra, None])
+        for dialect, model in ((Dialect(provider="q"), "m"), (Dialect(provider="p"), "n"), (Dialect(), "m")):
+            said = encoded(*talk, dialect=dialect, model=model)["messages"][1]
+            self.assertNotIn("reasoning_content", said)
+            self.assertNotIn("extra_content", said["tool_calls"][0])
+        other = read(chunk({"reasoning": "hm"}), calls({"index": 0, "id": "a", "function": function}), b"[DONE]")[1]
+        self.assertEqual((other.reasoning, other.opaque), ("hm", ""))
+
     def test_odd_calls(self) -> None:
         """Ids that are missing, numbers or late, arguments as objects, indexes that are missing or all the same."""
         for pieces, wanted in (
@@ -350,6 +389,16 @@ class ReadTests(SynchronousTestCase):
                     {"function": {"arguments": "]"}},
                 ],
                 [("a", "f", "[1]")],
+            ),
+            (
+                [
+                    {"index": 0, "function": {"name": "f", "arguments": '{"x":1}'}},
+                    {"index": 0, "function": {"name": "f", "arguments": '{"x":'}},
+                    {"index": 0, "function": {"name": "f", "arguments": "2}"}},
+                    {"index": 0, "id": "", "function": {"name": "g", "arguments": {}}},
+                    {"index": 0, "function": {"name": "g", "arguments": ""}},
+                ],
+                [("made-1", "f", '{"x":1}'), ("made-2", "f", '{"x":2}'), ("made-3", "g", "{}")],
             ),
             (
                 [{"function": {"name": "f", "arguments": "1"}}, {"function": {"name": "f", "arguments": "2"}}],

@@ -229,6 +229,41 @@ class ReadTests(SynchronousTestCase):
             self.assertEqual((reply.reasoning, reply.text), ("hm", "x"))
             self.assertEqual([(c.id, c.arguments) for c in reply.tool_calls], [("c", '{"a":1}')])
 
+    def test_not_announced(self) -> None:
+        """Text of an item that nobody announced is told once, whatever is numbered how."""
+        message = {"type": "message", "content": [{"type": "output_text", "text": "x"}], "phase": "commentary"}
+        reasoning = {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]}
+        tool = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+        text = {"type": "response.output_text.delta", "output_index": 0, "delta": "x"}
+        end = {"type": "response.completed", "response": {"output": [message, tool]}}
+        thought = {"type": "response.reasoning_text.delta", "output_index": 0, "delta": "hm"}
+        done = {"type": "response.output_item.done", "output_index": 0}
+        thoughts_end = {"type": "response.completed", "response": {"output": [{**reasoning, "id": "r"}, message]}}
+        for stream, thoughts, calls in (
+            ([text, end], "", 1),
+            ([text, {**done, "item": message}, end], "", 1),
+            ([thought, text, {**done, "item": reasoning}, {**done, "item": message}], "hm", 0),
+            ([{**thought, "item_id": "r"}, {**text, "output_index": 1}, thoughts_end], "hm", 0),
+        ):
+            reply = read_events(
+                API, *stream, *([] if stream[-1]["type"] == end["type"] else [{**end, "response": {}}])
+            )[1]
+            self.assertEqual((reply.reasoning, reply.text, len(reply.tool_calls)), (thoughts, "x", calls), stream)
+
+    def test_other_places_at_the_end(self) -> None:
+        """The response at the end need not hold all that was streamed: an item is known by its id, too."""
+        tools = [{"type": "function_call", "call_id": name, "name": name, "arguments": "{}"} for name in ("a", "b")]
+        message = {"type": "message", "id": "m", "content": [{"type": "output_text", "text": "x"}]}
+        for places in ((1, 2, 3), (0, 0, 0), (3, 2, 1)):
+            events: list[dict[str, object]] = []
+            for place, item in zip(places, (message, *tools), strict=True):
+                told = {"output_index": place, "item": item}
+                events += [{"type": f"response.output_item.{what}", **told} for what in ("added", "done")]
+            reply = read_events(
+                API, *events, {"type": "response.completed", "response": {"output": [message, *tools]}}
+            )[1]
+            self.assertEqual((reply.text, [c.id for c in reply.tool_calls]), ("x", ["a", "b"]), places)
+
     def test_arguments_in_part(self) -> None:
         """What was streamed of them is not told again."""
         added = {"type": "function_call", "call_id": "c", "name": "f", "arguments": ""}

@@ -22,6 +22,8 @@ class DecodeErrorTests(SynchronousTestCase):
             (b'{"detail":[{"msg":"m"}]}', '[{"msg":"m"}]'),
             (b'{"message":"m"}', "m"),
             (b'{"error":"m"}', "m"),
+            (b'{"error":true,"message":"m"}', "m"),
+            (b'{"statusCode":400,"error":"Bad Request","message":"the real reason"}', "the real reason"),
             (b" m\n", "m"),
             (b"<html>502</html>", ""),
             (b"", ""),
@@ -45,6 +47,26 @@ class DecodeErrorTests(SynchronousTestCase):
         self.assertEqual(google({"retryDelay": "0.25s"}).retry_after, 0.25)
         for odd in ({"retryDelay": "soon"}, {"retryDelay": 5}, {"retryDelay": "9999999s"}, 7):
             self.assertIsNone(google(odd).retry_after)
+
+    def test_provider_behind(self) -> None:
+        """OpenRouter says no more than that somebody failed; what that one said stands below."""
+
+        def said(raw: Any) -> str:
+            return error_of({"message": "Provider returned error", "code": 400, "metadata": {"raw": raw}}).message
+
+        for raw, words in (
+            ('{"error":{"message":"too many images","code":null}}', "too many images"),
+            ('{"error":"m"}', "m"),
+            ('{"message":"m"}', "m"),
+            ('{"detail":"m"}', "m"),
+            ('"m"', "m"),
+            (" rate-limited upstream\n", "rate-limited upstream"),
+        ):
+            self.assertEqual(said(raw), f"Provider returned error: {words}", raw)
+        for nothing in ("", " ", "{}", "[1]", "7", "<html>502</html>", '{"error":{"message":7}}', None, 7, "[" * 5000):
+            self.assertTrue(said(nothing).startswith("Provider returned error"))
+        for nothing in ("", " ", "{}", "[1]", "7", "<html>502</html>", '{"error":{"message":7}}', None, 7):
+            self.assertEqual(said(nothing), "Provider returned error", nothing)
 
 
 class CountTests(SynchronousTestCase):
