@@ -14,7 +14,7 @@ from openclaw_tx.interfaces import Authenticator, Run
 from openclaw_tx.values import Principal, RunRequest, RunResult
 from openclaw_tx.web.exchange import Exchange
 from openclaw_tx.web.run_stream import RunStream, StreamOptions, StreamWriter, whole_result
-from openclaw_tx.web.starting import Starter
+from openclaw_tx.web.starting import Known, Starter
 from openclaw_tx.web.timing import show_timing
 
 
@@ -43,12 +43,14 @@ class Answers:
         request: RunRequest,
         render: Callable[[Run], Rendering],
         settings: AnswerEndpoint,
+        known: Known | None = None,
     ) -> None:
         """Run an agent and send what it says; C{request.stream} says how.
 
+        @param known: as L{Starter.start} takes it.
         @raise GatewayError: the run was not admitted, or failed before a status went out.
         """
-        run = await self._starter.start(exchange, principal, request)
+        run = await self._starter.start(exchange, principal, request, known=known)
         rendering = render(run)
         if not request.stream:
             result = await whole_result(run)

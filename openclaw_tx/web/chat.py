@@ -21,7 +21,7 @@ from openclaw_tx.web.guard import Endpoint, Guard
 from openclaw_tx.web.images import ImageLoader, rules_of
 from openclaw_tx.web.reading import BodyReader
 from openclaw_tx.web.resource import NewId
-from openclaw_tx.web.starting import Starter
+from openclaw_tx.web.starting import Known, Starter
 from openclaw_tx.wire.openai_chat import ChatRequest, parse
 from openclaw_tx.wire.openai_chat_fields import CHAT_FIELDS
 from openclaw_tx.wire.openai_chat_render import ChunkWriter, completion
@@ -74,6 +74,7 @@ class ChatCompletions(ChatEndpoint):
         @param fetcher: gets images that are named by URL; None = they are refused.
         """
         super().__init__(guard, new_id, settings)
+        self._starter = starter
         self._answers = Answers(starter, guard.authenticator, clock)
         self._agents = agents
         self._images = ImageLoader(fetcher)
@@ -82,21 +83,28 @@ class ChatCompletions(ChatEndpoint):
     async def serve(self, exchange: Exchange, principal: Principal) -> None:
         """Run the agent; see L{Endpoint.serve}."""
         settings = self.settings
-        chat, request = await self._asked(exchange, principal, await exchange.body(settings.max_body_bytes), settings)
+        body = await exchange.body(settings.max_body_bytes)
+        chat, request, known = await self._asked(exchange, principal, body, settings)
         agent = self._agents.get(request.agent_id)
         thinks = agent is not None and agent.reasoning_content
-        await self._answers.send(exchange, principal, request, lambda run: _rendering(run, chat, thinks), settings)
+        await self._answers.send(
+            exchange, principal, request, lambda run: _rendering(run, chat, thinks), settings, known
+        )
 
     async def _asked(
         self, exchange: Exchange, principal: Principal, body: bytes, settings: Settings
-    ) -> tuple[ChatRequest, RunRequest]:
-        """What a body asks for, as OpenAI says it and as the engine does."""
+    ) -> tuple[ChatRequest, RunRequest, Known | None]:
+        """What a body asks for, as OpenAI says it and as the engine does; and what is known of an earlier try, which
+        has seen the images."""
         chat = await self._reader.read(parse, body, rules_of(settings))
         if chat.user and chat.user.strip():
             exchange.needs_sessions()
         if model_header(exchange):
             self._guard.authorise(principal, "models.override")
-        return chat, self._request(exchange, principal, await self._images.load(chat, settings), settings)
+        known = await self._starter.known(exchange, principal) if chat.image_urls else None
+        if known is None or known.run is None:
+            chat = await self._images.load(chat, settings)
+        return chat, self._request(exchange, principal, chat, settings), known
 
     def _request(self, exchange: Exchange, principal: Principal, chat: ChatRequest, settings: Settings) -> RunRequest:
         meaning = meant(settings.model_map, chat.model)

@@ -72,6 +72,7 @@ class Responses(Endpoint):
         """
         super().__init__(guard, new_id)
         self._settings = settings
+        self._starter = starter
         self._answers = Answers(starter, guard.authenticator, clock)
         self._archive = archive
         self._agents = agents
@@ -95,23 +96,30 @@ class Responses(Endpoint):
         wanted = await self._reader.read(parse, body, rules_of(settings))
         if wanted.store or wanted.previous_response_id is not None or wanted.references:
             exchange.needs_sessions()
-        if wanted.references:
-            known = await self._items(wanted.references, principal)
-            wanted = await self._reader.read(parse, body, rules_of(settings), known)
         if model_header(exchange):
             self._guard.authorise(principal, "models.override")
-        wanted = await self._images.load(wanted, settings)
-        request = await self._request(exchange, principal, wanted, settings)
+        names = bool(wanted.references or wanted.image_urls or wanted.previous_response_id is not None)
+        known = await self._starter.known(exchange, principal) if names else None
+        again = known is not None and known.run is not None
+        if wanted.references and not again:
+            items = await self._items(wanted.references, principal)
+            wanted = await self._reader.read(parse, body, rules_of(settings), items)
+        if not again:
+            wanted = await self._images.load(wanted, settings)
+        request = await self._request(exchange, principal, wanted, settings, again)
         try:
-            await self._answers.send(exchange, principal, request, lambda run: _rendering(run, wanted), settings)
+            await self._answers.send(exchange, principal, request, lambda run: _rendering(run, wanted), settings, known)
         except GatewayError as error:
             raise GatewayError.from_info(as_sent(error.info, nested_tools=wanted.nested_tools)) from None
 
     async def _request(
-        self, exchange: Exchange, principal: Principal, wanted: ResponsesRequest, settings: Settings
+        self, exchange: Exchange, principal: Principal, wanted: ResponsesRequest, settings: Settings, again: bool
     ) -> RunRequest:
+        """
+        @param again: an earlier try is known: what this one names need not be there.
+        """
         earlier: Run | None = None
-        if wanted.previous_response_id is not None:
+        if wanted.previous_response_id is not None and not again:
             earlier = await self._previous(wanted.previous_response_id, principal)
         meaning = meant(settings.model_map, wanted.model)
         where = address(
@@ -125,7 +133,8 @@ class Responses(Endpoint):
             api=API,
             previous=earlier.request.session_key if earlier is not None else "",
         )
-        wanted.require_message()
+        if not again:
+            wanted.require_message()
         session_key, messages = where.session_key, wanted.messages
         stateless = not wanted.store and not where.named
         if stateless:

@@ -53,7 +53,6 @@ class RunCollection(ChatCompletions):
         archive: Archive,
     ) -> None:
         super().__init__(guard, new_id, settings, starter, agents, clock, fetcher, reader)
-        self._starter = starter
         self._archive = archive
 
     async def serve(self, exchange: Exchange, principal: Principal) -> None:
@@ -65,9 +64,9 @@ class RunCollection(ChatCompletions):
             **_say(exchange, "session", ask.session, SESSION_HEADER, exchange.header(SESSION_HEADER) or ""),
         }
         try:
-            _, request = await self._asked(exchange, principal, ask.chat, settings)
+            _, request, known = await self._asked(exchange, principal, ask.chat, settings)
             request = replace(request, run_id=f"run_{self._new_id()}", durable=True)
-            run = await self._starter.start(exchange, principal, request, attended=False)
+            run = await self._starter.start(exchange, principal, request, attended=False, known=known)
         except GatewayError as error:
             raise GatewayError.from_info(ask.as_sent(error.info, fields)) from None
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -18,12 +18,12 @@ from twisted.internet.interfaces import IReactorTime
 
 from openclaw_tx.config.schema import Config
 from openclaw_tx.errors import GatewayError
-from openclaw_tx.interfaces import Agents, Push, Run, RunEngine, RunTimes
+from openclaw_tx.interfaces import Agents, Run, RunEngine
 from openclaw_tx.runs.archive import Archive
 from openclaw_tx.runs.attendance import CANCEL, CONTINUE, Attendance, Policy, policy_of
-from openclaw_tx.runs.stored import StoredView, condensed
-from openclaw_tx.values import Carried, Entry, Principal, RunEnded, RunRequest, RunResult, RunState, RunStatus
+from openclaw_tx.values import Principal, RunRequest
 from openclaw_tx.web.addressing import SESSION_HEADER
+from openclaw_tx.web.client_run import ClientRun
 from openclaw_tx.web.exchange import Exchange
 
 KEY_HEADER = "idempotency-key"
@@ -63,6 +63,14 @@ class _Asked(NamedTuple):
     """It may be a repetition."""
 
 
+class Known(NamedTuple):
+    """What is known of a request before anything is fetched for it."""
+
+    asked: _Asked
+    run: Run | None
+    """That of an earlier try; None = this is the first, or nothing had come of it."""
+
+
 class Starter:
     """Starts runs for requests, each once."""
 
@@ -84,17 +92,12 @@ class Starter:
         self._remembered: OrderedDict[str, tuple[str, float]] = OrderedDict()
         """Token -> run id, and when it was started."""
 
-    async def start(
-        self, exchange: Exchange, principal: Principal, request: RunRequest, *, attended: bool = True
-    ) -> ClientRun:
-        """The run of a request. The answer's headers name it, and tell a replay.
+    async def known(self, exchange: Exchange, principal: Principal) -> Known:
+        """Whether an earlier try of a request has started its run. Then what the request names need not be there any
+        more: an image, or an earlier response.
 
-        @param attended: the client waits for what the run says; otherwise it goes on whoever comes and goes, unless
-            the client says something else.
-        @raise GatewayError: C{invalid_request} for a header, C{idempotency_key_conflict}, C{storage_unavailable}, or
-            as L{RunEngine.start}.
+        @raise GatewayError: C{invalid_request} for the key, C{idempotency_key_conflict}, C{storage_unavailable}.
         """
-        policy = policy_header(exchange)
         asked = self._asked(exchange, principal)
         found = await self._found(asked) if asked.again else None
         if found is not None and found.request.fingerprint != asked.fingerprint:
@@ -103,6 +106,29 @@ class Starter:
                 "This idempotency key was used before for another request.",
                 param="Idempotency-Key",
             )
+        return Known(asked, found)
+
+    async def start(
+        self,
+        exchange: Exchange,
+        principal: Principal,
+        request: RunRequest,
+        *,
+        attended: bool = True,
+        known: Known | None = None,
+    ) -> ClientRun:
+        """The run of a request. The answer's headers name it, and tell a replay.
+
+        @param request: what is asked; where an earlier try is known, only what the answer to it looks like.
+        @param attended: the client waits for what the run says; otherwise it goes on whoever comes and goes, unless
+            the client says something else.
+        @param known: as L{known} found it, if that was asked.
+        @raise GatewayError: C{invalid_request} for a header, as L{known}, or as L{RunEngine.start}.
+        """
+        policy = policy_header(exchange)
+        if known is None or known.run is None:  # a try that came meanwhile may have been quicker
+            known = await self.known(exchange, principal)
+        asked, found = known
         if found is None:
             run = self._begin(request, principal, asked)
             policy = policy or (self._default(request, asked) if attended else CONTINUE)
@@ -169,110 +195,6 @@ class Starter:
         return FINDABLE if asked.token else CANCEL
 
 
-class ClientRun:
-    """A run (L{openclaw_tx.interfaces.Run}) as one of its clients sees it: that this one hangs up is not its end."""
-
-    __slots__ = ("_leave", "replayed", "request", "run")
-
-    def __init__(self, run: Run, request: RunRequest, leave: Callable[[], None], *, replayed: bool) -> None:
-        """
-        @param request: what this client asked for.
-        @param leave: this client is not there any more.
-        @param replayed: an earlier request started the run.
-        """
-        self.run = run
-        self.replayed = replayed
-        self.request = run.request
-        if isinstance(run, StoredView):
-            # The ledger does not hold what was asked, but it was the same.
-            known = run.request
-            self.request = replace(request, run_id=known.run_id, session_key=known.session_key, agent_id=known.agent_id)
-        self._leave = leave
-
-    @property
-    def principal(self) -> Principal:
-        """See L{Run}."""
-        return self.run.principal
-
-    @property
-    def status(self) -> RunStatus:
-        """See L{Run}."""
-        return self.run.status
-
-    @property
-    def outcome(self) -> RunResult | None:
-        """See L{Run}."""
-        return self.run.outcome
-
-    @property
-    def started_at_ms(self) -> int:
-        """See L{Run}."""
-        return self.run.started_at_ms
-
-    @property
-    def queued_at_ms(self) -> int:
-        """See L{Run}."""
-        return self.run.queued_at_ms
-
-    @property
-    def times(self) -> RunTimes:
-        """See L{Run}."""
-        return self.run.times
-
-    @property
-    def state(self) -> RunState:
-        """See L{Run}."""
-        return self.run.state
-
-    @property
-    def verbose(self) -> bool:
-        """See L{Run}."""
-        return self.run.verbose
-
-    @property
-    def reasoning(self) -> str:
-        """See L{Run}."""
-        return self.run.reasoning
-
-    def steer(self, text: str, said: Carried | None = None) -> bool:
-        """See L{Run.steer}."""
-        return self.run.steer(text, said)
-
-    def watch(self, push: Push, after: int = 0) -> Callable[[], None]:
-        """See L{Run.watch}. The past of a run that has ended comes as it came at the time: its end by itself; and in
-        short where it is not held any more."""
-        if not self.replayed:
-            return self.run.watch(push, after)
-
-        def split(entries: Sequence[Entry]) -> None:
-            last = entries[-1].event
-            # One that a crash cut off is told as what it is from the first byte on: an error, and no answer.
-            if len(entries) > 1 and type(last) is RunEnded and last.result.status != "interrupted":
-                push(entries[:-1])
-                entries = entries[-1:]
-            push(entries)
-
-        try:
-            return self.run.watch(split, after)
-        except GatewayError as error:
-            if error.info.code != "replay_gap" or self.run.outcome is None:
-                raise
-            split(condensed(self.run.outcome))
-            return _nothing
-
-    async def result(self) -> RunResult:
-        """See L{Run.result}."""
-        return await self.run.result()
-
-    def abort(self, reason: str) -> bool:
-        """See L{Run.abort}. C{disconnect} means that this client has left: the run's policy says what follows."""
-        if reason != "disconnect":
-            return self.run.abort(reason)
-        before = self.run.outcome
-        self._leave()
-        return before is None and self.run.outcome is not None
-
-
 def policy_header(exchange: Exchange) -> Policy | None:
     """The policy that the client asks for; an empty header asks for none.
 
@@ -323,4 +245,4 @@ def _nothing() -> None:
     """Nobody came, so nobody leaves."""
 
 
-__all__ = ["ClientRun", "Starter", "idempotency_key", "policy_header"]
+__all__ = ["Known", "Starter", "idempotency_key", "policy_header"]

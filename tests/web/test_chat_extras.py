@@ -386,6 +386,20 @@ class ImageTests(GatewayCase):
         limits = FetchLimits(max_bytes=99, max_redirects=1, timeout_s=2.5, hosts=("*.example",))
         self.assertEqual([found for _, found in web.asked], [limits] * 2)
 
+    def test_sent_again(self) -> None:
+        """Who sends a request again under its key gets its answer, whatever has become of the image."""
+        web = self.begin()
+        web.pages = {"https://a.example/1": PNG}
+        self.model.say("nice")
+        picture = {"type": "image_url", "image_url": {"url": "https://a.example/1"}}
+        body = {"messages": [{"role": "user", "content": [{"type": "text", "text": "look"}, picture]}]}
+        key = {"Idempotency-Key": "look-1"}
+        first = self.gateway.post("/v1/chat/completions", body, headers=key)
+        web.pages = {"https://a.example/1": b"none"}
+        again = self.gateway.post("/v1/chat/completions", body, headers=key)
+        self.assertEqual((first.code, again.code, again.body), (200, 200, first.body))
+        self.assertEqual(len(web.asked), 1)
+
     def test_off(self) -> None:
         """By default nothing is fetched."""
         web = Web()

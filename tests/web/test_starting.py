@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from openclaw_tx.auth.keys import hash_of
 from openclaw_tx.errors import ConfigError
 from openclaw_tx.testing import MemoryResponse
@@ -98,6 +100,35 @@ class KeyTests(RunsCase):
         self.answer("x")
         self.assertEqual((both[0].code, both[0].body), (200, both[1].body))
         self.assertEqual(len(self.model.calls), 1)
+
+    def test_what_is_gone(self) -> None:
+        """What the first try named need not be there any more: the earlier response, or an item of it."""
+
+        def ask(key: str, **fields: Any) -> MemoryResponse:
+            body = {"model": "openclaw", **fields}
+            return self.memory.post("/v1/responses", body, headers={"Idempotency-Key": key})
+
+        self.model.say("one")
+        earlier = ask("first", input="x").json()
+        self.model.say("two")
+        self.model.say("three")
+        item = {"type": "item_reference", "id": earlier["output"][0]["id"]}
+        named: list[dict[str, Any]] = [
+            {"input": "y", "previous_response_id": earlier["id"]},
+            {"input": [item, {"role": "user", "content": "z"}]},
+        ]
+        first = [ask(str(number), **fields) for number, fields in enumerate(named)]
+        self.assertEqual([answer.code for answer in first], [200, 200])
+        sessions = self.memory.gateway._house.sessions
+        key = self.successResultOf(Deferred.fromCoroutine(sessions.get_run(earlier["id"]))).session_key
+        self.successResultOf(Deferred.fromCoroutine(sessions.delete(key)))
+        again = [ask(str(number), **fields) for number, fields in enumerate(named)]
+        self.assertEqual([answer.body for answer in again], [answer.body for answer in first])
+        self.assertEqual([answer.headers[REPLAYED] for answer in again], ["true"] * 2)
+        self.forget()
+        # The first one's was of the conversation that is deleted.
+        self.assertEqual(ask("1", **named[1]).body, first[1].body)
+        self.assertEqual(ask("new", **named[0]).json()["error"]["code"], "run_not_found")
 
     def test_conflict(self) -> None:
         """Another body, or another header that says something, is another request: 409, and no more tries."""
