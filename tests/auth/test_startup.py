@@ -21,6 +21,36 @@ def issues(environment: dict[str, str] | None = None, **gateway: Any) -> list[st
     return [f"{path}: {message}" for path, message in check_startup(config_of(**gateway), environment or {})]
 
 
+class ListTests(SynchronousTestCase):
+    """What else would not do what it says."""
+
+    def paths(self, **gateway: Any) -> list[str]:
+        """Where something is wrong."""
+        return [line.partition(":")[0] for line in issues(auth={"token": "t"}, **gateway)]
+
+    def test_keys(self) -> None:
+        """They are looked at with all else."""
+        keys = [{"label": "a", "hash": hash_of("x")}, {"label": "a", "hash": hash_of("y")}]
+        self.assertEqual(
+            issues(auth={"token": "t", "keys": keys}), ["gateway.auth.keys[1].label: another key has this label"]
+        )
+
+    def test_cors(self) -> None:
+        """Origins are whole ones; the star is for all, alone, and never with cookies."""
+        origins = ["https://ok.example", "*", "https://*.example", "ok.example", "*.example"]
+        places = [f"gateway.http.cors.allowedOrigins[{index}]" for index in range(5)]
+        self.assertEqual(self.paths(http={"cors": {"allowedOrigins": origins}}), places[2:])
+        with_cookies = {"allowedOrigins": origins, "allowCredentials": True}
+        self.assertEqual(self.paths(http={"cors": with_cookies}), places[1:])
+
+    def test_tls(self) -> None:
+        """A certificate goes with a key; a pinned one is named by what can be one."""
+        self.assertEqual(self.paths(tls={"certPath": "/c"}), ["gateway.tls.keyPath"])
+        self.assertEqual(self.paths(tls={"keyPath": "/k"}), ["gateway.tls.certPath"])
+        self.assertEqual(self.paths(tls={"certPath": "/c", "keyPath": "/k"}), [])
+        self.assertEqual(self.paths(remote={"tlsFingerprint": "nonsense"}), ["gateway.remote.tlsFingerprint"])
+
+
 class SecretTests(SynchronousTestCase):
     """Modes token and password."""
 

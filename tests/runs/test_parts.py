@@ -20,11 +20,18 @@ from openclaw_tx.sessions.conversation import unheld
 from openclaw_tx.values import (
     AssistantMessage,
     CompactionMessage,
+    Entry,
     ImagePart,
     Message,
+    MessageEnded,
+    ReasoningDelta,
+    RunEnded,
+    RunResult,
     TextDelta,
     TextPart,
     ToolCall,
+    ToolCallDelta,
+    ToolEnded,
     ToolResultMessage,
     UserMessage,
 )
@@ -69,6 +76,54 @@ class JournalTests(SynchronousTestCase):
             journal.append([TextDelta(text=str(number))], 0)
         self.assertEqual([entry.seq for entry in journal.since(7)], [8, 9, 10])
         self.assertEqual(self.assertRaises(GatewayError, journal.since, 6).info.code, "replay_gap")
+
+    def test_held(self) -> None:
+        """What is held is told by what it takes: an entry, and the texts in it; what goes takes nothing any more."""
+        journal = Journal(limit=5000)
+        usage = RunResult(run_id="r", session_key="k", agent_id="main", status="ok", payloads=("x" * 70, "y" * 30))
+        taken = 0
+        for event, size in (
+            (TextDelta(text="x" * 100), 100),
+            (ReasoningDelta(text="x" * 200), 200),
+            (ToolCallDelta(index=0, id="c", name="f", arguments="x" * 300), 300),
+            (ToolEnded(call_id="c", name="f", text="x" * 400, is_error=False), 400),
+            (MessageEnded(), 0),
+            (RunEnded(result=usage), 100),
+        ):
+            journal.append([event], 0)
+            taken += ENTRY_BYTES + size
+            self.assertEqual(journal.held, taken, event)
+        journal.append([TextDelta(text="x" * (5000 - taken - ENTRY_BYTES))], 0)
+        self.assertEqual((journal.held, journal.first_seq), (5000, 1))
+        journal.append([TextDelta(text="")], 0)
+        self.assertEqual((journal.held, journal.first_seq), (5000 - 100, 2))
+
+    def test_usual_bound(self) -> None:
+        """4 MiB."""
+        journal = Journal()
+        for _ in range(5):
+            journal.append([TextDelta(text="x" * (1024 * 1024 - ENTRY_BYTES))], 0)
+        self.assertEqual((journal.first_seq, journal.last_seq, journal.held), (2, 5, 4 * 1024 * 1024))
+
+    def test_numbered_elsewhere(self) -> None:
+        """What follows is added; behind a hole nothing from before is held."""
+        journal = Journal()
+        entries = [Entry(seq=seq, ts_ms=0, event=TextDelta(text="x")) for seq in range(1, 10)]
+        journal.take(entries[:2])
+        journal.take(entries[2:4])
+        self.assertEqual(journal.since(0), entries[:4])
+        journal.take(entries[6:8])
+        self.assertEqual((journal.first_seq, journal.last_seq, journal.held), (7, 8, 2 * (ENTRY_BYTES + 1)))
+        self.assertEqual(journal.held_since(0), entries[6:8])
+        journal.take(entries[8:])
+        self.assertEqual(journal.since(7), entries[7:])
+
+    def test_up_to(self) -> None:
+        """Of what is held, no more than was asked for."""
+        journal = Journal()
+        entries = journal.append([TextDelta(text=str(number)) for number in range(4)], 0)
+        for last in range(6):
+            self.assertEqual(journal.held_since(1, last), entries[1:last] if last else [], last)
 
     def test_newest_is_always_held(self) -> None:
         """One entry larger than the limit is still there for a watcher."""
