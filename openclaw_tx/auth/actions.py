@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.auth.test_actions -*-
+# -*- test-case-name: tests.auth.test_actions,tests.auth.test_sight -*-
 """What may be done, by whom: the one table both surfaces authorise by.
 
 Every HTTP route and every WebSocket method names an action of L{ACTIONS}; an action has one scope. Scopes come from

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.auth.test_methods -*-
+# -*- test-case-name: tests.auth.test_methods,tests.auth.test_keys,tests.auth.test_origins -*-
 """Who is asking: the shared secret, a proxy that knows its users, or anybody on this machine (spec 1.1, 9.1).
 
 Secrets are resolved at each call, so that a rotated one counts from the next request on. They are compared as SHA-256

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.auth.test_origins -*-
+# -*- test-case-name: tests.auth.test_origins,tests.auth.test_methods -*-
 """Which web pages may talk to the gateway (spec 9.3).
 
 Any page that a person opens can reach a server on that person's machine; the browser's C{Origin} header is what tells

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.auth.test_device_book -*-
+# -*- test-case-name: tests.auth.test_device_book,tests.auth.test_pairing -*-
 """Devices as they are kept in C{<state>/devices}: C{paired.json} and C{pending.json} (spec 2.2 item 8).
 
 The files of the January release are read as they are; their tokens, which stand there in clear text, are digested

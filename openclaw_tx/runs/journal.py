@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_parts -*-
+# -*- test-case-name: tests.runs.test_parts,tests.runs.test_durable -*-
 """The numbered, bounded log of one run: the one source that every surface renders."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.runs.test_loop -*-
+# -*- test-case-name: tests.runs.test_loop,tests.runs.test_carried -*-
 """Messages for a run that is at work already: it reads them at its next tool boundary, or before it would end."""
 
 from __future__ import annotations

@@ -83,6 +83,15 @@ class TokenTests(DeviceTestCase):
         self.assertEqual(self.tokens.scopes("d1", "operator"), frozenset())
         self.assertEqual(self.tokens.scopes("d1", "node"), frozenset())
 
+    def test_forgotten_with_its_device(self) -> None:
+        """When a device is removed its token is told nobody any more, and those of others still are."""
+        other = PairedDevice(device_id="d2", public_key="k2", roles=("operator",), scopes=(READ,))
+        token, _ = self.tokens.at_hello(self.book.put(other), "operator")
+        self.pairing.remove("d1", OWNER)
+        self.assertEqual(self.tokens.at_hello(self.book.known("d2"), "operator")[0], token)
+        self.book.put(self.device)
+        self.assertNotIn(self.tokens.at_hello(self.book.known("d1"), "operator")[0], (None, self.token))
+
     def test_rotate(self) -> None:
         """The old one is no longer good, the new one is."""
         self.clock.advance(5)
@@ -179,6 +188,14 @@ class AuthenticateTests(DeviceTestCase):
             self.assertEqual(detail(error), "AUTH_RATE_LIMITED")
         self.config = config_of(auth={"mode": "none"})
         self.refused(offering(self.token, device="", any_device=True), FAR)
+
+    def test_alone_forgives_no_guesses(self) -> None:
+        """Who has a device's token may not guess at the secret without end."""
+        self.config = config_of(auth={"mode": "token", "token": "right-token", "rateLimit": {"maxAttempts": 3}})
+        for number in range(3):
+            self.accepted(offering(self.token, device="", any_device=True), FAR)
+            self.refused(offering(f"guess{number}"), FAR)
+        self.assertEqual(detail(self.refused(offering("right-token"), FAR)), "AUTH_RATE_LIMITED")
 
     def test_every_wrong_one_counts(self) -> None:
         """Wrong device tokens lock out, also those offered beside the right secret; the secret still works then, and

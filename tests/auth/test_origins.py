@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw_tx.auth.origins import Origin, parse_origin
+from openclaw_tx.auth.origins import CONTROL_UI, Origin, parse_origin, trusts_page
+from openclaw_tx.config.schema_gateway import ControlUi
 from openclaw_tx.errors import GatewayError
+from openclaw_tx.values import Principal
 from tests.auth.doubles import LOOPBACK, REMOTE, AuthTestCase, FakePeer, config_of, detail
 
 
@@ -42,6 +44,25 @@ class ParseTests(SynchronousTestCase):
             "file:///x",
         ]:
             self.assertIsNone(parse_origin(text), text)
+
+
+class TrustTests(SynchronousTestCase):
+    """L{trusts_page}."""
+
+    def test_only_with_the_secret(self) -> None:
+        """The Control UI needs no device where the operator said so, if it came with the gateway's own secret."""
+        near = ControlUi(allow_insecure_auth=True)
+        everywhere = ControlUi(dangerously_disable_device_auth=True)
+        for method, expected in (("token", True), ("password", True), ("key", False), ("device-token", False)):
+            who = Principal(id="x", method=method, scopes=frozenset())  # type: ignore[arg-type]
+            for rules, local, trusted in (
+                (near, True, expected),
+                (near, False, False),
+                (everywhere, False, expected),
+                (ControlUi(), True, False),
+            ):
+                self.assertEqual(trusts_page(who, CONTROL_UI, rules, local_direct=local), trusted, (method, rules))
+                self.assertFalse(trusts_page(who, "cli", rules, local_direct=local))
 
 
 class CheckTests(AuthTestCase):

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw_tx.auth.actions import ADMIN, OPERATOR_SCOPES, PAIRING, READ, WRITE
 from openclaw_tx.auth.device_book import MAX_PENDING_PER_ADDRESS, DeviceBook, News, Removed, Resolved
 from openclaw_tx.auth.pairing import Claim, Pairing, PairingRequired, covers
-from openclaw_tx.auth.pairing_records import PairingRequest
+from openclaw_tx.auth.pairing_records import NodeSurface, PairedDevice, PairingRequest, public_row
 from openclaw_tx.deferreds import in_reactor_thread
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.values import Principal
@@ -51,6 +51,31 @@ class PairingCase(SynchronousTestCase):
 
     def asked(self, wanted: Claim) -> PairingRequired:
         return self.assertRaises(PairingRequired, self.pairing.admit, wanted, silent=False)
+
+
+class RecordTests(SynchronousTestCase):
+    """What is known of devices."""
+
+    def test_surface_covers(self) -> None:
+        """Whatever a node offers beyond what was approved is new; a permission that is off offers nothing."""
+        approved = NodeSurface(caps=("camera",), commands=("snap", "ping"), permissions={"photos": True, "mail": False})
+        self.assertTrue(approved.covers(approved))
+        self.assertTrue(approved.covers(NodeSurface()))
+        self.assertTrue(approved.covers(NodeSurface(commands=("ping",), permissions={"calls": False})))
+        for more in (
+            NodeSurface(caps=("camera", "screen")),
+            NodeSurface(commands=("run",)),
+            NodeSurface(permissions={"mail": True}),
+            NodeSurface(permissions={"calls": True}),
+        ):
+            self.assertFalse(approved.covers(more), more)
+        self.assertFalse(NodeSurface().covers(approved))
+
+    def test_row(self) -> None:
+        """Clients are told the first of a device's roles as its role; one without any is an operator."""
+        for roles, role in ((("node", "operator"), "node"), ((), "operator")):
+            row = public_row(PairedDevice(device_id="d", public_key="k", roles=roles))
+            self.assertEqual((row["role"], row["roles"]), (role, list(roles)))
 
 
 class AdmitTests(PairingCase):

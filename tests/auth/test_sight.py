@@ -12,10 +12,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.auth.actions import ACTIONS, authorise, in_sessions, may
-from openclaw_tx.auth.sight import agents_for, is_bounded, run_target, sees_run, sees_session
+from openclaw_tx.auth.sight import agents_for, approval_target, is_bounded, run_target, sees_run, sees_session
 from openclaw_tx.errors import GatewayError
 from openclaw_tx.interfaces import Agents
-from openclaw_tx.values import Principal, RunRequest, SessionEntry, Target, TextPart, UserMessage
+from openclaw_tx.values import Approval, Principal, RunRequest, SessionEntry, Target, TextPart, UserMessage
 from tests.support.fakes import OWNER, FixedAgents, ScriptedRun
 
 
@@ -32,6 +32,26 @@ def code(who: Principal, action: str, **target: Any) -> str:
     except GatewayError as error:
         return error.info.code
     return ""
+
+
+class ApprovalTests(SynchronousTestCase):
+    """L{approval_target}."""
+
+    def test_target(self) -> None:
+        """A question is aimed at by agent, session and owner; what it does not say is not looked at."""
+        for agent, key in (("main", "agent:main:laptop:x"), ("", "")):
+            asked = Approval(
+                id="a",
+                command="ls",
+                created_at_ms=1,
+                expires_at_ms=2,
+                agent_id=agent,
+                session_key=key,
+                owner_id="key:laptop",
+            )
+            self.assertEqual(
+                approval_target(asked), Target(agent_id=agent or None, session_key=key or None, owner_id="key:laptop")
+            )
 
 
 class BoundsTests(SynchronousTestCase):
