@@ -21,6 +21,9 @@ from openclaw_tx.wire.upstream import UpstreamError, count, error_of
 
 _SNAPSHOT_CHARS = 32
 
+_FINE = (None, "", 0, "0", 200, "200")
+"""Codes that are none of an error, where code and message stand by themselves, as in what Alibaba's servers send."""
+
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
@@ -101,7 +104,8 @@ class ChunkReader(ReplyReader):
                 self.done = True
                 return
             raise
-        if chunk.error or chunk.object == "error":
+        is_bare = chunk.choices is None and chunk.message and chunk.code not in _FINE
+        if chunk.error or chunk.object == "error" or is_bare:
             raise error_of(chunk.error or {"message": chunk.message, "type": chunk.type, "code": chunk.code})
         if chunk.usage is not None:
             self._usage = _usage(chunk.usage)

@@ -488,6 +488,12 @@ class ReadTests(SynchronousTestCase):
         for reason in ("error", "abort"):
             self.assertRaises(UpstreamError, read, chunk({"content": "x"}, reason), b"[DONE]")
 
+    def test_no_errors(self) -> None:
+        """A message beside a code that says that all is well, or beside an answer."""
+        for fine in ({"code": 200, "message": "success"}, {"code": 0, "message": "ok"}, {"message": "hello"}):
+            self.assertEqual(read(json.dumps(fine).encode(), chunk({"content": "x"}), b"[DONE]")[1].text, "x")
+        self.assertEqual(read(chunk({"content": "x"}, "stop", code=1, message="m"), b"[DONE]")[1].text, "x")
+
     def test_errors(self) -> None:
         """Error objects in each shape that servers send in mid-stream."""
         for payload, wanted in (
@@ -495,6 +501,10 @@ class ReadTests(SynchronousTestCase):
             ({"error": {"message": "m", "code": 429}}, ("m", 429, "", "429")),
             ({"error": "m"}, ("m", None, "", "")),
             ({"object": "error", "message": "m", "type": "t", "code": 400}, ("m", 400, "t", "400")),
+            (
+                {"code": "DataInspectionFailed", "message": "m", "request_id": "r"},
+                ("m", None, "", "DataInspectionFailed"),
+            ),
             ({"error": {"message": "m", "code": "c"}, "choices": [{"finish_reason": "error"}]}, ("m", None, "", "c")),
         ):
             error = self.assertRaises(UpstreamError, read, json.dumps(payload).encode())
