@@ -87,18 +87,17 @@ class Beginnings:
         entries.remove(connection, found.entry.session_id)
         return Removed(session_id=found.entry.session_id, archived=archived, agent_id=found.entry.agent_id)
 
-    def prune_children(self, connection: Connection, before_ms: int, after: str, now_ms: int) -> str | None:
-        """Archive sessions of sub-agents that were last used before a time, some of them.
-
-        @return: as L{entries.prune_leftovers}.
-        """
+    def prune_children(self, connection: Connection, before_ms: int, after: str, now_ms: int) -> entries.Pruned:
+        """Archive sessions of sub-agents that were last used before a time, some of them."""
+        gone = []
         statement, limit = connection.statements.old_children, CHILDREN_AT_ONCE
         rows = connection.run(statement, before=before_ms, after=after, the_limit=limit).fetchall()
         for key, session_id in rows:
             if not entries.is_busy(connection, session_id):
                 with suppress(GatewayError):  # The archive has reported it; the session stays.
                     self.delete(connection, key, True, now_ms)
-        return rows[-1][0] if len(rows) == limit else None
+                    gone.append(key)
+        return entries.Pruned(rows[-1][0] if len(rows) == limit else None, gone)
 
     def prune_archives(self, connection: Connection, now_ms: int) -> None:
         """Remove old archives."""

@@ -34,6 +34,15 @@ class Found(NamedTuple):
     """Position of its newest mark of a compaction."""
 
 
+class Pruned(NamedTuple):
+    """What a transaction of pruning came to."""
+
+    last: str | None
+    """The last key looked at, for the next one; None when that was all."""
+    gone: Sequence[str]
+    """Keys of the sessions that are no more."""
+
+
 def find(connection: Connection, key: str) -> Found | None:
     """The session of a key."""
     row = connection.run(connection.statements.entry, the_key=key).fetchone()
@@ -222,20 +231,20 @@ def is_busy(connection: Connection, session_id: str) -> bool:
     return bool(live)
 
 
-def prune_leftovers(connection: Connection, before_ms: int, after: str) -> str | None:
+def prune_leftovers(connection: Connection, before_ms: int, after: str) -> Pruned:
     """Remove sessions that were made for one request and not used since (D34), some of them. What somebody has named or
     pinned is to be kept.
 
     @param before_ms: those last used before this time go.
     @param after: only keys that sort behind this one are looked at.
-    @return: the last key looked at, for the next call; None when that was all.
     """
-    statements = connection.statements
+    statements, gone = connection.statements, []
     rows = connection.run(statements.old_keys, before=before_ms, after=after, the_limit=PRUNED_AT_ONCE).fetchall()
     for key, session_id in rows:
         if is_leftover(key) and not is_busy(connection, session_id) and not _is_dear(connection, key):
             remove(connection, session_id)
-    return rows[-1][0] if len(rows) == PRUNED_AT_ONCE else None
+            gone.append(key)
+    return Pruned(rows[-1][0] if len(rows) == PRUNED_AT_ONCE else None, gone)
 
 
 def _is_dear(connection: Connection, key: str) -> bool:

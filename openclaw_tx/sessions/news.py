@@ -9,6 +9,8 @@ from typing import Literal
 from twisted.logger import Logger
 
 from openclaw_tx.listeners import Listeners
+from openclaw_tx.sessions.entries import Pruned
+from openclaw_tx.sessions.keys import agent_of
 from openclaw_tx.sessions.ledger import Turn
 from openclaw_tx.values import Message, SessionChange, SessionEntry, StoredRun
 
@@ -48,6 +50,12 @@ class News:
                 run_id=run.run_id,
             )
         )
+
+    def pruned(self, pruned: Pruned) -> str | None:
+        """Tell of sessions that are no more, and hand on where to go on."""
+        for key in pruned.gone:
+            self.tell(SessionChange(key=key, agent_id=agent_of(key), reason="delete"))
+        return pruned.last
 
     def renewed(self, turn: Turn) -> None:
         """Tell that a session has begun anew by itself, if it has."""

@@ -166,14 +166,14 @@ class SqlSessions(Recovery):
         await self.usage.prune(now_ms)
         key: str | None = ""
         while key is not None:
-            key = await self._jobs.submit(_pruning(now_ms - KEEP_LEFTOVERS_MS, key))
+            key = self.news.pruned(await self._jobs.submit(_pruning(now_ms - KEEP_LEFTOVERS_MS, key)))
         kept_ms = self._rules().subagents_ms
         key = "" if kept_ms else None
         while key is not None:
-            key = await self._jobs.submit(self._pruning_children(now_ms - kept_ms, key, now_ms))
+            key = self.news.pruned(await self._jobs.submit(self._pruning_children(now_ms - kept_ms, key, now_ms)))
         await self._jobs.submit(lambda connection: self._beginnings.prune_archives(connection, now_ms))
 
-    def _pruning_children(self, before_ms: int, key: str, now_ms: int) -> Callable[[Connection], str | None]:
+    def _pruning_children(self, before_ms: int, key: str, now_ms: int) -> Callable[[Connection], entries.Pruned]:
         return lambda connection: self._beginnings.prune_children(connection, before_ms, key, now_ms)
 
     async def get_run(self, run_id: str) -> StoredRun | None:
@@ -341,5 +341,5 @@ def _nothing(connection: Connection) -> None:
     """A job that only needs the database to be there."""
 
 
-def _pruning(before_ms: int, key: str) -> Callable[[Connection], str | None]:
+def _pruning(before_ms: int, key: str) -> Callable[[Connection], entries.Pruned]:
     return lambda connection: entries.prune_leftovers(connection, before_ms, key)
