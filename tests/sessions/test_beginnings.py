@@ -343,6 +343,19 @@ class PruneTests(Case):
         self.prune()
         self.assertEqual(told, [SessionChange(key=f"{CHILD}-1", agent_id="main", reason="delete")])
 
+    def test_told(self) -> None:
+        """That they are gone, as of any other session; so is what was made for a single request."""
+        self.stores.rules = Rules(subagents_ms=HOUR * 1000)
+        single = "agent:b:openresponses:00000000-0000-4000-8000-000000000001"
+        self.child()
+        self.turn("x", single)
+        told: list[SessionChange] = []
+        self.store.news.subscribe(told.append)
+        self.stores.now += 25 * HOUR
+        self.assertEqual(self.prune(), [])
+        found = [(change.reason, change.key, change.agent_id) for change in told]
+        self.assertEqual(found, [("delete", single, "b"), ("delete", CHILD, "main")])
+
     def test_children_for_ever(self) -> None:
         """0 keeps them."""
         self.child()
