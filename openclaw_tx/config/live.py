@@ -1,13 +1,15 @@
-# -*- test-case-name: tests.ws.rpc.test_config -*-
+# -*- test-case-name: tests.config.test_live,tests.ws.rpc.test_config -*-
 """The configuration file of a running gateway, changed from within it: written and applied in one go."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from openclaw_tx.config.editing import Candidate, Editor, Original, Stale
 from openclaw_tx.config.merging import differences
@@ -73,7 +75,8 @@ class LiveConfig:
             raise refusal(error) from None
 
     async def change(self, change: Change) -> Written | None:
-        """Change the file and go by it, all of it or nothing.
+        """Change the file and go by it, all of it or nothing. Once it was begun it is done, also when nobody waits for
+        it any more: a thread can not be stopped, and the next change is made of what it leaves.
 
         @return: None = there was nothing to change.
         @raise GatewayError: the outcome could not be used, the file is another by now, or it can not be written.
@@ -86,16 +89,9 @@ class LiveConfig:
                 editor.write(candidate)
             return candidate
 
-        async def whole() -> Written | None:
-            candidate = await self._in_thread(work)
-            return None if candidate is None else self._apply(candidate)
-
         try:
             await self._lock.acquire()
-            try:
-                return await whole()
-            finally:
-                self._lock.release()
+            return await self._begun(work)
         except Stale as error:
             raise GatewayError("invalid_request", str(error)) from None
         except NotWritten as error:
@@ -104,6 +100,25 @@ class LiveConfig:
             raise GatewayError("storage_unavailable", text) from None
         except ConfigError as error:
             raise refusal(error) from None
+
+    def _begun(self, work: Callable[[], Candidate | None]) -> Deferred[Written | None]:
+        """Do it, and let the next one do theirs.
+
+        @return: fires with what came of it; cancelling it just stops waiting.
+        """
+        waiting: Deferred[Written | None] = Deferred()
+
+        def done(outcome: Written | Failure | None) -> None:
+            self._lock.release()
+            if not waiting.called:
+                waiting.callback(cast("Written | None", outcome))
+            elif isinstance(outcome, Failure):
+                reason = outcome.getErrorMessage()
+                self._log.warn("a change of the configuration failed when its client had left: {reason}", reason=reason)
+
+        job = maybeDeferred(self._in_thread, work)
+        job.addCallback(lambda candidate: None if candidate is None else self._apply(candidate)).addBoth(done)
+        return waiting
 
     def _apply(self, candidate: Candidate) -> Written:
         changed = tuple(differences(candidate.original.parsed, candidate.parsed))

@@ -105,6 +105,12 @@ class Database(Protocol):
         @return: what clients get to see.
         """
 
+    def committed(self) -> None:
+        """Make sure that what was committed is where the next process looks for it.
+
+        @raise Exception: one of L{DRIVER_ERRORS}: it is not, and is lost.
+        """
+
     def worked(self, wrote: bool) -> bool:
         """Take note that a transaction was committed.
 
@@ -226,6 +232,8 @@ class GroupCommit:
             sound = [self._run_one(connection, waiting, alone=len(batch) == 1) for waiting in batch]
             if connection.in_transaction:
                 connection.execute("COMMIT")
+            if wrote:
+                self._database.committed()
         except DRIVER_ERRORS as error:
             _fail(batch, self._database.failed(error))
             _roll_back(connection)

@@ -87,7 +87,6 @@ class TroubleTests(SynchronousTestCase):
         self.turn("r1")
         self.do(self.store.begin(live("r2"), [user("x")]))
         shutil.rmtree(os.path.dirname(self.path))
-        self.stores.disk_now += 2
         self.assertEqual(self.length(), 0)
         self.assertFalse(self.store.healthy)
         self.do(
@@ -103,6 +102,29 @@ class TroubleTests(SynchronousTestCase):
         self.assertEqual(self.length(), before)
         self.assertGreaterEqual(before, 2)
 
+    def test_removed_just_now(self) -> None:
+        """What is said right after goes to the new file, not to one that nobody will read."""
+        self.turn("r1")
+        shutil.rmtree(os.path.dirname(self.path))
+        self.turn("r2", "after")
+        self.reopen()
+        self.assertEqual(self.length(), 2)
+
+    def test_removed_meanwhile(self) -> None:
+        """The file goes while something is written: that is refused, and what comes next has a new file."""
+        self.turn("r1")
+        written = self.stores.jobs.submit(lambda _: shutil.rmtree(os.path.dirname(self.path)))
+        error = self.failureResultOf(written, GatewayError).value
+        self.assertEqual(error.info.message, "The session store was removed or replaced.")
+        self.assertFalse(self.store.healthy)
+        self.turn("r2", "after")
+        self.assertTrue(self.store.healthy)
+        first, second = self.stores.reports
+        self.assertIn("was removed or replaced while it was in use", first)
+        self.assertIn("works again", second)
+        self.reopen()
+        self.assertEqual(self.length(), 2)
+
     def test_replaced(self) -> None:
         """Another file is put in its place: it is the one that is used."""
         self.turn("r1")
@@ -114,7 +136,6 @@ class TroubleTests(SynchronousTestCase):
         os.replace(copy, self.path)
         for name in ("-wal", "-shm"):
             os.unlink(self.path + name)
-        self.stores.disk_now += 2
         self.assertEqual(self.length(), 2)
         self.turn("r3")
         self.reopen()
