@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from openclaw_tx.config.load import Loaded
 from openclaw_tx.config.paths import Issues
 from openclaw_tx.config.redact import redact, restore, secrets_in
 from openclaw_tx.config.replacing import replace_file
-from openclaw_tx.config.rewriting import plain, rewrite
+from openclaw_tx.config.rewriting import in_comments, plain, rewrite
 from openclaw_tx.errors import ConfigError, NotWritten
 from openclaw_tx.values.value import Value
 
@@ -69,7 +70,8 @@ class Original(Value, frozen=True):
         return self.exists and (bool(self.parsed) or not self.issues)
 
     def shown(self, comments: bool) -> str | None:
-        """Its text without its secrets, wherever they stand; None when they can not be found in it.
+        """Its text without its secrets, in comments too; None when they can not be found in it. Read again, it says
+        what L{redact} makes of C{parsed}, so that it can be written back.
 
         @param comments: keep what is not a value.
         """
@@ -78,9 +80,11 @@ class Original(Value, frozen=True):
         if not comments:
             return plain(redact(self.parsed)) + "\n"
         text = rewrite(self.text, self.parsed, redact(self.parsed))
-        for secret in {secret for secret in secrets_in(self.parsed) if len(secret) >= LONG_ENOUGH}:
-            text = text.replace(secret, "***")
-        return text
+        secrets = sorted({each for each in secrets_in(self.parsed) if len(each) >= LONG_ENOUGH}, key=len, reverse=True)
+        if not secrets:
+            return text
+        known = re.compile("|".join(map(re.escape, secrets)))
+        return in_comments(text, lambda comment: known.sub("***", comment))
 
 
 class Candidate(Value, frozen=True):

@@ -83,16 +83,16 @@ def secrets_in(value: Any, key: str = "", inside_secret: bool = False) -> Iterat
     """Every secret in C{value} (plain JSON): strings under a key that says so, and what is secret in URLs.
 
     Of headers and variables, whose names may say nothing, those that are long enough to be secrets
-    (L{LONG_ENOUGH}) count as well.
+    (L{LONG_ENOUGH}) count as well. What names a secret (C{${NAME}}, C{{source, id}}) is none.
     """
     if isinstance(value, dict):
-        inside = inside_secret or key in PARENTS or names_secret(key)
+        inside = inside_secret or key in PARENTS or (names_secret(key) and "source" not in value)
         for name, item in value.items():
             yield from secrets_in(item, name, inside)
     elif isinstance(value, list):
         for item in value:
             yield from secrets_in(item, key, inside_secret)
-    elif isinstance(value, str):
+    elif isinstance(value, str) and not _REFERENCE.fullmatch(value):
         if names_secret(key) or (inside_secret and len(value) >= LONG_ENOUGH):
             yield value
         yield from (found[2] for found in _USER_INFO.finditer(value))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from openclaw_tx.config import json5
@@ -19,6 +19,7 @@ _SPACE = re.compile(r"(?:[\s\ufeff]|//[^\n\r\u2028\u2029]*|/\*.*?\*/)*", re.DOTA
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
 _WORD = re.compile(r"[^\s\ufeff,:\[\]{}\"'/]+")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
+_STRING_OR_COMMENT = re.compile(rf"{_STRING.pattern}|(//[^\n\r\u2028\u2029]*|/\*.*?\*/)", re.DOTALL)
 _LINE_COMMENT = re.compile(r"[ \t]*//[^\n\r]*")
 
 
@@ -71,6 +72,14 @@ def rewrite(text: str, before: Any, after: Any) -> str:
     except (json5.Json5Error, _Lost):
         pass
     return plain(after) + "\n"
+
+
+def in_comments(text: str, change: Callable[[str], str]) -> str:
+    """C{text} with its comments as C{change} has them.
+
+    @param text: JSON5 that can be read.
+    """
+    return _STRING_OR_COMMENT.sub(lambda found: change(found[0]) if found[1] is not None else found[0], text)
 
 
 def plain(value: Any) -> str:
@@ -275,4 +284,4 @@ def _margin(text: str, at: int) -> str:
     return line[: len(line) - len(line.lstrip())]
 
 
-__all__ = ["plain", "rewrite", "same"]
+__all__ = ["in_comments", "plain", "rewrite", "same"]

@@ -84,6 +84,8 @@ class RedactTests(SynchronousTestCase):
             issues: Issues = []
             self.assertEqual((restore(expected, text, issues), issues), (text, []))
         self.assertEqual(list(secrets_in({"url": "http://u:s3@h/?key=s4&k=5"})), ["s3", "s4"])
+        named = {"token": "${A_LONG_ENOUGH_NAME}", "password": {"source": "env", "id": "A_LONG_ENOUGH_NAME"}}
+        self.assertEqual(list(secrets_in(named)), [])
         self.assertEqual(
             list(secrets_in({"url": "https://ghp_0123456789@h https://${TOKEN_NAME}@h"})), ["ghp_0123456789"]
         )

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw_tx.config import json5
-from openclaw_tx.config.rewriting import rewrite, same
+from openclaw_tx.config.rewriting import in_comments, rewrite, same
 
 FILE = """\
 // my gateway
@@ -41,6 +41,12 @@ def edited(text: str, **changes: Any) -> str:
 
 class RewriteTests(SynchronousTestCase):
     """Only what differs is written anew."""
+
+    def test_in_comments(self) -> None:
+        """What looks like a comment within a text is none, whichever its quotes."""
+        text = """{ // one\n a: "/* no */", 'b"//': 'it\\'s // no', /* two\n two */ c: 1 } // three"""
+        changed = in_comments(text, str.upper)
+        self.assertEqual(changed, text.replace("one", "ONE").replace("two", "TWO").replace("three", "THREE"))
 
     def test_nothing(self) -> None:
         """The same value is the same text."""

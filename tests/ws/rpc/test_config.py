@@ -57,7 +57,7 @@ class ConfigCase(AskingCase):
 
     def setUp(self) -> None:
         """Connected as an administrator."""
-        self.memory = MemoryGateway(self.config, as_file=True)
+        self.memory = MemoryGateway(self.config, as_file=True, environment={"A_VARIABLE": "what-it-stands-for"})
         self.addCleanup(self.memory.close)
         self.client = self.connect(ADMIN)
 
@@ -262,6 +262,25 @@ class ChangeTests(ConfigCase):
         self.assertEqual(found["channels"]["telegram"]["botToken"], "123:secret-of-telegram")
         self.assertEqual(found["models"]["mode"], "merge")
         self.assertIn("// two", self.file())
+
+    def test_written_back_as_it_is(self) -> None:
+        """What was read and is written back without a change says the same: references to variables are no secrets,
+        and a secret's text in a name or in another value is none either, such as a key that any server takes."""
+        text = """{
+          // not ${A_VARIABLE}, nor lm-studio
+          gateway: { auth: { mode: "token", token: "a-token-for-tests", password: "${A_VARIABLE}" },
+                     remote: { password: { source: "env", id: "A_VARIABLE" } } },
+          models: { providers: { "lm-studio": { baseUrl: "http://127.0.0.1:1/v1", apiKey: "lm-studio",
+                                                models: [{ id: "lm-studio-1" }] } } },
+          agents: { defaults: { model: "lm-studio/lm-studio-1" }, list: [{ id: "main" }, { id: "beta" }] },
+        }"""
+        self.write(text)
+        found = self.ok("config.get")
+        self.assertEqual(found["issues"], [])
+        self.assertEqual(json5.loads(found["raw"]), found["parsed"])
+        self.assertIn("// not ${A_VARIABLE}, nor ***", found["raw"])
+        self.ok("config.set", raw=found["raw"], baseHash=found["hash"])
+        self.assertEqual(json5.loads(self.file()), json5.loads(text))
 
     def test_marker_of_nothing(self) -> None:
         """A marker where there was no secret is an issue."""
